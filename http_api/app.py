@@ -1,0 +1,155 @@
+"""The application: its routes, the layers around them in order, and its life with the gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import BaseRoute, Router, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from http_api import docs, metrics, terminal_socket
+from http_api.binding import Row, routes_of
+from http_api.context import Route
+from http_api.gauges import gauges_of
+from http_api.metrics import Metrics
+from http_api.middleware.body_limits import BodyLimits
+from http_api.middleware.boundary import Boundary
+from http_api.middleware.host_guard import HostGuard
+from http_api.middleware.identity import Identity
+from http_api.middleware.rate_limits import RateLimiting
+from http_api.middleware.request_context import RequestContext
+from http_api.openapi import describe
+from http_api.routes import audit, auth, chat, config, keys, models, providers, system, terminals, usage
+from http_api.routing import Endpoint, Routing, not_found
+from shared.settings import Settings, comma_separated
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+GatewayOpener = Callable[[], AbstractAsyncContextManager["Gateway"]]
+
+ROWS: tuple[Row, ...] = (
+    *system.ROWS,
+    *models.ROWS,
+    *terminals.ROWS,
+    *auth.ROWS,
+    *keys.ROWS,
+    *providers.ROWS,
+    *usage.ROWS,
+    *config.ROWS,
+    *audit.ROWS,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounted:
+    """What another surface puts beside ours. It finds the caller in `scope["gateway"].caller`.
+
+    Everything around our own routes holds for these too; only their POST requests count against the rate limits,
+    and their bodies may be as large as a chat's.
+    """
+
+    routes: Sequence[BaseRoute]
+    lifespan: "Callable[[Gateway], AbstractAsyncContextManager[None]] | None" = None
+
+
+def create_app(open_gateway: GatewayOpener, *, mounts: Sequence[Mounted] = ()) -> "App":
+    """The HTTP surface on the gateway that `open_gateway` opens when the server starts."""
+    return App(open_gateway, mounts)
+
+
+class App:
+    """The ASGI application. A server either runs its lifespan or wraps itself in `opened`."""
+
+    def __init__(self, open_gateway: GatewayOpener, mounts: Sequence[Mounted]) -> None:
+        self._open_gateway = open_gateway
+        self._mounts = mounts
+        self._inner: ASGIApp | None = None
+        self._reads: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if self._inner is None:
+            raise RuntimeError("the application was called before its lifespan began")
+        task = asyncio.current_task() if scope.get("method") == "GET" else None
+        if task is None:
+            await self._inner(scope, receive, send)
+            return
+        self._reads.add(task)
+        try:
+            await self._inner(scope, receive, send)
+        finally:
+            self._reads.discard(task)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Gateway"]:
+        """The gateway and what is mounted, open until the block ends."""
+        async with AsyncExitStack() as stack:
+            gateway = await stack.enter_async_context(self._open_gateway())
+            for mount in self._mounts:
+                if mount.lifespan is not None:
+                    await stack.enter_async_context(mount.lifespan(gateway))
+            mounted = [route for mount in self._mounts for route in mount.routes]
+            self._inner = compose(gateway, mounted, stopping=lambda: self._stopping)
+            try:
+                yield gateway
+            finally:
+                self._inner = None
+
+    def stop(self) -> None:
+        """The server goes down: end what only waits (event streams, long polls), and let the rest come to its end.
+
+        From now on a request that is cancelled is told why.
+        """
+        self._stopping = True
+        for task in self._reads:
+            task.cancel()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self.opened():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def compose(gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Callable[[], bool]) -> ASGIApp:
+    """The routes, and around them, from the inside out, what every request passes."""
+    settings: Settings = gateway.settings
+    numbers = Metrics(lambda: gauges_of(gateway))
+    routes = [
+        chat.chat_route(gateway, numbers, settings.max_chat_body_bytes),
+        *routes_of(ROWS, gateway),
+        Route(path="/metrics", methods={"GET": metrics.endpoint(numbers)}, limited=False, scope="admin"),
+        *docs.routes(lambda: describe(ROWS, gateway.version)),
+    ]
+    sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.terminal_socket(gateway))]
+    app: ASGIApp = Endpoint(Router([*sockets, *mounted], redirect_slashes=False, default=not_found))
+    app = BodyLimits(app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes)
+    app = RateLimiting(app, gateway.rate_limits)
+    app = Identity(
+        app,
+        logins=gateway.accounts.authenticate,
+        api_keys=gateway.api_keys.authenticate,
+        required=settings.auth_mode == "required",
+    )
+    app = HostGuard(app, hosts=hosts_of(settings), origins=comma_separated(settings.allowed_origins))
+    app = Routing(app, routes)
+    app = Boundary(app, stopping=stopping)
+    return RequestContext(
+        app,
+        metrics=numbers,
+        trusted_proxies=comma_separated(settings.trusted_proxies),
+        error_format=settings.error_format,
+    )
+
+
+def hosts_of(settings: Settings) -> tuple[str, ...]:
+    """The names besides loopback by which we may be called: those listed, and the one address we listen on."""
+    everywhere = settings.api_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
+    return (*comma_separated(settings.allowed_hosts), *(() if everywhere else (settings.api_host,)))

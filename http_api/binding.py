@@ -1,0 +1,91 @@
+"""Operations over HTTP: a literal row says where one is, and this makes the routes from the rows."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from http_api.bodies import NUL, invalid_field, parse_object, parse_query, read_body
+from http_api.context import Exchange, Route, exchange_of
+from http_api.disconnect import CancelWhenGone
+from http_api.responses import send_json
+from shared.operations import dispatch
+from shared.operations.operation import Operation
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+WITHOUT_BODY = frozenset({"GET", "DELETE"})
+ENDS_WITH_CLIENT = frozenset({"read", "execute"})
+"""Effects of operations that stop when their client leaves. A change that was begun is carried through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One operation at one method and path.
+
+    The names of path parameters are fields of the operation's request, as they are on the wire. GET and DELETE take
+    the rest of the request from the query string, the others from a JSON body. `public` and `limited` as in Route;
+    `nul` lets NUL characters through, for what goes to a terminal; `status_of` makes the status depend on the result.
+    """
+
+    method: Method
+    path: str
+    operation: Operation[Any, Any]
+    status: int = 200
+    public: bool = False
+    limited: bool = True
+    nul: bool = False
+    status_of: Callable[[Any], int] | None = None
+
+
+def routes_of(rows: Iterable[Row], gateway: "Gateway") -> list[Route]:
+    """The routes of the rows; the rows of one path make one route."""
+    paths: dict[str, list[Row]] = {}
+    for row in rows:
+        paths.setdefault(row.path, []).append(row)
+    return [_route(path, together, gateway) for path, together in paths.items()]
+
+
+def _route(path: str, rows: Sequence[Row], gateway: "Gateway") -> Route:
+    if len({(row.public, row.limited) for row in rows}) != 1 or len({row.method for row in rows}) != len(rows):
+        raise ValueError(f"the rows of {path} contradict each other")
+    return Route(
+        path=path,
+        methods={row.method: bind(row, gateway) for row in rows},
+        public=rows[0].public,
+        limited=rows[0].limited,
+    )
+
+
+def bind(row: Row, gateway: "Gateway") -> ASGIApp:
+    """The ASGI application that runs a row's operation."""
+    operation, watched = row.operation, row.operation.effect in ENDS_WITH_CLIENT
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        payload = await _payload(row, scope, receive, exchange)
+        strict = row.method not in WITHOUT_BODY
+        with CancelWhenGone(receive) if watched else nullcontext():
+            result = await dispatch.call(gateway, exchange.caller, operation, payload, strict=strict)
+        status = row.status if row.status_of is None else row.status_of(result)
+        await send_json(scope, send, result.model_dump_json(by_alias=True).encode(), status)
+
+    return application
+
+
+async def _payload(row: Row, scope: Scope, receive: Receive, exchange: Exchange) -> dict[str, Any]:
+    """What the client sent, in the query or the body, and in the path."""
+    payload: dict[str, Any] = dict(parse_query(scope["query_string"]))
+    if row.method not in WITHOUT_BODY:
+        for name in payload:
+            raise invalid_field(name[:100], "this path takes no query parameters")
+        payload = parse_object(await read_body(receive), nul=row.nul)
+    for name, value in exchange.params.items():
+        if NUL in value:
+            raise invalid_field(name, "it may not contain NUL characters")
+        payload[name] = value
+    return payload

@@ -1,0 +1,83 @@
+"""What is known of one request while it is answered; it travels in the ASGI scope as `scope["gateway"]`."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from starlette.types import ASGIApp
+
+from shared.domain.identity import ANONYMOUS, Caller, Scope
+from shared.errors import GatewayError
+
+SCOPE_KEY = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What one path leads to: an ASGI application for each method, and what is asked of a caller before it runs.
+
+    `public` needs no credentials even where they are required; `scope` guards what is no operation (an operation
+    guards itself). `limited` counts against the rate limits. `body_limit` is in bytes, None for the usual one.
+    """
+
+    path: str
+    methods: Mapping[str, ASGIApp] = field(repr=False)
+    public: bool = False
+    limited: bool = True
+    scope: Scope | None = None
+    body_limit: int | None = None
+
+
+class Exchange:
+    """One request and its answer. `added` holds the headers that every kind of answer to it carries.
+
+    `status` is 0 until the answer has started; `events` says that a server-sent event stream of ours has.
+    `route` is what the path leads to, None for a mounted application; `failed_over` says that the gateway tried
+    all it could by itself; `openai_errors` that the client reads errors in OpenAI's form. `refusal` is raised once
+    the rate limits have counted the request.
+    """
+
+    __slots__ = (
+        "added",
+        "address",
+        "caller",
+        "events",
+        "failed_over",
+        "headers",
+        "openai_errors",
+        "params",
+        "refusal",
+        "request_id",
+        "route",
+        "sent",
+        "started",
+        "status",
+    )
+
+    def __init__(self, request_id: str, headers: Mapping[bytes, bytes], address: str) -> None:
+        self.request_id = request_id
+        self.headers = headers
+        self.address = address
+        self.caller: Caller = ANONYMOUS
+        self.route: Route | None = None
+        self.params: dict[str, str] = {}
+        self.added: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode("ascii"))]
+        self.started = time.perf_counter()
+        self.status = 0
+        self.sent = 0
+        self.events = False
+        self.failed_over = False
+        self.refusal: GatewayError | None = None
+        self.openai_errors = False
+
+
+def exchange_of(scope: Mapping[str, Any]) -> Exchange:
+    """The exchange that the outermost middleware put there."""
+    return cast("Exchange", scope[SCOPE_KEY])
+
+
+def make_request_id() -> str:
+    """A new one, for requests that bring none."""
+    return secrets.token_hex(12)

@@ -1,0 +1,132 @@
+"""Errors over HTTP: one table from error class to status, and the forms that clients read."""
+
+import math
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from shared import errors
+from shared.errors import Details, GatewayError
+
+Header = tuple[bytes, bytes]
+
+
+class HttpError(GatewayError):
+    """A failure that only HTTP has: a path, method, size or media type that does not fit."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, details: Details = "", headers: tuple[Header, ...] = ()
+    ) -> None:
+        super().__init__(message, details=details, code=code)
+        self.status = status
+        self.headers = headers
+
+
+class ClientGone(Exception):
+    """The client closed the connection; there is nobody to answer."""
+
+
+STATUS: dict[type[GatewayError], int] = {
+    errors.InvalidInput: 400,
+    errors.Unsupported: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.HostKeyChanged: 409,
+    errors.RateLimited: 429,
+    errors.Overloaded: 503,
+    errors.Unavailable: 503,
+    errors.UpstreamError: 502,
+    errors.UpstreamTimeout: 504,
+    errors.UpstreamThrottled: 429,
+    errors.UpstreamAuthFailed: 502,
+    errors.UpstreamQuota: 429,
+    errors.UpstreamBadRequest: 400,
+    errors.UpstreamContextTooLong: 400,
+    errors.TerminalError: 502,
+}
+
+OPENAI_TYPES: dict[int, str] = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+def internal_error() -> HttpError:
+    """What a caller is told of a bug of ours."""
+    return HttpError(
+        500, "internal_error", "The gateway failed; its log has the reason under this answer's request id."
+    )
+
+
+def from_status(status: int) -> HttpError:
+    """The error for a bare HTTP status, as a mounted application may raise it."""
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "Request failed"
+    return HttpError(status, phrase.lower().replace(" ", "_").replace("'", ""), f"{phrase}.")
+
+
+def status_of(error: GatewayError) -> int:
+    """The HTTP status of an error; a class of its own inherits its parent's."""
+    if isinstance(error, HttpError):
+        return error.status
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def headers_of(error: GatewayError, status: int, *, failed_over: bool) -> list[Header]:
+    """The headers that go with an error, besides its content type and length."""
+    headers = list(error.headers) if isinstance(error, HttpError) else []
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if status == 429 or error.retry_after is not None or isinstance(error, errors.Overloaded):
+        headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after or 1))).encode("ascii")))
+    if isinstance(error, errors.UpstreamError) or (failed_over and status >= 500):
+        headers.append((b"x-should-retry", b"false"))
+    return headers
+
+
+def body_of(error: GatewayError, status: int, request_id: str, *, openai: bool) -> bytes:
+    """The JSON of an error, in our own flat form or in OpenAI's."""
+    if openai:
+        failure = {
+            "message": error.message,
+            "type": openai_type(status),
+            "param": _param(error.details),
+            "code": error.code,
+        }
+        return _json({"error": failure, "details": error.details, "requestId": request_id})
+    return _json({"error": error.message, "details": error.details, "code": error.code, "requestId": request_id})
+
+
+def event_of(error: GatewayError) -> bytes:
+    """The server-sent event that ends a stream which failed after its first token."""
+    failure = {
+        "message": error.message,
+        "type": openai_type(status_of(error)),
+        "code": error.code,
+        "details": error.details,
+    }
+    return b"data: " + _json({"error": failure}) + b"\n\n"
+
+
+def openai_type(status: int) -> str:
+    """OpenAI's word for a class of errors."""
+    return OPENAI_TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _param(details: Details) -> Any:
+    fields = details.get("fields") if isinstance(details, dict) else None
+    return fields[0].get("field") if fields else None

@@ -1,0 +1,29 @@
+"""What the core knows of itself, as gauges for `/metrics`."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from http_api.metrics import Gauge
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+
+def gauges_of(gateway: "Gateway") -> Iterator[Gauge]:
+    """The state of the gateway at this moment, from memory only."""
+    totals = gateway.ledger.totals
+    health = {name: float(gateway.providers.healthy(name)) for name in gateway.accounts_of_providers.names()}
+    yield "gateway_up_seconds", "Seconds since this process opened the gateway.", {"": gateway.uptime_seconds}
+    yield "gateway_database_up", "Whether the database answered last.", {"": float(gateway.database.reachable)}
+    yield "gateway_provider_healthy", "Whether a provider's last probe or call succeeded.", health
+    yield "gateway_models", "Models in the registry.", {"": float(len(gateway.registry.snapshot.models))}
+    yield "gateway_terminal_sessions", "Terminal sessions that are open.", {"": float(gateway.terminals.count)}
+    yield "gateway_attempts", "Models asked, by model.", dict(totals.by_model)
+    yield "gateway_attempts_by_outcome", "Models asked, by how it ended.", dict(totals.by_outcome)
+    yield (
+        "gateway_tokens",
+        "Tokens used since the start.",
+        {"prompt": float(totals.prompt_tokens), "completion": float(totals.completion_tokens)},
+    )
+    yield "gateway_cost_usd", "Cost since the start, as far as prices are known.", {"": float(totals.cost)}
+    yield "gateway_usage_rows_lost", "Usage rows that had no room in the queue.", {"": float(gateway.ledger.lost)}

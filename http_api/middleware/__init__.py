@@ -1,0 +1,1 @@
+"""ASGI middleware, each a plain callable."""

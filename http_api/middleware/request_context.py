@@ -1,0 +1,114 @@
+"""The outermost layer: names the request, notes who sent it, and writes the access log and the metrics."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, Literal
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from http_api.context import SCOPE_KEY, Exchange, make_request_id
+from http_api.metrics import Metrics
+from http_api.responses import HARDENING
+
+Network = IPv4Network | IPv6Network
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+CLIENT_CLOSED = 499
+
+
+class RequestContext:
+    """Puts an Exchange into the scope of each request and accounts for it when it has been answered."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        trusted_proxies: Sequence[str] = (),
+        error_format: Literal["auto", "flat", "openai"] = "auto",
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._proxies = tuple(ip_network(address, strict=False) for address in trusted_proxies)
+        self._error_format = error_format
+        self._log = structlog.get_logger("http_api.access")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        client = scope.get("client")
+        exchange = Exchange(
+            _request_id(headers.get(b"x-request-id")), headers, self._address(client[0] if client else "", headers)
+        )
+        exchange.openai_errors = self._error_format == "openai" or (
+            self._error_format == "auto" and b"x-stainless-lang" in headers
+        )
+        exchange.added.extend(HARDENING)
+        scope[SCOPE_KEY] = exchange
+
+        def tracked(message: Message) -> Any:
+            kind = message["type"]
+            if kind == "http.response.body":
+                exchange.sent += len(message.get("body", b""))
+            elif kind in ("http.response.start", "websocket.http.response.start"):
+                exchange.status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *exchange.added]
+            elif kind == "websocket.accept":
+                exchange.status = 101
+            return send(message)
+
+        self._metrics.in_flight += 1
+        try:
+            await self._app(scope, receive, tracked)
+        finally:
+            self._metrics.in_flight -= 1
+            self._account(scope, exchange)
+
+    def _address(self, peer: str, headers: Mapping[bytes, bytes]) -> str:
+        """The client's address: the peer's, or what trusted proxies say of it."""
+        if not self._proxies or not self._trusts(peer):
+            return peer
+        for hop in reversed(headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")):
+            hop = hop.strip()
+            if not _is_address(hop):
+                break
+            peer = hop
+            if not self._trusts(hop):
+                break
+        return peer
+
+    def _trusts(self, address: str) -> bool:
+        return _is_address(address) and any(ip_address(address) in network for network in self._proxies)
+
+    def _account(self, scope: Scope, exchange: Exchange) -> None:
+        seconds = time.perf_counter() - exchange.started
+        status = exchange.status or CLIENT_CLOSED
+        method = scope.get("method", "WEBSOCKET")
+        self._metrics.answered(method, exchange.route.path if exchange.route else "(other)", status, seconds)
+        path = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
+        self._log.info(
+            "request",
+            method=method,
+            path=path if path.isprintable() else path.encode("unicode_escape").decode("ascii"),
+            status=status,
+            ms=round(seconds * 1000, 1),
+            bytes=exchange.sent,
+            caller=exchange.caller.id,
+            address=exchange.address,
+            request_id=exchange.request_id,
+        )
+
+
+def _request_id(given: bytes | None) -> str:
+    if given and REQUEST_ID.fullmatch(given):
+        return given.decode("ascii")
+    return make_request_id()
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,160 @@
+"""HTTP/1.1 on the socket: uvicorn's protocol with the limits it lacks, and refusals in our error form."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from http_api.context import make_request_id
+from http_api.errors import Header, HttpError, body_of, headers_of, status_of
+from http_api.responses import JSON
+from shared.errors import GatewayError, Overloaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds and sizes that a connection gets. `connections` counts HTTP and WebSocket together."""
+
+    connections: int = 1000
+    header_seconds: float = 10
+    header_bytes: int = 64 * 1024
+    body_seconds: float = 60
+    stall_seconds: float = 120
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. `enforce` is called by the server's clock, so that no request needs timers of its own."""
+
+    def __init__(self, *, limits: Limits, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.limits = limits
+        self._receiving_headers = True
+        self._header_bytes = 0
+        self._deadline: float | None = None
+        self._stalled_since: float | None = None
+        self._refusal: HttpError | None = None
+        self._surplus = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._surplus = len(self.connections) > self.limits.connections
+        if len(self.connections) > 2 * self.limits.connections:
+            transport.abort()
+            return
+        self._deadline = self.loop.time() + self.limits.header_seconds
+
+    def data_received(self, data: bytes) -> None:
+        if self.parser is None or self.transport.is_closing():
+            return
+        if self._receiving_headers:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._receiving_headers and self._header_bytes > self.limits.header_bytes:
+            self._refuse(_headers_too_large(self.limits.header_bytes))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._receiving_headers = True
+        self._deadline = self.loop.time() + self.limits.header_seconds
+
+    def on_headers_complete(self) -> None:
+        self._receiving_headers = False
+        if self._header_bytes > self.limits.header_bytes:
+            self._check_size()
+        self._header_bytes = 0
+        self._deadline = self.loop.time() + self.limits.body_seconds
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            self._check_upgrade()
+        if self._surplus:
+            self.app = _overloaded
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._deadline = None
+        self._receiving_headers = True
+        super().on_message_complete()
+
+    def enforce(self, now: float) -> None:
+        """Close the connection if its client is slower than it may be."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self._stalled_since is not None and now > self._stalled_since + self.limits.stall_seconds:
+            self.transport.abort()
+        elif self._deadline is not None and now > self._deadline:
+            self._deadline = None
+            if self._receiving_headers and not self._header_bytes:
+                self.transport.close()
+            else:
+                self._refuse(HttpError(408, "request_timeout", "The request did not arrive in time."))
+
+    def pause_writing(self) -> None:
+        self._stalled_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stalled_since = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn does about a request that the parser, or a check of ours inside it, does not accept."""
+        self._refuse(self._refusal or HttpError(400, "malformed_request", "This is not a valid HTTP/1.1 request."))
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answer, unless another answer is under way, and close."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self._write(error)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    def _write(self, error: HttpError) -> None:
+        headers, body = _final_answer(error)
+        head = [*self.server_state.default_headers, *headers]
+        lines = b"".join(b"%s: %s\r\n" % header for header in head)
+        self.transport.write(STATUS_LINE[status_of(error)] + lines + b"\r\n" + body)
+
+    def _check_size(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.limits.header_bytes:
+            self._reject(_headers_too_large(self.limits.header_bytes))
+
+    def _check_upgrade(self) -> None:
+        """A body after an upgrade that we don't do would be lost, because the parser stops before it."""
+        if any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers):
+            self._reject(HttpError(400, "unsupported_upgrade", "Send the request without an Upgrade header."))
+
+    def _reject(self, error: HttpError) -> None:
+        self._refusal = error
+        raise httptools.HttpParserError(error.message)
+
+
+def _headers_too_large(limit: int) -> HttpError:
+    return HttpError(431, "headers_too_large", f"The request's headers are larger than {limit} bytes.")
+
+
+def _final_answer(error: GatewayError) -> tuple[list[Header], bytes]:
+    """Headers and body of the last answer on a connection."""
+    request_id, status = make_request_id(), status_of(error)
+    body = body_of(error, status, request_id, openai=False)
+    headers = [
+        (b"content-type", JSON),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+        (b"x-request-id", request_id.encode("ascii")),
+        *headers_of(error, status, failed_over=False),
+    ]
+    return headers, body
+
+
+async def _overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers on connections beyond the limit."""
+    error = Overloaded("The gateway has as many connections as it takes; try again shortly.", retry_after=1)
+    headers, body = _final_answer(error)
+    await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,89 @@
+"""POST /v1/chat/completions: OpenAI's chat, whole or streamed."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from http_api.bodies import invalid_field, parse_object, read_body
+from http_api.context import Exchange, Route, exchange_of
+from http_api.disconnect import CancelWhenGone
+from http_api.errors import Header
+from http_api.metrics import Metrics
+from http_api.responses import send_json
+from http_api.streaming import send_events
+from shared.errors import Unavailable, UpstreamError
+from shared.operations import dispatch
+from shared.operations.chat import CHAT, CHAT_STREAM
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+    from shared.routing.executor import Route as ModelRoute
+
+PATH = "/v1/chat/completions"
+OPTIONS_HEADER = b"x-gateway-options"
+UNKNOWN = b"unknown"
+
+
+def chat_route(gateway: "Gateway", metrics: Metrics, body_limit: int) -> Route:
+    """The route of the chat."""
+    return Route(path=PATH, methods={"POST": _application(gateway, metrics)}, body_limit=body_limit)
+
+
+def _application(gateway: "Gateway", metrics: Metrics) -> ASGIApp:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        payload = parse_object(await read_body(receive))
+        _merge_options(payload, exchange)
+        stream = payload.get("stream") is True
+        started = time.perf_counter()
+        try:
+            with CancelWhenGone(receive):
+                if stream:
+                    async with dispatch.open_stream(gateway, exchange.caller, CHAT_STREAM, payload) as answer:
+                        await send_events(scope, send, answer, headers_of(answer.route))
+                else:
+                    whole = await dispatch.call(gateway, exchange.caller, CHAT, payload)
+                    headers = [*headers_of(whole.route), _cost(whole.route)]
+                    await send_json(scope, send, orjson.dumps(whole.payload), headers=headers)
+        except (UpstreamError, Unavailable):
+            exchange.failed_over = True
+            raise
+        metrics.chatted(time.perf_counter() - started, stream=stream)
+
+    return application
+
+
+def headers_of(route: "ModelRoute") -> list[Header]:
+    """How an answer came about, as far as it is known when its headers go out."""
+    model = route.model
+    return [
+        (b"x-gateway-model", model.id.encode("ascii")),
+        (b"x-gateway-provider", model.provider.encode("ascii")),
+        (b"x-gateway-layer", model.layer.encode("ascii")),
+        (b"x-gateway-attempts", b"%d" % route.attempts),
+        (b"x-gateway-cache", b"off"),
+    ]
+
+
+def _cost(route: "ModelRoute") -> Header:
+    return (b"x-gateway-cost-usd", UNKNOWN if route.cost is None else f"{route.cost:f}".encode("ascii"))
+
+
+def _merge_options(payload: dict[str, Any], exchange: Exchange) -> None:
+    """Put what the options header says under what the body says itself."""
+    header = exchange.headers.get(OPTIONS_HEADER)
+    if header is None:
+        return
+    try:
+        options = orjson.loads(header)
+    except orjson.JSONDecodeError:
+        options = None
+    if not isinstance(options, dict):
+        raise invalid_field("X-Gateway-Options", "it must be a JSON object")
+    own = payload.get("gateway")
+    if own is None:
+        payload["gateway"] = options
+    elif isinstance(own, dict):
+        payload["gateway"] = {**options, **own}

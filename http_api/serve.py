@@ -1,0 +1,153 @@
+"""Running the HTTP surface: where it may listen, and what to say when it cannot."""
+
+import asyncio
+import errno
+import ipaddress
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from http_api.app import GatewayOpener, Mounted, create_app
+from http_api.protocol import Limits
+from http_api.server import Server
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+BACKLOG = 2048
+EXIT_FAILED = 1
+EXIT_REFUSED = 2
+
+OnReady = Callable[[str], None]
+
+
+class CannotServe(Exception):
+    """The server may or can not listen there. The text says why and how to fix it."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run(
+    settings: Settings,
+    open_gateway: GatewayOpener,
+    *,
+    mounts: Sequence[Mounted] = (),
+    on_ready: OnReady = lambda url: None,
+    allow_open: bool = False,
+) -> int:
+    """Serve until SIGINT or SIGTERM; returns the process's exit code. `allow_open` is `--insecure-no-auth`."""
+    try:
+        sockets = listen(settings, allow_open=allow_open)
+    except CannotServe as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a message for the person who started it
+        return error.exit_code
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(settings, open_gateway, sockets, mounts=mounts, on_ready=on_ready))
+    return 0
+
+
+async def serve(
+    settings: Settings,
+    open_gateway: GatewayOpener,
+    sockets: list[socket.socket],
+    *,
+    mounts: Sequence[Mounted] = (),
+    on_ready: OnReady = lambda url: None,
+    handle_signals: bool = True,
+) -> None:
+    """Open the gateway and serve it on these sockets. Cancelling the task stops it too."""
+    app = create_app(open_gateway, mounts=mounts)
+    server = Server(
+        app,
+        limits=Limits(connections=settings.max_connections),
+        max_message_bytes=settings.max_body_bytes,
+        on_ready=lambda: on_ready(url_of(settings.api_host, sockets[0])),
+        on_stopping=app.stop,
+        handle_signals=handle_signals,
+    )
+    try:
+        async with app.opened():
+            await server.serve(sockets)
+    finally:
+        for listener in sockets:
+            listener.close()
+
+
+def listen(settings: Settings, *, allow_open: bool = False) -> list[socket.socket]:
+    """The bound sockets. Raises CannotServe for an open door to the network, or a port that is not to be had."""
+    host, port = settings.api_host, settings.api_port
+    addresses = _resolve(host, port)
+    open_to_all = settings.auth_mode != "required" and not allow_open
+    if open_to_all and not all(ipaddress.ip_address(address[0]).is_loopback for _, address in addresses):
+        raise CannotServe(
+            f"API_HOST={host} can be reached from other machines, but AUTH_MODE=local asks nobody who they are. "
+            "Set AUTH_MODE=required, or API_HOST=127.0.0.1, or take the risk with --insecure-no-auth.",
+            exit_code=EXIT_REFUSED,
+        )
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in addresses:
+            sockets.append(_bind(family, address, port))
+            port = sockets[0].getsockname()[1]
+    except OSError as error:
+        for bound in sockets:
+            bound.close()
+        raise _cannot_bind(host, port, error) from None
+    return sockets
+
+
+def url_of(host: str, listener: socket.socket) -> str:
+    """Where a browser on this machine finds it."""
+    port = listener.getsockname()[1]
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise CannotServe(f"API_HOST={host} is no address of this machine: {error}.", exit_code=EXIT_FAILED) from None
+    unique = dict.fromkeys((family, (str(address[0]), port)) for family, _, _, _, address in found)
+    return list(unique)
+
+
+def _bind(family: socket.AddressFamily, address: tuple[str, int], port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address[0], port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _cannot_bind(host: str, port: int, error: OSError) -> CannotServe:
+    if error.errno == errno.EADDRINUSE:
+        message = (
+            f"Port {port} on {host} is in use, perhaps by another gateway. "
+            "Stop that one, or choose another port with API_PORT (0 takes a free one)."
+        )
+    elif error.errno == errno.EACCES:
+        message = f"Port {port} needs more rights than this process has; choose one above 1023 with API_PORT."
+    else:
+        message = f"Cannot listen on {host} port {port}: {error.strerror or error}. Check API_HOST and API_PORT."
+    return CannotServe(message, exit_code=EXIT_FAILED)
+
+
+def _loop_factory() -> "Callable[[], AbstractEventLoop] | None":
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], AbstractEventLoop] = uvloop.new_event_loop
+    return factory

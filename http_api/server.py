@@ -1,0 +1,95 @@
+"""The uvicorn server of one application: its signals, its clock, and how it goes down."""
+
+import asyncio
+import functools
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import cast
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from http_api.protocol import LimitedProtocol, Limits
+
+GRACE_SECONDS = 5
+KEEP_ALIVE_SECONDS = 30
+TICKS_PER_CHECK = 5
+
+
+class Server(uvicorn.Server):
+    """Serves on sockets that are bound already, until a signal or `stop`.
+
+    `on_ready` is called when connections are accepted, `on_stopping` when no more are.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limits: Limits,
+        max_message_bytes: int,
+        on_ready: Callable[[], None],
+        on_stopping: Callable[[], None],
+        handle_signals: bool = True,
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=cast("type[asyncio.Protocol]", functools.partial(LimitedProtocol, limits=limits)),
+                ws="websockets-sansio",
+                ws_max_size=max_message_bytes,
+                ws_per_message_deflate=False,
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._on_ready = on_ready
+        self._on_stopping = on_stopping
+        self._handle_signals = handle_signals
+
+    def stop(self) -> None:
+        """Begin to go down; `serve` returns when that is done."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_CHECK == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, LimitedProtocol):
+                    connection.enforce(now)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stopping()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """As uvicorn's, but a signal that was obeyed is not raised again: the process ends in its own way."""
+        if not self._handle_signals:
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal asks, the second insists."""
+        self.force_exit = self.should_exit
+        self.should_exit = True

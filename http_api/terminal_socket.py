@@ -1,0 +1,133 @@
+"""WS /v1/terminal/:id/ws: a live terminal, both ways.
+
+The client sends `{"type":"input","data"}` and `{"type":"resize","cols","rows"}`. It gets what the scrollback holds
+after `?cursor=` (0 without one) and then what comes, as `{"type":"output","data","cursor","dropped"}`, and at the end
+`{"type":"closed","reason"}`. A slow client finds a gap counted in `dropped`; it never holds up the terminal.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from http_api.bodies import invalid_field, parse_query
+from http_api.context import exchange_of
+from http_api.middleware.identity import BEARER_SUBPROTOCOL
+from shared.domain.identity import Caller
+from shared.errors import GatewayError, InvalidInput
+from shared.operations import dispatch
+from shared.operations.operation import Operation
+from shared.operations.terminals import GET_TERMINAL, RESIZE_TERMINAL, SEND_TO_TERMINAL
+from shared.terminal.session import Session
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+PATH = "/v1/terminal/{id}/ws"
+NORMAL, UNSUPPORTED_DATA, POLICY = 1000, 1003, 1008
+LONGEST_REASON = 120
+"""Bytes; a close frame holds 123."""
+ASKED: dict[str, Operation[Any, Any]] = {"input": SEND_TO_TERMINAL, "resize": RESIZE_TERMINAL}
+
+
+def terminal_socket(gateway: "Gateway") -> ASGIApp:
+    """The WebSocket application. Who may not attach is refused before the handshake ends."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        caller, session_id = exchange_of(scope).caller, scope["path_params"]["id"]
+        await dispatch.call(gateway, caller, GET_TERMINAL, {"id": session_id})
+        cursor = _cursor(scope)
+        session = gateway.terminals.get(caller.id, session_id)
+        await receive()
+        offered = BEARER_SUBPROTOCOL in scope.get("subprotocols", ())
+        await send({"type": "websocket.accept", "subprotocol": BEARER_SUBPROTOCOL if offered else None})
+        await _Attached(gateway, caller, session, receive, send).run(cursor)
+
+    return application
+
+
+class _Attached:
+    """One client at a session."""
+
+    def __init__(self, gateway: "Gateway", caller: Caller, session: Session, receive: Receive, send: Send) -> None:
+        self._gateway = gateway
+        self._caller = caller
+        self._session = session
+        self._receive = receive
+        self._send = send
+
+    async def run(self, cursor: int) -> None:
+        """Until the client leaves, says something wrong, or the session ends."""
+        output = asyncio.get_running_loop().create_task(self._output(cursor))
+        farewell: tuple[int, str] | None = None
+        try:
+            farewell = await self._input()
+        except InvalidInput as error:
+            farewell = POLICY, error.message
+        except GatewayError as error:
+            farewell = NORMAL, error.message
+        finally:
+            output.cancel()
+            await asyncio.wait({output})
+        if not output.cancelled():
+            output.result()
+        elif farewell is not None:
+            await self._close(*farewell)
+
+    async def _output(self, cursor: int) -> None:
+        """Until the session ends; then the socket is closed, which ends the input too."""
+        reason = "The session has ended."
+        try:
+            async with self._session.follow(cursor) as parts:
+                async for part in parts:
+                    await self._say(type="output", data=part.text, cursor=part.cursor, dropped=part.dropped)
+        except GatewayError as error:
+            reason = error.message
+        except OSError:
+            return
+        await self._close(NORMAL, reason)
+
+    async def _input(self) -> tuple[int, str] | None:
+        """Do what the client asks until it leaves. Returns how to close when it cannot be understood."""
+        while (message := await self._receive())["type"] != "websocket.disconnect":
+            if message.get("text") is None:
+                return UNSUPPORTED_DATA, "Send text messages, not binary ones."
+            operation, payload = _asked(message)
+            await dispatch.call(self._gateway, self._caller, operation, {**payload, "id": self._session.id})
+        return None
+
+    async def _say(self, **message: Any) -> None:
+        await self._send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
+
+    async def _close(self, code: int, reason: str) -> None:
+        short = reason.encode()[:LONGEST_REASON].decode("utf-8", "ignore")
+        try:
+            if code == NORMAL:
+                await self._say(type="closed", reason=reason)
+            await self._send({"type": "websocket.close", "code": code, "reason": short})
+        except OSError:
+            pass  # the client has left before it could be told
+
+
+def _asked(message: Message) -> tuple[Operation[Any, Any], dict[str, Any]]:
+    """The operation that a message asks for, and its fields. Raises InvalidInput."""
+    try:
+        payload = orjson.loads(message["text"])
+    except orjson.JSONDecodeError:
+        raise InvalidInput("The message is not valid JSON.") from None
+    kind = payload.pop("type", None) if isinstance(payload, dict) else None
+    operation = ASKED.get(kind) if isinstance(kind, str) else None
+    if operation is None:
+        raise invalid_field("type", "it must be input or resize")
+    return operation, payload
+
+
+def _cursor(scope: Scope) -> int:
+    query = parse_query(scope["query_string"])
+    for name in query.keys() - {"cursor"}:
+        raise invalid_field(name[:100], "this field is not known here")
+    text = query.get("cursor", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise invalid_field("cursor", "it must be a whole number")
+    return int(text)

@@ -1,0 +1,1 @@
+"""The MCP surface and the command line."""

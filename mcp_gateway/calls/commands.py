@@ -1,0 +1,71 @@
+"""A command: its output told as progress, then cut to what a model can take."""
+
+from typing import Any
+
+from mcp_gateway.arguments import RunCommandArguments
+from mcp_gateway.calls.call import Call
+from mcp_gateway.rendering import Cut, fitted
+from mcp_gateway.results import CommandResult
+from shared.domain import terminal
+from shared.domain.terminal import RunFinished, RunOutput
+from shared.errors import TerminalError
+from shared.operations import dispatch
+from shared.operations.terminals import RUN_COMMAND_EVENTS
+
+TAIL = 2_000
+"""Characters of running output that progress tells."""
+
+
+async def run(call: Call, arguments: RunCommandArguments) -> CommandResult:
+    """Run it, tell the end of its output while it runs, and give what there is."""
+    tail = ""
+    async with dispatch.open_stream(call.gateway, call.caller, RUN_COMMAND_EVENTS, payload_of(arguments)) as events:
+        async for event in events:
+            if isinstance(event, RunOutput):
+                tail = (tail + event.text)[-TAIL:]
+                call.progress.say(tail)
+            elif isinstance(event, RunFinished):
+                return _result(call, arguments.command, event.result)
+    raise TerminalError("The command ended without a result.")
+
+
+def payload_of(arguments: RunCommandArguments) -> dict[str, Any]:
+    """The request of the operation."""
+    return arguments.model_dump(by_alias=True, exclude_none=True)
+
+
+def _result(call: Call, command: str, found: terminal.CommandResult) -> CommandResult:
+    stdout = fitted(found.stdout, call.limits.stdout_bytes)
+    stderr = fitted(found.stderr, call.limits.stderr_bytes)
+    cut = bool(stdout.left_out or stderr.left_out)
+    return CommandResult(
+        stdout=stdout.text,
+        stderr=stderr.text,
+        exit_code=found.exit_code,
+        duration_ms=found.duration_ms,
+        timed_out=found.timed_out,
+        truncated=found.truncated or cut,
+        cwd=found.cwd,
+        note=" ".join([*_how_to_read_on(command, found, stdout, stderr), *_after_time_out(found)]),
+    )
+
+
+def _how_to_read_on(command: str, found: terminal.CommandResult, stdout: Cut, stderr: Cut) -> list[str]:
+    if not (found.truncated or stdout.left_out or stderr.left_out):
+        return []
+    short = command if len(command) <= 200 and "\n" not in command else "COMMAND"
+    return [
+        f"Output was cut in the middle (it wrote {found.stdout_bytes:,} bytes to stdout and {found.stderr_bytes:,} to "
+        "stderr). To read the rest, put it into a file once and read that in parts: "
+        f"`{{ {short}; }} > /tmp/output.txt 2>&1`, then `sed -n '1,200p' /tmp/output.txt`; or narrow it with grep, "
+        "head or tail."
+    ]
+
+
+def _after_time_out(found: terminal.CommandResult) -> list[str]:
+    if not found.timed_out:
+        return []
+    return [
+        "Its time was up, and it was ended with all its children; the output is what there was until then. Give it "
+        "more time with timeoutSeconds (50 at most), or do less at once."
+    ]

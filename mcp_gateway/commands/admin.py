@@ -1,0 +1,55 @@
+"""`mcp-gateway admin`: what only the operator of this machine may do."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mcp_gateway.commands.output import AsJson, print_json
+from shared.domain.identity import LOCAL
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+
+def group() -> typer.Typer:
+    """The commands of the group."""
+    app = typer.Typer(help="Manage the administrator's login.", no_args_is_help=True)
+    app.command()(set_password)
+    app.callback()(_group)
+    return app
+
+
+def set_password(
+    username: Annotated[str | None, typer.Option(help="Whose; default: ADMIN_USERNAME.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set the administrator's password; every login until now ends.
+
+    It is asked for on a terminal, and read from stdin otherwise.
+    """
+    from mcp_gateway.commands.opening import with_gateway
+
+    password = _asked() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+
+    async def work(gateway: "Gateway") -> str:
+        name = username or gateway.settings.admin_username
+        await gateway.accounts.set_password(name, password)
+        await gateway.audit.record(LOCAL, "set_password", {"username": name}, "ok")
+        if gateway.settings.admin_password.get_secret_value() and name == gateway.settings.admin_username:
+            print("warning: ADMIN_PASSWORD is set, and counts again at the next start.", file=sys.stderr)
+        return name
+
+    name = with_gateway(work)
+    if as_json:
+        print_json({"success": True, "username": name})
+    else:
+        print(f"The password of '{name}' is set; earlier logins have ended.")
+
+
+def _asked() -> str:
+    return str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def _group() -> None:
+    """Keeps `set-password` a command of the group, although it is the only one."""

@@ -1,0 +1,110 @@
+"""`mcp-gateway models`: the registry from a shell, and the embedded model's weights."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mcp_gateway.commands.output import AsJson, print_json, print_table
+
+if TYPE_CHECKING:
+    from mcp_gateway.results import ModelEntry
+    from shared.gateway import Gateway
+
+ModelId = Annotated[str, typer.Argument(metavar="ID", help="The model's id, as `models list` shows it.")]
+
+
+def group() -> typer.Typer:
+    """The commands of the group."""
+    app = typer.Typer(help="See and arrange the models.", no_args_is_help=True)
+    app.command(name="list")(list_models)
+    app.command()(show)
+    app.command()(enable)
+    app.command()(disable)
+    app.command()(priority)
+    app.command()(pull)
+    return app
+
+
+def list_models(
+    layer: Annotated[str | None, typer.Option(help="Only this layer, L0 to L3.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
+    available: Annotated[bool, typer.Option("--available", help="Only what can be used now.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the models, in the order in which they are asked."""
+    from mcp_gateway.arguments import ListModelsArguments
+    from mcp_gateway.calls.models import entries
+    from mcp_gateway.commands.opening import with_gateway
+    from shared.domain.identity import LOCAL
+    from shared.operations import dispatch
+
+    wanted = dispatch.parse(ListModelsArguments, {"layer": layer, "provider": provider})
+
+    async def work(gateway: "Gateway") -> "list[ModelEntry]":
+        return await entries(gateway, LOCAL, wanted)
+
+    found = [entry for entry in with_gateway(work) if entry.available or not available]
+    if as_json:
+        print_json({"models": [entry.model_dump(mode="json", by_alias=True) for entry in found]})
+    else:
+        columns = ("layer", "id", "provider", "in/out $ per M", "context", "can", "")
+        print_table(columns, [_row(entry) for entry in found])
+
+
+def show(model_id: ModelId, as_json: AsJson = False) -> None:
+    """Show all of one model."""
+    from mcp_gateway.commands.opening import call
+    from shared.operations.models import GET_MODEL
+
+    found = call(GET_MODEL, {"id": model_id}).model_dump(mode="json", by_alias=True)
+    if as_json:
+        print_json(found)
+    else:
+        print_table(("field", "value"), found.items())
+
+
+def enable(model_id: ModelId, as_json: AsJson = False) -> None:
+    """Turn a model on."""
+    _update(model_id, {"enabled": True}, as_json)
+
+
+def disable(model_id: ModelId, as_json: AsJson = False) -> None:
+    """Turn a model off; it stays in the registry."""
+    _update(model_id, {"enabled": False}, as_json)
+
+
+def priority(
+    model_id: ModelId,
+    place: Annotated[int, typer.Argument(min=0, max=1_000_000, help="0 is asked first in its layer.")],
+    as_json: AsJson = False,
+) -> None:
+    """Set a model's place in its layer."""
+    _update(model_id, {"priority": place}, as_json)
+
+
+def pull(as_json: AsJson = False) -> None:
+    """Fetch the embedded model's weights, so that there is an answer with no key and no server."""
+    from mcp_gateway.commands.opening import settings_here
+    from mcp_gateway.commands.pulling import pull_weights
+
+    pull_weights(settings_here().data_dir, as_json=as_json)
+
+
+def _update(model_id: str, change: dict[str, object], as_json: bool) -> None:
+    from mcp_gateway.commands.opening import call
+    from shared.operations.models import UPDATE_MODEL
+
+    changed = call(UPDATE_MODEL, {"id": model_id, **change})
+    if as_json:
+        print_json(changed)
+    else:
+        model = changed.model
+        print(f"{model.id}: {'on' if model.enabled else 'off'}, layer {model.layer}, priority {model.priority}")
+
+
+def _row(entry: "ModelEntry") -> tuple[object, ...]:
+    prices = "not known"
+    if entry.input_price is not None and entry.output_price is not None:
+        prices = f"{entry.input_price:g} / {entry.output_price:g}"
+    window = "" if entry.context_window is None else f"{entry.context_window:,}"
+    return entry.layer, entry.id, entry.provider, prices, window, " ".join(entry.capabilities), entry.why_not

@@ -1,0 +1,61 @@
+"""All commands under one name, and the options of the whole."""
+
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from mcp_gateway.commands import admin, chat, config, doctor, keys, models, running, serve, stdio
+from mcp_gateway.commands.failures import guarded
+
+NAME = "mcp-gateway"
+HELP = "One local gateway for any AI client: the right model at the least cost, and a safe terminal."
+EPILOG = (
+    "Settings come from the environment, a .env file in this folder or in the data directory, and config.toml there; "
+    "`mcp-gateway config show` lists them all."
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; returns the exit code: 0, 1 when it failed, 2 when it was called wrongly."""
+    with guarded():
+        application()(args=arguments, prog_name=NAME)
+    return 0
+
+
+def application() -> typer.Typer:
+    """The commands, in the order in which help lists them."""
+    app = typer.Typer(
+        help=HELP,
+        epilog=EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    app.command()(serve.serve)
+    app.command()(stdio.stdio)
+    app.command()(chat.chat)
+    app.command(name="run", context_settings={"allow_interspersed_args": False})(running.run)
+    app.add_typer(models.group(), name="models")
+    app.command()(doctor.doctor)
+    app.add_typer(config.group(), name="config")
+    app.add_typer(keys.group(), name="keys")
+    app.add_typer(admin.group(), name="admin")
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{NAME} {metadata.version('ai-mcp-gateway')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The options of the whole; each command has its own."""

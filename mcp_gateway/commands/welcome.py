@@ -1,0 +1,47 @@
+"""What `serve` says when it is ready: where everything is, who will answer, and a call to try."""
+
+from typing import TYPE_CHECKING
+
+from mcp_gateway.transports import HTTP_PATH, SSE_PATH
+from shared.errors import GatewayError
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+CURL = """\
+curl {url}/v1/chat/completions{auth} -H 'Content-Type: application/json' \\
+  -d '{{"model": "auto", "messages": [{{"role": "user", "content": "Say hello."}}]}}'"""
+
+
+def welcome(url: str, gateway: "Gateway") -> str:
+    """The whole text."""
+    places = (
+        ("REST", url),
+        ("OpenAI base URL", f"{url}/v1"),
+        ("MCP", f"{url}{HTTP_PATH} (Streamable HTTP), {url}{SSE_PATH} (SSE)"),
+        ("API reference", f"{url}/docs, {url}/openapi.json"),
+        ("Metrics", f"{url}/metrics"),
+        ("Health", f"{url}/health"),
+    )
+    required = gateway.settings.auth_mode == "required"
+    auth = " -H 'Authorization: Bearer YOUR_KEY'" if required else ""
+    lines = [f"AI MCP Gateway {gateway.version} is ready.", ""]
+    lines += [f"  {name:<16} {place}" for name, place in places]
+    lines += ["", f"  {'Answers come from':<16} {who_answers(gateway)}"]
+    if required:
+        lines.append("  Callers must authenticate: `mcp-gateway keys create NAME` makes a key.")
+    if gateway.announcements:
+        lines += ["", *(f"  {line}" for line in gateway.announcements)]
+    return "\n".join([*lines, "", "Try it:", "", CURL.format(url=url, auth=auth), ""])
+
+
+def who_answers(gateway: "Gateway") -> str:
+    """The model that a simple chat would go to now."""
+    from shared.domain.chat import ChatRequest
+
+    request = ChatRequest.parse({"messages": [{"role": "user", "content": "Say hello."}]})
+    try:
+        model = gateway.executor.plan(request).attempts[0]
+    except GatewayError as error:
+        return f"no model yet. {error.message}"
+    return f"{model.api_model_name} ({model.provider}, layer {model.layer})"

@@ -1,0 +1,111 @@
+"""The MCP hosts: where each keeps its configuration, and whether it names this gateway."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcp_gateway.diagnosis.finding import Finding
+
+COMMAND = "mcp-gateway"
+LISTS = ("mcpServers", "servers")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host and the files it may read, nearest first."""
+
+    name: str
+    files: tuple[Path, ...]
+
+
+def hosts(
+    home: Path, here: Path, platform: str = sys.platform, environ: Mapping[str, str] = os.environ
+) -> tuple[Host, ...]:
+    """The hosts that we know, for a person's home and the current folder."""
+    if platform == "darwin":
+        applications = home / "Library" / "Application Support"
+    elif platform == "win32":
+        applications = Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
+    else:
+        applications = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return (
+        Host("Claude Desktop", (applications / "Claude" / "claude_desktop_config.json",)),
+        Host("Claude Code", (here / ".mcp.json", home / ".claude.json")),
+        Host("VS Code", (here / ".vscode" / "mcp.json", applications / "Code" / "User" / "mcp.json")),
+        Host("Cursor", (here / ".cursor" / "mcp.json", home / ".cursor" / "mcp.json")),
+    )
+
+
+def look(host: Host, port: int) -> Finding:
+    """Whether a host's configuration names us, and in a way that can work."""
+    name = f"host {host.name}"
+    there = [path for path in host.files if path.is_file()]
+    if not there:
+        return Finding(name=name, status="ok", text=f"no configuration at {host.files[-1]}")
+    for path in there:
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, ValueError) as error:
+            return Finding(name=name, status="warn", text=f"{path} cannot be read: {error}", advice="Check the file.")
+        if COMMAND not in text and f":{port}/mcp" not in text and f":{port}/sse" not in text:
+            continue
+        return _entry(name, path, text)
+    return Finding(
+        name=name,
+        status="ok",
+        text=f"{there[0]} does not name this gateway",
+        advice=f'Add "{COMMAND}": {{"command": "{_program()}", "args": ["stdio"]}} to use it there.',
+    )
+
+
+def _entry(name: str, path: Path, text: str) -> Finding:
+    try:
+        config = json.loads(text)
+    except ValueError:
+        return Finding(
+            name=name, status="ok", text=f"{path} names this gateway (it has comments, or is not plain JSON)"
+        )
+    for command in _commands(config):
+        if shutil.which(command) is None:
+            return Finding(
+                name=name,
+                status="warn",
+                text=f"{path} names {command}, which is not there",
+                advice=f'Set "command" to {_program()}.',
+            )
+        if not os.path.isabs(command):
+            return Finding(
+                name=name,
+                status="warn",
+                text=f"{path} names {command} without its folder; hosts often do not know your PATH",
+                advice=f'Set "command" to {_program()}.',
+            )
+    return Finding(name=name, status="ok", text=f"{path} names this gateway")
+
+
+def _commands(node: Any) -> Iterator[str]:
+    """The commands by which a configuration starts us, wherever they stand in it."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _commands(item)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        if key in LISTS and isinstance(value, dict):
+            for entry in value.values():
+                command = entry.get("command") if isinstance(entry, dict) else None
+                if isinstance(command, str) and COMMAND in Path(command).name:
+                    yield command
+        else:
+            yield from _commands(value)
+
+
+def _program() -> str:
+    """How to start us, in full."""
+    beside = Path(sys.executable).with_name(COMMAND)
+    return str(beside) if beside.is_file() else shutil.which(COMMAND) or COMMAND

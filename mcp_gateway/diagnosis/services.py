@@ -1,0 +1,101 @@
+"""The services that the gateway uses: its database, Redis, and the providers, each asked for real."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mcp_gateway.diagnosis.finding import Finding
+from shared.domain.identity import LOCAL
+from shared.errors import GatewayError
+from shared.operations import dispatch
+from shared.operations.providers import LIST_PROVIDERS, ProviderState
+from shared.operations.system import HEALTH, HealthReport
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+NO_MODEL = (
+    "Set a provider's key (OPENROUTER_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY), start a local model server such as "
+    "Ollama, or run `mcp-gateway models pull`."
+)
+
+
+async def look(gateway: "Gateway") -> list[Finding]:
+    """Everything, on a gateway that is open: that it could be opened is the proof for the database."""
+    names = gateway.providers.names()
+    await asyncio.gather(*(gateway.providers.probe(name) for name in names))
+    states = (await dispatch.call(gateway, LOCAL, LIST_PROVIDERS, {})).providers
+    health: HealthReport = await dispatch.call(gateway, LOCAL, HEALTH, {})
+    return [
+        _database(gateway, health),
+        _redis(gateway, health),
+        *(_provider(state) for state in states if state.dialect != "local"),
+        _local(health),
+        _answer(states),
+    ]
+
+
+def failed(error: GatewayError) -> Finding:
+    """What to say when the gateway does not even open."""
+    text = error.message if isinstance(error.details, dict) or not error.details else f"{error.message} {error.details}"
+    return Finding(name="gateway", status="fail", text=text, advice=error.operator_detail)
+
+
+def _database(gateway: "Gateway", health: HealthReport) -> Finding:
+    url = gateway.database.url.render_as_string(hide_password=True)
+    if not health.database:
+        return Finding(name="database", status="fail", text=f"{url} does not answer", advice="Check DATABASE_URL.")
+    return Finding(name="database", status="ok", text=f"{url} answers, and its schema is up to date")
+
+
+def _redis(gateway: "Gateway", health: HealthReport) -> Finding:
+    if not gateway.settings.redis_url.get_secret_value():
+        return Finding(name="redis", status="ok", text="not used; one process needs none")
+    if health.redis:
+        return Finding(name="redis", status="ok", text="answers")
+    return Finding(
+        name="redis",
+        status="fail",
+        text="does not answer; rate limits count in each process alone",
+        advice="Check REDIS_URL and the server.",
+    )
+
+
+def _provider(state: ProviderState) -> Finding:
+    name = f"provider {state.name}"
+    if not state.enabled:
+        return Finding(name=name, status="ok", text="turned off")
+    if not state.configured:
+        return Finding(name=name, status="ok", text="no key set; its models are skipped")
+    if state.healthy:
+        return Finding(
+            name=name, status="ok", text=f"answers at {state.base_url}; {state.models} models in the registry"
+        )
+    return Finding(
+        name=name,
+        status="warn",
+        text=f"does not answer at {state.base_url}: {state.detail}",
+        advice="Check its key, its address and the network.",
+    )
+
+
+def _local(health: HealthReport) -> Finding:
+    servers = [f"{server['kind']} at {server['url']}" for server in health.local["servers"]]
+    embedded = health.local["embedded"]
+    own = f"embedded model {embedded['model']}: {embedded['status']}" + (
+        f" ({embedded['detail']})" if embedded["detail"] else ""
+    )
+    found = f"found {', '.join(servers)}" if servers else "no local model server found"
+    missing = health.local["notAnswering"]
+    if missing:
+        advice = "Start it, or correct OLLAMA_HOST or OSS_MODEL_ENDPOINT."
+        return Finding(
+            name="local models", status="warn", text=f"nothing answers at {', '.join(missing)}; {own}", advice=advice
+        )
+    return Finding(name="local models", status="ok", text=f"{found}; {own}")
+
+
+def _answer(states: list[ProviderState]) -> Finding:
+    healthy = [state.name for state in states if state.healthy]
+    if healthy:
+        return Finding(name="chat", status="ok", text=f"can be answered by {', '.join(healthy)}")
+    return Finding(name="chat", status="fail", text="no provider can answer", advice=NO_MODEL)

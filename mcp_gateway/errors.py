@@ -1,0 +1,105 @@
+"""Errors over MCP: one table from error class to what a model can do about it, and the two forms they take."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp import MCPError
+from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent
+
+from shared import errors
+from shared.errors import GatewayError
+
+MAX_TEXT = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an error class is to a model: what to do next, and the JSON-RPC code where there is no tool result."""
+
+    advice: str
+    rpc_code: int = INTERNAL_ERROR
+
+
+MEANINGS: Mapping[type[GatewayError], Meaning] = {
+    errors.InvalidInput: Meaning("Correct the arguments and call again.", INVALID_PARAMS),
+    errors.Unsupported: Meaning("Leave that out, or do it another way.", INVALID_PARAMS),
+    errors.Unauthenticated: Meaning("The user must give this client valid credentials for the gateway."),
+    errors.Forbidden: Meaning("Do not try again: the user must allow this first."),
+    errors.NotFound: Meaning("Look up the right name and call again.", INVALID_PARAMS),
+    errors.Conflict: Meaning("Look at how it is now before trying again.", INVALID_PARAMS),
+    errors.HostKeyChanged: Meaning("Do not connect: ask the user whether this change of the host's key is expected."),
+    errors.RateLimited: Meaning("Wait before calling again."),
+    errors.Overloaded: Meaning("Wait a little and call again."),
+    errors.Unavailable: Meaning("Tell the user what is missing."),
+    errors.UpstreamError: Meaning("Try again, or name another model."),
+    errors.UpstreamTimeout: Meaning("Ask something smaller, or name a faster model."),
+    errors.UpstreamThrottled: Meaning("Wait before calling again, or name another model."),
+    errors.UpstreamAuthFailed: Meaning("The user must set a valid key for this provider; another model may work."),
+    errors.UpstreamQuota: Meaning("The user's account at this provider is used up; name a model of another one."),
+    errors.UpstreamBadRequest: Meaning("Change the request, or name another model."),
+    errors.UpstreamContextTooLong: Meaning("Send less text, or name a model with a larger context window."),
+    errors.TerminalError: Meaning("Check that the target is there, then try again."),
+}
+
+
+def meaning_of(error: GatewayError) -> Meaning:
+    """The table's row for an error; a class of its own inherits its parent's."""
+    for kind in type(error).__mro__:
+        if kind in MEANINGS:
+            return MEANINGS[kind]
+    return Meaning("Tell the user.")
+
+
+def text_of(error: GatewayError) -> str:
+    """What is wrong, what else is known, what to do, and the code."""
+    lines = [error.message[:MAX_TEXT]]
+    if error.details:
+        lines += _details(error.details)
+    advice = meaning_of(error).advice
+    if error.retry_after is not None:
+        advice += f" It can work again in {max(1, math.ceil(error.retry_after))} s."
+    lines.append(f"What to do: {advice}")
+    lines.append(f"(code: {error.code})")
+    return "\n".join(lines)
+
+
+def tool_result(error: GatewayError) -> CallToolResult:
+    """The error as a tool's answer, which the model reads."""
+    return failed(text_of(error))
+
+
+def failed(text: str) -> CallToolResult:
+    """A tool's answer that says why there is none."""
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def protocol_error(error: GatewayError, uri: str) -> MCPError:
+    """The error for what is no tool call: a resource that cannot be read."""
+    return MCPError(meaning_of(error).rpc_code, error.message, {"uri": uri, "code": error.code})
+
+
+def internal(request: str) -> str:
+    """What anybody is told of a bug of ours; the log has the rest under the request's name."""
+    return (
+        f"The gateway failed in a way it did not expect (request {request}); its log has the reason.\n"
+        "What to do: try once more, then tell the user.\n(code: internal_error)"
+    )
+
+
+def _details(details: errors.Details) -> list[str]:
+    """The details in words: the rejected fields, the failed attempts, or whatever they are."""
+    if isinstance(details, str):
+        return [details[:MAX_TEXT]]
+    if fields := details.get("fields"):
+        return [f"- {found['field']}: {found['reason']}" for found in fields[1:]]
+    if attempts := details.get("attempts"):
+        return [f"- {found['model']} ({found['provider']}): {found['message']}"[:500] for found in attempts]
+    if dropped := details.get("dropped"):
+        return [f"- {found['model']}: {found['reason']}"[:300] for found in dropped[:8]]
+    return [f"- {name}: {_short(value)}" for name, value in details.items()]
+
+
+def _short(value: Any) -> str:
+    return str(value)[:300]

@@ -1,0 +1,24 @@
+"""Who calls: on stdio the user of this machine, over HTTP whom the HTTP surface has found out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+
+from shared.domain.identity import ANONYMOUS, LOCAL, Caller
+
+Context = ServerRequestContext[Any, Any]
+
+EXCHANGE = "gateway"
+"""The key in the ASGI scope under which the HTTP surface keeps what it knows of a request."""
+
+
+def caller_of(context: Context) -> Caller:
+    """The caller of one MCP request."""
+    return LOCAL if context.request is None else caller_in(getattr(context.request, "scope", {}))
+
+
+def caller_in(scope: Mapping[str, Any]) -> Caller:
+    """The caller of one web request; nobody has vouched for one that the HTTP surface has not seen."""
+    caller = getattr(scope.get(EXCHANGE), "caller", None)
+    return caller if isinstance(caller, Caller) else ANONYMOUS

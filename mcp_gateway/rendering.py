@@ -1,0 +1,93 @@
+"""Results as a person reads them, and long output cut so that it fits a model's context. Pure."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from mcp_gateway.results import ChatResult, CommandResult, ModelEntry, ModelsPage
+
+HEAD_SHARE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A text that fits, and how much of it was left out."""
+
+    text: str
+    left_out: int = 0
+
+
+def size_of(text: str) -> int:
+    """Bytes that a text takes in a JSON answer, which is near to what it costs a model."""
+    return len(orjson.dumps(text, default=str))
+
+
+def fitted(text: str, limit: int) -> Cut:
+    """At most about `limit` bytes of a text: its beginning and its end, whole lines where lines are short."""
+    size = size_of(text)
+    if size <= limit:
+        return Cut(text)
+    keep = int(len(text) * limit / size)
+    while True:
+        cut = _cut(text, keep)
+        if size_of(cut.text) <= limit * 1.05 + 200 or keep < 100:
+            return cut
+        keep = int(keep * 0.8)
+
+
+def _cut(text: str, keep: int) -> Cut:
+    head, tail = text[: int(keep * HEAD_SHARE)], text[len(text) - (keep - int(keep * HEAD_SHARE)) :]
+    line_end = head.rfind("\n")
+    if line_end > len(head) * 0.8:
+        head = head[: line_end + 1]
+    line_start = tail.find("\n") + 1
+    if 0 < line_start < len(tail) * 0.2:
+        tail = tail[line_start:]
+    left_out = len(text) - len(head) - len(tail)
+    return Cut(f"{head}\n[… {left_out:,} characters left out here …]\n{tail}", left_out)
+
+
+def chat(result: ChatResult) -> str:
+    """The answer, and a line on how it came about."""
+    tokens = "" if result.usage is None else f", {result.usage.total_tokens} tokens"
+    line = f"— {result.model} ({result.provider}, {result.layer}{tokens}, {dollars(result.cost_usd)})"
+    return "\n".join(part for part in (result.text, "", line, result.note) if part or part == "").rstrip("\n")
+
+
+def models(page: ModelsPage) -> str:
+    """One line for each model."""
+    lines = [f"{page.total} models match." if page.models else "No model matches.", *map(_model, page.models)]
+    if page.next_cursor:
+        lines.append(f"More: call again with cursor {page.next_cursor!r}.")
+    return "\n".join(lines)
+
+
+def command(result: CommandResult) -> str:
+    """The output as a terminal shows it, and how the command ended."""
+    ending = "ended at its time-out" if result.timed_out else f"exit code {result.exit_code}"
+    parts = [result.stdout.rstrip("\n")]
+    if result.stderr:
+        parts.append("[stderr]\n" + result.stderr.rstrip("\n"))
+    parts.append(f"[{ending}, {result.duration_ms} ms, in {result.cwd}]")
+    parts.append(result.note)
+    return "\n".join(part for part in parts if part)
+
+
+def dollars(cost: object) -> str:
+    """A cost in words."""
+    if cost is None:
+        return "cost not known"
+    value = float(str(cost))
+    return "free" if value == 0 else f"${value:.6f}".rstrip("0")
+
+
+def _model(model: ModelEntry) -> str:
+    if model.input_price is None or model.output_price is None:
+        price = "price not known"
+    elif model.input_price == model.output_price == 0:
+        price = "free"
+    else:
+        price = f"${model.input_price:g}/${model.output_price:g} per million tokens in/out"
+    able = "+".join(model.capabilities)
+    state = "" if model.available else f" — not available: {model.why_not}"
+    return f"{model.layer} {model.id} ({model.provider}; {able}; {price}){state}"

@@ -1,0 +1,92 @@
+"""MCP on stdin and stdout: answers the handshake at once, and leaves nothing behind however it ends."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import anyio
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+
+from mcp_gateway.core import Opener, OpeningCore
+from mcp_gateway.server import create_server
+from shared.settings import load_settings
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+GRACE_SECONDS = 4.0
+
+
+def main() -> None:
+    """Serve until stdin ends, or until a signal."""
+    anyio.run(serve)
+
+
+def load() -> Opener:
+    """Read the settings and import what opening the gateway and answering calls takes."""
+    from shared.gateway import open_gateway
+
+    settings = load_settings()
+
+    @asynccontextmanager
+    async def opened() -> "AsyncIterator[Gateway]":
+        async with open_gateway(settings) as gateway:
+            for line in gateway.announcements:
+                print(line, file=sys.stderr, flush=True)
+            yield gateway
+
+    return opened
+
+
+async def serve() -> None:
+    """One connection, from the first byte to the end of stdin. The gateway opens meanwhile, and closes at the end."""
+    core = OpeningCore(load)
+    served = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_end_on_signal, tasks.cancel_scope, served, core)
+        try:
+            await _answer(create_server(core.ready), served)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await core.aclose()
+        tasks.cancel_scope.cancel()
+
+
+async def _answer(server: Server[Any], served: anyio.Event) -> None:
+    async with stdio_server() as (incoming, outgoing):
+        try:
+            await server.run(incoming, outgoing, server.create_initialization_options())
+        finally:
+            served.set()
+        _exit_within(GRACE_SECONDS, 1)
+
+
+async def _end_on_signal(calls: anyio.CancelScope, served: anyio.Event, core: OpeningCore) -> None:
+    """The thread that reads stdin cannot be interrupted, so the process ends itself once all is cleaned up."""
+    with anyio.open_signal_receiver(*SIGNALS) as signals:
+        async for number in signals:
+            _exit_within(GRACE_SECONDS, 128 + number)
+            calls.cancel()
+            with anyio.CancelScope(shield=True):
+                await served.wait()
+                await core.aclose()
+            _exit(128 + number)
+
+
+def _exit_within(seconds: float, code: int) -> None:
+    """Whatever hangs while we end is left hanging."""
+    timer = threading.Timer(seconds, _exit, (code,))
+    timer.daemon = True
+    timer.start()
+
+
+def _exit(code: int) -> NoReturn:
+    logging.shutdown()
+    os._exit(code)

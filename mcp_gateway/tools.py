@@ -1,0 +1,197 @@
+"""The tools: a literal table of what hosts are told, and the one way a call of any of them goes."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import Tool as ToolInfo
+
+from mcp_gateway import errors, rendering
+from mcp_gateway.arguments import ChatArguments, ListModelsArguments, RunCommandArguments
+from mcp_gateway.cancellation import in_its_own_task
+from mcp_gateway.core import Ready
+from mcp_gateway.identity import Context, caller_of
+from mcp_gateway.progress import progress_of
+from mcp_gateway.results import ChatResult, CommandResult, ModelsPage
+from mcp_gateway.schemas import arguments_schema, result_schema
+from shared.domain.wire import Wire
+from shared.errors import GatewayError, InvalidInput
+from shared.operations import dispatch
+
+if TYPE_CHECKING:
+    from mcp_gateway.calls.call import Call, Limits
+
+log = logging.getLogger(__name__)
+
+A = TypeVar("A", bound=Wire)
+R = TypeVar("R", bound=Wire)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool(Generic[A, R]):
+    """One tool. `first` is what progress says until there is news."""
+
+    name: str
+    title: str
+    description: str
+    arguments: type[A]
+    result: type[R]
+    annotations: ToolAnnotations
+    first: str
+    run: "Callable[[Call, A], Awaitable[R]]"
+    render: Callable[[R], str]
+
+    def info(self) -> ToolInfo:
+        """What hosts are told of it."""
+        return ToolInfo(
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            input_schema=arguments_schema(self.arguments),
+            output_schema=result_schema(self.result),
+            annotations=self.annotations,
+        )
+
+
+class Tools:
+    """The tools on one gateway. `find_limits` is late, since limits come with the calls and those with the gateway."""
+
+    def __init__(self, ready: Ready, limits: "Limits | None" = None) -> None:
+        self._ready = ready
+        self._limits = limits
+        self.infos = [tool.info() for tool in TOOLS.values()]
+
+    async def call(self, context: Context, name: str, given: Mapping[str, Any]) -> CallToolResult:
+        """Call a tool; every failure comes back as a result that the model can read."""
+        tool = TOOLS.get(name)
+        if tool is None:
+            return errors.failed(
+                f"There is no tool '{name[:100]}'; there are {', '.join(TOOLS)}.\n(code: unknown_tool)"
+            )
+        started = time.perf_counter()
+        try:
+            result = await in_its_own_task(self._run(context, tool, given))
+        except GatewayError as error:
+            log.info("%s failed: %s %s", name, error.code, error.operator_detail)
+            return errors.tool_result(error)
+        except Exception:
+            log.exception("tool %s failed (request %s)", name, context.request_id)
+            return errors.failed(errors.internal(str(context.request_id)))
+        log.info("%s answered in %d ms", name, (time.perf_counter() - started) * 1000)
+        return result
+
+    async def _run(self, context: Context, tool: Tool[Any, Any], given: Mapping[str, Any]) -> CallToolResult:
+        arguments = _parsed(tool, given)
+        async with progress_of(context, tool.first) as progress:
+            gateway = await self._ready()
+            from mcp_gateway.calls.call import Call, Limits
+
+            call = Call(gateway=gateway, caller=caller_of(context), progress=progress, limits=self._limits or Limits())
+            result = await tool.run(call, arguments)
+        return CallToolResult(
+            content=[TextContent(type="text", text=tool.render(result))],
+            structured_content=result.model_dump(mode="json", by_alias=True),
+        )
+
+
+def _parsed(tool: Tool[A, Any], given: Mapping[str, Any]) -> A:
+    """The arguments, checked. Models write numbers as text now and then, so types are taken in their wider sense."""
+    try:
+        return dispatch.parse(tool.arguments, dict(given), strict=False)
+    except InvalidInput as error:
+        names = ", ".join(field.alias or name for name, field in tool.arguments.model_fields.items())
+        raise InvalidInput(f"{error.message} {tool.name} takes: {names}.", details=error.details) from None
+
+
+async def _chat(call: "Call", arguments: ChatArguments) -> ChatResult:
+    from mcp_gateway.calls import chat
+
+    return await chat.run(call, arguments)
+
+
+async def _list_models(call: "Call", arguments: ListModelsArguments) -> ModelsPage:
+    from mcp_gateway.calls import models
+
+    return await models.run(call, arguments)
+
+
+async def _run_command(call: "Call", arguments: RunCommandArguments) -> CommandResult:
+    from mcp_gateway.calls import commands
+
+    return await commands.run(call, arguments)
+
+
+TOOLS: Mapping[str, Tool[Any, Any]] = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            name="chat",
+            title="Ask another model",
+            description=(
+                "Ask a language model through the gateway and get its answer. Use it for a second opinion, for work "
+                "that a cheaper or a stronger model should do (summaries, translations, drafts, reviews), or when the "
+                "user names a model.\n"
+                "With `model` left at `auto` the gateway picks the cheapest model that can do it and goes on to the "
+                "next when one fails. Name a layer (`L0` free, `L1` cheap, `L2` balanced, `L3` premium) or a model "
+                "from `list_models` to choose yourself; `maxLayer` lets `auto` go higher, which may cost money.\n"
+                "The model sees only what you send: put everything it needs into `message` (or `messages`). It has no "
+                "tools and no memory of earlier calls.\n"
+                "An answer gets 50 seconds; what there is by then comes back with `truncated: true` and "
+                "`finishReason: time_limit`. Ask for less at once, or set `maxTokens`, when that happens."
+            ),
+            arguments=ChatArguments,
+            result=ChatResult,
+            annotations=ToolAnnotations(
+                read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+            ),
+            first="looking for a model …",
+            run=_chat,
+            render=rendering.chat,
+        ),
+        Tool(
+            name="list_models",
+            title="List models",
+            description=(
+                "List the models that `chat` can use, with layer, price, context window and capabilities, in the order "
+                "in which the gateway would ask them. Use it before naming a model in `chat`, or when the user asks "
+                "what there is; `chat` with `auto` does not need it. Filter with `layer`, `provider`, `available` and "
+                "`search`; go on with `cursor` when `nextCursor` is not null."
+            ),
+            arguments=ListModelsArguments,
+            result=ModelsPage,
+            annotations=ToolAnnotations(
+                read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+            ),
+            first="reading the list …",
+            run=_list_models,
+            render=rendering.models,
+        ),
+        Tool(
+            name="run_command",
+            title="Run a command",
+            description=(
+                "Run a shell command on the machine where the gateway runs (or on a saved `connection`) and get its "
+                "output and exit code. It acts for real, with the rights of the gateway's user: prefer reading over writing, and have the user agree "
+                "to anything that deletes, overwrites, installs or sends.\n"
+                "Each call is a fresh shell: no directory, variable or background process outlives it, unless you pass "
+                "the `sessionId` of an open terminal session. A command gets 30 seconds unless `timeoutSeconds` says otherwise (50 at "
+                "most); then it is ended with all its children and you get the output so far. Cancelling the call ends "
+                "it too. Nothing can be typed into it: use the flags that keep programs from asking.\n"
+                "A non-zero `exitCode` is an answer, not a failure of the tool. Long output is cut in the middle; "
+                "`note` then says how to read the rest."
+            ),
+            arguments=RunCommandArguments,
+            result=CommandResult,
+            annotations=ToolAnnotations(
+                read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True
+            ),
+            first="running …",
+            run=_run_command,
+            render=rendering.command,
+        ),
+    )
+}
+"""In the order in which hosts list them."""

@@ -1,0 +1,1 @@
+"""The core of the gateway: everything that knows nothing of HTTP servers and MCP."""

@@ -1,0 +1,1 @@
+"""Pure values that every layer speaks in; no I/O and no vendor library."""

@@ -1,0 +1,52 @@
+"""The audit trail as callers see it."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from shared.domain.wire import Moment, Timestamp, Wire
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class AuditEntry(Wire):
+    """One link of the chain: `hash` covers everything else in it, `previous_hash` included."""
+
+    sequence: int
+    at: Timestamp
+    caller: str
+    address: str
+    request_id: str
+    action: str
+    outcome: str
+    details: dict[str, Any]
+    previous_hash: str = ""
+    hash: str = ""
+
+
+class AuditQuery(Wire):
+    """Which entries: newest first, those before `cursor`, `start` included and `end` not."""
+
+    action: Text | None = None
+    caller: Text | None = None
+    outcome: Text | None = None
+    start: Moment | None = Field(None, alias="from")
+    end: Moment | None = Field(None, alias="to")
+    cursor: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class AuditPage(Wire):
+    """Some entries; `next_cursor` asks for those before them."""
+
+    entries: list[AuditEntry]
+    next_cursor: int | None = None
+
+
+class AuditCheck(Wire):
+    """Whether the chain is whole; else the first sequence number that is wrong, and how."""
+
+    valid: bool
+    entries: int
+    first_broken: int | None = None
+    reason: str = ""

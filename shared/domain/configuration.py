@@ -1,0 +1,21 @@
+"""The configuration that may change while the gateway runs."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.domain.models import Layer
+from shared.domain.wire import Money, Wire
+
+
+class Configuration(Wire):
+    """What `/health` shows and `PUT /v1/config` changes."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    default_layer: Layer = "L0"
+    enable_cross_check: bool = True
+    enable_auto_escalate: bool = False
+    max_escalation_layer: Layer = "L0"
+    enable_cost_tracking: bool = True
+    cost_alert_threshold: Annotated[Money, Field(ge=0, le=Decimal(1_000_000))] = Decimal(1)

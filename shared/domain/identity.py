@@ -1,0 +1,41 @@
+"""Who is calling, and what they may do."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Scope = Literal["chat", "models:read", "models:write", "terminal", "admin"]
+Role = Literal["admin", "viewer"]
+
+SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
+ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
+    "admin": SCOPES,
+    "viewer": frozenset({"models:read"}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """One authenticated party. `id` owns terminal sessions and usage rows, `address` is its peer address.
+
+    `rate_limit_per_hour` is the caller's own; None means the gateway's, 0 none.
+    """
+
+    id: str
+    kind: Literal["local", "user", "key", "anonymous"]
+    name: str
+    scopes: frozenset[Scope]
+    address: str = ""
+    role: Role | None = None
+    token_id: str | None = None
+    request_id: str = ""
+    rate_limit_per_hour: int | None = None
+
+    def may(self, scope: Scope | None) -> bool:
+        """Whether an operation of that scope is allowed; None is open to everyone."""
+        return scope is None or scope in self.scopes
+
+
+LOCAL = Caller(id="local", kind="local", name="local", scopes=SCOPES)
+"""The user of this machine: stdio, the command line, and loopback HTTP in local mode."""
+
+ANONYMOUS = Caller(id="anonymous", kind="anonymous", name="anonymous", scopes=frozenset())

@@ -1,0 +1,61 @@
+"""Gateway API keys as callers see and make them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.domain.identity import Scope
+from shared.domain.wire import Moment, Name, Timestamp, Wire
+
+PerHour = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class ApiKey(Wire):
+    """A key without its secret. `prefix` is the start of the secret, to recognise it by."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: list[Scope]
+    created_at: Timestamp
+    expires_at: Timestamp | None = None
+    last_used_at: Timestamp | None = None
+    rate_limit_per_hour: int | None = None
+
+
+class NewApiKey(Wire):
+    """A key to make. Without `rate_limit_per_hour` the gateway's own limit counts; 0 is no limit."""
+
+    name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)] = Field(
+        default_factory=lambda: ["chat", "models:read"]
+    )
+    expires_at: Moment | None = None
+    rate_limit_per_hour: PerHour | None = None
+
+
+class MadeApiKey(Wire):
+    """A key just made: the only time that its secret is shown."""
+
+    success: Literal[True] = True
+    key: ApiKey
+    secret: str = Field(repr=False)
+
+
+class ApiKeyId(Wire):
+    """Which key."""
+
+    key_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class ApiKeys(Wire):
+    """All keys, oldest first."""
+
+    keys: list[ApiKey]
+
+
+class DeletedApiKey(Wire):
+    """The key that no longer counts."""
+
+    success: Literal[True] = True
+    key_id: str

@@ -1,0 +1,65 @@
+"""Models and layers: the rows of the registry."""
+
+from decimal import Decimal
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, StringConstraints
+
+from shared.domain.wire import Money, Wire
+
+Layer = Literal["L0", "L1", "L2", "L3"]
+LAYERS: tuple[Layer, ...] = get_args(Layer)
+
+ModelId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_@~][A-Za-z0-9_@~.:/+\-]{0,199}$")]
+ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_\-]{0,63}$")]
+Price = Annotated[Money, Field(ge=0, le=Decimal(10_000))]
+Priority = Annotated[int, Field(ge=0, le=1_000_000)]
+
+RESERVED_IDS = frozenset({"auto", *LAYERS, "layers"})
+
+
+class Capabilities(Wire):
+    """What a model can do; the planner filters on these."""
+
+    general: bool = True
+    code: bool = False
+    reasoning: bool = False
+    vision: bool = False
+    tools: bool = False
+
+
+class Model(Wire):
+    """One row of the registry: a model as one provider serves it. Prices are US dollars for 1,000 tokens."""
+
+    id: ModelId
+    provider: ProviderName
+    api_model_name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
+    layer: Layer
+    enabled: bool = True
+    priority: Priority = 0
+    relative_cost: Annotated[float, Field(ge=0, le=1_000_000)] = 0
+    price_per_1k_input_tokens: Price | None = Field(None, alias="pricePer1kInputTokens")
+    price_per_1k_output_tokens: Price | None = Field(None, alias="pricePer1kOutputTokens")
+    context_window: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    capabilities: Capabilities = Capabilities()
+    created: Annotated[int, Field(ge=0)] = 0
+    owned_by: Annotated[str, StringConstraints(max_length=100)] = Field("", alias="owned_by")
+    source: Literal["user", "seed", "discovered"] = Field("user", exclude=True)
+
+
+class LayerModel(Wire):
+    """A model as layer listings show it."""
+
+    id: str
+    provider: str
+    api_model_name: str
+    enabled: bool
+    priority: int
+
+
+class LayerState(Wire):
+    """One layer of the live registry, its models by priority."""
+
+    enabled: bool
+    models: list[LayerModel]
+    providers: list[str]

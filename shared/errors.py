@@ -1,0 +1,137 @@
+"""The errors that the core raises; each surface maps their codes to its own form.
+
+GatewayError
+├── InvalidInput            the caller's request is wrong; it names field and reason
+│   └── Unsupported         right in form, but not possible for this target
+├── Unauthenticated         no valid credentials
+├── Forbidden               valid credentials that do not allow this
+├── NotFound                no such model, session, key, provider, …
+├── Conflict                the thing exists already, or has changed meanwhile
+│   └── HostKeyChanged      an SSH host shows another key than the one we know
+├── RateLimited             a limit of this gateway is reached
+├── Overloaded              the gateway takes no more work just now
+├── Unavailable             nothing can serve this now (no model, no database)
+├── UpstreamError           a provider failed; the executor decides what is next
+│   ├── UpstreamTimeout
+│   ├── UpstreamThrottled
+│   ├── UpstreamAuthFailed
+│   ├── UpstreamQuota
+│   ├── UpstreamBadRequest  the provider says the caller's request is wrong: not retried
+│   └── UpstreamContextTooLong
+└── TerminalError           a shell or connection could not be opened or has gone
+"""
+
+from typing import Any
+
+Details = str | dict[str, Any]
+
+
+class GatewayError(Exception):
+    """A failure that a caller may be told of.
+
+    `message` is one sentence that says what is wrong and what to do, `details` more of it,
+    `operator_detail` goes to the log only. `code` is stable and machine-readable.
+    """
+
+    code: str = "internal_error"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        details: Details = "",
+        operator_detail: str = "",
+        retry_after: float | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        self.operator_detail = operator_detail
+        self.retry_after = retry_after
+        if code:
+            self.code = code
+
+
+class InvalidInput(GatewayError):
+    code = "invalid_request"
+
+
+class Unsupported(InvalidInput):
+    code = "unsupported"
+
+
+class Unauthenticated(GatewayError):
+    code = "unauthenticated"
+
+
+class Forbidden(GatewayError):
+    code = "forbidden"
+
+
+class NotFound(GatewayError):
+    code = "not_found"
+
+
+class Conflict(GatewayError):
+    code = "conflict"
+
+
+class HostKeyChanged(Conflict):
+    code = "host_key_changed"
+
+
+class RateLimited(GatewayError):
+    code = "rate_limited"
+    retryable = True
+
+
+class Overloaded(GatewayError):
+    code = "overloaded"
+    retryable = True
+
+
+class Unavailable(GatewayError):
+    code = "unavailable"
+    retryable = True
+
+
+class UpstreamError(GatewayError):
+    """A provider failed. `status` is its HTTP status, where it gave one."""
+
+    code = "provider_failed"
+    retryable = True
+
+    def __init__(self, message: str, *, status: int | None = None, **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        self.status = status
+
+
+class UpstreamTimeout(UpstreamError):
+    code = "provider_timeout"
+
+
+class UpstreamThrottled(UpstreamError):
+    code = "provider_rate_limited"
+
+
+class UpstreamAuthFailed(UpstreamError):
+    code = "provider_auth_failed"
+
+
+class UpstreamQuota(UpstreamError):
+    code = "provider_quota_exceeded"
+
+
+class UpstreamBadRequest(UpstreamError):
+    code = "provider_rejected_request"
+    retryable = False
+
+
+class UpstreamContextTooLong(UpstreamError):
+    code = "context_too_long"
+
+
+class TerminalError(GatewayError):
+    code = "terminal_failed"

@@ -1,0 +1,1 @@
+"""What the gateway can do, one value for each, and the one door to them."""

@@ -1,0 +1,109 @@
+"""The one door to the core: validate, authorise, run, record."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from shared.domain.identity import Caller
+from shared.errors import Forbidden, GatewayError, InvalidInput, Unauthenticated
+from shared.operations.operation import AnyOperation, Operation, Request, Result, Stream, StreamOperation
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+T = TypeVar("T")
+
+
+async def call(
+    gateway: "Gateway",
+    caller: Caller,
+    operation: Operation[Request, Result],
+    payload: Mapping[str, Any],
+    *,
+    strict: bool = True,
+) -> Result:
+    """Run an operation for a caller. `strict=False` is for payloads that came as text (query strings, flags).
+
+    Raises Unauthenticated, Forbidden, InvalidInput, and whatever the operation raises.
+    """
+    request = admit(caller, operation, payload, strict=strict)
+    async with _recorded(gateway, caller, operation, request):
+        return await operation.run(gateway, caller, request)
+
+
+@asynccontextmanager
+async def open_stream(
+    gateway: "Gateway", caller: Caller, operation: StreamOperation[Request, Stream], payload: Mapping[str, Any]
+) -> AsyncIterator[Stream]:
+    """Open a stream operation for a caller; leaving the block ends whatever produces its events."""
+    request = admit(caller, operation, payload)
+    async with (
+        _recorded(gateway, caller, operation, request),
+        operation.open(gateway, caller, request) as stream,
+    ):
+        yield stream
+
+
+def admit(caller: Caller, operation: AnyOperation, payload: Mapping[str, Any], *, strict: bool = True) -> Any:
+    """The validated request, if this caller may make it."""
+    if not caller.may(operation.scope):
+        if caller.kind == "anonymous":
+            raise Unauthenticated("Authentication is required: log in at POST /v1/auth/login or send an API key.")
+        raise Forbidden(
+            f"This needs the scope '{operation.scope}', which these credentials do not have.",
+            details={"operation": operation.name, "scope": operation.scope},
+        )
+    return parse(operation.request, payload, strict=strict)
+
+
+def parse(kind: type[T], payload: Mapping[str, Any], *, strict: bool = True) -> T:
+    """A request of that kind from plain data. Raises InvalidInput that names each field, never its value."""
+    own = getattr(kind, "parse", None)
+    if own is not None:
+        return cast("T", own(payload))
+    if not isinstance(payload, dict):
+        raise InvalidInput("The request body must be a JSON object.", details={"fields": []})
+    try:
+        return cast("T", cast("type[BaseModel]", kind).model_validate(payload, strict=strict))
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def invalid(error: ValidationError) -> InvalidInput:
+    """Pydantic's findings as one sentence and a list of fields."""
+    fields = [
+        {
+            "field": ".".join(str(part) for part in found["loc"]) or "(body)",
+            "reason": _reason(found["type"], found["msg"]),
+        }
+        for found in error.errors(include_url=False, include_input=False, include_context=False)[:20]
+    ]
+    first = fields[0]
+    return InvalidInput(f"'{first['field']}' is not valid: {first['reason']}.", details={"fields": fields})
+
+
+def _reason(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "this field is not known here"
+    if kind == "missing":
+        return "this field is required"
+    return message[:1].lower() + message[1:]
+
+
+@asynccontextmanager
+async def _recorded(gateway: "Gateway", caller: Caller, operation: AnyOperation, request: Any) -> AsyncIterator[None]:
+    if operation.audit is None:
+        yield
+        return
+    await gateway.audit.require()
+    outcome = "failed"
+    try:
+        yield
+        outcome = "ok"
+    except GatewayError as error:
+        outcome = error.code
+        raise
+    finally:
+        await gateway.audit.record(caller, operation.name, operation.audit(request), outcome)

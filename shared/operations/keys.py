@@ -1,0 +1,74 @@
+"""Gateway API keys: make, list, delete."""
+
+from typing import TYPE_CHECKING
+
+from shared.domain.identity import Caller
+from shared.domain.keys import ApiKeyId, ApiKeys, DeletedApiKey, MadeApiKey, NewApiKey
+from shared.domain.wire import NoInput, iso
+from shared.errors import Forbidden
+from shared.operations.operation import Operation
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+
+async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> MadeApiKey:
+    missing = sorted(set(request.scopes) - caller.scopes)
+    if missing:
+        raise Forbidden(
+            "A key cannot be given scopes that its maker does not have.", details={"field": "scopes", "scopes": missing}
+        )
+    key, secret = await gateway.api_keys.create(
+        request.name,
+        request.scopes,
+        expires_at=request.expires_at,
+        rate_limit_per_hour=request.rate_limit_per_hour,
+    )
+    return MadeApiKey(key=key, secret=secret)
+
+
+async def _list(gateway: "Gateway", _: Caller, __: NoInput) -> ApiKeys:
+    return ApiKeys(keys=await gateway.api_keys.list())
+
+
+async def _delete(gateway: "Gateway", _: Caller, request: ApiKeyId) -> DeletedApiKey:
+    await gateway.api_keys.delete(request.key_id)
+    return DeletedApiKey(key_id=request.key_id)
+
+
+CREATE_KEY = Operation(
+    name="create_key",
+    summary="Make a gateway API key. Its secret is in this answer and nowhere else.",
+    scope="admin",
+    effect="write",
+    request=NewApiKey,
+    result=MadeApiKey,
+    run=_create,
+    audit=lambda request: {
+        "name": request.name,
+        "scopes": request.scopes,
+        "expiresAt": request.expires_at and iso(request.expires_at),
+        "rateLimitPerHour": request.rate_limit_per_hour,
+    },
+)
+
+LIST_KEYS = Operation(
+    name="list_keys",
+    summary="The gateway's API keys, without their secrets.",
+    scope="admin",
+    effect="read",
+    request=NoInput,
+    result=ApiKeys,
+    run=_list,
+)
+
+DELETE_KEY = Operation(
+    name="delete_key",
+    summary="Delete a gateway API key; it stops working at once.",
+    scope="admin",
+    effect="destroy",
+    request=ApiKeyId,
+    result=DeletedApiKey,
+    run=_delete,
+    audit=lambda request: {"keyId": request.key_id},
+)

@@ -1,0 +1,301 @@
+"""The model registry: list, look up, add, change, delete; layers on, off and in order."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from shared.domain.identity import Caller
+from shared.domain.models import Capabilities, Layer, LayerState, Model, ModelId, Price, Priority, ProviderName
+from shared.domain.wire import NoInput, Wire
+from shared.errors import InvalidInput
+from shared.operations.operation import Operation
+from shared.registry.registry import unknown_model
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+AnyId = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+
+
+class ListModels(Wire):
+    """Filters of the model list."""
+
+    layer: Layer | None = None
+    provider: Annotated[str, Field(max_length=64)] | None = None
+    enabled: bool | None = None
+
+
+class ListedModel(Model):
+    """A model as OpenAI's clients expect it, with our fields beside theirs; `virtual` marks the entry for routing."""
+
+    object: Literal["model"] = "model"
+    virtual: Literal[True] | None = Field(None, exclude_if=lambda value: value is None)
+
+
+class ModelList(Wire):
+    """All models, in OpenAI's list form."""
+
+    object: Literal["list"] = "list"
+    data: list[ListedModel]
+
+
+class GetModel(Wire):
+    """One model by its id."""
+
+    id: AnyId
+
+
+class Layers(Wire):
+    """All four layers, always."""
+
+    layers: dict[str, LayerState]
+
+
+class AddModel(Wire):
+    """A new model."""
+
+    id: ModelId
+    provider: ProviderName
+    api_model_name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
+    layer: Layer
+    enabled: bool = True
+    priority: Priority = 0
+    relative_cost: Annotated[float, Field(ge=0, le=1_000_000)] = 0
+    price_per_1k_input_tokens: Price | None = Field(None, alias="pricePer1kInputTokens")
+    price_per_1k_output_tokens: Price | None = Field(None, alias="pricePer1kOutputTokens")
+    context_window: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    capabilities: Capabilities = Capabilities()
+    owned_by: Annotated[str, StringConstraints(max_length=100)] = Field("", alias="owned_by")
+
+
+class UpdateModel(Wire):
+    """Any of a model's fields but its id; what is left out stays as it is."""
+
+    id: AnyId
+    provider: ProviderName | None = None
+    api_model_name: (
+        Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")] | None
+    ) = None
+    layer: Layer | None = None
+    enabled: bool | None = None
+    priority: Priority | None = None
+    relative_cost: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    price_per_1k_input_tokens: Price | None = Field(None, alias="pricePer1kInputTokens")
+    price_per_1k_output_tokens: Price | None = Field(None, alias="pricePer1kOutputTokens")
+    context_window: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    capabilities: Capabilities | None = None
+    owned_by: Annotated[str, StringConstraints(max_length=100)] | None = Field(None, alias="owned_by")
+
+    @model_validator(mode="after")
+    def _no_null_where_a_value_is_needed(self) -> "UpdateModel":
+        for name in self.model_fields_set - NULLABLE:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} must not be null")
+        return self
+
+    def changes(self) -> dict[str, Any]:
+        """What was given, by field name."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {"id"}}
+
+
+NULLABLE = frozenset({"price_per_1k_input_tokens", "price_per_1k_output_tokens", "context_window"})
+
+
+class ChangedModel(Wire):
+    """The model as it is now."""
+
+    success: Literal[True] = True
+    model: Model
+
+
+class DeletedModel(Wire):
+    """The model that is gone."""
+
+    success: Literal[True] = True
+    model_id: str
+
+
+class ToggleLayer(Wire):
+    """Turn a layer on or off."""
+
+    layer: Layer
+    enabled: bool
+
+
+class ReorderLayer(Wire):
+    """The order of a layer's models, first choice first; models left out follow as they were."""
+
+    layer: Layer
+    model_ids: Annotated[list[Annotated[str, Field(max_length=400)]], Field(min_length=1, max_length=10_000)]
+
+
+class ChangedLayer(Wire):
+    """The layer as it is now."""
+
+    success: Literal[True] = True
+    layer: Layer
+    state: LayerState
+
+
+async def _list(gateway: "Gateway", caller: Caller, request: ListModels) -> ModelList:
+    snapshot = gateway.registry.snapshot
+    found = [
+        _listed(model)
+        for layer in snapshot.by_layer
+        for model in snapshot.by_layer[layer]
+        if request.layer in (None, model.layer)
+        and request.provider in (None, model.provider)
+        and request.enabled in (None, model.enabled)
+    ]
+    if request.model_fields_set:
+        return ModelList(data=found)
+    return ModelList(data=[_virtual(gateway), *found])
+
+
+async def _get(gateway: "Gateway", caller: Caller, request: GetModel) -> ListedModel:
+    snapshot = gateway.registry.snapshot
+    if request.id == "auto":
+        return _virtual(gateway)
+    found = snapshot.named(request.id)
+    if not found:
+        raise unknown_model(snapshot, request.id)
+    return _listed(found[0])
+
+
+async def _layers(gateway: "Gateway", caller: Caller, request: NoInput) -> Layers:
+    return Layers(layers=gateway.registry.snapshot.layer_states())
+
+
+async def _add(gateway: "Gateway", caller: Caller, request: AddModel) -> ChangedModel:
+    _check_provider(gateway, request.provider)
+    fields = {name: getattr(request, name) for name in type(request).model_fields}
+    return ChangedModel(model=await gateway.registry.add(Model(**fields, created=int(gateway.clock().timestamp()))))
+
+
+async def _update(gateway: "Gateway", caller: Caller, request: UpdateModel) -> ChangedModel:
+    if request.provider is not None:
+        _check_provider(gateway, request.provider)
+    return ChangedModel(model=await gateway.registry.update(request.id, request.changes()))
+
+
+async def _delete(gateway: "Gateway", caller: Caller, request: GetModel) -> DeletedModel:
+    await gateway.registry.delete(request.id)
+    return DeletedModel(model_id=request.id)
+
+
+async def _toggle(gateway: "Gateway", caller: Caller, request: ToggleLayer) -> ChangedLayer:
+    await gateway.registry.toggle_layer(request.layer, request.enabled)
+    return _changed_layer(gateway, request.layer)
+
+
+async def _reorder(gateway: "Gateway", caller: Caller, request: ReorderLayer) -> ChangedLayer:
+    await gateway.registry.reorder(request.layer, request.model_ids)
+    return _changed_layer(gateway, request.layer)
+
+
+def _listed(model: Model) -> ListedModel:
+    return ListedModel.model_construct(**dict(model), object="model", virtual=None)
+
+
+def _virtual(gateway: "Gateway") -> ListedModel:
+    return ListedModel(
+        id="auto",
+        provider="gateway",
+        api_model_name="auto",
+        layer=gateway.configuration.current.default_layer,
+        capabilities=Capabilities(code=True, reasoning=True, vision=True, tools=True),
+        owned_by="ai-mcp-gateway",
+        virtual=True,
+    )
+
+
+def _changed_layer(gateway: "Gateway", layer: Layer) -> ChangedLayer:
+    return ChangedLayer(layer=layer, state=gateway.registry.snapshot.layer_states()[layer])
+
+
+def _check_provider(gateway: "Gateway", name: str) -> None:
+    known = gateway.accounts_of_providers.names()
+    if name not in known:
+        raise InvalidInput(
+            f"There is no provider '{name}'; known are {', '.join(known)}. Add one at POST /v1/providers.",
+            details={"fields": [{"field": "provider", "reason": "unknown provider"}]},
+        )
+
+
+LIST_MODELS = Operation(
+    name="list_models",
+    summary="List the models of the registry",
+    scope="models:read",
+    effect="read",
+    request=ListModels,
+    result=ModelList,
+    run=_list,
+)
+GET_MODEL = Operation(
+    name="get_model",
+    summary="Look up one model",
+    scope="models:read",
+    effect="read",
+    request=GetModel,
+    result=ListedModel,
+    run=_get,
+)
+LIST_LAYERS = Operation(
+    name="list_layers",
+    summary="Show the four layers with their models in order",
+    scope="models:read",
+    effect="read",
+    request=NoInput,
+    result=Layers,
+    run=_layers,
+)
+ADD_MODEL = Operation(
+    name="add_model",
+    summary="Add a model",
+    scope="models:write",
+    effect="write",
+    request=AddModel,
+    result=ChangedModel,
+    run=_add,
+    audit=lambda request: request.model_dump(mode="json"),
+)
+UPDATE_MODEL = Operation(
+    name="update_model",
+    summary="Change a model",
+    scope="models:write",
+    effect="write",
+    request=UpdateModel,
+    result=ChangedModel,
+    run=_update,
+    audit=lambda request: request.model_dump(mode="json", exclude_unset=True),
+)
+DELETE_MODEL = Operation(
+    name="delete_model",
+    summary="Delete a model",
+    scope="models:write",
+    effect="destroy",
+    request=GetModel,
+    result=DeletedModel,
+    run=_delete,
+    audit=lambda request: {"id": request.id},
+)
+TOGGLE_LAYER = Operation(
+    name="toggle_layer",
+    summary="Turn a layer on or off",
+    scope="models:write",
+    effect="write",
+    request=ToggleLayer,
+    result=ChangedLayer,
+    run=_toggle,
+    audit=lambda request: request.model_dump(mode="json"),
+)
+REORDER_LAYER = Operation(
+    name="reorder_layer",
+    summary="Put a layer's models in order",
+    scope="models:write",
+    effect="write",
+    request=ReorderLayer,
+    result=ChangedLayer,
+    run=_reorder,
+    audit=lambda request: request.model_dump(mode="json"),
+)

@@ -1,0 +1,164 @@
+"""Providers: which there are, whether they have a key, how they are; keys go in and never come out."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from shared.domain.identity import Caller
+from shared.domain.models import ProviderName
+from shared.domain.wire import NoInput, Wire
+from shared.operations.operation import Operation
+from shared.registry.accounts import AccountChange
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\x00-\x1f@]+$", max_length=500)]
+Key = Annotated[SecretStr, Field(max_length=1000)]
+
+
+class ProviderState(Wire):
+    """A provider without its secrets. `models` counts its entries in the registry."""
+
+    name: str
+    dialect: str
+    base_url: str
+    has_key: bool
+    enabled: bool
+    configured: bool
+    healthy: bool
+    detail: str
+    models: int
+
+
+class ProviderStates(Wire):
+    """All providers."""
+
+    providers: list[ProviderState]
+
+
+class AddProvider(Wire):
+    """A further OpenAI- or Anthropic-compatible service."""
+
+    name: ProviderName
+    base_url: BaseUrl
+    dialect: Literal["openai", "anthropic"] = "openai"
+    api_key: Key | None = None
+    enabled: bool = True
+
+
+class UpdateProvider(Wire):
+    """What to set; an empty `apiKey` takes the stored key away."""
+
+    name: ProviderName
+    base_url: BaseUrl | None = None
+    dialect: Literal["openai", "anthropic"] | None = None
+    api_key: Key | None = None
+    enabled: bool | None = None
+
+
+class ProviderRef(Wire):
+    """One provider."""
+
+    name: ProviderName
+
+
+class ChangedProvider(Wire):
+    """The provider as it is now."""
+
+    success: Literal[True] = True
+    provider: ProviderState
+
+
+class DeletedProvider(Wire):
+    """The provider that is gone, or back to what the settings say."""
+
+    success: Literal[True] = True
+    name: str
+
+
+async def _list(gateway: "Gateway", caller: Caller, request: NoInput) -> ProviderStates:
+    return ProviderStates(providers=[_state(gateway, name) for name in gateway.accounts_of_providers.names()])
+
+
+async def _add(gateway: "Gateway", caller: Caller, request: AddProvider) -> ChangedProvider:
+    await gateway.accounts_of_providers.add(request.name, _change(request))
+    await gateway.providers.probe(request.name)
+    return ChangedProvider(provider=_state(gateway, request.name))
+
+
+async def _update(gateway: "Gateway", caller: Caller, request: UpdateProvider) -> ChangedProvider:
+    await gateway.accounts_of_providers.update(request.name, _change(request))
+    await gateway.providers.probe(request.name)
+    return ChangedProvider(provider=_state(gateway, request.name))
+
+
+async def _delete(gateway: "Gateway", caller: Caller, request: ProviderRef) -> DeletedProvider:
+    await gateway.accounts_of_providers.delete(request.name)
+    return DeletedProvider(name=request.name)
+
+
+def _change(request: AddProvider | UpdateProvider) -> AccountChange:
+    return AccountChange(
+        dialect=request.dialect,
+        base_url=request.base_url,
+        api_key=request.api_key.get_secret_value() if request.api_key is not None else None,
+        enabled=request.enabled,
+    )
+
+
+def _state(gateway: "Gateway", name: str) -> ProviderState:
+    account = gateway.accounts_of_providers.get(name)
+    provider = gateway.providers.get(name)
+    return ProviderState(
+        name=name,
+        dialect=account.dialect,
+        base_url=account.base_url,
+        has_key=bool(account.api_key),
+        enabled=account.enabled,
+        configured=provider is not None and provider.configured,
+        healthy=gateway.providers.healthy(name),
+        detail=gateway.providers.health(name).detail if account.enabled else "turned off",
+        models=sum(model.provider == name for model in gateway.registry.snapshot.models.values()),
+    )
+
+
+LIST_PROVIDERS = Operation(
+    name="list_providers",
+    summary="List the providers, whether they have a key, and how they are",
+    scope="models:read",
+    effect="read",
+    request=NoInput,
+    result=ProviderStates,
+    run=_list,
+)
+ADD_PROVIDER = Operation(
+    name="add_provider",
+    summary="Add an OpenAI- or Anthropic-compatible provider",
+    scope="admin",
+    effect="write",
+    request=AddProvider,
+    result=ChangedProvider,
+    run=_add,
+    audit=lambda request: {"name": request.name, "baseUrl": request.base_url},
+)
+UPDATE_PROVIDER = Operation(
+    name="update_provider",
+    summary="Set a provider's address or key, or turn it on or off",
+    scope="admin",
+    effect="write",
+    request=UpdateProvider,
+    result=ChangedProvider,
+    run=_update,
+    audit=lambda request: {"name": request.name, "baseUrl": request.base_url, "enabled": request.enabled},
+)
+DELETE_PROVIDER = Operation(
+    name="delete_provider",
+    summary="Take a provider away, or undo what was set over the settings",
+    scope="admin",
+    effect="destroy",
+    request=ProviderRef,
+    result=DeletedProvider,
+    run=_delete,
+    audit=lambda request: {"name": request.name},
+)

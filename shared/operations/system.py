@@ -1,0 +1,59 @@
+"""How the gateway is: from what it last saw, without asking anybody."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.domain.configuration import Configuration
+from shared.domain.identity import Caller
+from shared.domain.models import LayerState
+from shared.domain.wire import NoInput, Timestamp, Wire
+from shared.operations.operation import Operation
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+
+class HealthReport(Wire):
+    """The state of the gateway and of what it depends on. `local` says which local models really answer."""
+
+    status: Literal["ok", "degraded", "error"]
+    redis: bool
+    database: bool
+    timestamp: Timestamp
+    providers: dict[str, bool]
+    healthy_providers: list[str]
+    layers: dict[str, LayerState]
+    configuration: Configuration
+    local: dict[str, Any]
+    version: str
+    uptime_seconds: int
+
+
+async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> HealthReport:
+    providers = {name: gateway.providers.healthy(name) for name in gateway.accounts_of_providers.names()}
+    healthy = [name for name, well in providers.items() if well]
+    database = gateway.database.reachable
+    degraded = not healthy or (gateway.redis is not None and not gateway.redis.ok)
+    return HealthReport(
+        status="error" if not database else "degraded" if degraded else "ok",
+        redis=gateway.redis is not None and gateway.redis.ok,
+        database=database,
+        timestamp=gateway.clock(),
+        providers=providers,
+        healthy_providers=healthy,
+        layers=gateway.registry.snapshot.layer_states(),
+        configuration=gateway.configuration.current,
+        local=gateway.oss_local.describe(),
+        version=gateway.version,
+        uptime_seconds=int(gateway.uptime_seconds),
+    )
+
+
+HEALTH = Operation(
+    name="health",
+    summary="How the gateway and its providers are",
+    scope=None,
+    effect="read",
+    request=NoInput,
+    result=HealthReport,
+    run=_health,
+)

@@ -1,0 +1,305 @@
+"""Terminal sessions: open, use, read and close them, and run commands."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from shared.domain.identity import Caller
+from shared.domain.targets import LocalTarget, redacted
+from shared.domain.terminal import (
+    CommandAnswer,
+    CommandResult,
+    Done,
+    Execute,
+    OpenSession,
+    Output,
+    OutputStream,
+    ReadOutput,
+    Resize,
+    RunCommand,
+    RunEvent,
+    RunFinished,
+    RunOutput,
+    Send,
+    SessionAnswer,
+    SessionList,
+    SessionRef,
+)
+from shared.domain.wire import NoInput
+from shared.errors import TerminalError
+from shared.operations.operation import Operation, StreamOperation
+from shared.terminal.channel import OutputListener
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+MAX_AUDITED = 2000
+MAX_WAITING_OUTPUT = 64 * 1024
+
+
+async def _open(gateway: "Gateway", caller: Caller, request: OpenSession) -> SessionAnswer:
+    if request.connection_id is not None:
+        target = await gateway.connections.target(caller.id, request.connection_id)
+    else:
+        target = request.target()
+    session = await gateway.terminals.open(
+        caller.id, target, cols=request.cols or 80, rows=request.rows or 24, title=request.title or ""
+    )
+    return SessionAnswer(session=session.info)
+
+
+async def _list(gateway: "Gateway", caller: Caller, _: NoInput) -> SessionList:
+    return SessionList(sessions=[session.info for session in gateway.terminals.list(caller.id)])
+
+
+async def _get(gateway: "Gateway", caller: Caller, request: SessionRef) -> SessionAnswer:
+    return SessionAnswer(session=gateway.terminals.get(caller.id, request.id).info)
+
+
+async def _execute(gateway: "Gateway", caller: Caller, request: Execute) -> CommandAnswer:
+    session = gateway.terminals.get(caller.id, request.id)
+    command = gateway.terminals.command(
+        request.command,
+        timeout=None if request.timeout_ms is None else request.timeout_ms / 1000,
+        max_output_bytes=request.max_output_bytes,
+        stdin=request.stdin,
+    )
+    return CommandAnswer(result=await session.execute(command))
+
+
+async def _send(gateway: "Gateway", caller: Caller, request: Send) -> Done:
+    await gateway.terminals.get(caller.id, request.id).send(request.data)
+    return Done()
+
+
+async def _resize(gateway: "Gateway", caller: Caller, request: Resize) -> Done:
+    await gateway.terminals.get(caller.id, request.id).resize(request.cols, request.rows)
+    return Done()
+
+
+async def _read(gateway: "Gateway", caller: Caller, request: ReadOutput) -> Output:
+    session = gateway.terminals.get(caller.id, request.id)
+    wait = request.wait_ms / 1000
+    if request.view == "screen":
+        lines, cursor = await session.screen(after=request.cursor, wait=wait)
+        return Output(output=lines, cursor=cursor, dropped=0, connected=session.connected)
+    part = await session.read(caller.id, cursor=request.cursor, wait=wait)
+    return Output(
+        output=[part.text] if part.text else [], cursor=part.cursor, dropped=part.dropped, connected=session.connected
+    )
+
+
+async def _close(gateway: "Gateway", caller: Caller, request: SessionRef) -> Done:
+    await gateway.terminals.close(caller.id, request.id)
+    return Done()
+
+
+async def _run(gateway: "Gateway", caller: Caller, request: RunCommand) -> CommandAnswer:
+    async with _run_events(gateway, caller, request) as events:
+        async for event in events:
+            if isinstance(event, RunFinished):
+                return CommandAnswer(result=event.result)
+    raise TerminalError("The command ended without a result; try again.")
+
+
+@asynccontextmanager
+async def _run_events(
+    gateway: "Gateway", caller: Caller, request: RunCommand
+) -> AsyncIterator[AsyncIterator[RunEvent]]:
+    """The output of a command as it comes, then its result. Leaving the block ends the command and its processes."""
+    waiting = _Waiting()
+    work = asyncio.get_running_loop().create_task(_run_to_the_end(gateway, caller, request, waiting.add))
+    work.add_done_callback(lambda _: waiting.changed.set())
+    try:
+        yield _events(work, waiting)
+    finally:
+        work.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait({work})
+        if not work.cancelled():
+            work.exception()  # seen, also by those who left before the end
+
+
+async def _run_to_the_end(
+    gateway: "Gateway", caller: Caller, request: RunCommand, on_output: OutputListener
+) -> CommandResult:
+    terminals = gateway.terminals
+    command = terminals.command(
+        request.command,
+        timeout=request.timeout_seconds,
+        timeout_field="timeoutSeconds",
+        stdin=request.stdin,
+        cwd=request.cwd,
+        env=request.env,
+        on_output=on_output,
+    )
+    if request.session_id is not None:
+        return await terminals.get(caller.id, request.session_id).execute(command)
+    if request.connection is not None:
+        return await terminals.run_once(
+            caller.id, await gateway.connections.target(caller.id, request.connection), command
+        )
+    return await terminals.run_once(caller.id, LocalTarget(), command)
+
+
+async def _events(work: "asyncio.Task[CommandResult]", waiting: "_Waiting") -> AsyncIterator[RunEvent]:
+    while True:
+        await waiting.changed.wait()
+        for event in waiting.take():
+            yield event
+        if work.done():
+            break
+    for event in waiting.take():
+        yield event
+    yield RunFinished(work.result())
+
+
+class _Waiting:
+    """Output that has not been taken yet. A slow taker misses some of it, since the result has it all the same."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self._events: list[RunOutput] = []
+        self._size = 0
+
+    def add(self, stream: OutputStream, text: str) -> None:
+        """Put some output in, if there is room."""
+        if self._size < MAX_WAITING_OUTPUT:
+            self._events.append(RunOutput(stream, text))
+            self._size += len(text)
+        self.changed.set()
+
+    def take(self) -> list[RunOutput]:
+        """All there is."""
+        self.changed.clear()
+        events, self._events, self._size = self._events, [], 0
+        return events
+
+
+def _opened(request: OpenSession) -> dict[str, Any]:
+    if request.connection_id is not None:
+        return {"connectionId": request.connection_id}
+    return redacted(request)
+
+
+def _executed(request: Execute) -> dict[str, Any]:
+    return {"sessionId": request.id, "command": request.command[:MAX_AUDITED]}
+
+
+def _ran(request: RunCommand) -> dict[str, Any]:
+    facts = {
+        "command": request.command[:MAX_AUDITED],
+        "sessionId": request.session_id,
+        "connection": request.connection,
+        "cwd": request.cwd,
+        "env": sorted(request.env) if request.env else None,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+OPEN_TERMINAL = Operation(
+    name="open_terminal",
+    summary="Open a terminal session on this machine, over SSH or over telnet.",
+    scope="terminal",
+    effect="execute",
+    request=OpenSession,
+    result=SessionAnswer,
+    run=_open,
+    audit=_opened,
+)
+
+LIST_TERMINALS = Operation(
+    name="list_terminals",
+    summary="Your open terminal sessions.",
+    scope="terminal",
+    effect="read",
+    request=NoInput,
+    result=SessionList,
+    run=_list,
+)
+
+GET_TERMINAL = Operation(
+    name="get_terminal",
+    summary="One terminal session.",
+    scope="terminal",
+    effect="read",
+    request=SessionRef,
+    result=SessionAnswer,
+    run=_get,
+)
+
+EXECUTE_COMMAND = Operation(
+    name="execute_command",
+    summary="Run a command in a terminal session to its end. The session keeps `cd` and `export` for the next one.",
+    scope="terminal",
+    effect="execute",
+    request=Execute,
+    result=CommandAnswer,
+    run=_execute,
+    audit=_executed,
+)
+
+SEND_TO_TERMINAL = Operation(
+    name="send_to_terminal",
+    summary="Type into the interactive shell of a terminal session.",
+    scope="terminal",
+    effect="execute",
+    request=Send,
+    result=Done,
+    run=_send,
+)
+
+RESIZE_TERMINAL = Operation(
+    name="resize_terminal",
+    summary="Change the size of a terminal session's screen.",
+    scope="terminal",
+    effect="write",
+    request=Resize,
+    result=Done,
+    run=_resize,
+)
+
+READ_TERMINAL = Operation(
+    name="read_terminal",
+    summary="Read what the interactive shell of a terminal session has shown, or its screen.",
+    scope="terminal",
+    effect="read",
+    request=ReadOutput,
+    result=Output,
+    run=_read,
+)
+
+CLOSE_TERMINAL = Operation(
+    name="close_terminal",
+    summary="Close a terminal session; everything that runs in it is ended.",
+    scope="terminal",
+    effect="destroy",
+    request=SessionRef,
+    result=Done,
+    run=_close,
+    audit=lambda request: {"sessionId": request.id},
+)
+
+RUN_COMMAND = Operation(
+    name="run_command",
+    summary="Run a command once, or in an open session, to its end.",
+    scope="terminal",
+    effect="execute",
+    request=RunCommand,
+    result=CommandAnswer,
+    run=_run,
+    audit=_ran,
+)
+
+RUN_COMMAND_EVENTS = StreamOperation(
+    name="run_command_events",
+    summary="Run a command and follow its output while it runs.",
+    scope="terminal",
+    effect="execute",
+    request=RunCommand,
+    open=_run_events,
+    audit=_ran,
+)

@@ -1,0 +1,1 @@
+"""The model providers: how each is reached and how its wire looks."""

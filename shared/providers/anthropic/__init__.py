@@ -1,0 +1,1 @@
+"""The Anthropic Messages dialect, translated to and from the canonical form."""

@@ -1,0 +1,142 @@
+"""Anthropic's failures, classified by status, `error.type` and `error.details.error_code`, never by message text. Pure.
+
+Source: https://platform.claude.com/docs/en/api/errors
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from shared.errors import (
+    UpstreamAuthFailed,
+    UpstreamBadRequest,
+    UpstreamError,
+    UpstreamQuota,
+    UpstreamThrottled,
+    UpstreamTimeout,
+)
+from shared.providers.openai.errors import retry_after
+
+MAX_DETAIL = 500
+SECRET = re.compile(r"\bsk-[\w-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
+BY_STATUS: Mapping[int, type[UpstreamError]] = {
+    400: UpstreamBadRequest,
+    401: UpstreamAuthFailed,
+    402: UpstreamQuota,
+    403: UpstreamAuthFailed,
+    408: UpstreamTimeout,
+    409: UpstreamBadRequest,
+    413: UpstreamBadRequest,
+    422: UpstreamBadRequest,
+    429: UpstreamThrottled,
+    504: UpstreamTimeout,
+}
+BY_TYPE: Mapping[str, type[UpstreamError]] = {
+    "invalid_request_error": UpstreamBadRequest,
+    "request_too_large": UpstreamBadRequest,
+    "authentication_error": UpstreamAuthFailed,
+    "permission_error": UpstreamAuthFailed,
+    "billing_error": UpstreamQuota,
+    "rate_limit_error": UpstreamThrottled,
+    "timeout_error": UpstreamTimeout,
+    "not_found_error": UpstreamError,
+    "api_error": UpstreamError,
+    "overloaded_error": UpstreamError,
+}
+BY_CODE: Mapping[str, type[UpstreamError]] = {
+    "contract_spend_limit_reached": UpstreamQuota,
+    "enforced_spend_limit_reached": UpstreamQuota,
+    "linked_organization_spend_limit_reached": UpstreamQuota,
+    "linked_organization_billing_unavailable": UpstreamQuota,
+    "organization_on_hold": UpstreamAuthFailed,
+    "ramp_limit_exceeded": UpstreamThrottled,
+}
+PRIVATE = (UpstreamAuthFailed, UpstreamQuota)
+"""What the provider says of the account is for the operator, not for a caller."""
+
+ADVICE: Mapping[type[UpstreamError], str] = {
+    UpstreamBadRequest: "it does not accept this request; change the request as its answer says",
+    UpstreamAuthFailed: "it refuses the API key; check the key and what it may do in the gateway's settings",
+    UpstreamQuota: "the account has reached its spending limit; top it up or use another provider",
+    UpstreamThrottled: "too many requests or tokens; wait, or use another model",
+    UpstreamTimeout: "it did not finish in time; try again or use another model",
+    UpstreamError: "it failed; try again or use another model",
+}
+NO_SUCH_MODEL = "it does not know this model; check the model's apiModelName"
+OVERLOADED = "it is overloaded; try again later or use another model"
+
+
+def from_response(
+    provider: str, status: int, headers: Mapping[str, str], body: bytes, *, secret: str = ""
+) -> UpstreamError:
+    """The failure that an error answer means. `secret` is the key that was sent: it is never repeated."""
+    request_id = headers.get("request-id", "")
+    return classify(
+        provider, status, _error(body), retry_after=retry_after(headers), request_id=request_id, secret=secret
+    )
+
+
+def from_event(provider: str, error: Any) -> UpstreamError:
+    """The failure that an error inside a stream, or inside an answer with status 200, means."""
+    return classify(provider, None, error if isinstance(error, dict) else {})
+
+
+def cut_off(provider: str) -> UpstreamError:
+    """The failure of a stream that ended before its last event."""
+    return UpstreamError(f"{provider} broke off in the middle of its answer.")
+
+
+def classify(
+    provider: str,
+    status: int | None,
+    error: Mapping[str, Any],
+    *,
+    retry_after: float | None = None,
+    request_id: str = "",
+    secret: str = "",
+) -> UpstreamError:
+    """One error class for each way to go on from here: by the finest structured marker there is."""
+    kind, code = _text(error.get("type")), _error_code(error)
+    found = BY_CODE.get(code) or BY_TYPE.get(kind) or BY_STATUS.get(status or 0, UpstreamError)
+    advice = ADVICE[found]
+    if kind == "not_found_error" or (not kind and status == 404):
+        advice = NO_SUCH_MODEL
+    elif kind == "overloaded_error" or status in (503, 529):
+        advice = OVERLOADED
+    what = f"{provider} answered {status}" if status else f"{provider} reported an error"
+    message = _text(error.get("message"))
+    private = found in PRIVATE or SECRET.search(message) or (secret and secret in message)
+    marks = " ".join(part for part in (kind, code, request_id) if part)
+    return found(
+        f"{what}: {advice}.",
+        status=status,
+        details="" if private else message[:MAX_DETAIL],
+        operator_detail=f"{marks} {_redacted(message, secret)}".strip() if private else marks,
+        retry_after=retry_after,
+    )
+
+
+def _error(body: bytes) -> Mapping[str, Any]:
+    """The `error` object of a body, empty where it holds none."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    found = parsed.get("error") if isinstance(parsed, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _error_code(error: Mapping[str, Any]) -> str:
+    details = error.get("details")
+    return _text(details.get("error_code")) if isinstance(details, dict) else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _redacted(message: str, secret: str) -> str:
+    hidden = message.replace(secret, "[redacted]") if secret else message
+    return SECRET.sub("[redacted]", hidden)[:MAX_DETAIL]

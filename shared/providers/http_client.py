@@ -1,0 +1,195 @@
+"""The one seam to upstream HTTP: post a body, get the answer whole or as blocks; faults come out classified.
+
+The client under it is aiohttp's, the fastest of the well-kept ones (see docs/decisions/upstream-client.md).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from shared.errors import UpstreamError, UpstreamTimeout
+from shared.providers.base import Timeouts
+
+if TYPE_CHECKING:
+    import aiohttp
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
+KEEP_ALIVE_SECONDS = 60
+DRAIN_SECONDS = 0.05
+
+
+class HttpClient:
+    """A pool of upstream connections. It opens on first use and belongs to one event loop."""
+
+    def __init__(self, *, max_connections_per_host: int = 512, use_proxy_environment: bool = False) -> None:
+        self._max_connections = max_connections_per_host
+        self._use_proxy_environment = use_proxy_environment
+        self._session: aiohttp.ClientSession | None = None
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes, timeouts: Timeouts) -> "Exchange":
+        """Send a request; the answer lives as long as the block does."""
+        return Exchange(self.session, "POST", url, headers, body, timeouts)
+
+    def get(self, url: str, *, headers: Mapping[str, str], timeouts: Timeouts) -> "Exchange":
+        """Ask for something small."""
+        return Exchange(self.session, "GET", url, headers, None, timeouts)
+
+    @property
+    def session(self) -> "aiohttp.ClientSession":
+        """The pool, opened on first use."""
+        if self._session is None:
+            import aiohttp
+
+            connector = aiohttp.TCPConnector(
+                limit=0,
+                limit_per_host=self._max_connections,
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                ttl_dns_cache=60,
+                happy_eyeballs_delay=0.25,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                trust_env=self._use_proxy_environment,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("User-Agent",),
+                auto_decompress=True,
+                read_bufsize=256 * 1024,
+            )
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+class Exchange:
+    """One request and its answer. Leaving the block early closes the connection, which stops the provider."""
+
+    def __init__(
+        self,
+        session: "aiohttp.ClientSession",
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+    ) -> None:
+        self._session = session
+        self._method = method
+        self._url = url
+        self._request_headers = headers
+        self._body = body
+        self._timeouts = timeouts
+        self._response: aiohttp.ClientResponse
+
+    async def __aenter__(self) -> Self:
+        import aiohttp
+
+        try:
+            self._response = await self._send()
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+            # A kept-alive connection that the provider had closed meanwhile: nothing was answered, so once more.
+            self._response = await self._send_again()
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            raise network_error(error) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers; names are case-insensitive."""
+        return self._response.headers
+
+    async def read(self, limit: int = MAX_ANSWER_BYTES) -> bytes:
+        """The whole body. Raises UpstreamError when it is cut off or larger than `limit` bytes."""
+        parts: list[bytes] = []
+        size = 0
+        async for block in self.blocks(stall=self._timeouts.total):
+            size += len(block)
+            if size > limit:
+                raise UpstreamError(
+                    "The provider's answer is too large to handle.", operator_detail=f"over {limit} bytes"
+                )
+            parts.append(block)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def blocks(self, *, stall: float | None = None) -> AsyncIterator[bytes]:
+        """The body as it comes, each block at most `stall` seconds after the one before."""
+        import aiohttp
+
+        content = self._response.content
+        seconds = self._timeouts.stall if stall is None else stall
+        try:
+            while not content.at_eof():
+                async with asyncio.timeout(seconds):
+                    block = await content.readany()
+                if block:
+                    yield block
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise network_error(error) from error
+
+    async def drain(self) -> None:
+        """Give the end of the body, which should be here already, a moment to come, so that the connection is kept."""
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                async for _ in self.blocks():
+                    pass
+        except (TimeoutError, UpstreamError):
+            pass
+
+    async def _send(self) -> "aiohttp.ClientResponse":
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=self._timeouts.total, sock_connect=self._timeouts.connect)
+        return await self._session.request(
+            self._method,
+            self._url,
+            data=self._body,
+            headers=self._request_headers,
+            timeout=timeout,
+            allow_redirects=False,
+        )
+
+    async def _send_again(self) -> "aiohttp.ClientResponse":
+        import aiohttp
+
+        try:
+            return await self._send()
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            raise network_error(error) from error
+
+
+def network_error(error: BaseException) -> UpstreamError:
+    """A fault below HTTP in our words; which host it was stays in the operator's log."""
+    import aiohttp
+
+    detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return UpstreamError("The provider's host name cannot be resolved; check its base URL.", operator_detail=detail)
+    if isinstance(error, TimeoutError):
+        return UpstreamTimeout("The provider did not answer in time.", operator_detail=detail)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return UpstreamError("The provider's TLS certificate cannot be trusted.", operator_detail=detail)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return UpstreamError(
+            "The provider cannot be reached; check its base URL and the network.", operator_detail=detail
+        )
+    if isinstance(error, aiohttp.InvalidURL | ValueError):
+        return UpstreamError("The provider's base URL is not valid.", operator_detail=detail)
+    return UpstreamError("The connection to the provider broke off.", operator_detail=detail)

@@ -1,0 +1,118 @@
+"""A provider that speaks the OpenAI dialect: the caller's payload goes through, the answer's bytes come back."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import orjson
+
+from shared.domain.chat import ChatRequest, Chunk, Completion
+from shared.domain.models import Model
+from shared.errors import UpstreamError
+from shared.providers.base import FoundModel, Probe, Timeouts
+from shared.providers.http_client import MAX_ERROR_BYTES, Exchange, HttpClient
+from shared.providers.openai import encode, errors
+from shared.providers.openai.decode import StreamDecoder, completion
+
+PROBE_TIMEOUTS = Timeouts(connect=3, first_token=5, stall=5, total=8)
+
+
+class OpenAICompatible:
+    """One account at one OpenAI-compatible service."""
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        api_key: str,
+        client: HttpClient,
+        *,
+        needs_key: bool = True,
+        headers: Mapping[str, str] | None = None,
+        renames: tuple[tuple[str, str], ...] = (),
+        probe_path: str = "/models",
+        reports_cost: bool = False,
+    ) -> None:
+        self.name = name
+        self.reports_cost = reports_cost
+        self.base_url = base_url.rstrip("/")
+        self._client = client
+        self._configured = bool(api_key) or not needs_key
+        self._renames = renames
+        self._probe_path = probe_path
+        self._headers = {"Content-Type": "application/json", "User-Agent": "ai-mcp-gateway", **(headers or {})}
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a key, or none is needed."""
+        return self._configured
+
+    def serves(self, model: Model) -> bool:
+        """Any model, as far as can be known without asking."""
+        return self._configured
+
+    async def complete(self, model: Model, request: ChatRequest, timeouts: Timeouts) -> Completion:
+        """The whole answer."""
+        async with self._post(model, request, timeouts) as exchange:
+            if exchange.status != 200:
+                raise await self._failure(exchange)
+            body = await exchange.read()
+        return completion(self.name, body, model.api_model_name)
+
+    @asynccontextmanager
+    async def stream(
+        self, model: Model, request: ChatRequest, timeouts: Timeouts
+    ) -> AsyncIterator[AsyncIterator[Chunk]]:
+        """The answer as it comes."""
+        async with self._post(model, request, timeouts) as exchange:
+            if exchange.status != 200:
+                raise await self._failure(exchange)
+            yield self._chunks(exchange, StreamDecoder(self.name, model.api_model_name))
+
+    async def probe(self) -> Probe:
+        """Ask for the list of models."""
+        if not self.configured:
+            return Probe(healthy=False, detail="no API key")
+        try:
+            async with self._client.get(
+                self.base_url + self._probe_path, headers=self._headers, timeouts=PROBE_TIMEOUTS
+            ) as exchange:
+                if exchange.status != 200:
+                    return Probe(healthy=False, detail=(await self._failure(exchange)).message)
+                return Probe(healthy=True, models=_listed(await exchange.read()))
+        except UpstreamError as error:
+            return Probe(healthy=False, detail=error.message)
+
+    async def aclose(self) -> None:
+        """Nothing to free: the client is shared."""
+
+    def _post(self, model: Model, request: ChatRequest, timeouts: Timeouts) -> Exchange:
+        body = encode.body(request, model.api_model_name, renames=self._renames)
+        return self._client.post(
+            self.base_url + "/chat/completions", headers=self._headers, body=body, timeouts=timeouts
+        )
+
+    async def _failure(self, exchange: Exchange) -> UpstreamError:
+        body = await exchange.read(MAX_ERROR_BYTES)
+        return errors.from_response(self.name, exchange.status, exchange.headers, body)
+
+    async def _chunks(self, exchange: Exchange, decoder: StreamDecoder) -> AsyncIterator[Chunk]:
+        if not exchange.headers.get("content-type", "").startswith("text/event-stream"):
+            raise errors.from_response(self.name, 200, exchange.headers, await exchange.read(MAX_ERROR_BYTES))
+        async for block in exchange.blocks():
+            chunk = decoder.feed(block)
+            if chunk.data:
+                yield chunk
+            if decoder.done:
+                break
+        yield decoder.finish()
+        await exchange.drain()
+
+
+def _listed(body: bytes) -> tuple[FoundModel, ...] | None:
+    try:
+        found = orjson.loads(body)["data"]
+        return tuple(FoundModel(name=entry["id"]) for entry in found)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None

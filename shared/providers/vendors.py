@@ -1,0 +1,64 @@
+"""The vendors we know, each a row of data; a folder of its own only for a dialect that differs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Dialect = Literal["openai", "anthropic", "local"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """How a vendor differs from plain OpenAI. `renames` are (old, new) fields that its own API wants renamed."""
+
+    name: str
+    dialect: Dialect = "openai"
+    base_url: str = ""
+    needs_key: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+    renames: tuple[tuple[str, str], ...] = ()
+    probe_path: str = "/models"
+    reports_cost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One account at a vendor, or at an OpenAI-compatible service that an operator added."""
+
+    name: str
+    dialect: Dialect
+    base_url: str
+    api_key: str = field(default="", repr=False)
+    enabled: bool = True
+    from_settings: bool = False
+
+
+VENDORS: Mapping[str, Vendor] = {
+    vendor.name: vendor
+    for vendor in (
+        Vendor(
+            name="openrouter",
+            base_url="https://openrouter.ai/api/v1",
+            headers={"X-Title": "AI MCP Gateway"},
+            probe_path="/key",
+            reports_cost=True,
+        ),
+        Vendor(
+            name="openai",
+            base_url="https://api.openai.com/v1",
+            renames=(("max_tokens", "max_completion_tokens"),),
+        ),
+        Vendor(name="anthropic", dialect="anthropic", base_url="https://api.anthropic.com"),
+        Vendor(name="oss-local", dialect="local", needs_key=False),
+    )
+}
+
+
+def vendor_for(account: Account) -> Vendor:
+    """The vendor's row; special treatment only at the vendor's own address, plain OpenAI elsewhere."""
+    known = VENDORS.get(account.name)
+    if known is None:
+        return Vendor(name=account.name, dialect=account.dialect, base_url=account.base_url, needs_key=False)
+    if account.base_url and account.base_url.rstrip("/") != known.base_url:
+        return Vendor(name=known.name, dialect=known.dialect, base_url=account.base_url)
+    return known

@@ -1,0 +1,1 @@
+"""Which models exist, in which layer, in which order, on or off."""

@@ -1,0 +1,71 @@
+"""What to say when no model could answer: every attempt, and what the caller can do. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.domain.chat import ChatRequest
+from shared.domain.models import Model
+from shared.domain.routing import Plan
+from shared.errors import (
+    GatewayError,
+    Unavailable,
+    UpstreamContextTooLong,
+    UpstreamError,
+    UpstreamThrottled,
+    UpstreamTimeout,
+)
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One attempt that failed."""
+
+    model: Model
+    error: UpstreamError
+
+
+def nothing_to_try(request: ChatRequest, plan: Plan) -> GatewayError:
+    """No model was even left to ask."""
+    if request.model not in ("auto", "L0", "L1", "L2", "L3") and plan.dropped:
+        only = plan.dropped[0]
+        message = f"The model '{request.model[:200]}' cannot be used: {only.reason}."
+    else:
+        message = (
+            f"No model can take this request as '{request.model}': set a provider's API key, start a local model server, "
+            "install the embedded model (mcp-gateway models pull), or allow a higher layer (gateway.maxLayer)."
+        )
+    dropped = [{"model": item.model.id, "reason": item.reason} for item in plan.dropped[:SHOWN]]
+    return Unavailable(message, details={"dropped": dropped}, code="no_model_available")
+
+
+def all_failed(failures: Sequence[Failure]) -> GatewayError:
+    """Every attempt failed: throttled, too slow, or broken, in this order of what a caller can do about it."""
+    attempts = [
+        {
+            "model": failure.model.id,
+            "provider": failure.model.provider,
+            "code": failure.error.code,
+            "message": failure.error.message,
+            **({"upstream": failure.error.details} if failure.error.details else {}),
+        }
+        for failure in failures
+    ]
+    errors = [failure.error for failure in failures]
+    kind = _kind(errors)
+    count = "The model" if len(failures) == 1 else f"All {len(failures)} models"
+    waits = [error.retry_after for error in errors if error.retry_after is not None]
+    return kind(
+        f"{count} failed; the last said: {errors[-1].message}",
+        details={"attempts": attempts},
+        operator_detail="; ".join(error.operator_detail for error in errors if error.operator_detail),
+        retry_after=min(waits) if waits else None,
+    )
+
+
+def _kind(errors: Sequence[UpstreamError]) -> type[UpstreamError]:
+    for kind in (UpstreamThrottled, UpstreamTimeout, UpstreamContextTooLong):
+        if all(isinstance(error, kind) for error in errors):
+            return kind
+    return UpstreamError

@@ -1,0 +1,123 @@
+"""Gateway API keys: random secrets of which only a hash is kept."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from shared.domain.identity import Caller, Scope
+from shared.domain.keys import ApiKey
+from shared.errors import InvalidInput, NotFound
+from shared.security.tokens import bad_credentials
+from shared.storage import api_key_rows
+from shared.storage.database import Database
+
+PREFIX = "mgw_"
+SHOWN = 10
+LONGEST_SECRET = 200
+FLUSH_EVERY = timedelta(seconds=30)
+
+
+class ApiKeys:
+    """The keys are held in memory, so that a request costs a hash and no query.
+
+    A change counts in this process once it is acknowledged, and in others with their next `refresh`. While the
+    database is away, what was read last still counts.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._state = api_key_rows.State(-1, {})
+        self._used: dict[str, datetime] = {}
+        self._flushed = clock()
+
+    async def refresh(self) -> None:
+        """Take over what other processes changed, and now and then write when keys were used. Raises Unavailable."""
+        if await self._database.read(api_key_rows.version) != self._state.version:
+            async with self._lock:
+                self._state = await self._database.read(api_key_rows.load)
+        if self._clock() - self._flushed >= FLUSH_EVERY:
+            await self.flush()
+
+    async def create(
+        self,
+        name: str,
+        scopes: Sequence[Scope],
+        *,
+        expires_at: datetime | None = None,
+        rate_limit_per_hour: int | None = None,
+    ) -> tuple[ApiKey, str]:
+        """A new key and its secret, which nobody can show again. Raises InvalidInput, Unavailable."""
+        now = self._clock()
+        if expires_at is not None and expires_at <= now:
+            raise InvalidInput("'expiresAt' must be in the future.")
+        secret = PREFIX + secrets.token_urlsafe(32)
+        key = ApiKey(
+            id=f"key-{secrets.token_hex(8)}",
+            name=name,
+            prefix=secret[:SHOWN],
+            scopes=list(dict.fromkeys(scopes)),
+            created_at=now,
+            expires_at=expires_at,
+            rate_limit_per_hour=rate_limit_per_hour,
+        )
+        await self._change(lambda session: api_key_rows.add(session, key, _digest(secret)))
+        return key, secret
+
+    async def list(self) -> list[ApiKey]:
+        """Every key, oldest first. Raises Unavailable."""
+        await self.flush()
+        return [*(await self._database.read(api_key_rows.load)).keys.values()]
+
+    async def delete(self, key_id: str) -> None:
+        """The key no longer counts. Raises NotFound, Unavailable."""
+        if not await self._change(lambda session: api_key_rows.delete(session, key_id)):
+            raise NotFound(f"There is no API key '{key_id}'; GET /v1/keys lists them.", code="key_not_found")
+
+    def authenticate(self, secret: str, *, address: str = "", request_id: str = "") -> Caller:
+        """Whoever that secret stands for, now. Raises Unauthenticated.
+
+        The time a look-up by hash takes tells nothing of a secret: who guesses cannot steer the hash.
+        """
+        key = self._state.keys.get(_digest(secret)) if is_api_key(secret) else None
+        now = self._clock()
+        if key is None or (key.expires_at is not None and key.expires_at <= now):
+            raise bad_credentials()
+        self._used[key.id] = now
+        return Caller(
+            id=key.id,
+            kind="key",
+            name=key.name,
+            scopes=frozenset(key.scopes),
+            rate_limit_per_hour=key.rate_limit_per_hour,
+            address=address,
+            request_id=request_id,
+        )
+
+    async def flush(self) -> None:
+        """Write when keys were last used; also to be called before the end. Raises Unavailable, and keeps it then."""
+        used, self._used, self._flushed = self._used, {}, self._clock()
+        if not used:
+            return
+        try:
+            await self._database.run(lambda session: api_key_rows.touch(session, used))
+        except BaseException:
+            self._used = {**used, **self._used}
+            raise
+
+    async def _change(self, work: api_key_rows.Work) -> bool:
+        async with self._lock:
+            answer, self._state = await self._database.run(lambda session: api_key_rows.changed(session, work))
+        return answer
+
+
+def is_api_key(credential: str) -> bool:
+    """Whether it has the form of a gateway API key; anything else is taken for a login token."""
+    return credential.startswith(PREFIX) and len(credential) <= LONGEST_SECRET
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,146 @@
+"""The audit trail: what was done by whom, each entry chained to the one before by its hash."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from shared.domain.audit import AuditCheck, AuditEntry, AuditPage, AuditQuery
+from shared.domain.identity import Caller
+from shared.domain.wire import iso
+from shared.errors import Unavailable
+from shared.security.redaction import Redactor
+from shared.storage import audit_rows
+from shared.storage.batching import Batcher
+from shared.storage.database import Database
+
+log = structlog.stdlib.get_logger(__name__)
+
+LARGEST_DETAILS = 16_000
+CHECKED_AT_ONCE = 1000
+
+
+class AuditTrail:
+    """Entries are on disk before `record` returns, and redacted before they are written.
+
+    `require` comes before an action that must leave a trace: while entries can't be written, it refuses. An action
+    whose entry fails afterwards has happened; the operator's log then holds the entry.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], redactor: Redactor) -> None:
+        self._database = database
+        self._clock = clock
+        self._redactor = redactor
+        self._batcher: Batcher[AuditEntry, None] = Batcher(self._write)
+
+    async def require(self) -> None:
+        """Raises Unavailable when the trail cannot be written. Costs nothing while the database is there."""
+        if not self._database.reachable and not await self._database.ping():
+            raise Unavailable("The audit trail cannot be written, so this is refused; check the database, then retry.")
+
+    async def record(self, caller: Caller, action: str, details: Mapping[str, Any], outcome: str) -> None:
+        """Append an entry; even when the task is cancelled meanwhile. Raises Unavailable."""
+        entry = self._entry(caller, action, details, outcome)
+        try:
+            await self._batcher.put(entry)
+        except Unavailable as error:
+            log.error(
+                "an audit entry could not be written",
+                entry=entry.model_dump(mode="json", exclude={"sequence", "previous_hash", "hash"}),
+                reason=error.operator_detail,
+            )
+            raise
+
+    async def query(self, query: AuditQuery) -> AuditPage:
+        """The entries asked for, newest first. Raises Unavailable."""
+        found = await self._database.read(lambda session: audit_rows.search(session, query))
+        entries = list(found[: query.limit])
+        return AuditPage(entries=entries, next_cursor=entries[-1].sequence if len(found) > query.limit else None)
+
+    async def verify(self) -> AuditCheck:
+        """Walk the whole chain. Raises Unavailable."""
+        sequence, previous = 0, ""
+        while True:
+            head, entries = await self._page(sequence)
+            for entry in entries:
+                reason = _fault(entry, sequence, previous)
+                if reason:
+                    return AuditCheck(valid=False, entries=sequence, first_broken=sequence + 1, reason=reason)
+                sequence, previous = entry.sequence, entry.hash
+            if not entries:
+                return _ended(sequence, previous, head)
+
+    async def _page(self, after: int) -> tuple[tuple[int, str], Sequence[AuditEntry]]:
+        return await self._database.read(lambda session: audit_rows.page(session, after, CHECKED_AT_ONCE))
+
+    async def aclose(self) -> None:
+        """Wait for what is being written."""
+        await self._batcher.drained()
+
+    async def _write(self, entries: Sequence[AuditEntry]) -> Sequence[None]:
+        await self._database.run(lambda session: audit_rows.append(session, entries, _link))
+        return [None] * len(entries)
+
+    def _entry(self, caller: Caller, action: str, details: Mapping[str, Any], outcome: str) -> AuditEntry:
+        def short(text: str, length: int) -> str:
+            return self._redactor.line(text)[:length]
+
+        now = self._clock()
+        return AuditEntry(
+            sequence=0,
+            at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+            caller=short(caller.id, 100),
+            address=short(caller.address, 64),
+            request_id=short(caller.request_id, 100),
+            action=short(action, 100),
+            outcome=short(outcome, 60),
+            details=self._details(details),
+        )
+
+    def _details(self, details: Mapping[str, Any]) -> dict[str, Any]:
+        plain: dict[str, Any] = self._redactor.data(details)
+        text = _canonical(plain)
+        if len(text) <= LARGEST_DETAILS:
+            return plain
+        return {"cut": len(text), "text": text[:LARGEST_DETAILS]}
+
+
+def _link(entry: AuditEntry) -> str:
+    """SHA-256 over the entry's canonical JSON, the hash before it included."""
+    content = [
+        entry.sequence,
+        iso(entry.at),
+        entry.caller,
+        entry.address,
+        entry.request_id,
+        entry.action,
+        entry.outcome,
+        entry.details,
+        entry.previous_hash,
+    ]
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _fault(entry: AuditEntry, sequence: int, previous: str) -> str:
+    if entry.sequence != sequence + 1:
+        return "it is missing"
+    if entry.previous_hash != previous:
+        return "it does not follow the entry before it"
+    if entry.hash != _link(entry):
+        return "it was changed"
+    return ""
+
+
+def _ended(sequence: int, previous: str, head: tuple[int, str]) -> AuditCheck:
+    if (sequence, previous) == head:
+        return AuditCheck(valid=True, entries=sequence)
+    broken = min(sequence, head[0]) + 1
+    reason = "entries at the end are missing" if sequence < head[0] else "it is not the entry that was written last"
+    return AuditCheck(valid=False, entries=sequence, first_broken=broken, reason=reason)

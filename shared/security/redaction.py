@@ -1,0 +1,116 @@
+"""Take secrets and control characters out of what is logged, stored or shown."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MASK = "[redacted]"
+LONGEST_LOOKED_AT = 64 * 1024
+LONGEST_TEXT = 4_000
+MOST_ITEMS = 100
+DEEPEST = 8
+SHORTEST_KNOWN_SECRET = 6
+
+_SECRET_NAME = re.compile(
+    r"(?:pass(?:word|wd|phrase)|pwd|secret|secrets|(?:api|private|access|secret|signing|encryption)[_-]?key|credentials?"
+    r"|authorization|cookie|(?:^|[_-]|access|auth|refresh|bearer|session|id)token)$",
+    re.IGNORECASE,
+)
+
+# The look-behinds and possessive quantifiers keep every pattern linear in a hostile text.
+_BLOCK = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)"
+_JWT = r"(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{4,}+\.[A-Za-z0-9_\-]{2,}+\.[A-Za-z0-9_\-]*+"
+_PROVIDER_KEY = (
+    r"(?<![A-Za-z0-9_\-])(?:(?:sk|pk|rk|mgw|gsk|xai|hf|pat|ghp|gho|ghs|ghu|ghr|github_pat|glpat|npm|pypi|xox[a-z])[_\-]"
+    r"[A-Za-z0-9_\-]{8,}+|AIza[A-Za-z0-9_\-]{20,}+|(?:AKIA|ASIA)[A-Z0-9]{12,}+)"
+)
+_WHOLE = re.compile(f"{_BLOCK}|{_JWT}|{_PROVIDER_KEY}", re.DOTALL)
+_BEARER = re.compile(r"(\bbearer[ \t]{1,8})[A-Za-z0-9._~+/=\-]{4,}+", re.IGNORECASE)
+_USERINFO = re.compile(r"(://[^\s/?#@:\"']{0,128}+:)[^\s/?#@\"']{1,512}+(?=@)")
+_ASSIGNED = (
+    r"\\?[\"']?(?:[ \t]{0,4}[=:][ \t]{0,4}"
+    r"|(?<=--password)[ \t]{1,4}|(?<=--token)[ \t]{1,4}|(?<=--secret)[ \t]{1,4}|(?<=--api-key)[ \t]{1,4})"
+    r"(?:(?:bearer|basic)[ \t]{1,4})?"
+)
+_VALUE = r"(?:(\")(?:[^\"\\\n]|\\.)*+\"?|(\\\")(?:[^\"\\\n]|\\(?!\"))*+(?:\\\")?|(')[^'\n]*+'?|(?:[^\s\"'&,;\\]|\\(?![\"']))++)"
+_NAMED = re.compile(
+    rf"((?:pass(?:word|wd|phrase)|pwd|secret|(?:api|private|access)[_-]?key|token|authorization){_ASSIGNED}){_VALUE}",
+    re.IGNORECASE,
+)
+
+
+class Redactor:
+    """Masks what looks like a secret, and the very values given as `secrets` wherever they stand."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({value for value in secrets if len(value) >= SHORTEST_KNOWN_SECRET}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def text(self, text: str) -> str:
+        """The text with secrets masked."""
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        text = _WHOLE.sub(MASK, text)
+        text = _BEARER.sub(rf"\1{MASK}", text)
+        text = _USERINFO.sub(rf"\1{MASK}", text)
+        return _NAMED.sub(_masked_value, text)
+
+    def line(self, text: str) -> str:
+        """The text as one safe line: secrets masked, control characters escaped, the rest of a long one cut off."""
+        looked_at = text[:LONGEST_LOOKED_AT]
+        return cut(escaped(self.text(looked_at)), LONGEST_TEXT, len(text) - len(looked_at))
+
+    def data(self, value: Any, depth: int = 0) -> Any:
+        """The value as plain JSON data, every text in it as `line`, what a secret name stands for masked whole."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return value if value.bit_length() < 64 else "[large number]"
+        if isinstance(value, str):
+            return self.line(value)
+        if isinstance(value, float):
+            return value if value - value == 0 else str(value)
+        if depth >= DEEPEST:
+            return "[too deep]"
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, list | tuple | set | frozenset):
+            items = [self.data(item, depth + 1) for _, item in zip(range(MOST_ITEMS), value, strict=False)]
+            return items if len(value) <= MOST_ITEMS else [*items, f"[{len(value) - MOST_ITEMS} more]"]
+        return self.line(str(value))
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        answer: dict[str, Any] = {}
+        for _, (key, item) in zip(range(MOST_ITEMS), value.items(), strict=False):
+            name = cut(escaped(str(key)), 200)
+            answer[name] = MASK if item and is_secret_name(name) else self.data(item, depth + 1)
+        if len(value) > MOST_ITEMS:
+            answer["…"] = f"[{len(value) - MOST_ITEMS} more]"
+        return answer
+
+
+def _masked_value(match: re.Match[str]) -> str:
+    """The quotes stay, so that JSON stays JSON."""
+    name, *quotes = match.groups()
+    quote = next(filter(None, quotes), "")
+    return f"{name}{quote}{MASK}{quote}"
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of that name holds a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def escaped(text: str) -> str:
+    """Everything that could move a cursor, break a line or hide text, as a visible escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
+def cut(text: str, length: int, more: int = 0) -> str:
+    """At most `length` characters, and how many are gone; `more` were gone before."""
+    gone = max(len(text) - length, 0) + more
+    return f"{text[:length]}… [{gone} more]" if gone else text

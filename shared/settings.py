@@ -1,0 +1,270 @@
+"""Every setting: its name, default and meaning. Read once, from an environment that is handed in."""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from shared.domain.models import Layer
+
+APPLICATION = "mcp-gateway"
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class SettingsError(Exception):
+    """Some settings are wrong. `problems` holds one sentence for each, all of them at once."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("These settings are wrong:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        self.problems = problems
+
+
+class Settings(BaseModel):
+    """The settings. A field's upper-case name is the environment variable (and the lower-case one the TOML key)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    # Where it listens and keeps its data
+    api_host: str = Field(
+        "127.0.0.1", description="Address the HTTP server binds to. Anything but loopback needs `AUTH_MODE=required`."
+    )
+    api_port: int = Field(3000, ge=0, le=65535, description="Port of the HTTP server; 0 takes a free one.")
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir(APPLICATION)),
+        description="Where the database, secrets and known hosts are kept (mode 0700). Default: the platform's data directory.",
+    )
+    database_url: str = Field(
+        "",
+        description="SQLAlchemy URL. Empty: SQLite in `DATA_DIR`. PostgreSQL: `postgresql+psycopg://user:password@host/name` (extra `postgres`).",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="Redis or Valkey, `redis://host:6379/0`: rate limits shared between processes. Empty: in memory.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What goes to the log on stderr."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="`auto` is for people on a terminal and JSON lines elsewhere."
+    )
+
+    # Providers
+    openrouter_api_key: SecretStr = Field(SecretStr(""), description="Key for OpenRouter.")
+    openrouter_base_url: str = Field("https://openrouter.ai/api/v1", description="Base URL of OpenRouter.")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="Key for OpenAI.")
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1", description="Base URL of OpenAI, or of anything that speaks its API."
+    )
+    anthropic_api_key: SecretStr = Field(SecretStr(""), description="Key for Anthropic.")
+    anthropic_base_url: str = Field("https://api.anthropic.com", description="Base URL of Anthropic.")
+    ollama_host: str = Field(
+        "",
+        description="Where Ollama listens, in any form Ollama takes (`host`, `host:port`, `http://host:port`). Empty: the usual local ports are tried.",
+    )
+    oss_model_endpoint: str = Field(
+        "",
+        description="Base URL of a local OpenAI-compatible server (LM Studio, llama.cpp, vLLM, …). Empty: the usual local ports are tried.",
+    )
+    oss_discovery: bool = Field(True, description="Look for local model servers on their usual ports.")
+    embedded_model: Literal["auto", "start", "off"] = Field(
+        "auto",
+        description="The built-in small model (extra `local`): `auto` starts it on first use, `start` at once, `off` never.",
+    )
+    upstream_connect_timeout: Seconds = Field(10, description="Seconds to connect to a provider.")
+    upstream_first_token_timeout: Seconds = Field(120, description="Seconds to the first token of a stream.")
+    upstream_stall_timeout: Seconds = Field(60, description="Seconds of silence inside a stream.")
+    upstream_total_timeout: Seconds = Field(600, description="Seconds for a whole answer.")
+    upstream_max_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        512, description="Connections to one provider host."
+    )
+
+    # Routing
+    default_layer: Layer = Field("L0", description="Layer where `auto` starts.")
+    enable_cross_check: bool = Field(
+        True, description="Allow a second model to review an answer when a caller asks for it."
+    )
+    enable_auto_escalate: bool = Field(
+        False,
+        description="Let `auto` go on to the next layers, up to `MAX_ESCALATION_LAYER`, when none in its own can answer.",
+    )
+    max_escalation_layer: Layer = Field("L0", description="Highest layer that `auto` may reach by itself.")
+    enable_cost_tracking: bool = Field(True, description="Write what each answer used and cost to the database.")
+    cost_alert_threshold: Annotated[float, Field(ge=0)] = Field(
+        1, description="US dollars a day after which a warning is logged; 0 never warns."
+    )
+
+    # Who may call
+    auth_mode: Literal["local", "required"] = Field(
+        "local", description="`local`: whoever reaches loopback may call. `required`: a login token or API key, always."
+    )
+    admin_username: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        "admin", description="Name of the administrator made at first start."
+    )
+    admin_password: SecretStr = Field(
+        SecretStr(""), description="Password of the administrator. Empty: one is made at first start and printed once."
+    )
+    jwt_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Secret for login tokens, 32 bytes or more. Empty: one is made and kept in `DATA_DIR`. Several machines need the same.",
+    )
+    token_hours: Annotated[float, Field(gt=0, le=24)] = Field(12, description="Hours a login lasts, 24 at most.")
+    secrets_key: SecretStr = Field(
+        SecretStr(""),
+        description="Fernet key(s), comma-separated, newest first, for stored provider keys and connection secrets. Empty: one is made in `DATA_DIR`.",
+    )
+    allowed_hosts: str = Field(
+        "", description="Comma-separated host names, besides loopback, that the `Host` header may name."
+    )
+    allowed_origins: str = Field("", description="Comma-separated web origins that may call the API from a browser.")
+    trusted_proxies: str = Field("", description="Comma-separated addresses of proxies whose `X-Forwarded-For` counts.")
+    rate_limit_per_minute: Count = Field(100, description="Requests a minute for each client address; 0 for no limit.")
+    rate_limit_per_hour: Count = Field(1000, description="Requests an hour for each API key or login; 0 for no limit.")
+    login_attempts_per_minute: Annotated[int, Field(ge=1, le=1000)] = Field(
+        10, description="Failed logins a minute for each client address."
+    )
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1000, description="Connections to the HTTP server at once."
+    )
+    max_chat_body_bytes: Annotated[int, Field(ge=1024)] = Field(
+        10 * 1024 * 1024, description="Largest body of a chat request."
+    )
+    max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
+        1024 * 1024, description="Largest body of any other request."
+    )
+    error_format: Literal["auto", "flat", "openai"] = Field(
+        "auto", description="Form of error answers; `auto` gives OpenAI's form to OpenAI's SDKs."
+    )
+
+    # Terminal
+    terminal_shell: str = Field("", description="Shell of local sessions. Empty: bash, else sh.")
+    terminal_max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(32, description="Terminal sessions in all.")
+    terminal_max_sessions_per_caller: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        8, description="Terminal sessions of one caller."
+    )
+    terminal_idle_timeout: Seconds = Field(1800, description="Seconds without use after which a session is closed.")
+    terminal_command_timeout: Seconds = Field(30, description="Seconds a command gets unless it says otherwise.")
+    terminal_max_command_timeout: Seconds = Field(600, description="Most seconds a command may ask for.")
+    terminal_max_output_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
+        1024 * 1024, description="Bytes kept of each output stream of a command, and of each session's scrollback."
+    )
+    terminal_env_allow: str = Field(
+        "", description="Comma-separated names of further environment variables that commands may see."
+    )
+    ssh_host_keys: Literal["trust-first-use", "strict"] = Field(
+        "trust-first-use", description="Unknown SSH hosts: remember their key at first use, or refuse them."
+    )
+    ssh_connect_timeout: Seconds = Field(10, description="Seconds to connect and to log in, each.")
+    telnet_allow_public: bool = Field(
+        False, description="Allow telnet to addresses that are neither loopback nor private."
+    )
+
+    @field_validator("max_escalation_layer", "default_layer", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL that is meant."""
+        return _with_driver(self.database_url) or f"sqlite:///{self.data_dir / 'gateway.sqlite3'}"
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, directory: Path | None = None, **overrides: Any
+) -> Settings:
+    """The settings from, highest first: `overrides`, the environment, `.env` in `directory`,
+    `.env` in the data directory, `config.toml` there or the file that MCP_GATEWAY_CONFIG names, the defaults.
+
+    Without `directory` no `.env` but the data directory's is read: an editor that starts us inside somebody's
+    checkout must not make us take addresses and databases from it. An empty value counts as not set.
+    Raises SettingsError with every problem.
+    """
+    values: dict[str, Any] = {}
+    for _, layer in reversed(_layers(os.environ if environ is None else environ, directory)):
+        values.update(layer)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(
+            [_problem(found) for found in error.errors(include_input=False, include_url=False)]
+        ) from None
+
+
+def sources(environ: Mapping[str, str] | None = None, *, directory: Path | None = None) -> dict[str, str]:
+    """Where each setting that is not at its default comes from, by field name. Raises SettingsError."""
+    found: dict[str, str] = {}
+    for source, layer in reversed(_layers(os.environ if environ is None else environ, directory)):
+        found.update(dict.fromkeys(layer, source))
+    return found
+
+
+def _layers(environ: Mapping[str, str], directory: Path | None) -> list[tuple[str, dict[str, Any]]]:
+    """What each source says, highest first."""
+    near = dotenv_values(directory / ".env") if directory else {}
+    home = Path(environ.get("DATA_DIR") or near.get("DATA_DIR") or platformdirs.user_data_dir(APPLICATION)).expanduser()
+    config_file = Path(environ.get("MCP_GATEWAY_CONFIG") or home / "config.toml").expanduser()
+    return [
+        ("environment", dict(_known(environ))),
+        (str(directory / ".env") if directory else "", dict(_known(near))),
+        (str(home / ".env"), dict(_known(dotenv_values(home / ".env")))),
+        (str(config_file), _from_toml(config_file)),
+    ]
+
+
+def _with_driver(url: str) -> str:
+    """The PostgreSQL URLs of the ecosystem (`postgres://`, `postgresql://`) with the driver that we install."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+def _known(environ: Mapping[str, str | None]) -> dict[str, str]:
+    names = {name.upper(): name for name in Settings.model_fields}
+    return {names[key]: value for key, value in environ.items() if key in names and value}
+
+
+def _from_toml(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"{path} cannot be read: {error}"]) from None
+    return {key.lower(): value for key, value in found.items()}
+
+
+def _problem(found: Any) -> str:
+    name = str(found["loc"][0]).upper() if found["loc"] else "settings"
+    if found["type"] == "extra_forbidden":
+        return f"{name} is not a setting; `mcp-gateway config show` lists them"
+    message = found["msg"]
+    return f"{name}: {message[:1].lower()}{message[1:]}"
+
+
+def comma_separated(value: str) -> tuple[str, ...]:
+    """The items of a list setting."""
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def secret_fields() -> Iterable[str]:
+    """Names of the fields whose values are never shown."""
+    return (name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)

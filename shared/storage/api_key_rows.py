@@ -1,0 +1,91 @@
+"""Rows of gateway API keys."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, update
+from sqlmodel import Session, col, select
+
+from shared.domain.keys import ApiKey
+from shared.storage import facts
+from shared.storage.tables import ApiKeyRow
+
+VERSION = "api_keys_version"
+
+
+Work = Callable[[Session], bool]
+"""Some writing; whether it changed anything."""
+
+
+class State(NamedTuple):
+    """Every key by the hash of its secret, oldest first, at one version."""
+
+    version: int
+    keys: dict[str, ApiKey]
+
+
+def version(session: Session) -> int:
+    """The number that changes whenever a key is made or deleted."""
+    return int(facts.read(session, VERSION, 0))
+
+
+def load(session: Session) -> State:
+    """Everything."""
+    rows = session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id)))
+    return State(version(session), {row.secret_hash: _key(row) for row in rows})
+
+
+def changed(session: Session, work: Work) -> tuple[bool, State]:
+    """Do the work alone, under a new version, and see what there is then."""
+    facts.next_version(session, VERSION)
+    return work(session), load(session)
+
+
+def add(session: Session, key: ApiKey, secret_hash: str) -> bool:
+    """A new key."""
+    limits = {} if key.rate_limit_per_hour is None else {"rate_per_hour": key.rate_limit_per_hour}
+    session.add(
+        ApiKeyRow(
+            id=key.id,
+            name=key.name,
+            secret_hash=secret_hash,
+            prefix=key.prefix,
+            scopes=list(key.scopes),
+            limits=limits,
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+        )
+    )
+    return True
+
+
+def delete(session: Session, key_id: str) -> bool:
+    """Take a key away; False when there is none."""
+    row = session.get(ApiKeyRow, key_id)
+    if row is None:
+        return False
+    session.delete(row)
+    return True
+
+
+def touch(session: Session, used: Mapping[str, datetime]) -> None:
+    """Note when keys were last used."""
+    statement = update(ApiKeyRow.__table__).where(col(ApiKeyRow.id) == bindparam("key_id"))  # type: ignore[attr-defined]
+    session.connection().execute(
+        statement.values(last_used_at=bindparam("used_at")),
+        [{"key_id": key_id, "used_at": moment} for key_id, moment in sorted(used.items())],
+    )
+
+
+def _key(row: ApiKeyRow) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        prefix=row.prefix,
+        scopes=list(row.scopes),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        rate_limit_per_hour=row.limits.get("rate_per_hour"),
+    )

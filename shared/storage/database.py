@@ -1,0 +1,119 @@
+"""The database: synchronous sessions in a worker thread, so that the event loop never waits for a disk."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+import sqlalchemy
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+from sqlmodel import Session
+
+from shared.errors import Unavailable
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 10_000
+WORKERS = 4
+
+
+class Database(AbstractAsyncContextManager["Database"]):
+    """One database, SQLite or PostgreSQL, by SQLAlchemy URL.
+
+    `run` gives the work a session inside one transaction: it commits when the work returns and rolls back when it
+    raises. On SQLite a transaction takes the write lock at once (`BEGIN IMMEDIATE`), so that read-then-write is
+    atomic between processes too; `read` does not take it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url: URL = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.reachable = True
+        self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
+        self._limiter = anyio.CapacityLimiter(WORKERS)
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations, which run before anything else does."""
+        return self._engine
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await anyio.to_thread.run_sync(self._engine.dispose)
+
+    async def run(self, work: Callable[[Session], T]) -> T:
+        """Do some reading and writing in one transaction, in a worker thread. Raises Unavailable."""
+        return await anyio.to_thread.run_sync(self.run_sync, work, limiter=self._limiter)
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Do some reading, in a worker thread. Raises Unavailable."""
+        return await anyio.to_thread.run_sync(partial(self.run_sync, work, write=False), limiter=self._limiter)
+
+    async def ping(self) -> bool:
+        """Whether the database answers."""
+        try:
+            await self.read(lambda session: session.connection().execute(sqlalchemy.text("SELECT 1")))
+        except Unavailable:
+            return False
+        return True
+
+    def run_sync(self, work: Callable[[Session], T], *, write: bool = True) -> T:
+        """The same as `run` (or `read`), in this thread: for start-up and the command line."""
+        try:
+            with self._engine.connect() as connection:
+                connection.info["write"] = write
+                with Session(connection, expire_on_commit=False) as session, session.begin():
+                    answer = work(session)
+            self.reachable = True
+        except DBAPIError as error:
+            if isinstance(error, sqlalchemy.exc.IntegrityError):
+                raise
+            self.reachable = not _is_away(error)
+            raise Unavailable(
+                "The database does not answer; check DATABASE_URL and the disk, then try again.",
+                operator_detail=str(error.orig),
+            ) from error
+        return answer
+
+
+def _is_away(error: DBAPIError) -> bool:
+    return isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError)
+
+
+def _server_engine(url: URL) -> Engine:
+    return sqlalchemy.create_engine(url, pool_size=WORKERS, max_overflow=2, pool_pre_ping=True, pool_recycle=1800)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = sqlalchemy.create_engine(
+        url, poolclass=QueuePool, pool_size=WORKERS, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # pysqlite would begin late and deferred; _begin_sqlite does it right
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",  # acknowledged means on disk, also after a power cut
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sqlalchemy.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("write") else "BEGIN")

@@ -1,0 +1,34 @@
+"""Every sealed value that is stored, for the check of the secrets key and its rotation."""
+
+from collections.abc import Callable
+
+from sqlmodel import Session, col, select
+
+from shared.storage import exclusive, facts
+from shared.storage.tables import ConnectionRow, ProviderRow
+
+CHECK = "secrets_check"
+
+
+def check_value(session: Session, first: Callable[[], str]) -> str:
+    """The sealed check value; the very first process to ask puts it there."""
+    exclusive.alone(session, exclusive.SEALED)
+    stored = facts.read(session, CHECK)
+    if stored is None:
+        stored = first()
+        facts.write(session, CHECK, stored)
+    return str(stored)
+
+
+def reseal(session: Session, renewed: Callable[[str], str]) -> None:
+    """Put every sealed value, the check value last, under the newest key."""
+    exclusive.alone(session, exclusive.SEALED)
+    providers = select(ProviderRow).where(col(ProviderRow.sealed_key).is_not(None)).with_for_update()
+    for provider in session.exec(providers):
+        provider.sealed_key = renewed(str(provider.sealed_key))
+        session.add(provider)
+    connections = select(ConnectionRow).where(col(ConnectionRow.sealed_secrets).is_not(None)).with_for_update()
+    for connection in session.exec(connections):
+        connection.sealed_secrets = renewed(str(connection.sealed_secrets))
+        session.add(connection)
+    facts.write(session, CHECK, renewed(str(facts.read(session, CHECK))))

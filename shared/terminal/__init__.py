@@ -1,0 +1,1 @@
+"""Local, SSH and telnet sessions, their output and their processes."""

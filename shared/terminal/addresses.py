@@ -1,0 +1,119 @@
+"""Where connections may go: names are resolved first, and the address that was checked is the one connected to."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from shared.errors import Forbidden, TerminalError
+
+Address = IPv4Address | IPv6Address
+Refusal = Callable[[Address], str | None]
+"""Says why an address must not be connected to, or None."""
+
+_METADATA = tuple(
+    map(
+        ip_network,
+        (
+            "169.254.0.0/16",  # link-local: AWS, Azure, Google and most others
+            "fe80::/10",
+            "fd00:ec2::254/128",  # AWS
+            "fd20:ce::254/128",  # Google
+            "100.100.100.200/32",  # Alibaba
+            "192.0.0.192/32",  # Oracle
+            "168.63.129.16/32",  # Azure's wire server
+        ),
+    )
+)
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+def reserved(address: Address) -> str | None:
+    """Link-local and metadata addresses, and those that name no single host."""
+    for form in _forms(address):
+        if any(form in network for network in _METADATA if network.version == form.version):
+            return "it is a link-local or cloud metadata address"
+        if form.is_unspecified or form.is_multicast or form == IPv4Address("255.255.255.255"):
+            return "it is not the address of a host"
+    return None
+
+
+def not_private(address: Address) -> str | None:
+    """The reserved ones, and all but loopback and private ones."""
+    if reason := reserved(address):
+        return reason
+    for form in _forms(address):
+        if not (form.is_loopback or form.is_private):
+            return "it is neither a loopback nor a private address"
+    return None
+
+
+async def connect(host: str, port: int, *, timeout: float, refusal: Refusal) -> socket.socket:
+    """A connected socket. Raises Forbidden when every address of the host is refused, else TerminalError."""
+    deadline = time.monotonic() + timeout
+    try:
+        addresses = await asyncio.wait_for(resolve(host, port), timeout)
+    except TimeoutError:
+        raise _failed(f"The name {host} could not be resolved in {timeout:g} seconds; check the network.") from None
+    allowed = _allowed(host, addresses, refusal)
+    failure: OSError = TimeoutError()
+    for index, address in enumerate(allowed):
+        share = (deadline - time.monotonic()) / (len(allowed) - index)
+        try:
+            return await asyncio.wait_for(_connect(address, port), max(share, 0.1))
+        except OSError as error:  # TimeoutError is one
+            failure = error
+    raise _failed(_explain(host, port, failure, timeout), operator_detail=str(failure)) from failure
+
+
+async def resolve(host: str, port: int) -> list[Address]:
+    """The addresses of a host, best first. Raises TerminalError."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise _failed(f"The name {host} cannot be resolved; check its spelling.", operator_detail=str(error)) from error
+    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+
+
+def _allowed(host: str, addresses: list[Address], refusal: Refusal) -> list[Address]:
+    reasons = {address: refusal(address) for address in addresses}
+    allowed = [address for address in addresses if reasons[address] is None]
+    if not allowed:
+        reason = next(iter(reasons.values()), "it has no address")
+        raise Forbidden(f"The gateway does not connect to {host}: {reason}.", code="address_refused")
+    return allowed
+
+
+async def _connect(address: Address, port: int) -> socket.socket:
+    connection = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, (str(address), port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _forms(address: Address) -> list[Address]:
+    """The address and the IPv4 addresses that it stands for."""
+    forms: list[Address] = [address]
+    if isinstance(address, IPv6Address):
+        inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64:
+            inner.append(IPv4Address(int(address) & 0xFFFFFFFF))
+        forms += [form for form in inner if form is not None]
+    return forms
+
+
+def _explain(host: str, port: int, failure: OSError, timeout: float) -> str:
+    if isinstance(failure, ConnectionRefusedError):
+        return f"Nothing listens on {host}:{port}; check the host and the port."
+    if isinstance(failure, TimeoutError):
+        return f"{host}:{port} does not answer in {timeout:g} seconds; check the address and any firewall."
+    return f"{host}:{port} cannot be reached: {failure.strerror or 'unknown reason'}."
+
+
+def _failed(message: str, *, operator_detail: str = "") -> TerminalError:
+    return TerminalError(message, code="connection_failed", operator_detail=operator_detail)

@@ -1,0 +1,78 @@
+"""What a terminal session is made of: the seam between sessions and the three kinds of target."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Protocol, TypeVar
+
+from shared.domain.terminal import CommandResult, OutputStream
+from shared.terminal.scrollback import Scrollback
+
+OutputListener = Callable[[OutputStream, str], None]
+AnyTarget = TypeVar("AnyTarget", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command to run: seconds it gets, bytes to keep of each stream, and who is told of output as it comes."""
+
+    text: str
+    timeout: float
+    max_output_bytes: int
+    stdin: bytes | None = None
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    on_output: OutputListener | None = None
+
+    def listener(self, stream: OutputStream) -> Callable[[str], None] | None:
+        """Who is told of one of the streams."""
+        on_output = self.on_output
+        return (lambda text: on_output(stream, text)) if on_output else None
+
+
+@dataclass(slots=True)
+class Seat:
+    """The session's side of a channel: where its interactive output goes, and the size of its screen.
+
+    `marker` is what the processes of the session are found by; it tells nobody which session that is.
+    """
+
+    scrollback: Scrollback
+    cols: int = 80
+    rows: int = 24
+    marker: str = field(default_factory=lambda: token_hex(16))
+
+
+class Channel(Protocol):
+    """One open target.
+
+    `execute`, `start` and `aclose` run in tasks that are never cancelled; `execute` ends early, its processes with it,
+    when `stop` is set. The session runs one `execute` at a time and at most one interactive shell.
+    """
+
+    @property
+    def connected(self) -> bool:
+        """Whether the target can still be used."""
+
+    async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
+        """Run a command to its end. Raises TerminalError, and Unsupported where there is no such thing."""
+
+    async def start(self) -> None:
+        """Start the interactive shell, whose output goes to the scrollback. Raises TerminalError."""
+
+    def send(self, data: str) -> None:
+        """Type into the interactive shell. Raises TerminalError."""
+
+    def resize(self) -> None:
+        """Tell the interactive shell the size that the seat has now."""
+
+    async def aclose(self) -> None:
+        """End everything that was started here; nothing of it is left afterwards."""
+
+
+class Opener(Protocol[AnyTarget]):
+    """Opens channels to one kind of target."""
+
+    async def open(self, target: AnyTarget, seat: Seat) -> Channel:
+        """Raises TerminalError, HostKeyChanged, InvalidInput, Forbidden."""

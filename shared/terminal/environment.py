@@ -1,0 +1,50 @@
+"""The environment of child processes: an allow-list, never what the gateway itself was given."""
+
+import os
+import pwd
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+
+ALLOWED = frozenset(
+    {"HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR"}
+)
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+NON_INTERACTIVE: Mapping[str, str] = {
+    "TERM": "dumb",
+    "PAGER": "cat",
+    "GIT_PAGER": "cat",
+    "MANPAGER": "cat",
+    "SYSTEMD_PAGER": "cat",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+"""So that a command that is run to its end does not wait for a key press."""
+
+INTERACTIVE: Mapping[str, str] = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+
+
+def child_environment(environ: Mapping[str, str], further: Iterable[str] = ()) -> dict[str, str]:
+    """What a child may see of an environment, with what a shell cannot do without."""
+    allowed = ALLOWED | set(further)
+    kept = {name: value for name, value in environ.items() if name in allowed or name.startswith("LC_")}
+    kept.setdefault("PATH", DEFAULT_PATH)
+    kept.setdefault("HOME", _home())
+    if not any(name in kept for name in ("LANG", "LC_ALL", "LC_CTYPE")):
+        kept["LANG"] = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+    return kept
+
+
+def find_shell(wanted: str, env: Mapping[str, str]) -> str | None:
+    """The path of a shell by name or path; of bash, else sh, when none is wanted. None where there is no such one."""
+    path = env.get("PATH", DEFAULT_PATH)
+    if wanted:
+        return shutil.which(os.path.expanduser(wanted), path=path)
+    return shutil.which("bash", path=path) or shutil.which("sh", path=path) or "/bin/sh"
+
+
+def _home() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return "/"

@@ -1,0 +1,138 @@
+"""Sessions on this machine: commands in fresh shells that hand on their state, and one interactive shell."""
+
+import asyncio
+import os
+import signal
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from shared.domain.targets import LocalTarget
+from shared.domain.terminal import CommandResult
+from shared.errors import InvalidInput, TerminalError
+from shared.terminal import process_tree, shell_state
+from shared.terminal.channel import Channel, Command, Seat
+from shared.terminal.child import Reader
+from shared.terminal.environment import NON_INTERACTIVE, child_environment, find_shell
+from shared.terminal.local_run import LocalRun, not_started, shown
+from shared.terminal.pseudo_terminal import PseudoTerminal
+from shared.terminal.shell_state import ShellState
+
+MAX_LINGERING = 16
+
+
+class LocalShells:
+    """Opens sessions on this machine. `environ` is what the allow-list picks from, `env_allow` adds names to it."""
+
+    def __init__(self, environ: Mapping[str, str], *, shell: str = "", env_allow: Iterable[str] = ()) -> None:
+        self._env = child_environment(environ, env_allow)
+        self._shell = shell
+
+    async def open(self, target: LocalTarget, seat: Seat) -> Channel:
+        """A session; no process is started yet."""
+        env = {**self._env, **target.env}
+        shell = find_shell(target.shell or self._shell, env)
+        if shell is None:
+            raise _bad("shell", f"there is no such program: {target.shell or self._shell}")
+        cwd = await asyncio.to_thread(_directory, env, env.get("HOME", "/"), target.cwd or "~")
+        if cwd is None and target.cwd:
+            raise _bad("cwd", "there is no such directory")
+        return LocalChannel(seat, shell, ShellState(cwd or "/", env))
+
+
+class LocalChannel:
+    """A session on this machine."""
+
+    def __init__(self, seat: Seat, shell: str, state: ShellState) -> None:
+        self.connected = True
+        self._seat = seat
+        self._shell = shell
+        posix = os.path.basename(shell) in shell_state.POSIX_SHELLS
+        self._command_shell = shell if posix else (find_shell("", state.env) or "/bin/sh")
+        self._first = state
+        self._state = ShellState(state.cwd, {**NON_INTERACTIVE, **state.env})
+        self._jobs = 0
+        self._lingering: deque[Reader] = deque()
+        self._terminal: PseudoTerminal | None = None
+
+    async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
+        """Run a command in a fresh shell that takes over the state of the one before it."""
+        state = await asyncio.to_thread(self._state_for, command)
+        run = LocalRun(self._command_shell, command, state, self._marker())
+        try:
+            await run.start()
+            timed_out = await run.ended(stop)
+            await run.drain()
+        finally:
+            run.release(self._lingering)
+        self._trim()
+        self._state = run.state_after or self._state
+        return run.result(timed_out, self._state.cwd)
+
+    async def start(self) -> None:
+        """Start the interactive shell in the session's directory and with its variables."""
+        env = {name: value for name, value in self._state.env.items() if NON_INTERACTIVE.get(name) != value}
+        state = ShellState(self._state.cwd, env, self._state.umask)
+        try:
+            self._terminal = await PseudoTerminal.start(self._shell, state, self._seat, self._marker())
+        except OSError as error:
+            raise not_started(error) from error
+
+    def send(self, data: str) -> None:
+        """Type into the interactive shell."""
+        if self._terminal is not None:
+            self._terminal.send(data.encode())
+
+    def resize(self) -> None:
+        """Tell the interactive shell its new size."""
+        if self._terminal is not None:
+            self._terminal.resize(self._seat.cols, self._seat.rows)
+
+    async def aclose(self) -> None:
+        """End every process of the session, those left in the background by its commands included."""
+        self.connected = False
+        if self._terminal is not None:
+            self._terminal.hang_up()
+        if self._jobs:
+            await process_tree.end(f"{self._seat.marker}:", first=signal.SIGHUP)
+        while self._lingering:
+            self._lingering.pop().close()
+        if self._terminal is not None:
+            await self._terminal.aclose()
+
+    def _marker(self) -> str:
+        self._jobs += 1
+        return f"{self._seat.marker}:{self._jobs}"
+
+    def _state_for(self, command: Command) -> ShellState:
+        """The state to start in. A directory that has gone is an error: a command must not run elsewhere instead."""
+        state = self._state
+        if not os.path.isdir(state.cwd):
+            self._state = ShellState(self._first.cwd if os.path.isdir(self._first.cwd) else "/", state.env, state.umask)
+            raise TerminalError(
+                f"The session's directory no longer exists; nothing was run, and the session is now in {self._state.cwd}.",
+                code="directory_gone",
+                details={"gone": shown(state.cwd), "cwd": shown(self._state.cwd)},
+            )
+        if command.cwd:
+            cwd = _directory(state.env, state.cwd, command.cwd)
+            if cwd is None:
+                raise _bad("cwd", "there is no such directory")
+            state = ShellState(cwd, state.env, state.umask)
+        return ShellState(state.cwd, {**state.env, **command.env, "PWD": state.cwd}, state.umask)
+
+    def _trim(self) -> None:
+        self._lingering = deque(reader for reader in self._lingering if not reader.ended.is_set())
+        while len(self._lingering) > MAX_LINGERING:
+            self._lingering.popleft().close()
+
+
+def _directory(env: Mapping[str, str], base: str, path: str) -> str | None:
+    """The directory that is meant, if it exists: `~` is home, and a relative path starts at `base`."""
+    if path == "~" or path.startswith("~/"):
+        path = env.get("HOME", "/") + path[1:]
+    whole = os.path.normpath(os.path.join(base, path))
+    return whole if os.path.isdir(whole) else None
+
+
+def _bad(name: str, reason: str) -> InvalidInput:
+    return InvalidInput(f"'{name}' is not valid: {reason}.", details={"fields": [{"field": name, "reason": reason}]})

@@ -1,0 +1,186 @@
+"""One command in a fresh shell on this machine: the shell, its pipes, and the report of its state."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from secrets import token_hex
+
+from shared.domain.terminal import CommandResult
+from shared.errors import TerminalError
+from shared.terminal import process_tree, shell_state
+from shared.terminal.capture import Capture
+from shared.terminal.channel import Command
+from shared.terminal.child import Child, Launch, Reader, Writer
+from shared.terminal.shell_state import ShellState
+
+DRAIN = 0.05
+
+
+class LocalRun:
+    """One command: its shell, its pipes, and the report of its state."""
+
+    def __init__(self, shell: str, command: Command, state: ShellState, marker: str) -> None:
+        self.state_after: ShellState | None = None
+        self._shell = shell
+        self._command = command
+        self._state = state
+        self._marker = marker
+        self._nonce = token_hex(16)
+        self._report = bytearray()
+        self._stdout = Capture(command.max_output_bytes, command.listener("stdout"))
+        self._stderr = Capture(command.max_output_bytes, command.listener("stderr"))
+        self._readers: list[Reader] = []
+        self._report_reader: Reader | None = None
+        self._report_end: int | None = None
+        self._folder: str | None = None
+        self._input: Writer | None = None
+        self._child: Child | None = None
+        self._began = time.monotonic()
+
+    async def start(self) -> None:
+        """Start the shell. Raises TerminalError."""
+        pipes: list[int] = []
+        try:
+            self._open_report(await asyncio.to_thread(self._make_report))
+            stdout, stderr = self._output(pipes, self._stdout), self._output(pipes, self._stderr)
+            launch = Launch(
+                arguments=[self._shell, "-c", self._script(), os.path.basename(self._shell)],
+                env={**self._state.env, process_tree.MARKER: self._marker},
+                cwd=self._state.cwd,
+                umask=self._state.umask,
+                stdin=self._stdin(pipes),
+                stdout=stdout,
+                stderr=stderr,
+            )
+            self._began = time.monotonic()
+            self._child = await Child.start(launch)
+        except OSError as error:
+            raise not_started(error) from error
+        finally:
+            for descriptor in pipes:
+                os.close(descriptor)
+        if self._input is not None:
+            self._input.write(self._command.stdin or b"", last=True)
+
+    async def ended(self, stop: asyncio.Event) -> bool:
+        """Wait for the shell; past its time, or when stopped, end it with everything it started. Whether timed out."""
+        child = self._child
+        assert child is not None
+        waits = [asyncio.ensure_future(child.exited.wait()), asyncio.ensure_future(stop.wait())]
+        try:
+            await asyncio.wait(waits, timeout=self._command.timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if child.exited.is_set():
+            return False
+        await process_tree.end(self._marker, root=child.identity)
+        await child.reaped()
+        return not stop.is_set()
+
+    async def drain(self) -> None:
+        """Take in what the shell left in the pipes, and what its last children add in a moment."""
+        if self._report_reader is not None:
+            self._report_reader.drain()
+        self.state_after = shell_state.parse(bytes(self._report), self._nonce)
+        for reader in self._readers:
+            reader.drain()
+        open_ends = [asyncio.ensure_future(reader.ended.wait()) for reader in self._readers]
+        if open_ends:
+            await asyncio.wait(open_ends, timeout=DRAIN)
+            for wait in open_ends:
+                wait.cancel()
+
+    def release(self, lingering: deque[Reader]) -> None:
+        """Give back what it holds. Pipes that a background process still writes to are emptied, not broken."""
+        for reader in self._readers:
+            if not reader.ended.is_set():
+                reader.sink = _ignore
+                lingering.append(reader)
+        if self._input is not None:
+            self._input.close()
+        if self._report_reader is not None:
+            self._report_reader.close()
+        if self._report_end is not None:
+            os.close(self._report_end)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def result(self, timed_out: bool, cwd: str) -> CommandResult:
+        """How it ended."""
+        child = self._child
+        ended = child is not None and child.exited.is_set() and not timed_out
+        return CommandResult(
+            stdout=self._stdout.text(),
+            stderr=self._stderr.text(),
+            exit_code=child.exit_code if child and ended else None,
+            signal=child.signal if child and ended else None,
+            duration_ms=round((time.monotonic() - self._began) * 1000),
+            timed_out=timed_out,
+            truncated=self._stdout.truncated or self._stderr.truncated,
+            cwd=shown(cwd),
+            stdout_bytes=self._stdout.total,
+            stderr_bytes=self._stderr.total,
+        )
+
+    def _script(self) -> str:
+        return shell_state.script(self._command.text, report=self._report_path, nonce=self._nonce)
+
+    @property
+    def _report_path(self) -> str:
+        return str(Path(self._folder or tempfile.gettempdir()) / "state")
+
+    def _make_report(self) -> tuple[int, int]:
+        """A named pipe, so that the variables never touch the disk and no child inherits a descriptor for them.
+
+        We hold its writing end too: without one, the reading end would be at its end before the shell opens it.
+        """
+        self._folder = tempfile.mkdtemp(prefix="mcp-gateway-")
+        os.mkfifo(self._report_path, 0o600)
+        reading = os.open(self._report_path, os.O_RDONLY | os.O_NONBLOCK)
+        return reading, os.open(self._report_path, os.O_WRONLY | os.O_NONBLOCK)
+
+    def _open_report(self, ends: tuple[int, int]) -> None:
+        reading, self._report_end = ends
+        self._report_reader = Reader(reading, self._take_report)
+
+    def _take_report(self, data: bytes) -> None:
+        if len(self._report) < shell_state.MAX_REPORT:
+            self._report += data
+
+    def _output(self, pipes: list[int], capture: Capture) -> int:
+        reading, writing = os.pipe()
+        pipes.append(writing)
+        self._readers.append(Reader(reading, capture.feed))
+        return writing
+
+    def _stdin(self, pipes: list[int]) -> int:
+        if self._command.stdin is None:
+            return subprocess.DEVNULL
+        reading, writing = os.pipe()
+        pipes.append(reading)
+        self._input = Writer(writing)
+        return reading
+
+
+def shown(path: str) -> str:
+    """A path as text, whatever its bytes."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def _ignore(_: bytes) -> None:
+    """For output that nobody waits for any more."""
+
+
+def not_started(error: OSError) -> TerminalError:
+    """What to tell when a shell could not be started."""
+    return TerminalError(
+        f"The shell could not be started: {error.strerror or 'unknown reason'}.",
+        code="shellnot_started",
+        operator_detail=str(error),
+    )

@@ -1,0 +1,227 @@
+"""All terminal sessions: who may open how many, whose they are, and when they end by themselves."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Self
+
+import anyio
+
+from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget
+from shared.domain.terminal import CommandResult
+from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited
+from shared.terminal.channel import Channel, Command, Opener, OutputListener, Seat
+from shared.terminal.scrollback import Scrollback
+from shared.terminal.session import Session
+
+RETRY_AFTER = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalLimits:
+    """Figures of all sessions; times are seconds, sizes bytes."""
+
+    sessions: int = 32
+    sessions_per_caller: int = 8
+    idle_timeout: float = 1800
+    command_timeout: float = 30
+    max_command_timeout: float = 600
+    output_bytes: int = 1024 * 1024
+    scrollback_bytes: int = 1024 * 1024
+
+
+class Sessions(AbstractAsyncContextManager["Sessions"]):
+    """Opens, finds and ends sessions. Entering it starts the watch for idle ones; leaving it ends them all."""
+
+    def __init__(
+        self,
+        limits: TerminalLimits,
+        *,
+        local: Opener[LocalTarget],
+        ssh: Opener[SshTarget],
+        telnet: Opener[TelnetTarget],
+    ) -> None:
+        self.limits = limits
+        self._local = local
+        self._ssh = ssh
+        self._telnet = telnet
+        self._sessions: dict[str, Session] = {}
+        self._open_slots = _Slots(limits.sessions, limits.sessions_per_caller)
+        self._run_slots = _Slots(limits.sessions, limits.sessions_per_caller)
+        self._passing: set[Session] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._watch: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._watch = asyncio.get_running_loop().create_task(self._expire())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closed = True
+        with anyio.CancelScope(shield=True):
+            if self._watch is not None:
+                self._watch.cancel()
+                await asyncio.wait({self._watch})
+            for session in list(self._sessions.values()):
+                self._end(session)
+            for session in self._passing:
+                self._keep(session.end())
+            if self._closing:
+                await asyncio.wait(self._closing)
+
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return len(self._sessions)
+
+    def __len__(self) -> int:
+        """How many sessions are open, whoever's they are."""
+        return len(self._sessions)
+
+    async def open(self, owner: str, target: Target, *, cols: int = 80, rows: int = 24, title: str = "") -> Session:
+        """Open a session. Raises RateLimited, TerminalError, HostKeyChanged, InvalidInput, Forbidden."""
+        self._open_slots.take(owner, "too_many_sessions", "terminal sessions are open; close one and try again")
+        try:
+            session = await self._connect(owner, target, cols=cols, rows=rows, title=title)
+        except BaseException:
+            self._open_slots.give_back(owner)
+            raise
+        self._sessions[session.id] = session
+        return session
+
+    def get(self, owner: str, session_id: str) -> Session:
+        """A session of this owner. Raises NotFound, also for those of others."""
+        session = self._sessions.get(session_id)
+        if session is None or session.owner != owner:
+            raise NotFound(
+                "There is no such terminal session; it may have been closed or have expired. Open another one.",
+                code="session_not_found",
+            )
+        return session
+
+    def list(self, owner: str) -> "list[Session]":
+        """The sessions of this owner, oldest first."""
+        return [session for session in self._sessions.values() if session.owner == owner]
+
+    async def close(self, owner: str, session_id: str) -> None:
+        """End a session; nothing of it is left when this returns. Raises NotFound."""
+        await asyncio.shield(self._end(self.get(owner, session_id)))
+
+    async def run_once(self, owner: str, target: Target, command: Command) -> CommandResult:
+        """Run a command on a target of its own, with no process of it left afterwards. Raises as `open` does."""
+        async with self._for_one_command(owner, target) as session:
+            return await session.execute(command)
+
+    def command(
+        self,
+        text: str,
+        *,
+        timeout: float | None = None,
+        max_output_bytes: int | None = None,
+        stdin: str | None = None,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        on_output: OutputListener | None = None,
+        timeout_field: str = "timeoutMs",
+    ) -> Command:
+        """A command within the limits. Raises InvalidInput that names the field."""
+        limits = self.limits
+        if timeout is not None and timeout > limits.max_command_timeout:
+            unit = 1000 if timeout_field.endswith("Ms") else 1
+            raise _too_much(timeout_field, limits.max_command_timeout * unit)
+        if max_output_bytes is not None and max_output_bytes > limits.output_bytes:
+            raise _too_much("maxOutputBytes", limits.output_bytes)
+        return Command(
+            text=text,
+            timeout=limits.command_timeout if timeout is None else timeout,
+            max_output_bytes=max_output_bytes or limits.output_bytes,
+            stdin=None if stdin is None else stdin.encode(),
+            cwd=cwd,
+            env=env or {},
+            on_output=on_output,
+        )
+
+    @asynccontextmanager
+    async def _for_one_command(self, owner: str, target: Target) -> AsyncIterator[Session]:
+        """A session that is not listed and lasts for one command."""
+        self._run_slots.take(owner, "too_many_commands", "commands are running; wait for one to end and try again")
+        try:
+            session = await self._connect(owner, target)
+            self._passing.add(session)
+            try:
+                yield session
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait({self._keep(session.end())})
+                self._passing.discard(session)
+        finally:
+            self._run_slots.give_back(owner)
+
+    async def _connect(self, owner: str, target: Target, *, cols: int = 80, rows: int = 24, title: str = "") -> Session:
+        session_id = f"term-{time.time_ns() // 1_000_000}-{token_hex(16)}"
+        seat = Seat(Scrollback(self.limits.scrollback_bytes), cols, rows)
+        session = Session(session_id, owner, target, seat, await self._channel(target, seat), title=title or None)
+        if self._closed:
+            await asyncio.shield(self._keep(session.end()))
+            raise Overloaded("The gateway is shutting down; try again in a moment.", code="shutting_down")
+        return session
+
+    async def _channel(self, target: Target, seat: Seat) -> Channel:
+        if isinstance(target, LocalTarget):
+            return await self._local.open(target, seat)
+        if isinstance(target, SshTarget):
+            return await self._ssh.open(target, seat)
+        return await self._telnet.open(target, seat)
+
+    def _end(self, session: Session) -> asyncio.Task[None]:
+        """Begin to end a session; from here on nobody finds it, and its place is free once it has gone."""
+        del self._sessions[session.id]
+        ending = self._keep(session.end())
+        ending.add_done_callback(lambda _: self._open_slots.give_back(session.owner))
+        return ending
+
+    def _keep(self, ending: asyncio.Task[None]) -> asyncio.Task[None]:
+        self._closing.add(ending)
+        ending.add_done_callback(self._closing.discard)
+        return ending
+
+    async def _expire(self) -> None:
+        """End what nobody used for too long. Looking and ending happen in one step, so that no use comes between."""
+        limit = self.limits.idle_timeout
+        while True:
+            for session in [found for found in self._sessions.values() if found.idle_seconds >= limit]:
+                self._end(session)
+            longest = max((session.idle_seconds for session in self._sessions.values()), default=0.0)
+            await asyncio.sleep(max(limit - longest, 0.01))
+
+
+class _Slots:
+    """Places that are taken before anything is awaited, so that no rush of callers gets past the limits."""
+
+    def __init__(self, total: int, per_owner: int) -> None:
+        self._total = total
+        self._per_owner = per_owner
+        self._taken: Counter[str] = Counter()
+
+    def take(self, owner: str, code: str, what: str) -> None:
+        """Raises RateLimited."""
+        if self._taken[owner] >= self._per_owner:
+            raise RateLimited(f"All {self._per_owner} of your {what}.", code=code, retry_after=RETRY_AFTER)
+        if self._taken.total() >= self._total:
+            raise RateLimited(f"All {self._total} of the gateway's {what}.", code=code, retry_after=RETRY_AFTER)
+        self._taken[owner] += 1
+
+    def give_back(self, owner: str) -> None:
+        self._taken[owner] -= 1
+        if not self._taken[owner]:
+            del self._taken[owner]
+
+
+def _too_much(field: str, most: float) -> InvalidInput:
+    reason = f"must be at most {most:g}" if most < 1e6 else f"must be at most {most:.0f}"
+    return InvalidInput(f"'{field}' is not valid: {reason}.", details={"fields": [{"field": field, "reason": reason}]})

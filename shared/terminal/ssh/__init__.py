@@ -1,0 +1,1 @@
+"""Sessions on other machines over SSH; the only package that knows asyncssh."""

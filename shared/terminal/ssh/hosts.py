@@ -1,0 +1,80 @@
+"""Opening SSH sessions: which addresses, which host keys, and by way of which jump host."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.domain.targets import HostKeyPolicy, SshLogin, SshTarget
+from shared.errors import Forbidden
+from shared.terminal import addresses
+from shared.terminal.channel import Channel, Seat
+from shared.terminal.ssh.host_keys import HostKeyGuard, changed
+from shared.terminal.ssh.known_hosts import KnownHosts
+
+if TYPE_CHECKING:
+    import asyncssh
+
+
+class SshHosts:
+    """Opens SSH sessions. `agent_path` is the socket of the gateway's SSH agent, where it has one."""
+
+    def __init__(
+        self,
+        known_hosts: Path,
+        *,
+        policy: HostKeyPolicy = "trust-first-use",
+        timeout: float = 10,
+        agent_path: str = "",
+    ) -> None:
+        self._known_hosts = KnownHosts(known_hosts)
+        self._policy: HostKeyPolicy = policy
+        self._timeout = timeout
+        self._agent_path = agent_path
+
+    async def open(self, target: SshTarget, seat: Seat) -> Channel:
+        """Connect, check the host's key and log in."""
+        from shared.terminal.ssh.channel import SshChannel
+
+        policy = "strict" if "strict" in (self._policy, target.known_hosts) else self._policy
+        jump = await self._connect(target.jump, policy) if target.jump else None
+        try:
+            connection = await self._connect(target.login, policy, via=jump)
+        except BaseException:
+            if jump is not None:
+                jump.abort()
+            raise
+        return SshChannel(seat, target, connection, jump)
+
+    async def _connect(
+        self, login: SshLogin, policy: HostKeyPolicy, *, via: asyncssh.SSHClientConnection | None = None
+    ) -> asyncssh.SSHClientConnection:
+        """Connect, check the host's key and log in. Raises as `open` does."""
+        from shared.terminal.ssh.login import log_in, login_keys
+
+        if via is not None:
+            _check_literal(login.host)
+        guard = HostKeyGuard(login, await self._known_hosts.of(login.host, login.port), policy)
+        async with login_keys(login, self._agent_path) as keys:
+            connection = await log_in(login, keys, guard, via=via or await self._reach(login), timeout=self._timeout)
+        if guard.new is not None:
+            before = await self._known_hosts.remember(login.host, login.port, guard.new)
+            if before.keys and guard.new not in before.keys:  # another session was first, and saw another key
+                connection.abort()
+                raise changed(login, before, guard.new)
+        return connection
+
+    async def _reach(self, login: SshLogin) -> socket.socket:
+        return await addresses.connect(login.host, login.port, timeout=self._timeout, refusal=addresses.reserved)
+
+
+def _check_literal(host: str) -> None:
+    """Behind a jump host names are resolved there; an address is checked here."""
+    try:
+        reason = addresses.reserved(ip_address(host))
+    except ValueError:
+        return
+    if reason:
+        raise Forbidden(f"The gateway does not connect to {host}: {reason}.", code="address_refused")

@@ -1,0 +1,109 @@
+"""The gateway's own known_hosts file, in OpenSSH's form, so that ssh-keygen and ssh-keyscan work on it."""
+
+import asyncio
+import base64
+import fcntl
+import hashlib
+import hmac
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """A public host key: its type and its bytes as they go over the wire."""
+
+    type: str
+    blob: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """As ssh shows it."""
+        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the file says of one host."""
+
+    keys: tuple[HostKey, ...] = ()
+    revoked: tuple[HostKey, ...] = ()
+
+
+class KnownHosts:
+    """The file. Lines that are not understood (certificate authorities among them) are left alone and not used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def of(self, host: str, port: int) -> Known:
+        """What is known of a host."""
+        return await asyncio.to_thread(self._of, entry_name(host, port))
+
+    async def remember(self, host: str, port: int, key: HostKey) -> Known:
+        """Add a key, unless the host has one by now; the answer is what was known before, empty when it was added."""
+        return await asyncio.to_thread(self._remember, entry_name(host, port), key)
+
+    def _of(self, name: str) -> Known:
+        try:
+            lines = self._path.read_text("utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return Known()
+        found = [(marker, key) for marker, key in _entries(lines, name)]
+        return Known(
+            tuple(key for marker, key in found if not marker),
+            tuple(key for marker, key in found if marker == "@revoked"),
+        )
+
+    def _remember(self, name: str, key: HostKey) -> Known:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            before = self._of(name)
+            if not before.keys:
+                file.write(f"{name} {key.type} {base64.b64encode(key.blob).decode()}\n".encode())
+            return before
+
+
+def entry_name(host: str, port: int) -> str:
+    """The name that the file has a host under."""
+    host = host.lower()
+    return host if port == 22 else f"[{host}]:{port}"
+
+
+def _entries(lines: Iterable[str], name: str) -> Iterable[tuple[str, HostKey]]:
+    for line in lines:
+        fields = line.split()
+        marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
+        if len(fields) < 3 or fields[0].startswith("#") or not _matches(fields[0], name):
+            continue
+        try:
+            yield marker, HostKey(fields[1], base64.b64decode(fields[2], validate=True))
+        except ValueError:
+            continue
+
+
+def _matches(patterns: str, name: str) -> bool:
+    """Whether a host field means this host: comma-separated patterns, `!` excludes, or one hashed name."""
+    if patterns.startswith("|1|"):
+        return _hash_matches(patterns, name)
+    matched = False
+    for pattern in patterns.lower().split(","):
+        escaped = pattern.lstrip("!").replace("[", "[[]")
+        if fnmatchcase(name, escaped):
+            if pattern.startswith("!"):
+                return False
+            matched = True
+    return matched
+
+
+def _hash_matches(field: str, name: str) -> bool:
+    try:
+        salt, digest = (base64.b64decode(part, validate=True) for part in field[3:].split("|"))
+    except ValueError:
+        return False
+    return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)

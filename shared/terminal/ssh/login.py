@@ -1,0 +1,160 @@
+"""Shaking hands with an SSH server and logging in; errors are told apart by their class."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncssh
+from asyncssh.public_key import get_default_public_key_algs
+
+from shared.domain.targets import SshLogin
+from shared.errors import GatewayError, InvalidInput, TerminalError
+from shared.terminal.ssh.host_keys import HostKeyGuard
+from shared.terminal.ssh.known_hosts import HostKey
+
+Connection = asyncssh.SSHClientConnection
+
+KEEPALIVE_SECONDS = 15
+KEEPALIVE_MISSES = 3
+
+
+class _Client(asyncssh.SSHClient):
+    """Asks the guard about the host's key. `made` says whether the connection has taken over its socket."""
+
+    def __init__(self, guard: HostKeyGuard) -> None:
+        self.made = False
+        self._guard = guard
+
+    def connection_made(self, conn: Connection) -> None:
+        self.made = True
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        return self._guard.accept(HostKey(key.get_algorithm(), key.public_data))
+
+
+@asynccontextmanager
+async def login_keys(login: SshLogin, agent_path: str) -> AsyncIterator[Sequence[Any]]:
+    """The keys to log in with: the given one, or those of the agent. Raises InvalidInput, TerminalError."""
+    wants_agent = login.agent if login.agent is not None else login.password is None
+    if login.private_key is not None:
+        passphrase = login.passphrase.get_secret_value() if login.passphrase else None
+        yield [await asyncio.to_thread(_private_key, login.private_key.get_secret_value(), passphrase)]
+    elif wants_agent and (agent_path or login.agent):
+        agent = asyncssh.SSHAgentClient(agent_path)
+        try:
+            yield await _agent_keys(agent, agent_path, required=bool(login.agent))
+        finally:
+            agent.close()
+            await agent.wait_closed()
+    else:
+        yield []
+
+
+async def log_in(
+    login: SshLogin, keys: Sequence[Any], guard: HostKeyGuard, *, via: socket.socket | Connection, timeout: float
+) -> Connection:
+    """Shake hands over a socket, or through another connection, and log in.
+
+    Raises TerminalError, HostKeyChanged, InvalidInput. The socket is closed when it does.
+    """
+    client = _Client(guard)
+    try:
+        options = _options(login, keys, guard, client)
+        async with asyncio.timeout(timeout):
+            if isinstance(via, socket.socket):
+                return await asyncssh.connect(sock=via, options=options, config=None)
+            return await asyncssh.connect(login.host, login.port, tunnel=via, options=options, config=None)
+    except (asyncssh.Error, OSError) as error:
+        raise _explain(login, guard, error, timeout) from error
+    finally:
+        if isinstance(via, socket.socket) and not client.made:
+            via.close()
+
+
+def _options(
+    login: SshLogin, keys: Sequence[Any], guard: HostKeyGuard, client: _Client
+) -> asyncssh.SSHClientConnectionOptions:
+    """Nothing of the user's own SSH configuration, keys and agent, but what is said here."""
+    password = login.password.get_secret_value() if login.password else None
+    try:
+        return asyncssh.SSHClientConnectionOptions(
+            client_factory=lambda: client,
+            config=None,
+            username=login.username,
+            password=password,
+            client_keys=keys or None,
+            agent_path=None,
+            preferred_auth=_methods(bool(keys), password is not None),
+            known_hosts=([], [], []),  # so that the guard is asked about every key
+            server_host_key_algs=_key_algorithms(guard.known.keys),
+            x509_trusted_certs=None,
+            x509_trusted_cert_paths=[],
+            gss_host=None,
+            login_timeout=0,
+            keepalive_interval=KEEPALIVE_SECONDS,
+            keepalive_count_max=KEEPALIVE_MISSES,
+        )
+    except ValueError as error:  # a user name that SSH cannot carry
+        raise _bad("username", "has characters that are not allowed in it") from error
+
+
+async def _agent_keys(agent: asyncssh.SSHAgentClient, path: str, *, required: bool) -> Sequence[Any]:
+    try:
+        if path:
+            return await agent.get_keys()
+    except (OSError, ValueError, asyncssh.Error) as error:
+        detail = str(error)
+    else:
+        detail = "no path"
+    if not required:
+        return []
+    raise TerminalError(
+        "The gateway has no SSH agent that answers (SSH_AUTH_SOCK); start one, or give 'privateKey' or 'password'.",
+        code="no_agent",
+        operator_detail=detail,
+    )
+
+
+def _explain(login: SshLogin, guard: HostKeyGuard, error: Exception, timeout: float) -> GatewayError:
+    where = f"{login.host}:{login.port}"
+    code, detail = "connection_failed", f"{type(error).__name__}: {error}"
+    if guard.problem is not None:
+        return guard.problem
+    if isinstance(error, asyncssh.PermissionDenied):
+        code = "authentication_failed"
+        text = f"{where} refused the login of {login.username}; check 'username', 'password' or 'privateKey'."
+    elif isinstance(error, TimeoutError):
+        text = f"{where} did not finish the login in {timeout:g} seconds; try again or check the host."
+    elif isinstance(error, asyncssh.ChannelOpenError):
+        text = f"The jump host cannot reach {where}; check the address as the jump host sees it."
+    elif isinstance(error, asyncssh.KeyExchangeFailed):
+        text = f"{where} speaks none of the algorithms that are considered safe; update its SSH server."
+    else:
+        text = f"{where} does not complete an SSH handshake; check that it is an SSH server."
+    return TerminalError(text, code=code, operator_detail=detail)
+
+
+def _private_key(text: str, passphrase: str | None) -> asyncssh.SSHKey:
+    try:
+        return asyncssh.import_private_key(text, passphrase)
+    except asyncssh.KeyEncryptionError as error:
+        raise _bad("passphrase", "does not open the private key") from error
+    except asyncssh.KeyImportError as error:
+        raise _bad("privateKey", "is not a private key in PEM or OpenSSH form, or needs a 'passphrase'") from error
+
+
+def _methods(keys: bool, password: bool) -> list[str]:
+    return [*(["publickey"] if keys else []), *(["keyboard-interactive", "password"] if password else [])]
+
+
+def _key_algorithms(known: Sequence[HostKey]) -> list[str]:
+    """The algorithms of known keys first: a host with several keys then shows the one that we know."""
+    every = [name.decode() for name in get_default_public_key_algs()]
+    types = {key.type for key in known}
+    return sorted(every, key=lambda name: not (name in types or ("ssh-rsa" in types and name.startswith("rsa-"))))
+
+
+def _bad(name: str, reason: str) -> InvalidInput:
+    return InvalidInput(f"'{name}' is not valid: {reason}.", details={"fields": [{"field": name, "reason": reason}]})

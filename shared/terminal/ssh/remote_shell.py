@@ -1,0 +1,147 @@
+"""What is sent to a POSIX host to run one command there: scripts only, no I/O.
+
+An outer shell starts the command in an inner one that takes over the state of the command before, and at the end
+writes the state behind an unguessable mark to stderr, where `Separator` takes it out again. The outer shell is
+needed because a command may redirect the output of the shell that it runs in.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from shlex import quote
+
+from shared.terminal.process_tree import MARKER
+
+MAX_STATE = 48 * 1024
+"""Bytes of variables that are kept: the whole script is one argument of at most 128 KiB on the other side."""
+
+GONE = "directory gone"
+_OWN = "__mcp_gateway_"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteState:
+    """Directory, umask and variables. `exports` are assignments as the remote shell wrote them, to be read by it."""
+
+    cwd: str = ""
+    umask: str = ""
+    exports: str = ""
+
+
+def script(command: str, state: RemoteState, env: Mapping[str, str], *, marker: str, nonce: str) -> str:
+    """The command line to execute, in characters that every login shell leaves as they are."""
+    folder = f"/tmp/mcp-gateway-{nonce}"  # noqa: S108 - made with mkdir, which refuses one that is there already
+    inner = quote(_inner(state, env, marker=marker, folder=folder, nonce=nonce))
+    clean = f"env -i {MARKER}={quote(marker)}" if state.exports else ""
+    return _portable(
+        f"{MARKER}={quote(marker)}; export {MARKER}; d={folder}; (umask 077; mkdir $d && echo $$ >$d/pid) 2>/dev/null; "
+        f"trap 'rm -rf $d' EXIT; trap 'exit 143' HUP INT TERM; s=$(command -v bash || command -v sh); exec 3>&2 2>/dev/null; "
+        f'(exec {clean} "$s" -c {inner} "${{s##*/}}" {quote(command)} {quote(state.exports)} 2>&3 3>&-); r=$?; '
+        f"{{ printf %s {nonce}; cat $d/state; printf %s {nonce}; }} >&3; exit $r"
+    )
+
+
+def reaper(pattern: str, *, nonce: str = "") -> str:
+    """A command line that ends every process whose marker begins with the pattern, and the group of one command."""
+    folder = f"/tmp/mcp-gateway-{nonce}" if nonce else ""  # noqa: S108
+    group = f"g=$(cat {folder}/pid 2>/dev/null); " if nonce else "g=; "
+    return _portable(
+        f'{group}k() {{ n=0; [ -n "$g" ] && kill -$1 -$g; for e in /proc/[0-9]*/environ; do '
+        f"grep -qasF {quote(f'{MARKER}={pattern}')} $e || continue; p=${{e#/proc/}}; kill -$1 ${{p%/environ}} && n=1; "
+        f"done; return $n; }}; exec 2>/dev/null; k TERM || {{ sleep 0.3 || sleep 1; }}; i=0; "
+        f"until k KILL; do i=$((i+1)); [ $i -gt 50 ] && break; done; "
+        + (f"rm -rf {folder}; " if nonce else "")
+        + "exit 0"
+    )
+
+
+def parse(report: bytes, nonce: str) -> RemoteState | None:
+    """The state in a report; None when the command replaced or killed its shell, or has too many variables."""
+    text = report.decode("utf-8", errors="surrogateescape")
+    umask, _, rest = text.partition("\n")
+    cwd, separator, exports = rest.partition(f"\n{_line(nonce)}\n")
+    if not separator or not cwd or len(exports.encode("utf-8", errors="surrogateescape")) > MAX_STATE:
+        return None
+    return RemoteState(cwd, umask, exports)
+
+
+def is_gone(report: bytes) -> bool:
+    """Whether the report says that the directory to run in does not exist."""
+    return report.endswith(f"\n{GONE}\n".encode()) and report.startswith(b"\n\n")
+
+
+class Separator:
+    """Takes the report out of a stream that has it between two marks; the rest goes to `sink` as it comes."""
+
+    def __init__(self, nonce: str, sink: Callable[[bytes], None]) -> None:
+        self.report = bytearray()
+        self.whole = False
+        self._mark = nonce.encode()
+        self._sink = sink
+        self._held = bytearray()
+        self._inside = False
+
+    def feed(self, data: bytes) -> None:
+        """Take in some of the stream."""
+        self._held += data
+        while (at := self._held.find(self._mark)) >= 0 and not self.whole:
+            self._pass(at)
+            del self._held[: len(self._mark)]
+            self.whole = self._inside
+            self._inside = not self._inside
+        self._pass(len(self._held) if self.whole else len(self._held) - self._partial())
+
+    def finish(self) -> None:
+        """The stream has ended."""
+        self._pass(len(self._held))
+
+    def _pass(self, count: int) -> None:
+        data = bytes(self._held[:count])
+        del self._held[:count]
+        if not self._inside:
+            if data:
+                self._sink(data)
+        elif len(self.report) <= 4 * MAX_STATE:
+            self.report += data
+
+    def _partial(self) -> int:
+        """How many bytes at the end could be the beginning of the mark."""
+        most = min(len(self._mark) - 1, len(self._held))
+        return next((size for size in range(most, 0, -1) if self._held.endswith(self._mark[:size])), 0)
+
+
+def _inner(state: RemoteState, env: Mapping[str, str], *, marker: str, folder: str, nonce: str) -> str:
+    """What the inner shell runs; the command and the variables are its first two parameters."""
+    assignments = "".join(f"export {name}={quote(value)}; " for name, value in env.items())
+    umask = f"umask {quote(state.umask)}; " if state.umask else ""
+    gone = f"{{ echo; echo; echo {_line(nonce)}; echo '{GONE}'; }} >{folder}/state; exit 1"
+    directory = f"cd {_directory(state.cwd)} 2>/dev/null || {{ {gone}; }}; " if state.cwd else ""
+    dump = (
+        f'{{ [ -n "${{{_OWN}done-}}" ] || {{ set +euxv; umask; command pwd; echo {_line(nonce)}; export -p; '
+        f"{_OWN}done=1; }} >{folder}/state; }} 2>/dev/null"
+    )
+    return (
+        f'eval "$2"; export {MARKER}={quote(marker)}; {assignments}{umask}{directory}trap {quote(dump)} EXIT; '
+        f'{_OWN}command=$1; shift 2; eval "${_OWN}command"; '
+        f"{{ {_OWN}status=$?; set +euxv; }} 2>/dev/null; {dump}; exit ${_OWN}status"
+    )
+
+
+def _line(nonce: str) -> str:
+    """The line between directory and variables; not the mark itself, which the report must not contain."""
+    return nonce[: len(nonce) // 2]
+
+
+def _directory(path: str) -> str:
+    if path == "~":
+        return '"$HOME"'
+    return (
+        f'"$HOME"/{quote(path[2:])}' if path.startswith("~/") else quote(path if path.startswith("/") else f"./{path}")
+    )
+
+
+def _portable(shell_script: str) -> str:
+    """A script as one word that even csh and fish take literally: what they would read is written in octal."""
+    escaped = "".join(
+        f"\\{ord(found):03o}" if found in "'\"\\$`!\n\t" else "%%" if found == "%" else found for found in shell_script
+    )
+    return f'exec /bin/sh -c \'eval "$(printf "{escaped}")"\''

@@ -1,0 +1,1 @@
+"""What answers cost and where it is written down."""

@@ -1,0 +1,83 @@
+"""What holds for every source file."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("shared", "mcp_gateway", "http_api")
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "misc"}
+IMMUTABLE_CALLS = {
+    "frozenset", "tuple", "MappingProxyType", "TypeVar", "re.compile", "NewType", "Operation", "StreamOperation",
+}  # fmt: skip
+
+
+def sources() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "versions" not in path.parts)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", sources(), ids=relative)
+def test_a_module_says_in_one_sentence_what_it_is(path: Path) -> None:
+    documentation = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    assert documentation, "no docstring"
+    assert documentation.split("\n\n")[0].rstrip().endswith((".", ":")), "the first paragraph is not a sentence"
+
+
+def test_no_module_is_named_for_nothing() -> None:
+    assert [relative(path) for path in sources() if path.stem in FORBIDDEN_NAMES] == []
+
+
+def test_packages_hold_only_their_docstring() -> None:
+    for path in sources():
+        if path.name == "__init__.py":
+            body = ast.parse(path.read_text("utf-8")).body
+            assert len(body) == 1, relative(path)
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    long = {relative(path): count for path in sources() if (count := len(path.read_text("utf-8").splitlines())) > 400}
+    assert long == {}
+
+
+def mutable_globals(path: Path) -> Iterator[str]:
+    """Names that a module binds to a list, dict or set, and that are not written as constants."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        if isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
+            yield from (name.id for name in targets if isinstance(name, ast.Name) and not name.id.isupper())
+
+
+def test_no_module_keeps_mutable_state() -> None:
+    found = {relative(path): names for path in sources() if (names := list(mutable_globals(path)))}
+    assert found == {}
+
+
+def test_nothing_is_changed_through_global() -> None:
+    found = [
+        relative(path)
+        for path in sources()
+        if any(isinstance(node, ast.Global) for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    ]
+    assert found == []
+
+
+def test_every_module_with_logic_has_its_tests() -> None:
+    """A module is tested by a file of its own, or by one that names it as covered through a higher door."""
+    tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
+    texts = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    untested = [
+        relative(path)
+        for path in sources()
+        if path.name != "__init__.py"
+        and path.stem not in tests
+        and f"{path.parent.name}.{path.stem}" not in texts
+        and f"import {path.stem}" not in texts
+    ]
+    assert untested == []

@@ -1,0 +1,46 @@
+"""What is picked out of a stream."""
+
+import orjson
+
+from mcp_gateway.calls.reply import Reply
+
+
+def events(*chunks: object) -> bytes:
+    return b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks)
+
+
+def delta(finish: str | None = None, **fields: object) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": fields, "finish_reason": finish}]}
+
+
+def test_text_reason_and_usage_are_gathered() -> None:
+    reply = Reply()
+    reply.take(events(delta(role="assistant", content=""), delta(content="Hel")))
+    assert reply.text == "Hel"
+    reply.take(
+        b": a comment\n\n"
+        + events(
+            delta(content="lo ✓"), delta("stop"), {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+        )
+        + b"data: [DONE]\n\n"
+    )
+    assert reply.text == "Hello ✓"
+    assert reply.size == len("Hello ✓".encode())
+    assert reply.finish_reason == "stop"
+    assert reply.usage
+    assert (reply.usage.prompt, reply.usage.completion) == (3, 2)
+
+
+def test_what_is_no_text_is_passed_over() -> None:
+    reply = Reply()
+    reply.take(
+        events(delta(reasoning_content="hm"), delta(tool_calls=[{"index": 0}]), {"object": "x"}, {"choices": None})
+    )
+    assert reply.text == ""
+    assert reply.usage is None
+
+
+def test_a_refusal_is_an_answer() -> None:
+    reply = Reply()
+    reply.take(events(delta(refusal="I will not.")))
+    assert reply.text == "I will not."

@@ -1,0 +1,76 @@
+"""Every failure of the core as a model reads it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mcp_gateway.errors import MEANINGS, internal, meaning_of, protocol_error, text_of, tool_result
+from shared import errors
+from shared.errors import GatewayError
+
+
+def every_error(kind: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from every_error(child)
+
+
+@pytest.mark.parametrize("kind", list(every_error()), ids=lambda kind: kind.__name__)
+def test_every_error_class_says_what_to_do(kind: type[GatewayError]) -> None:
+    assert kind in MEANINGS
+    result = tool_result(kind("Something is wrong."))
+    text = result.content[0].text  # type: ignore[union-attr]
+    assert result.is_error
+    assert text.startswith("Something is wrong.")
+    assert f"What to do: {MEANINGS[kind].advice}" in text
+    assert f"(code: {kind.code})" in text
+
+
+def test_the_table_names_nothing_else() -> None:
+    assert set(MEANINGS) == set(every_error())
+
+
+def test_a_class_of_its_own_means_what_its_parent_means() -> None:
+    class Special(errors.UpstreamTimeout):
+        pass
+
+    assert meaning_of(Special("slow")) is MEANINGS[errors.UpstreamTimeout]
+
+
+def test_the_wait_is_named() -> None:
+    assert "It can work again in 8 s." in text_of(errors.RateLimited("Too many.", retry_after=7.2))
+
+
+def test_details_are_put_into_words() -> None:
+    error = errors.UpstreamError(
+        "All 2 models failed.",
+        details={"attempts": [{"model": "a", "provider": "openai", "code": "x", "message": "It is down."}]},
+    )
+    assert "- a (openai): It is down." in text_of(error)
+    fields = [{"field": "one", "reason": "is bad"}, {"field": "two", "reason": "is worse"}]
+    text = text_of(errors.InvalidInput("'one' is not valid: is bad.", details={"fields": fields}))
+    assert "- two: is worse" in text
+    assert "- one" not in text
+    assert "- nearest: ['gpt']" in text_of(errors.NotFound("No.", details={"nearest": ["gpt"]}))
+    assert "more words" in text_of(errors.Unavailable("No.", details="more words"))
+
+
+def test_what_is_meant_for_the_log_stays_there() -> None:
+    error = errors.Unavailable("No.", operator_detail="postgresql://secret")
+    assert "secret" not in text_of(error)
+    assert "secret" not in str(protocol_error(error, "x://y").error)
+
+
+def test_a_long_message_is_cut() -> None:
+    assert len(text_of(errors.UpstreamError("x" * 100_000, details="y" * 100_000))) < 10_000
+
+
+def test_a_resource_that_is_not_there_is_the_clients_mistake_and_a_lost_database_is_not() -> None:
+    assert protocol_error(errors.NotFound("No."), "x://y").code == -32602
+    away = protocol_error(errors.Unavailable("Away."), "x://y")
+    assert (away.code, away.data) == (-32603, {"uri": "x://y", "code": "unavailable"})
+
+
+def test_a_bug_is_told_without_its_text() -> None:
+    assert "request 7" in internal("7")

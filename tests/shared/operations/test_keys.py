@@ -1,0 +1,121 @@
+"""API keys, through the door that the surfaces use."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from shared.domain.audit import AuditQuery
+from shared.domain.identity import LOCAL
+from shared.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
+from shared.operations import keys
+from shared.operations.dispatch import call
+from shared.security.api_keys import ApiKeys
+from shared.security.audit import AuditTrail
+from shared.security.redaction import Redactor
+from shared.storage.database import Database
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def gateway(database: Database) -> Any:
+    return SimpleNamespace(api_keys=ApiKeys(database, now), audit=AuditTrail(database, now, Redactor()))
+
+
+async def made(gateway: Any, **payload: Any) -> dict[str, Any]:
+    answer = await call(gateway, LOCAL, keys.CREATE_KEY, {"name": "laptop", **payload})
+    return answer.model_dump(mode="json", by_alias=True)
+
+
+async def test_a_key_is_shown_whole_once(gateway: Any) -> None:
+    answer = await made(gateway, scopes=["chat"], expiresAt="2090-01-01T00:00:00Z", rateLimitPerHour=10)
+    assert answer["success"] is True
+    assert gateway.api_keys.authenticate(answer["secret"]).id == answer["key"]["id"]
+    listed = (await call(gateway, LOCAL, keys.LIST_KEYS, {})).model_dump(mode="json", by_alias=True)
+    (key,) = listed["keys"]
+    assert answer["secret"] not in str(listed)
+    assert set(key) == {
+        "id",
+        "name",
+        "prefix",
+        "scopes",
+        "createdAt",
+        "expiresAt",
+        "lastUsedAt",
+        "rateLimitPerHour",
+    }
+    assert (key["name"], key["scopes"], key["rateLimitPerHour"]) == ("laptop", ["chat"], 10)
+    assert key["expiresAt"] == "2090-01-01T00:00:00.000Z"
+    assert key["lastUsedAt"] is not None
+
+
+async def test_without_scopes_a_key_may_chat_and_see_models(gateway: Any) -> None:
+    assert (await made(gateway))["key"]["scopes"] == ["chat", "models:read"]
+
+
+async def test_a_date_alone_means_midnight_in_utc(gateway: Any) -> None:
+    assert (await made(gateway, expiresAt="2090-01-01"))["key"]["expiresAt"] == "2090-01-01T00:00:00.000Z"
+
+
+async def test_a_deleted_key_is_gone(gateway: Any) -> None:
+    answer = await made(gateway)
+    gone = await call(gateway, LOCAL, keys.DELETE_KEY, {"keyId": answer["key"]["id"]})
+    assert gone.model_dump(mode="json", by_alias=True) == {"success": True, "keyId": answer["key"]["id"]}
+    with pytest.raises(Unauthenticated):
+        gateway.api_keys.authenticate(answer["secret"])
+    with pytest.raises(NotFound):
+        await call(gateway, LOCAL, keys.DELETE_KEY, {"keyId": answer["key"]["id"]})
+
+
+async def test_a_key_cannot_hand_out_more_than_it_has(gateway: Any) -> None:
+    admin = replace(LOCAL, scopes=frozenset({"admin", "chat"}))
+    with pytest.raises(Forbidden) as refused:
+        await call(gateway, admin, keys.CREATE_KEY, {"name": "more", "scopes": ["chat", "terminal"]})
+    assert refused.value.details == {"field": "scopes", "scopes": ["terminal"]}
+    assert (await call(gateway, LOCAL, keys.LIST_KEYS, {})).keys == []
+
+
+@pytest.mark.parametrize("operation", [keys.CREATE_KEY, keys.LIST_KEYS, keys.DELETE_KEY])
+async def test_keys_are_for_administrators(gateway: Any, operation: Any) -> None:
+    chatter = replace(LOCAL, kind="key", scopes=frozenset({"chat", "models:write", "terminal"}))
+    with pytest.raises(Forbidden):
+        await call(gateway, chatter, operation, {"name": "x", "keyId": "x"})
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"name": ""},
+        {"name": "a\nb"},
+        {"name": "x", "scopes": []},
+        {"name": "x", "scopes": ["everything"]},
+        {"name": "x", "scopes": "chat"},
+        {"name": "x", "expiresAt": "tomorrow"},
+        {"name": "x", "expiresAt": 4e9},
+        {"name": "x", "expiresAt": "2020-01-01T00:00:00Z"},
+        {"name": "x", "rateLimitPerHour": -1},
+        {"name": "x", "rateLimitPerHour": "10"},
+        {"name": "x", "budgetUsd": 5},
+    ],
+)
+async def test_malformed_keys_are_bad_input(gateway: Any, payload: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        await call(gateway, LOCAL, keys.CREATE_KEY, payload)
+    assert (await call(gateway, LOCAL, keys.LIST_KEYS, {})).keys == []
+
+
+async def test_making_and_deleting_leaves_a_trace_without_the_secret(gateway: Any) -> None:
+    answer = await made(gateway, scopes=["chat"])
+    await call(gateway, LOCAL, keys.DELETE_KEY, {"keyId": answer["key"]["id"]})
+    deleted, created = (await gateway.audit.query(AuditQuery())).entries
+    assert (created.action, created.outcome) == ("create_key", "ok")
+    assert created.details == {"name": "laptop", "scopes": ["chat"], "expiresAt": None, "rateLimitPerHour": None}
+    assert (deleted.action, deleted.details) == ("delete_key", {"keyId": answer["key"]["id"]})
+    assert answer["secret"] not in created.model_dump_json()

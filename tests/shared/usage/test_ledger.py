@@ -1,0 +1,127 @@
+"""The ledger: counted at once, written in batches, nothing lost in silence."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.errors import Unavailable
+from shared.storage import usage_rows
+from shared.storage.database import Database
+from shared.usage import ledger as ledger_module
+from shared.usage.ledger import Entry, Ledger, cost_of
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+ENTRY = Entry(
+    at=NOON,
+    request_id="r",
+    caller="local",
+    model_id="m",
+    provider="p",
+    layer="L1",
+    prompt_tokens=10,
+    completion_tokens=5,
+    cached_tokens=2,
+    cost=Decimal("0.000000012345"),
+    outcome="ok",
+    estimated=False,
+    duration_ms=12,
+    tags={"team": "a"},
+)
+
+
+def entry(**more: Any) -> Entry:
+    return replace(ENTRY, **more)
+
+
+async def summed(database: Database, group_by: Any = "day") -> list[dict[str, Any]]:
+    span = NOON - timedelta(days=30), NOON + timedelta(days=30)
+    return await database.read(lambda session: usage_rows.summed(session, *span, group_by))
+
+
+async def test_rows_are_written_exactly_and_summed_by_day(database: Database) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    for _ in range(1200):
+        ledger.record(ENTRY)
+    ledger.record(entry(at=NOON + timedelta(days=1), cost=None, outcome="provider_failed"))
+    await ledger.flush()
+    first, second = await summed(database)
+    assert (first["group"], first["requests"], first["prompt_tokens"]) == ("2026-03-04", 1200, 12_000)
+    assert cost_of(first) == Decimal("0.000000012345") * 1200
+    assert (second["group"], second["failed"], second["unpriced"], cost_of(second)) == ("2026-03-05", 1, 1, 0)
+
+
+async def test_sums_by_model_layer_provider_and_key(database: Database) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    ledger.record(ENTRY)
+    ledger.record(entry(model_id="other", layer="L2", provider="q", caller="key:1"))
+    await ledger.flush()
+    for group_by, groups in {
+        "model": ["m", "other"],
+        "layer": ["L1", "L2"],
+        "provider": ["p", "q"],
+        "key": ["key:1", "local"],
+    }.items():
+        assert [row["group"] for row in await summed(database, group_by)] == groups
+
+
+async def test_days_are_utc_days(database: Database) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    ledger.record(entry(at=datetime.fromisoformat("2026-03-05T01:30:00+09:00")))
+    await ledger.flush()
+    assert [row["group"] for row in await summed(database)] == ["2026-03-04"]
+
+
+async def test_totals_count_at_once(database: Database) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    ledger.record(ENTRY)
+    ledger.record(entry(cost=None, outcome="cancelled"))
+    assert (ledger.totals.attempts, ledger.totals.failed, ledger.totals.unpriced) == (2, 1, 1)
+    assert ledger.spent_today == ENTRY.cost
+
+
+async def test_todays_spend_goes_on_after_a_restart(database: Database) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    ledger.record(ENTRY)
+    await ledger.flush()
+    after = Ledger(database, lambda: NOON + timedelta(hours=1))
+    await after.load_today()
+    assert after.spent_today == ENTRY.cost
+    tomorrow = Ledger(database, lambda: NOON + timedelta(days=1))
+    await tomorrow.load_today()
+    assert tomorrow.spent_today == 0
+
+
+async def test_rows_wait_while_the_database_is_away(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    ledger.record(ENTRY)
+
+    async def away(_: Any) -> None:
+        raise Unavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "run", away)
+        with pytest.raises(Unavailable):
+            await ledger.flush()
+    await ledger.flush()
+    assert [row["requests"] for row in await summed(database)] == [1]
+
+
+async def test_what_has_no_room_is_counted_as_lost(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "CAPACITY", 3)
+    ledger = Ledger(database, lambda: NOON)
+    for _ in range(5):
+        ledger.record(ENTRY)
+    assert ledger.lost == 2
+    assert ledger.totals.attempts == 5
+
+
+async def test_without_cost_tracking_nothing_is_stored_but_all_is_counted(database: Database) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    ledger.store = False
+    ledger.record(ENTRY)
+    await ledger.flush()
+    assert await summed(database) == []
+    assert ledger.totals.attempts == 1

@@ -1,0 +1,69 @@
+"""Our server on a free port in this process, and raw connections to it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from http_api.protocol import Limits
+from http_api.server import Server
+
+
+class Running:
+    """A server that is up."""
+
+    def __init__(self, port: int, server: Server) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.server = server
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def exchange(self, data: bytes) -> tuple[int, dict[str, str], bytes]:
+        """One request on a connection of its own, read to the end of that connection."""
+        reader, writer = await self.connect()
+        try:
+            writer.write(data)
+            return parsed(await asyncio.wait_for(reader.read(), 5))
+        finally:
+            writer.close()
+
+
+def parsed(answer: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of raw bytes."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    pairs = (line.partition(": ") for line in lines)
+    return int(first.split()[1]), {name.lower(): value for name, _, value in pairs}, body
+
+
+@asynccontextmanager
+async def serving(
+    app: ASGIApp, *, on_stopping: Callable[[], None] = lambda: None, **limits: Any
+) -> AsyncIterator[Running]:
+    """Serve the application for the length of the block."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    ready = asyncio.Event()
+    server = Server(
+        app,
+        limits=Limits(**limits),
+        max_message_bytes=10**6,
+        on_ready=ready.set,
+        on_stopping=on_stopping,
+        handle_signals=False,
+    )
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        await asyncio.wait_for(ready.wait(), 5)
+        yield Running(listener.getsockname()[1], server)
+    finally:
+        server.stop()
+        server.force_exit = True
+        await asyncio.wait_for(task, 5)
+        listener.close()
