@@ -128,7 +128,7 @@ def compose(gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Calla
         Route(path="/metrics", methods={"GET": metrics.endpoint(numbers)}, limited=False, scope="admin"),
         *docs.routes(lambda: describe(ROWS, gateway.version)),
     ]
-    sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.terminal_socket(gateway))]
+    sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.TerminalSocket(gateway))]
     app: ASGIApp = Endpoint(Router([*sockets, *mounted], redirect_slashes=False, default=not_found))
     app = BodyLimits(app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes)
     app = RateLimiting(app, gateway.rate_limits)

@@ -33,8 +33,8 @@ class Route:
 class Exchange:
     """One request and its answer. `added` holds the headers that every kind of answer to it carries.
 
-    `status` is 0 until the answer has started; `events` says that a server-sent event stream of ours has.
-    `route` is what the path leads to, None for a mounted application; `failed_over` says that the gateway tried
+    `status` is 0 until the answer has started, `ended` says that all of it is sent; `events` says that a server-sent
+    event stream of ours has started. `route` is what the path leads to, None for a mounted application; `failed_over` says that the gateway tried
     all it could by itself; `openai_errors` that the client reads errors in OpenAI's form. `refusal` is raised once
     the rate limits have counted the request.
     """
@@ -43,6 +43,7 @@ class Exchange:
         "added",
         "address",
         "caller",
+        "ended",
         "events",
         "failed_over",
         "headers",
@@ -67,6 +68,7 @@ class Exchange:
         self.started = time.perf_counter()
         self.status = 0
         self.sent = 0
+        self.ended = False
         self.events = False
         self.failed_over = False
         self.refusal: GatewayError | None = None

@@ -17,7 +17,7 @@ INTRODUCTION = (
     "providers and keys, and work in terminals. Errors are `{error, details, code, requestId}`; a client that sends "
     "`x-stainless-lang` (OpenAI's SDKs) gets them in OpenAI's form. Every answer carries `X-Request-ID`, those of "
     "limited paths also `X-RateLimit-Limit`, `-Remaining` and `-Reset`. A live terminal is at "
-    "`WS /v1/terminal/{sessionId}/ws`."
+    "`WS /v1/terminal/{id}/ws`."
 )
 ERROR = {
     "type": "object",
@@ -102,7 +102,7 @@ def _schemas(rows: Iterable[Row]) -> tuple[Schemas, dict[str, Any]]:
         inputs.append((f"{operation.name}.request", "validation", TypeAdapter(operation.request)))
         inputs.append((f"{operation.name}.result", "serialization", TypeAdapter(operation.result)))
     schemas, rest = TypeAdapter.json_schemas(inputs, by_alias=True, ref_template=REFERENCES)
-    tidied = {(str(key), mode): _tidied(schema) for (key, mode), schema in schemas.items()}
+    tidied = {(str(key), str(mode)): _tidied(schema) for (key, mode), schema in schemas.items()}
     return tidied, {name: _tidied(schema) for name, schema in rest.get("$defs", {}).items()}
 
 

@@ -8,15 +8,20 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from http_api.app import GatewayOpener, Mounted, create_app
+import anyio
+
+from http_api.app import App, GatewayOpener, Mounted, create_app
 from http_api.protocol import Limits
 from http_api.server import Server
+from shared.errors import GatewayError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 BACKLOG = 2048
+NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""A host name may have an IPv6 address where there is no IPv6; its other address will do."""
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
 
@@ -45,8 +50,12 @@ def run(
     except CannotServe as error:
         print(error, file=sys.stderr)  # noqa: T201 - a message for the person who started it
         return error.exit_code
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, open_gateway, sockets, mounts=mounts, on_ready=on_ready))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(settings, open_gateway, sockets, mounts=mounts, on_ready=on_ready))
+    except GatewayError as error:
+        print(error.message, file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
     return 0
 
 
@@ -59,7 +68,10 @@ async def serve(
     on_ready: OnReady = lambda url: None,
     handle_signals: bool = True,
 ) -> None:
-    """Open the gateway and serve it on these sockets. Cancelling the task stops it too."""
+    """Open the gateway and serve it on these sockets, until a signal or until this is cancelled.
+
+    Raises GatewayError when the gateway cannot be opened. Either way everything is closed when it returns.
+    """
     app = create_app(open_gateway, mounts=mounts)
     server = Server(
         app,
@@ -69,6 +81,17 @@ async def serve(
         on_stopping=app.stop,
         handle_signals=handle_signals,
     )
+    serving = asyncio.get_running_loop().create_task(_serve(app, server, sockets))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.stop()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait({serving})
+        raise
+
+
+async def _serve(app: App, server: Server, sockets: list[socket.socket]) -> None:
     try:
         async with app.opened():
             await server.serve(sockets)
@@ -89,14 +112,19 @@ def listen(settings: Settings, *, allow_open: bool = False) -> list[socket.socke
             exit_code=EXIT_REFUSED,
         )
     sockets: list[socket.socket] = []
-    try:
-        for family, address in addresses:
+    missing: OSError | None = None
+    for family, address in addresses:
+        try:
             sockets.append(_bind(family, address, port))
             port = sockets[0].getsockname()[1]
-    except OSError as error:
-        for bound in sockets:
-            bound.close()
-        raise _cannot_bind(host, port, error) from None
+        except OSError as error:
+            if error.errno not in NO_SUCH_ADDRESS:
+                for bound in sockets:
+                    bound.close()
+                raise _cannot_bind(host, port, error) from None
+            missing = error
+    if not sockets and missing is not None:
+        raise _cannot_bind(host, port, missing) from None
     return sockets
 
 

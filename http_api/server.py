@@ -16,7 +16,6 @@ from http_api.protocol import LimitedProtocol, Limits
 
 GRACE_SECONDS = 5
 KEEP_ALIVE_SECONDS = 30
-TICKS_PER_CHECK = 5
 
 
 class Server(uvicorn.Server):
@@ -65,11 +64,10 @@ class Server(uvicorn.Server):
         self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % TICKS_PER_CHECK == 0:
-            now = asyncio.get_running_loop().time()
-            for connection in tuple(self.server_state.connections):
-                if isinstance(connection, LimitedProtocol):
-                    connection.enforce(now)
+        now = asyncio.get_running_loop().time()
+        for connection in tuple(self.server_state.connections):
+            if isinstance(connection, LimitedProtocol):
+                connection.enforce(now)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from http_api.bodies import invalid_field, parse_query
 from http_api.context import exchange_of
@@ -31,20 +31,21 @@ LONGEST_REASON = 120
 ASKED: dict[str, Operation[Any, Any]] = {"input": SEND_TO_TERMINAL, "resize": RESIZE_TERMINAL}
 
 
-def terminal_socket(gateway: "Gateway") -> ASGIApp:
+class TerminalSocket:
     """The WebSocket application. Who may not attach is refused before the handshake ends."""
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller, session_id = exchange_of(scope).caller, scope["path_params"]["id"]
-        await dispatch.call(gateway, caller, GET_TERMINAL, {"id": session_id})
+        await dispatch.call(self._gateway, caller, GET_TERMINAL, {"id": session_id})
         cursor = _cursor(scope)
-        session = gateway.terminals.get(caller.id, session_id)
+        session = self._gateway.terminals.get(caller.id, session_id)
         await receive()
         offered = BEARER_SUBPROTOCOL in scope.get("subprotocols", ())
         await send({"type": "websocket.accept", "subprotocol": BEARER_SUBPROTOCOL if offered else None})
-        await _Attached(gateway, caller, session, receive, send).run(cursor)
-
-    return application
+        await _Attached(self._gateway, caller, session, receive, send).run(cursor)
 
 
 class _Attached:

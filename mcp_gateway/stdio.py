@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
@@ -46,26 +46,28 @@ def load() -> Opener:
 
 
 async def serve() -> None:
-    """One connection, from the first byte to the end of stdin. The gateway opens meanwhile, and closes at the end."""
-    core = OpeningCore(load)
+    """One connection, from the first byte to the end of stdin. The gateway opens meanwhile, and closes at the end.
+
+    What Python code prints goes to stderr: stdout is the protocol's.
+    """
     served = anyio.Event()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_end_on_signal, tasks.cancel_scope, served, core)
-        try:
-            await _answer(create_server(core.ready), served)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await core.aclose()
-        tasks.cancel_scope.cancel()
+    async with stdio_server() as streams:
+        with redirect_stdout(sys.stderr):
+            core = OpeningCore(load)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_end_on_signal, tasks.cancel_scope, served, core)
+                try:
+                    await _answer(create_server(core.ready), *streams)
+                finally:
+                    served.set()
+                    with anyio.CancelScope(shield=True):
+                        await core.aclose()
+                _exit_within(GRACE_SECONDS, 1)
+                tasks.cancel_scope.cancel()
 
 
-async def _answer(server: Server[Any], served: anyio.Event) -> None:
-    async with stdio_server() as (incoming, outgoing):
-        try:
-            await server.run(incoming, outgoing, server.create_initialization_options())
-        finally:
-            served.set()
-        _exit_within(GRACE_SECONDS, 1)
+async def _answer(server: Server[Any], incoming: Any, outgoing: Any) -> None:
+    await server.run(incoming, outgoing, server.create_initialization_options())
 
 
 async def _end_on_signal(calls: anyio.CancelScope, served: anyio.Event, core: OpeningCore) -> None:

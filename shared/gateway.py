@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -98,8 +98,11 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """Open everything, and close it in the opposite order. Raises GatewayError when something vital is missing."""
+async def open_gateway(settings: Settings, *, with_admin: bool = False) -> AsyncIterator[Gateway]:
+    """Open everything, and close it in the opposite order. Raises GatewayError when something vital is missing.
+
+    `with_admin` makes sure that there is an administrator to log in; a password made up for it is announced once.
+    """
     redactor = Redactor(_secret_values(settings))
     logging.configure(settings.log_level, settings.log_format, redactor.text)
     await anyio.to_thread.run_sync(_prepare_folder, settings)
@@ -108,6 +111,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         await anyio.to_thread.run_sync(schema.upgrade, database)
         gateway = await _assembled(settings, database, redactor, stack)
         await _load(gateway)
+        if with_admin:
+            await _ensure_admin(gateway)
         await _run_in_background(gateway, stack)
         yield gateway
 
@@ -131,7 +136,9 @@ async def _assembled(settings: Settings, database: Database, redactor: Redactor,
         use_proxy_environment=any(os.environ.get(name) for name in PROXY_VARIABLES),
     )
     stack.push_async_callback(client.aclose)
-    oss_local = _oss_local(settings, client)
+    near = HttpClient(max_connections_per_host=settings.upstream_max_connections)  # loopback needs no proxy
+    stack.push_async_callback(near.aclose)
+    oss_local = _oss_local(settings, near)
     providers = Directory(lambda account: _provider(account, client, oss_local))
     stack.push_async_callback(providers.aclose)
     registry = Registry(database)
@@ -182,6 +189,13 @@ async def _load(gateway: Gateway) -> None:
     await gateway.ledger.load_today()
 
 
+async def _ensure_admin(gateway: Gateway) -> None:
+    name = gateway.settings.admin_username
+    password = await gateway.accounts.ensure_admin(name, gateway.settings.admin_password.get_secret_value())
+    if password is not None:
+        gateway.announcements.append(f"Administrator '{name}', password '{password}': shown this once; keep it.")
+
+
 async def _run_in_background(gateway: Gateway, stack: AsyncExitStack) -> None:
     """Start what runs for as long as the gateway is open."""
     jobs: list[Coroutine[Any, Any, None]] = [
@@ -200,6 +214,8 @@ async def _run_in_background(gateway: Gateway, stack: AsyncExitStack) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(Unavailable):  # only when keys were last used is lost then
+            await gateway.api_keys.flush()
 
     stack.push_async_callback(end)
 
@@ -252,6 +268,7 @@ def _provider(account: Account, client: HttpClient, oss_local: OssLocal) -> Prov
         needs_key=vendor.needs_key,
         headers=vendor.headers,
         renames=vendor.renames,
+        message_fields_refused=vendor.message_fields_refused,
         probe_path=vendor.probe_path,
         reports_cost=vendor.reports_cost,
     )

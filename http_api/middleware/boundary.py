@@ -44,6 +44,8 @@ class Boundary:
 
     async def _stop(self, scope: Scope, send: Send) -> None:
         exchange = exchange_of(scope)
+        if exchange.ended:
+            return
         if exchange.status and exchange.route is None and scope["type"] == "http":
             await send({"type": "http.response.body", "body": b""})
             return

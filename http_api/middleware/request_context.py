@@ -51,11 +51,13 @@ class RequestContext:
             kind = message["type"]
             if kind == "http.response.body":
                 exchange.sent += len(message.get("body", b""))
+                exchange.ended = not message.get("more_body", False)
             elif kind in ("http.response.start", "websocket.http.response.start"):
                 exchange.status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *exchange.added]
             elif kind == "websocket.accept":
                 exchange.status = 101
+                message["headers"] = [*message.get("headers", ()), *exchange.added]
             return send(message)
 
         self._metrics.in_flight += 1

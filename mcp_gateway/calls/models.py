@@ -36,7 +36,7 @@ async def entries(gateway: "Gateway", caller: Caller, arguments: ListModelsArgum
     states = await dispatch.call(gateway, caller, LIST_PROVIDERS, {})
     layers = await dispatch.call(gateway, caller, LIST_LAYERS, {})
     providers = {state.name: state for state in states.providers}
-    return [_entry(model, providers, layers.layers) for model in listed.data if isinstance(model, Model)]
+    return [_entry(model, providers, layers.layers) for model in listed.data if not model.virtual]
 
 
 def cursor_of(entry: ModelEntry) -> str:

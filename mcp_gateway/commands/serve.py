@@ -39,7 +39,7 @@ def serve(
 
     @asynccontextmanager
     async def open_one() -> "AsyncIterator[Gateway]":
-        async with open_gateway(settings) as gateway:
+        async with open_gateway(settings, with_admin=True) as gateway:
             opened.append(gateway)
             yield gateway
 

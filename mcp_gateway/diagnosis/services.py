@@ -81,7 +81,7 @@ def _provider(state: ProviderState) -> Finding:
 def _local(health: HealthReport) -> Finding:
     servers = [f"{server['kind']} at {server['url']}" for server in health.local["servers"]]
     embedded = health.local["embedded"]
-    own = f"embedded model {embedded['model']}: {embedded['status']}" + (
+    own = f"embedded model {embedded['model']}: {embedded['state']}" + (
         f" ({embedded['detail']})" if embedded["detail"] else ""
     )
     found = f"found {', '.join(servers)}" if servers else "no local model server found"

@@ -7,6 +7,8 @@ from pydantic import Field
 from shared.domain.identity import Scope
 from shared.domain.wire import Moment, Name, Timestamp, Wire
 
+DEFAULT_SCOPES: tuple[Scope, ...] = ("chat", "models:read")
+
 PerHour = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -28,7 +30,7 @@ class NewApiKey(Wire):
 
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)] = Field(
-        default_factory=lambda: ["chat", "models:read"]
+        default_factory=lambda: [*DEFAULT_SCOPES]
     )
     expires_at: Moment | None = None
     rate_limit_per_hour: PerHour | None = None

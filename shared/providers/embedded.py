@@ -99,6 +99,10 @@ class EmbeddedModel:
         """Whether it can be asked just now."""
         return self.installed and self._pause <= 0
 
+    def open(self) -> None:
+        """Be usable again after `aclose`."""
+        self._closed = False
+
     def look(self) -> None:
         """See again what is installed; a few look-ups on disk."""
         if self.mode == "off":
@@ -128,13 +132,13 @@ class EmbeddedModel:
             raise UpstreamError(CANNOT_BE_USED.format("the gateway is stopping"))
         return starting.result().endpoint
 
-    async def ended(self, endpoint: Endpoint, within: float = 1.0) -> bool:
+    async def ended(self, endpoint: Endpoint, within: float = 0.3) -> bool:
         """Whether the process behind an endpoint is dead, or is found to be within so many seconds."""
         child = self._child
         return child is None or child.endpoint != endpoint or await child.ended(within)
 
     async def aclose(self) -> None:
-        """End the process; it is gone when this returns."""
+        """End the process; it is gone when this returns, and none is started before `open`."""
         self._closed = True
         if self._starting is not None:
             self._starting.cancel()

@@ -37,6 +37,7 @@ it answers plain questions in French. It also takes the role `developer` and mes
 def main(arguments: list[str]) -> None:
     """Serve until stdin ends."""
     options = parser().parse_args(arguments)
+    close_inherited()
     end_with_parent(options.parent)
     key = sys.stdin.buffer.readline().decode().strip()
     if not key:
@@ -81,6 +82,7 @@ def serve(options: argparse.Namespace, key: str) -> Any:
     params.n_ctx = options.context * options.slots
     params.n_predict = MAX_TOKENS
     params.cpuparams.n_threads = options.threads
+    params.cpuparams_batch.n_threads = options.threads
     params.sleep_idle_seconds = options.idle_seconds
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.fit_params = False
@@ -95,6 +97,16 @@ def serve(options: argparse.Namespace, key: str) -> Any:
     params.cors_credentials = False
     params.verbosity = LOG_ERRORS_AND_WARNINGS
     return xllamacpp.Server(params)
+
+
+def close_inherited() -> None:
+    """Close what the parent's event loop let through: uvloop passes every inheritable descriptor on."""
+    for name in os.listdir("/dev/fd"):
+        if int(name) > 2:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass  # The one that listed them.
 
 
 def end_with_stdin() -> None:

@@ -78,7 +78,11 @@ class OssLocal:
             yield self._watched(server, chunks)
 
     async def probe(self) -> Probe:
-        """Look who is there and what they offer; an embedded model that is wanted at once is started."""
+        """Look who is there and what they offer; an embedded model that is wanted at once is started.
+
+        The first probe after `aclose` brings everything back: a provider may be turned off and on again.
+        """
+        self._embedded.open()
         servers, _ = await asyncio.gather(self._discovery.refresh(), asyncio.to_thread(self._embedded.look))
         if self._embedded.mode == "start":
             self._embedded.begin()

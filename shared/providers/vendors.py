@@ -9,7 +9,11 @@ Dialect = Literal["openai", "anthropic", "local"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
-    """How a vendor differs from plain OpenAI. `renames` are (old, new) fields that its own API wants renamed."""
+    """How a vendor differs from plain OpenAI.
+
+    `renames` are (old, new) fields that its own API wants renamed; `message_fields_refused` are fields of messages that
+    answers of others may carry and that it answers with 400.
+    """
 
     name: str
     dialect: Dialect = "openai"
@@ -17,6 +21,7 @@ class Vendor:
     needs_key: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     renames: tuple[tuple[str, str], ...] = ()
+    message_fields_refused: frozenset[str] = frozenset()
     probe_path: str = "/models"
     reports_cost: bool = False
 
@@ -47,6 +52,9 @@ VENDORS: Mapping[str, Vendor] = {
             name="openai",
             base_url="https://api.openai.com/v1",
             renames=(("max_tokens", "max_completion_tokens"),),
+            message_fields_refused=frozenset(
+                {"reasoning", "reasoning_content", "reasoning_details", "anthropic_content"}
+            ),
         ),
         Vendor(name="anthropic", dialect="anthropic", base_url="https://api.anthropic.com"),
         Vendor(name="oss-local", dialect="local", needs_key=False),

@@ -14,7 +14,7 @@ from shared.domain.identity import Caller
 from shared.domain.models import LAYERS, Model
 from shared.domain.routing import Plan
 from shared.domain.usage import Usage
-from shared.errors import Unavailable, UpstreamError, UpstreamTimeout
+from shared.errors import Unavailable, Unsupported, UpstreamError, UpstreamTimeout
 from shared.providers.base import Probe, Provider, Timeouts
 from shared.providers.directory import Directory
 from shared.registry.registry import Registry, unknown_model
@@ -90,7 +90,7 @@ class Executor:
                 attempt = _Attempt(self, caller, request, Route(model, number))
                 try:
                     completion = await attempt.provider.complete(model, request, self._timeouts)
-                except UpstreamError as error:
+                except (UpstreamError, Unsupported) as error:
                     failures.append(attempt.failed(error))
                     continue
                 except asyncio.CancelledError:
@@ -112,7 +112,7 @@ class Executor:
             async with AsyncExitStack() as stack:
                 try:
                     first, rest = await attempt.open(stack, self._timeouts)
-                except UpstreamError as error:
+                except (UpstreamError, Unsupported) as error:
                     failures.append(attempt.failed(error))
                     continue
                 except asyncio.CancelledError:
@@ -185,9 +185,11 @@ class _Attempt:
         self._record("ok", usage, self.route.cost)
         return self.route.cost
 
-    def failed(self, error: UpstreamError) -> Failure:
+    def failed(self, error: UpstreamError | Unsupported) -> Failure:
         """Note a failure. Raises it again when another model would not do better."""
         self._record(error.code, Usage(), Decimal(0))
+        if isinstance(error, Unsupported):  # this dialect cannot say it; another one may
+            return Failure(self.route.model, error)
         if not error.retryable:
             raise error
         self.troubled(error)

@@ -9,6 +9,7 @@ from shared.domain.routing import Plan
 from shared.errors import (
     GatewayError,
     Unavailable,
+    Unsupported,
     UpstreamContextTooLong,
     UpstreamError,
     UpstreamThrottled,
@@ -23,7 +24,7 @@ class Failure:
     """One attempt that failed."""
 
     model: Model
-    error: UpstreamError
+    error: UpstreamError | Unsupported
 
 
 def nothing_to_try(request: ChatRequest, plan: Plan) -> GatewayError:
@@ -53,6 +54,8 @@ def all_failed(failures: Sequence[Failure]) -> GatewayError:
         for failure in failures
     ]
     errors = [failure.error for failure in failures]
+    if all(isinstance(error, Unsupported) for error in errors):
+        return errors[-1]
     kind = _kind(errors)
     count = "The model" if len(failures) == 1 else f"All {len(failures)} models"
     waits = [error.retry_after for error in errors if error.retry_after is not None]
@@ -64,7 +67,7 @@ def all_failed(failures: Sequence[Failure]) -> GatewayError:
     )
 
 
-def _kind(errors: Sequence[UpstreamError]) -> type[UpstreamError]:
+def _kind(errors: Sequence[GatewayError]) -> type[UpstreamError]:
     for kind in (UpstreamThrottled, UpstreamTimeout, UpstreamContextTooLong):
         if all(isinstance(error, kind) for error in errors):
             return kind

@@ -50,7 +50,7 @@ class Accounts:
         Returns the password that was made up, once, in the process that made it. Raises InvalidInput, Unavailable.
         """
         if password:
-            self._passwords.check(password)
+            self._passwords.check(password, "ADMIN_PASSWORD")
         account = await self._database.read(lambda session: user_rows.find(session, username))
         made_up = None
         if account is None:

@@ -19,6 +19,7 @@ from shared.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)
 
+GATEWAY = Caller(id="gateway", kind="local", name="gateway", scopes=frozenset())
 LARGEST_DETAILS = 16_000
 CHECKED_AT_ONCE = 1000
 
@@ -27,18 +28,27 @@ class AuditTrail:
     """Entries are on disk before `record` returns, and redacted before they are written.
 
     `require` comes before an action that must leave a trace: while entries can't be written, it refuses. An action
-    whose entry fails afterwards has happened; the operator's log then holds the entry.
+    whose entry fails afterwards has happened; the operator's log then holds the entry, and the trail, once it can be
+    written again, says first of all how many are missing.
     """
 
     def __init__(self, database: Database, clock: Callable[[], datetime], redactor: Redactor) -> None:
         self._database = database
         self._clock = clock
         self._redactor = redactor
+        self._lost = 0
         self._batcher: Batcher[AuditEntry, None] = Batcher(self._write)
 
     async def require(self) -> None:
-        """Raises Unavailable when the trail cannot be written. Costs nothing while the database is there."""
-        if not self._database.reachable and not await self._database.ping():
+        """Raises Unavailable when the trail cannot be written. Costs nothing while it can."""
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            try:
+                await self._batcher.put(self._entry(GATEWAY, "audit_gap", {"lost": lost}, "failed"))
+            except Unavailable:
+                self._lost += lost
+                raise
+        elif not self._database.reachable and not await self._database.ping():
             raise Unavailable("The audit trail cannot be written, so this is refused; check the database, then retry.")
 
     async def record(self, caller: Caller, action: str, details: Mapping[str, Any], outcome: str) -> None:
@@ -47,6 +57,7 @@ class AuditTrail:
         try:
             await self._batcher.put(entry)
         except Unavailable as error:
+            self._lost += 1
             log.error(
                 "an audit entry could not be written",
                 entry=entry.model_dump(mode="json", exclude={"sequence", "previous_hash", "hash"}),

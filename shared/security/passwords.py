@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+import structlog
 
 from shared.errors import InvalidInput
 
 if TYPE_CHECKING:
     from argon2 import Parameters, PasswordHasher
+
+log = structlog.stdlib.get_logger(__name__)
 
 KNOWN_DEFAULTS = frozenset(
     {
@@ -71,11 +74,11 @@ class Passwords:
     def _nobody(self) -> str:
         return _hash_of_nobody(self._hasher)
 
-    def check(self, password: str) -> None:
-        """Raises InvalidInput for a password that must not be set."""
+    def check(self, password: str, name: str = "The password") -> None:
+        """Raises InvalidInput, under that name, for a password that must not be set."""
         if self._is_refused(password):
             raise InvalidInput(
-                f"This password is a known default or shorter than {SHORTEST} characters; choose another.",
+                f"{name} is a known default or shorter than {SHORTEST} characters; choose another.",
                 code="weak_password",
             )
 
@@ -86,7 +89,12 @@ class Passwords:
     async def matches(self, password: str, stored: str | None) -> bool:
         """Whether it is the stored one. Takes as long when there is none."""
         found = await anyio.to_thread.run_sync(self._verify, stored or self._nobody, password, limiter=self._limiter)
-        return found and stored is not None and not self._is_refused(password)
+        if not found or stored is None:
+            return False
+        if self._is_refused(password):
+            log.warning("a right password was refused because it is a known default or too short; set ADMIN_PASSWORD")
+            return False
+        return True
 
     def outdated(self, stored: str) -> bool:
         """Whether it should be hashed again, with the parameters of today."""

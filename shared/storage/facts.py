@@ -22,7 +22,9 @@ def write(session: Session, name: str, value: Any) -> None:
 
 def next_version(session: Session, name: str) -> int:
     """Raise a version counter; whoever does so holds its row until the transaction ends, so writers queue."""
-    row = session.exec(select(FactRow).where(FactRow.name == name).with_for_update()).first() or FactRow(name=name, value=0)
+    row = session.exec(select(FactRow).where(FactRow.name == name).with_for_update()).first() or FactRow(
+        name=name, value=0
+    )
     row.value = int(row.value) + 1
     session.add(row)
     return int(row.value)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import SecretStr, ValidationError
 
 from shared.domain.connections import ConnectionInfo, CreateConnection, JumpInfo, UpdateConnection
-from shared.domain.targets import SshLogin, Target
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.domain.targets import SshLogin, Target, invalid_field
+from shared.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -194,10 +194,7 @@ def _merged(before: CreateConnection, request: UpdateConnection) -> CreateConnec
         return CreateConnection.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        name, reason = ".".join(str(part) for part in found["loc"]), found["msg"]
-        raise InvalidInput(
-            f"'{name}' is not valid: {reason}.", details={"fields": [{"field": name, "reason": reason}]}
-        ) from None
+        raise invalid_field(".".join(str(part) for part in found["loc"]), found["msg"]) from None
 
 
 def _with_secrets_of(before: SshLogin, after: SshLogin) -> SshLogin:

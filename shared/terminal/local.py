@@ -6,9 +6,9 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from shared.domain.targets import LocalTarget
+from shared.domain.targets import LocalTarget, invalid_field
 from shared.domain.terminal import CommandResult
-from shared.errors import InvalidInput, TerminalError
+from shared.errors import TerminalError
 from shared.terminal import process_tree, shell_state
 from shared.terminal.channel import Channel, Command, Seat
 from shared.terminal.child import Reader
@@ -32,10 +32,10 @@ class LocalShells:
         env = {**self._env, **target.env}
         shell = find_shell(target.shell or self._shell, env)
         if shell is None:
-            raise _bad("shell", f"there is no such program: {target.shell or self._shell}")
+            raise invalid_field("shell", f"there is no such program: {target.shell or self._shell}")
         cwd = await asyncio.to_thread(_directory, env, env.get("HOME", "/"), target.cwd or "~")
         if cwd is None and target.cwd:
-            raise _bad("cwd", "there is no such directory")
+            raise invalid_field("cwd", "there is no such directory")
         return LocalChannel(seat, shell, ShellState(cwd or "/", env))
 
 
@@ -116,7 +116,7 @@ class LocalChannel:
         if command.cwd:
             cwd = _directory(state.env, state.cwd, command.cwd)
             if cwd is None:
-                raise _bad("cwd", "there is no such directory")
+                raise invalid_field("cwd", "there is no such directory")
             state = ShellState(cwd, state.env, state.umask)
         return ShellState(state.cwd, {**state.env, **command.env, "PWD": state.cwd}, state.umask)
 
@@ -132,7 +132,3 @@ def _directory(env: Mapping[str, str], base: str, path: str) -> str | None:
         path = env.get("HOME", "/") + path[1:]
     whole = os.path.normpath(os.path.join(base, path))
     return whole if os.path.isdir(whole) else None
-
-
-def _bad(name: str, reason: str) -> InvalidInput:
-    return InvalidInput(f"'{name}' is not valid: {reason}.", details={"fields": [{"field": name, "reason": reason}]})

@@ -181,6 +181,6 @@ def not_started(error: OSError) -> TerminalError:
     """What to tell when a shell could not be started."""
     return TerminalError(
         f"The shell could not be started: {error.strerror or 'unknown reason'}.",
-        code="shellnot_started",
+        code="shell_not_started",
         operator_detail=str(error),
     )

@@ -8,6 +8,7 @@ double fork), and one that has become another user's; only a sandbox with its ow
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterable, Mapping
 
@@ -19,6 +20,7 @@ MARKER = "MCP_GATEWAY_JOB"
 GRACE = 0.4
 LIMIT = 5.0
 _POLL = 0.02
+_ENTRY = f"\0{MARKER}=".encode()
 
 
 async def end(marker: str, *, root: psutil.Process | None = None, first: signal.Signals = signal.SIGTERM) -> bool:
@@ -29,15 +31,13 @@ async def end(marker: str, *, root: psutil.Process | None = None, first: signal.
     """
     deadline = time.monotonic() + LIMIT
     members = await asyncio.to_thread(find, marker, root)
-    if not members:
-        return True
     _signal(members, first)
     _signal(members, signal.SIGCONT)
     grace = time.monotonic() + GRACE
     while members and time.monotonic() < grace:
         await asyncio.sleep(_POLL)
         members = [member for member in members if _alive(member)]
-    empty_looks = 0  # one look can miss a process whose parent forked it and ended meanwhile
+    empty_looks = 0  # one look can miss a process that is starting a program, or whose parent has just forked it
     while empty_looks < 2 and time.monotonic() < deadline:
         members = await asyncio.to_thread(find, marker, root)
         empty_looks = 0 if members else empty_looks + 1
@@ -49,21 +49,53 @@ async def end(marker: str, *, root: psutil.Process | None = None, first: signal.
 
 def find(marker: str, root: psutil.Process | None = None) -> list[psutil.Process]:
     """The members that are alive, the root included. Reads every process: call it in a thread."""
-    processes: dict[int, psutil.Process] = {}
+    look = _look_linux if sys.platform == "linux" else _look
     parents: dict[int, int] = {}
-    for process in psutil.process_iter():
+    found: set[int] = set()
+    for pid in psutil.pids():  # not process_iter, whose cache can hold a process that had the same number before
         try:
-            parents[process.pid] = process.ppid()
-        except psutil.Error:
+            parents[pid], value = look(pid)
+        except (psutil.Error, OSError, ValueError):
             continue
-        processes[process.pid] = process
-    found = {pid for pid, process in processes.items() if _marked(process, marker)}
+        if value == marker or (marker.endswith(":") and value.startswith(marker)):
+            found.add(pid)
     if root is not None and _alive(root):
         found.add(root.pid)
-        processes[root.pid] = root
     found |= _descendants(found, parents)
-    found.discard(os.getpid())
-    return [processes[pid] for pid in sorted(found) if _alive(processes[pid])]
+    return list(_identified(found - {os.getpid()}))
+
+
+def _look(pid: int) -> tuple[int, str]:
+    """A process's parent and its marker."""
+    process = psutil.Process(pid)
+    parent = process.ppid()
+    try:
+        return parent, process.environ().get(MARKER, "")
+    except (psutil.Error, OSError):
+        return parent, ""
+
+
+def _look_linux(pid: int) -> tuple[int, str]:
+    """The same in a tenth of the time: a machine has many processes, and nearly all of them are not ours."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        parent = int(file.read().rpartition(b") ")[2].split(maxsplit=2)[1])
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            entries = b"\0" + file.read()
+    except OSError:
+        return parent, ""
+    _, _, rest = entries.partition(_ENTRY)
+    return parent, rest.partition(b"\0")[0].decode(errors="replace")
+
+
+def _identified(pids: Iterable[int]) -> Iterable[psutil.Process]:
+    for pid in sorted(pids):
+        try:
+            process = psutil.Process(pid)
+        except psutil.Error:
+            continue
+        if _alive(process):
+            yield process
 
 
 def _descendants(roots: set[int], parents: Mapping[int, int]) -> set[int]:
@@ -78,14 +110,6 @@ def _descendants(roots: set[int], parents: Mapping[int, int]) -> set[int]:
                 found.add(child)
                 pending.append(child)
     return found
-
-
-def _marked(process: psutil.Process, marker: str) -> bool:
-    try:
-        value = process.environ().get(MARKER, "")
-    except (psutil.Error, OSError):
-        return False
-    return value == marker or (marker.endswith(":") and value.startswith(marker))
 
 
 def _alive(process: psutil.Process) -> bool:

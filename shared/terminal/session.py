@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import anyio
 
@@ -182,6 +183,7 @@ class Session:
         failed = begun is not None and begun.done() and begun.exception() is not None
         if begun is None or failed or (again and self._seat.scrollback.ended and begun.done()):
             begun = self._beginning = asyncio.get_running_loop().create_task(self._start_shell())
+            begun.add_done_callback(_seen)
         await asyncio.shield(begun)
         self._check_open()
 
@@ -236,7 +238,14 @@ async def _unless_cancelled(job: asyncio.Task[CommandResult], stop: asyncio.Even
         stop.set()
         with anyio.CancelScope(shield=True):
             await asyncio.wait({job})
+        _seen(job)
         raise
+
+
+def _seen(task: "asyncio.Task[Any]") -> None:
+    """Whoever waited for it may have left; its failure is not to be reported as one that nobody saw."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _rendered(screen: Screen, text: str, cols: int, rows: int) -> list[str]:

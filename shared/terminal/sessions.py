@@ -11,7 +11,7 @@ from typing import Self
 
 import anyio
 
-from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget
+from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget, invalid_field
 from shared.domain.terminal import CommandResult
 from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited
 from shared.terminal.channel import Channel, Command, Opener, OutputListener, Seat
@@ -223,5 +223,4 @@ class _Slots:
 
 
 def _too_much(field: str, most: float) -> InvalidInput:
-    reason = f"must be at most {most:g}" if most < 1e6 else f"must be at most {most:.0f}"
-    return InvalidInput(f"'{field}' is not valid: {reason}.", details={"fields": [{"field": field, "reason": reason}]})
+    return invalid_field(field, f"must be at most {most:.0f}")

@@ -8,7 +8,7 @@ from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, Unsupported
 from shared.terminal import addresses
 from shared.terminal.channel import Channel, Command, Seat
-from shared.terminal.telnet_negotiation import Negotiation
+from shared.terminal.telnet_negotiation import MAX_REQUESTS, Negotiation
 
 MAX_PENDING = 1024 * 1024
 
@@ -85,11 +85,10 @@ class TelnetChannel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         text, reply = self._negotiation.receive(data)
         self._seat.scrollback.feed(text)
-        if reply and self._transport is not None:
-            if self._transport.get_write_buffer_size() > MAX_PENDING:
-                self._transport.abort()  # it asks on and on, and does not read the answers
-            else:
-                self._transport.write(reply)
+        if self._transport is not None and reply:
+            self._transport.write(reply)
+        if self._transport is not None and self._negotiation.requests > MAX_REQUESTS:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()

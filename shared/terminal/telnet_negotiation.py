@@ -11,6 +11,8 @@ THEIRS = frozenset({BINARY, ECHO, SUPPRESS_GO_AHEAD})
 """What we let the other side do."""
 
 MAX_SUBNEGOTIATION = 1024
+MAX_REQUESTS = 1000
+"""More than any honest host makes in the life of a connection."""
 
 _REQUESTS = frozenset({DO, DONT, WILL, WONT})
 
@@ -21,6 +23,7 @@ class Negotiation:
     def __init__(self, *, cols: int, rows: int, terminal_type: str = "xterm-256color") -> None:
         self.ours: set[int] = set()
         self.theirs: set[int] = set()
+        self.requests = 0
         self._cols = cols
         self._rows = rows
         self._terminal_type = terminal_type.encode("ascii")
@@ -96,6 +99,7 @@ class Negotiation:
             self._subnegotiation.append(byte)
 
     def _negotiate(self, command: int, option: int, reply: bytearray) -> None:
+        self.requests += 1
         allowed, active = (OURS, self.ours) if command in (DO, DONT) else (THEIRS, self.theirs)
         yes, no = (WILL, WONT) if command in (DO, DONT) else (DO, DONT)
         if command in (DONT, WONT):
@@ -111,6 +115,7 @@ class Negotiation:
                 reply += self._window_size()
 
     def _answer(self, message: bytes, reply: bytearray) -> None:
+        self.requests += 1
         if message[:2] == bytes((TERMINAL_TYPE, SEND)) and TERMINAL_TYPE in self.ours:
             reply += bytes((IAC, SB, TERMINAL_TYPE, IS)) + self._terminal_type + bytes((IAC, SE))
 

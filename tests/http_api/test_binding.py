@@ -1,7 +1,6 @@
 import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
-from typing import Any as Gateway
 
 import httpx
 import orjson
@@ -12,6 +11,7 @@ from http_api.context import exchange_of
 from shared.domain.identity import LOCAL, Caller
 from shared.domain.wire import Wire
 from shared.errors import Conflict
+from shared.gateway import Gateway
 from shared.operations.operation import Operation
 from tests.support.http_stack import client, error_of, layers
 

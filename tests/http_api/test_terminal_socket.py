@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from http_api.context import exchange_of
-from http_api.terminal_socket import PATH, terminal_socket
+from http_api.terminal_socket import PATH, TerminalSocket
 from shared.domain.identity import LOCAL, Caller
 from shared.domain.targets import LocalTarget
 from shared.terminal.local import LocalShells
@@ -34,7 +34,7 @@ class Attaching:
         self.sessions = sessions
 
     def attach(self, query: str = "", *, session_id: str | None = None, **options: Any) -> connect:
-        path = PATH.replace("{sessionId}", session_id or self.session.id)
+        path = PATH.replace("{id}", session_id or self.session.id)
         return connect(f"{self.url}{path}{query}", open_timeout=5, close_timeout=1, **options)
 
 
@@ -54,7 +54,7 @@ async def attaching(caller: Caller = LOCAL, *, scrollback: int = 1024 * 1024) ->
 
             return application
 
-        app = layers((), mounted=[WebSocketRoute(PATH, terminal_socket(gateway))], inner=as_caller)
+        app = layers((), mounted=[WebSocketRoute(PATH, TerminalSocket(gateway))], inner=as_caller)
         async with serving(app) as server:
             yield Attaching(server.url, session, sessions)
 
@@ -139,7 +139,9 @@ async def test_a_client_is_told_when_the_session_is_closed() -> None:
     [
         ("{", 1008, "The message is not valid JSON."),
         ("[]", 1008, "'type' is not valid"),
+        ("5", 1008, "'type' is not valid"),
         ('{"type":"nonsense"}', 1008, "'type' is not valid"),
+        ('{"type":["input"]}', 1008, "'type' is not valid"),
         ('{"type":"input"}', 1008, "'data' is not valid"),
         ('{"type":"input","data":5}', 1008, "'data' is not valid"),
         ('{"type":"input","data":"x","more":1}', 1008, "'more' is not valid"),

@@ -100,15 +100,14 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a fresh database with the schema in it, of either kind."""
     if request.param == "sqlite":
         path = tmp_path / "gateway.sqlite3"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
+        return f"sqlite:///{path}"
     server: PostgresServer = request.getfixturevalue("postgres")
-    yield server.cleaned()
+    return server.cleaned()
 
 
 @pytest.fixture

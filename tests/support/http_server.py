@@ -63,7 +63,17 @@ async def serving(
         await asyncio.wait_for(ready.wait(), 5)
         yield Running(listener.getsockname()[1], server)
     finally:
-        server.stop()
-        server.force_exit = True
-        await asyncio.wait_for(task, 5)
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+        await _abandon(server)
         listener.close()
+
+
+async def _abandon(server: Server) -> None:
+    """End at once what a graceful end would wait for."""
+    for listening in server.servers:
+        listening.close()
+    for connection in tuple(server.server_state.connections):
+        connection.transport.abort()
+    if server.server_state.tasks:
+        await asyncio.wait(server.server_state.tasks, timeout=5)

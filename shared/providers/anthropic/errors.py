@@ -17,7 +17,7 @@ from shared.errors import (
     UpstreamThrottled,
     UpstreamTimeout,
 )
-from shared.providers.openai.errors import retry_after
+from shared.providers import retry_after as waits
 
 MAX_DETAIL = 500
 SECRET = re.compile(r"\bsk-[\w-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
@@ -74,7 +74,7 @@ def from_response(
     """The failure that an error answer means. `secret` is the key that was sent: it is never repeated."""
     request_id = headers.get("request-id", "")
     return classify(
-        provider, status, _error(body), retry_after=retry_after(headers), request_id=request_id, secret=secret
+        provider, status, _error(body), retry_after=waits.seconds(headers), request_id=request_id, secret=secret
     )
 
 

@@ -54,6 +54,7 @@ class StreamDecoder:
         self._splitter = EventSplitter()
         self._committed = False
         self._finished = False
+        self._failure: UpstreamError | None = None
         self._final: dict[str, Any] | None = None
         self._rename: tuple[bytes, bytes] | None = None
 
@@ -68,6 +69,8 @@ class StreamDecoder:
     def finish(self) -> Chunk:
         """The last chunk, with the usage. Raises UpstreamError when the stream broke off before its end."""
         last = self._take_apart(self._splitter.finish())
+        if self._failure is not None:
+            raise self._failure
         if not self.done and not self._finished:
             raise UpstreamError(f"{self._provider} broke off in the middle of its answer.")
         return Chunk(last.data, content=last.content, final=self._final)
@@ -82,7 +85,13 @@ class StreamDecoder:
             if data == DONE:
                 self.done = True
                 continue
-            parsed = self._parsed(data)
+            try:
+                parsed = self._parsed(data)
+            except UpstreamError as error:
+                if not (self._committed and kept):
+                    raise
+                self._failure, self.done = error, True  # what came before it in this block goes out first
+                continue
             if self._is_usage_only(parsed):
                 continue
             content = self._has_content(parsed) or content

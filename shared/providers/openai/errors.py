@@ -1,7 +1,5 @@
 """An OpenAI-compatible provider's failures, classified by status and structured code, never by message text."""
 
-import email.utils
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,18 +14,18 @@ from shared.errors import (
     UpstreamThrottled,
     UpstreamTimeout,
 )
+from shared.providers import retry_after as waits
 
 CONTEXT_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
 QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 THROTTLE_CODES = frozenset({"rate_limit_exceeded", "rate_limit_error", "too_many_requests"})
 AUTH_CODES = frozenset({"invalid_api_key", "authentication_error", "permission_error"})
-MAX_RETRY_AFTER = 86_400.0
 MAX_DETAIL = 500
 
 
 def from_response(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
     """The failure that an error answer means."""
-    return classify(provider, status, error_object(body), retry_after=retry_after(headers))
+    return classify(provider, status, error_object(body), retry_after=waits.seconds(headers))
 
 
 def from_event(provider: str, error: Any) -> UpstreamError:
@@ -80,21 +78,6 @@ def classify(
     if status in (400, 405, 409, 413, 415, 422):
         return UpstreamBadRequest(f"{what}: it does not accept this request.", status=status, details=details)
     return UpstreamError(f"{what}.", status=status, details=details, retry_after=retry_after)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        moment = email.utils.parsedate_tz(value)
-        if moment is None:
-            return None
-        seconds = email.utils.mktime_tz(moment) - time.time()
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if seconds == seconds else None
 
 
 def _details(error: Mapping[str, Any]) -> str:

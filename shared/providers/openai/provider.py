@@ -1,7 +1,7 @@
 """A provider that speaks the OpenAI dialect: the caller's payload goes through, the answer's bytes come back."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 
 import orjson
 
@@ -29,6 +29,7 @@ class OpenAICompatible:
         needs_key: bool = True,
         headers: Mapping[str, str] | None = None,
         renames: tuple[tuple[str, str], ...] = (),
+        message_fields_refused: frozenset[str] = frozenset(),
         probe_path: str = "/models",
         reports_cost: bool = False,
     ) -> None:
@@ -38,6 +39,7 @@ class OpenAICompatible:
         self._client = client
         self._configured = bool(api_key) or not needs_key
         self._renames = renames
+        self._message_fields_refused = message_fields_refused
         self._probe_path = probe_path
         self._headers = {"Content-Type": "application/json", "User-Agent": "ai-mcp-gateway", **(headers or {})}
         if api_key:
@@ -68,7 +70,8 @@ class OpenAICompatible:
         async with self._post(model, request, timeouts) as exchange:
             if exchange.status != 200:
                 raise await self._failure(exchange)
-            yield self._chunks(exchange, StreamDecoder(self.name, model.api_model_name))
+            async with aclosing(self._chunks(exchange, StreamDecoder(self.name, model.api_model_name))) as chunks:
+                yield chunks
 
     async def probe(self) -> Probe:
         """Ask for the list of models."""
@@ -88,7 +91,12 @@ class OpenAICompatible:
         """Nothing to free: the client is shared."""
 
     def _post(self, model: Model, request: ChatRequest, timeouts: Timeouts) -> Exchange:
-        body = encode.body(request, model.api_model_name, renames=self._renames)
+        body = encode.body(
+            request,
+            model.api_model_name,
+            renames=self._renames,
+            message_fields_refused=self._message_fields_refused,
+        )
         return self._client.post(
             self.base_url + "/chat/completions", headers=self._headers, body=body, timeouts=timeouts
         )
@@ -97,7 +105,7 @@ class OpenAICompatible:
         body = await exchange.read(MAX_ERROR_BYTES)
         return errors.from_response(self.name, exchange.status, exchange.headers, body)
 
-    async def _chunks(self, exchange: Exchange, decoder: StreamDecoder) -> AsyncIterator[Chunk]:
+    async def _chunks(self, exchange: Exchange, decoder: StreamDecoder) -> AsyncGenerator[Chunk]:
         if not exchange.headers.get("content-type", "").startswith("text/event-stream"):
             raise errors.from_response(self.name, 200, exchange.headers, await exchange.read(MAX_ERROR_BYTES))
         async for block in exchange.blocks():

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from shared.domain.targets import SshTarget
+from shared.domain.targets import SshTarget, invalid_field
 from shared.domain.terminal import CommandResult
-from shared.errors import InvalidInput, TerminalError
+from shared.errors import TerminalError
 from shared.terminal.channel import Command, Seat
 from shared.terminal.environment import INTERACTIVE, NON_INTERACTIVE
 from shared.terminal.process_tree import MARKER
@@ -24,8 +24,8 @@ Connection = asyncssh.SSHClientConnection
 OpenChannel = asyncssh.SSHClientChannel[bytes]
 
 OPEN_TIMEOUT = 10
-REAP_TIMEOUT = 5
-CLOSE_TIMEOUT = 2
+REAP_TIMEOUT = 4
+CLOSE_TIMEOUT = 1
 MAX_PENDING_INPUT = 1024 * 1024
 MAX_LINGERING = 4
 MAX_SCRIPT = 128 * 1024 - 512
@@ -41,7 +41,7 @@ class SshChannel:
         self._jump = jump
         self._first_env = {**NON_INTERACTIVE, **target.env}
         self._state = RemoteState(cwd=target.cwd or "")
-        self._used = False
+        self._jobs = 0
         self._lingering: deque[OpenChannel] = deque()
         self._shell: OpenChannel | None = None
         self._loss = asyncio.get_running_loop().create_task(self._notice_loss())
@@ -54,18 +54,18 @@ class SshChannel:
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""
         nonce = token_hex(16)
-        marker = f"{self._seat.marker}:{nonce}"
+        self._jobs += 1
+        marker = f"{self._seat.marker}:{self._jobs:09d}"  # of one length, since they are looked for by their beginning
         run = CommandRun(command, nonce)
         channel = await self._open(run, self._script(command, marker, nonce), stop=stop)
-        self._used = True
         _give(channel, command.stdin)
         if not await run.ended(stop, command.timeout):
             await self._reap(channel, marker, nonce)
             await _within(run.over.wait(), CLOSE_TIMEOUT)
             channel.abort()
-            return self._result(run, timed_out=not stop.is_set())
+            return self._result(command, run, timed_out=not stop.is_set())
         self._leave(channel, run)
-        return self._result(run, timed_out=False)
+        return self._result(command, run, timed_out=False)
 
     async def start(self) -> None:
         """Start the login shell on a terminal."""
@@ -101,8 +101,8 @@ class SshChannel:
         if self._shell is not None and not self._shell.is_closing():
             self._shell.send_signal("HUP")
             self._shell.close()
-        if self._used and self.connected:
-            await self._run_reaper(remote_shell.reaper(f"{self._seat.marker}:"))
+        if self._jobs and self.connected:
+            await _within(self._run_reaper(remote_shell.reaper(f"{self._seat.marker}:")), REAP_TIMEOUT)
         for connection in (self._connection, self._jump):
             if connection is not None:
                 connection.close()
@@ -116,9 +116,8 @@ class SshChannel:
             state = RemoteState(_joined(state.cwd, command.cwd), state.umask, state.exports)
         env = {**({} if state.exports else self._first_env), **command.env}
         script = remote_shell.script(command.text, state, env, marker=marker, nonce=nonce)
-        if len(script.encode("utf-8", errors="surrogateescape")) > MAX_SCRIPT:
-            reason = "is too long for an SSH host; pass long text as 'stdin'"
-            raise InvalidInput(f"'command' {reason}.", details={"fields": [{"field": "command", "reason": reason}]})
+        if len(script) > MAX_SCRIPT:
+            raise invalid_field("command", "is too long for an SSH host; pass long text as 'stdin'")
         return script
 
     async def _open(
@@ -133,6 +132,12 @@ class SshChannel:
         try:
             channel, _ = await _unless(stop, asyncio.wait_for(opening, OPEN_TIMEOUT))
         except (asyncssh.Error, OSError) as error:
+            if self.connected and isinstance(error, asyncssh.ChannelOpenError):
+                raise TerminalError(
+                    "The host does not run this: it refuses another command or shell on the connection.",
+                    code="channel_refused",
+                    operator_detail=str(error),
+                ) from error
             raise _lost(str(error)) from error
         return channel
 
@@ -151,7 +156,7 @@ class SshChannel:
             channel.send_signal("TERM")
         except OSError:
             return
-        await self._run_reaper(remote_shell.reaper(marker, nonce=nonce))
+        await _within(self._run_reaper(remote_shell.reaper(marker, nonce=nonce)), REAP_TIMEOUT)
 
     async def _run_reaper(self, script: str) -> None:
         run = QuietRun()
@@ -159,10 +164,12 @@ class SshChannel:
             channel = await self._open(run, script)
         except TerminalError:
             return
-        await _within(run.over.wait(), REAP_TIMEOUT)
+        await run.over.wait()
         channel.close()
 
-    def _result(self, run: CommandRun, *, timed_out: bool) -> CommandResult:
+    def _result(self, command: Command, run: CommandRun, *, timed_out: bool) -> CommandResult:
+        if run.gone and command.cwd:
+            raise invalid_field("cwd", "there is no such directory")
         if run.gone:
             gone = self._state.cwd
             self._state = RemoteState("~", self._state.umask, self._state.exports)

@@ -9,8 +9,8 @@ from typing import Any
 import asyncssh
 from asyncssh.public_key import get_default_public_key_algs
 
-from shared.domain.targets import SshLogin
-from shared.errors import GatewayError, InvalidInput, TerminalError
+from shared.domain.targets import SshLogin, invalid_field
+from shared.errors import GatewayError, TerminalError
 from shared.terminal.ssh.host_keys import HostKeyGuard
 from shared.terminal.ssh.known_hosts import HostKey
 
@@ -97,7 +97,7 @@ def _options(
             keepalive_count_max=KEEPALIVE_MISSES,
         )
     except ValueError as error:  # a user name that SSH cannot carry
-        raise _bad("username", "has characters that are not allowed in it") from error
+        raise invalid_field("username", "has characters that are not allowed in it") from error
 
 
 async def _agent_keys(agent: asyncssh.SSHAgentClient, path: str, *, required: bool) -> Sequence[Any]:
@@ -140,9 +140,11 @@ def _private_key(text: str, passphrase: str | None) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(text, passphrase)
     except asyncssh.KeyEncryptionError as error:
-        raise _bad("passphrase", "does not open the private key") from error
+        raise invalid_field("passphrase", "does not open the private key") from error
     except asyncssh.KeyImportError as error:
-        raise _bad("privateKey", "is not a private key in PEM or OpenSSH form, or needs a 'passphrase'") from error
+        raise invalid_field(
+            "privateKey", "is not a private key in PEM or OpenSSH form, or needs a 'passphrase'"
+        ) from error
 
 
 def _methods(keys: bool, password: bool) -> list[str]:
@@ -154,7 +156,3 @@ def _key_algorithms(known: Sequence[HostKey]) -> list[str]:
     every = [name.decode() for name in get_default_public_key_algs()]
     types = {key.type for key in known}
     return sorted(every, key=lambda name: not (name in types or ("ssh-rsa" in types and name.startswith("rsa-"))))
-
-
-def _bad(name: str, reason: str) -> InvalidInput:
-    return InvalidInput(f"'{name}' is not valid: {reason}.", details={"fields": [{"field": name, "reason": reason}]})

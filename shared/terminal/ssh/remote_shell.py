@@ -16,6 +16,7 @@ MAX_STATE = 48 * 1024
 
 GONE = "directory gone"
 _OWN = "__mcp_gateway_"
+_PORTABLE = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "'\"\\$`!%"} | {ord("%"): "%%"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,7 @@ def _directory(path: str) -> str:
 
 
 def _portable(shell_script: str) -> str:
-    """A script as one word that even csh and fish take literally: what they would read is written in octal."""
-    escaped = "".join(
-        f"\\{ord(found):03o}" if found in "'\"\\$`!\n\t" else "%%" if found == "%" else found for found in shell_script
-    )
+    """A script as one word of ASCII that even csh and fish take literally: what they would read is written in octal."""
+    encoded = shell_script.encode("utf-8", errors="surrogateescape")
+    escaped = "".join(_PORTABLE.get(byte) or f"\\{byte:03o}" for byte in encoded)
     return f'exec /bin/sh -c \'eval "$(printf "{escaped}")"\''

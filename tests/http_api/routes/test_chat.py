@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-from typing import Any as Gateway
 
 import httpx
 import orjson
@@ -17,6 +16,7 @@ from http_api.context import exchange_of
 from http_api.metrics import Metrics
 from http_api.routes.chat import PATH, chat_route
 from shared.domain.identity import LOCAL, Caller
+from shared.gateway import Gateway
 from tests.support.chat_stack import ChatStack, chat_stack
 from tests.support.http_server import serving
 from tests.support.http_stack import client, error_of, layers
@@ -164,40 +164,39 @@ async def test_options_may_come_in_a_header_and_the_body_wins(
         assert f"{limit} ms" in error_of(answer)["error"]
 
 
-@pytest.mark.parametrize("header", ["", "{", "[]", "1", '{"nonsense": 1}', '{"timeoutMs": "5"}', '{"maxLayer": "L9"}'])
-async def test_wrong_options_in_the_header_are_refused(tmp_path: Path, header: str) -> None:
+async def test_wrong_options_in_the_header_are_refused(tmp_path: Path) -> None:
     async with chatting(tmp_path) as (http, stack):
-        answer = await http.post(PATH, json=HELLO, headers={"x-gateway-options": header})
-        assert answer.status_code == 400
-        assert error_of(answer)["details"]["fields"]
+        for header in ("", "{", "[]", "1", '{"nonsense": 1}', '{"timeoutMs": "5"}', '{"maxLayer": "L9"}'):
+            answer = await http.post(PATH, json=HELLO, headers={"x-gateway-options": header})
+            assert answer.status_code == 400, header
+            assert error_of(answer)["details"]["fields"]
         assert stack.server.requests == 0
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"{}",
-        b'{"messages": []}',
-        b'{"messages": "hi"}',
-        b'{"messages": [{"role": "user"}]}',
-        b'{"messages": [{"role": "user", "content": "a\\u0000b"}]}',
-        b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
-        b'{"messages": [{"role": "user", "content": "hi"}], "stream": "yes"}',
-        b'{"messages": [{"role": "user", "content": "hi"}], "temperature": NaN}',
-        b'{"messages": [{"role": "user", "content": "hi"}], "n": 1e99}',
-        b'{"messages": [{"role": "user", "content": "hi"}], "gateway": []}',
-        b'{"messages": [{"role": "user", "content": "hi"}], "x": ' + b"[" * 300 + b"]" * 300 + b"}",
-    ],
-    ids=range(14),
+BAD_BODIES = (
+    b"",
+    b"{",
+    b"[]",
+    b"{}",
+    b'{"messages": []}',
+    b'{"messages": "hi"}',
+    b'{"messages": [{"role": "user"}]}',
+    b'{"messages": [{"role": "user", "content": "a\\u0000b"}]}',
+    b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
+    b'{"messages": [{"role": "user", "content": "hi"}], "stream": "yes"}',
+    b'{"messages": [{"role": "user", "content": "hi"}], "temperature": NaN}',
+    b'{"messages": [{"role": "user", "content": "hi"}], "n": 1e99}',
+    b'{"messages": [{"role": "user", "content": "hi"}], "gateway": []}',
+    b'{"messages": [{"role": "user", "content": "hi"}], "x": ' + b"[" * 300 + b"]" * 300 + b"}",
 )
-async def test_a_wrong_body_reaches_no_provider(tmp_path: Path, body: bytes) -> None:
+
+
+async def test_a_wrong_body_reaches_no_provider(tmp_path: Path) -> None:
     async with chatting(tmp_path) as (http, stack):
-        answer = await http.post(PATH, content=body, headers={"content-type": "application/json"})
-        assert answer.status_code == 400
-        assert error_of(answer)["details"]["fields"][0]["reason"]
+        for body in BAD_BODIES:
+            answer = await http.post(PATH, content=body, headers={"content-type": "application/json"})
+            assert answer.status_code == 400, body
+            assert error_of(answer)["details"]["fields"][0]["reason"]
         assert stack.server.requests == 0
 
 

@@ -13,6 +13,7 @@ from shared.errors import UpstreamError, UpstreamTimeout
 from shared.providers import embedded_child as module
 from shared.providers.embedded_child import Child, Launch, environment
 from tests.support.embedded_scripts import ENDS_WITH_STDIN, script
+from tests.support.waiting import until
 
 LAUNCH = Launch(weights=Path("/nowhere"), alias="tiny", context=128, slots=1, idle_seconds=1)
 

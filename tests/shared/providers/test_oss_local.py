@@ -125,23 +125,29 @@ def chat(**more: Any) -> ChatRequest:
 
 
 async def test_a_model_goes_to_the_server_that_lists_it(tmp_path: Path) -> None:
-    async with table_server(OLLAMA) as ollama, table_server(VLLM) as vllm:
-        async with local(tmp_path, Candidate(ollama.root), Candidate(vllm.root)) as it:
-            assert not it.provider.serves(model("qwen3:8b"))
-            await it.provider.probe()
-            assert it.provider.serves(model("qwen3:8b"))
-            assert not it.provider.serves(model("nomic-embed-text:latest"))
-            assert (await it.complete("qwen3:8b")) == {"by": f"{ollama.root}/v1", "key": ""}
-            assert (await it.stream("Qwen/Qwen3-32B")) == [f"{vllm.root}/v1".encode()]
-            await it.complete("llama3.2")
-            assert len(it.clients) == 2
+    async with (
+        table_server(OLLAMA) as ollama,
+        table_server(VLLM) as vllm,
+        local(tmp_path, Candidate(ollama.root), Candidate(vllm.root)) as it,
+    ):
+        assert not it.provider.serves(model("qwen3:8b"))
+        await it.provider.probe()
+        assert it.provider.serves(model("qwen3:8b"))
+        assert not it.provider.serves(model("nomic-embed-text:latest"))
+        assert (await it.complete("qwen3:8b")) == {"by": f"{ollama.root}/v1", "key": ""}
+        assert (await it.stream("Qwen/Qwen3-32B")) == [f"{vllm.root}/v1".encode()]
+        await it.complete("llama3.2")
+        assert len(it.clients) == 2
     assert all(client.closed for client in it.clients)
 
 
 async def test_a_probe_lists_what_was_found_and_by_whom(tmp_path: Path) -> None:
-    async with table_server(OLLAMA) as ollama, table_server(LM_STUDIO) as studio:
-        async with local(tmp_path, Candidate(ollama.root), Candidate(studio.root), mode="auto") as it:
-            probe = await it.provider.probe()
+    async with (
+        table_server(OLLAMA) as ollama,
+        table_server(LM_STUDIO) as studio,
+        local(tmp_path, Candidate(ollama.root), Candidate(studio.root), mode="auto") as it,
+    ):
+        probe = await it.provider.probe()
     assert probe.healthy
     assert probe.models is not None
     assert [(found.name, found.served_by.split(" ")[0]) for found in probe.models] == [
@@ -155,12 +161,15 @@ async def test_a_probe_lists_what_was_found_and_by_whom(tmp_path: Path) -> None:
 
 
 async def test_a_model_on_two_servers_is_listed_once_and_asked_of_the_preferred(tmp_path: Path) -> None:
-    async with table_server(VLLM) as first, table_server(VLLM) as second:
-        async with local(tmp_path, Candidate(second.root), Candidate(first.root)) as it:
-            probe = await it.provider.probe()
-            assert probe.models is not None
-            assert len(probe.models) == 1
-            assert (await it.complete("Qwen/Qwen3-32B"))["by"] == f"{second.root}/v1"
+    async with (
+        table_server(VLLM) as first,
+        table_server(VLLM) as second,
+        local(tmp_path, Candidate(second.root), Candidate(first.root)) as it,
+    ):
+        probe = await it.provider.probe()
+        assert probe.models is not None
+        assert len(probe.models) == 1
+        assert (await it.complete("Qwen/Qwen3-32B"))["by"] == f"{second.root}/v1"
 
 
 async def test_a_server_with_the_embedded_models_name_is_preferred(tmp_path: Path) -> None:
@@ -296,6 +305,20 @@ async def test_a_fault_of_a_living_embedded_process_is_the_callers_to_see(
         assert len(it.children) == 1
 
 
+async def test_turned_off_and_on_again_it_works_as_before(tmp_path: Path) -> None:
+    async with table_server(VLLM) as vllm, local(tmp_path, Candidate(vllm.root), mode="auto") as it:
+        await it.provider.probe()
+        await it.complete(MODEL.name)
+        await it.complete("Qwen/Qwen3-32B")
+        await it.provider.aclose()
+        with pytest.raises(UpstreamError, match="is stopping"):
+            await it.complete(MODEL.name)
+        assert (await it.provider.probe()).healthy
+        assert await it.complete(MODEL.name)
+        assert await it.complete("Qwen/Qwen3-32B")
+        assert len(it.children) == 2
+
+
 async def test_it_is_started_at_once_where_that_is_wanted(tmp_path: Path) -> None:
     async with local(tmp_path, mode="start") as it:
         assert (await it.provider.probe()).healthy
@@ -337,12 +360,12 @@ async def test_through_the_real_client_the_real_embedded_model_answers_streams_a
         connect=lambda url, key: OpenAICompatible("oss-local", url, key, client),
     )
     ours = model(MODEL.name)
-    answer = await provider.complete(ours, chat(max_tokens=20), TIMEOUTS)
+    answer = await provider.complete(ours, chat(max_tokens=12), TIMEOUTS)
     assert "Paris" in answer.payload["choices"][0]["message"]["content"]
     assert answer.usage is not None
     assert answer.usage.completion > 0
     os.kill(int(embedded.state.detail.split()[-1]), signal.SIGKILL)
-    async with provider.stream(ours, chat(stream=True, max_tokens=20), TIMEOUTS) as chunks:
+    async with provider.stream(ours, chat(stream=True, max_tokens=12), TIMEOUTS) as chunks:
         parts = [chunk async for chunk in chunks]
     assert b"Paris" in b"".join(part.data for part in parts)
     assert parts[-1].final is not None

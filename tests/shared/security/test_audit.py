@@ -236,5 +236,40 @@ async def test_while_the_database_is_away_nothing_that_needs_a_trace_may_begin(p
         (logged,) = logs
         assert logged["log_level"] == "error"
         assert logged["entry"]["details"] == {"command": f"ls --password {MASK}"}
+        with pytest.raises(Unavailable):
+            await trail.require()
+
+
+async def test_a_database_found_away_by_others_is_enough_to_refuse(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    async with Database(url) as database:
+        trail = AuditTrail(database, now, Redactor())
+        postgres.drop(url)
+        assert not await database.ping()
         with pytest.raises(Unavailable, match="audit"):
             await trail.require()
+
+
+async def test_after_a_gap_the_trail_says_how_much_is_missing(trail: AuditTrail, database: Database) -> None:
+    def rename(old: str, new: str) -> None:
+        database.run_sync(lambda session: session.connection().exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    await trail.record(ANNA, "before", {}, "ok")
+    rename("audit", "gone")
+    with capture_logs():
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await trail.record(ANNA, "lost", {}, "ok")
+    with pytest.raises(Unavailable):
+        await trail.require()
+    rename("gone", "audit")
+    await trail.require()
+    await trail.require()
+    await trail.record(ANNA, "after", {}, "ok")
+    entries = (await trail.query(AuditQuery())).entries
+    assert [(entry.action, entry.details) for entry in reversed(entries)] == [
+        ("before", {}),
+        ("audit_gap", {"lost": 2}),
+        ("after", {}),
+    ]
+    assert (await trail.verify()).valid

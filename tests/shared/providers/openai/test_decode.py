@@ -111,6 +111,15 @@ def test_an_error_event_is_a_failure_wherever_it_comes() -> None:
         decode([half, error])
 
 
+def test_text_before_an_error_in_the_same_block_is_not_lost() -> None:
+    decoder = StreamDecoder("openai", "gpt-x")
+    decoder.feed(b"data: " + orjson.dumps(EVENTS[1]) + b"\n\n")
+    chunk = decoder.feed(b"data: " + orjson.dumps(EVENTS[1]) + b'\n\ndata: {"error": {"code": 503}}\n\n')
+    assert text_of([chunk]) == "Hé"
+    with pytest.raises(UpstreamError, match="503"):
+        decoder.finish()
+
+
 def test_an_event_that_is_not_json_is_a_failure() -> None:
     with pytest.raises(UpstreamError, match="not JSON"):
         decode([b"data: {nonsense\n\n"])
@@ -175,14 +184,6 @@ def test_failures_are_told_apart_by_status_and_code(
     found = errors.from_response("openai", status, {}, orjson.dumps({"error": error}))
     assert type(found) is kind
     assert found.status == status
-
-
-def test_retry_after_is_read_as_seconds_or_date() -> None:
-    assert errors.retry_after({"retry-after": "7"}) == 7
-    assert errors.retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
-    assert errors.retry_after({"retry-after": "soon"}) is None
-    assert errors.retry_after({"retry-after": "nan"}) is None
-    assert errors.retry_after({}) is None
 
 
 def test_a_refused_key_is_not_echoed() -> None:

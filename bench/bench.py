@@ -1,0 +1,167 @@
+"""Measure the gateway against the barest proxies one could write, and write bench/results.md.
+
+Everything runs on loopback, in interleaved rounds, so that the ratios hold on any machine. About two minutes.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import load
+import report
+import starts
+from load import Sample
+from mock_upstream import STREAM_TOKENS
+from processes import Cores, on_core
+from report import Memory, Phases, Results
+from targets import Target, targets
+
+CONNECTIONS = 64
+SETTLE_SECONDS = 0.7
+"""What a server still does after its last answer (the ledger's rows are written within half a second) counts too."""
+
+ENDURANCE_REQUESTS = 50_000
+ENDURANCE_SECONDS = 20.0
+
+
+def main() -> None:
+    """Measure, show, and write it down."""
+    options = _options()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    began = time.perf_counter()
+    cores = Cores.found()
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name, on_core(cores.load):
+        folder = Path(name)
+        say("starting the processes, and checking that each answers rightly …")
+        with targets(folder, cores) as found:
+            results = measured(found, cores, options.rounds, options.seconds)
+        say("starting `serve` and `stdio` over and over …")
+        results.starts = starts.starts(folder, cores)
+    results.took_seconds = time.perf_counter() - began
+    text = report.rendered(results)
+    options.out.write_text(text, "utf-8")
+    print(text)
+    if results.faults:
+        sys.exit("error: some answers were wrong; the figures mean nothing")
+
+
+def measured(found: list[Target], cores: Cores, rounds: int, seconds: float) -> Results:
+    """All targets in turn, round after round; then what only the gateway is asked for."""
+    ready = {target.name: target.child.rss_mib() for target in found}
+    results = Results(cores=cores)
+    for number in range(rounds):
+        shift = number % len(found)
+        results.rounds.append({})
+        for target in found[shift:] + found[:shift]:
+            say(f"round {number + 1} of {rounds}: {target.name}")
+            results.rounds[-1][target.name] = phases_of(target, seconds)
+    gateway = found[-1]
+    say("running commands …")
+    results.commands = starts.commands(gateway.port, cores)
+    say(f"going on until the gateway has had {ENDURANCE_REQUESTS} requests …")
+    before = gateway.child.rss_mib()
+    served = endure(gateway, already=sum(each["gateway"].served for each in results.rounds))
+    results.memory = {name: Memory(mib, 0.0) for name, mib in ready.items()}
+    for target in found:
+        results.memory[target.name] = Memory(ready[target.name], target.child.rss_mib())
+    results.endurance = report.Endurance(served, before, gateway.child.rss_mib())
+    return results
+
+
+def phases_of(target: Target, seconds: float) -> Phases:
+    """One target in one round."""
+    whole = load.chat(target.port, "mock", stream=False, key=target.key)
+    burst = load.chat(target.port, "mock", stream=True, key=target.key)
+    paced = load.chat(target.port, "mock-paced", stream=True, key=target.key)
+    one, _ = metered(target, whole, load.fault_of_chat, connections=1, seconds=seconds / 2, warm_seconds=0.2)
+    many, many_cpu = metered(
+        target, whole, load.fault_of_chat, connections=CONNECTIONS, seconds=seconds, warm_seconds=0.3
+    )
+    streams, streams_cpu = metered(target, paced, load.fault_of_stream, connections=CONNECTIONS, each=1)
+    fast, fast_cpu = metered(
+        target, burst, load.fault_of_stream, connections=CONNECTIONS, seconds=seconds / 2, warm_seconds=0.3
+    )
+    return Phases(
+        one=one,
+        many=many,
+        paced=streams,
+        burst=fast,
+        many_cpu=many_cpu,
+        paced_cpu=streams_cpu,
+        burst_cpu=fast_cpu,
+        stream_tokens=STREAM_TOKENS,
+    )
+
+
+def metered(
+    target: Target,
+    request: bytes,
+    fault_of: Callable[[int, bytes], str | None],
+    *,
+    connections: int,
+    seconds: float = 0.0,
+    each: int | None = None,
+    warm_seconds: float = 0.0,
+) -> tuple[Sample, float]:
+    """A run, and the CPU seconds that the target's processes spent on it."""
+    before = 0.0
+
+    def begin() -> None:
+        nonlocal before
+        before = target.child.cpu_seconds()
+
+    sample = load.run(
+        target.port,
+        request,
+        fault_of,
+        connections=connections,
+        seconds=seconds,
+        each=each,
+        warm_seconds=warm_seconds,
+        on_begin=begin,
+    )
+    if connections > 1:
+        time.sleep(SETTLE_SECONDS)
+    return sample, target.child.cpu_seconds() - before
+
+
+def endure(target: Target, already: int) -> int:
+    """Requests that the target has had when it has had enough of them, or the time is up."""
+    request = load.chat(target.port, "mock", stream=False, key=target.key)
+    deadline = time.perf_counter() + ENDURANCE_SECONDS
+    served = already
+    while served < ENDURANCE_REQUESTS and time.perf_counter() < deadline:
+        sample = load.run(target.port, request, load.fault_of_chat, connections=CONNECTIONS, seconds=2.0)
+        if sample.faults or not sample.served:
+            raise RuntimeError(f"{target.name}: {dict(sample.faults)}")
+        served += sample.served
+    time.sleep(SETTLE_SECONDS)
+    return served
+
+
+def say(text: str) -> None:
+    """Progress, for whoever waits."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """A signal ends us as an exception does, so that every process is cleaned up."""
+    sys.exit(128 + number)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="N", help="default: 3")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of the throughput phase; default: 1.5")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results.md"), help="where the table goes")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The tool `chat`."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from mcp_gateway.calls.call import Limits
+from shared.gateway import Gateway
+from shared.providers.scripted import ScriptedServer
+from tests.support.mcp_stack import ERAS, add, client_of, facts_of, text_of
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_it_answers_with_text_and_how_it_came_about(gateway: Gateway, era: str) -> None:
+    await add(gateway, "scripted-echo")
+    async with client_of(gateway, mode=era) as client:
+        result = await client.call_tool("chat", {"message": "hello there"})
+    facts = facts_of(result)
+    assert facts["durationMs"] >= 0
+    del facts["durationMs"]
+    assert facts == {
+        "text": "hello there ",
+        "model": "scripted-echo",
+        "modelId": "openai:scripted-echo",
+        "provider": "openai",
+        "layer": "L0",
+        "usage": {"promptTokens": 11, "completionTokens": 2, "totalTokens": 13, "estimated": False},
+        "costUsd": 0.015,
+        "attempts": 1,
+        "finishReason": "stop",
+        "truncated": False,
+        "note": "",
+    }
+    text = text_of(result)
+    assert text.startswith("hello there")
+    assert "scripted-echo (openai, L0" in text
+    assert "{" not in text
+
+
+async def test_the_request_reaches_the_provider_whole(gateway: Gateway, scripted: ScriptedServer) -> None:
+    await add(gateway, "scripted", layer="L2")
+    messages = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
+    async with client_of(gateway) as client:
+        facts_of(
+            await client.call_tool(
+                "chat",
+                {
+                    "messages": json.dumps([*messages, {"role": "user", "content": "three"}]),
+                    "system": "Be brief.",
+                    "model": "scripted",
+                    "temperature": 0.5,
+                    "maxTokens": 77,
+                },
+            )
+        )
+    body = scripted.seen[-1].body
+    assert [message["content"] for message in body["messages"]] == ["Be brief.", "one", "two", "three"]
+    assert body["messages"][0]["role"] == "system"
+    assert body["temperature"] == 0.5
+    assert 77 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+    assert "gateway" not in body
+
+
+async def test_auto_goes_no_higher_than_it_may(gateway: Gateway) -> None:
+    await add(gateway, "scripted-e503", layer="L0")
+    await add(gateway, "scripted", layer="L1")
+    async with client_of(gateway) as client:
+        goes = facts_of(await client.call_tool("chat", {"message": "hi", "maxLayer": "L1"}))
+        stays = await client.call_tool("chat", {"message": "hi"})
+        better = facts_of(await client.call_tool("chat", {"message": "hi", "quality": "high"}))
+    assert stays.is_error
+    assert (goes["model"], goes["layer"], goes["attempts"]) == ("scripted", "L1", 2)
+    assert better["layer"] == "L1"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_progress_carries_the_text_so_far(gateway: Gateway, era: str) -> None:
+    await add(gateway, "scripted-n8-itl150")
+    told: list[tuple[float, str | None]] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, message))
+
+    async with client_of(gateway, mode=era) as client:
+        facts = facts_of(await client.call_tool("chat", {"message": "hi"}, progress_callback=note))
+    messages = [message or "" for _, message in told]
+    assert messages[0] == "looking for a model …"
+    growing = [message for message in messages if message.startswith("word0 ")]
+    assert growing
+    assert all(facts["text"].startswith(message) for message in growing)
+    assert len(told) <= 5
+    assert [number for number, _ in told] == sorted(number for number, _ in told)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_when_the_time_is_up_there_is_what_there_is(gateway: Gateway, scripted: ScriptedServer, era: str) -> None:
+    await add(gateway, "scripted-hang3")
+    async with client_of(gateway, mode=era, limits=Limits(chat_seconds=0.5)) as client:
+        facts = facts_of(await client.call_tool("chat", {"message": "hi"}))
+        async with asyncio.timeout(5):
+            await scripted.left.wait()
+    assert facts["text"] == "word0 word1 word2 "
+    assert facts["truncated"] is True
+    assert facts["finishReason"] == "time_limit"
+    assert facts["usage"] is None
+    assert "maxTokens" in facts["note"]
+
+
+async def test_no_answer_in_time_is_an_error_that_says_what_to_do(gateway: Gateway, scripted: ScriptedServer) -> None:
+    await add(gateway, "scripted-hang")
+    async with client_of(gateway, limits=Limits(chat_seconds=0.3)) as client:
+        result = await client.call_tool("chat", {"message": "hi"})
+        async with asyncio.timeout(5):
+            await scripted.left.wait()
+    assert result.is_error
+    assert "No model began to answer within 0.3 seconds." in text_of(result)
+    assert "(code: time_limit)" in text_of(result)
+
+
+async def test_a_very_long_answer_is_stopped(gateway: Gateway, scripted: ScriptedServer) -> None:
+    await add(gateway, "scripted-n20000")
+    async with client_of(gateway, limits=Limits(chat_bytes=2_000)) as client:
+        facts = facts_of(await client.call_tool("chat", {"message": "hi"}))
+    assert facts["finishReason"] == "size_limit"
+    assert facts["truncated"] is True
+    assert 2_000 < len(facts["text"]) < 200_000
+
+
+async def test_every_failed_attempt_is_named(gateway: Gateway) -> None:
+    await add(gateway, "scripted-e500", priority=0)
+    await add(gateway, "scripted-e429-ra9", priority=1)
+    async with client_of(gateway) as client:
+        text = text_of(await client.call_tool("chat", {"message": "hi"}))
+    assert text.startswith("All 2 models failed")
+    assert "- openai:scripted-e500 (openai):" in text
+    assert "- openai:scripted-e429-ra9 (openai):" in text
+    assert "What to do:" in text
+
+
+async def test_an_answer_that_breaks_off_is_a_failure_with_what_it_had_said(gateway: Gateway) -> None:
+    await add(gateway, "scripted-drop3")
+    async with client_of(gateway) as client:
+        result = await client.call_tool("chat", {"message": "hi"})
+    assert result.is_error
+    assert "The answer broke off" in text_of(result)
+    assert "It had said so far:\nword0 word1" in text_of(result)
+
+
+async def test_an_unknown_model_is_answered_with_the_nearest(gateway: Gateway) -> None:
+    await add(gateway, "scripted-one")
+    async with client_of(gateway) as client:
+        text = text_of(await client.call_tool("chat", {"message": "hi", "model": "scripted-onee"}))
+    assert "scripted-one" in text
+    assert "(code: model_not_found)" in text
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("model", ["scripted-hang", "scripted-hang3"])
+async def test_cancelling_the_call_closes_the_upstream(
+    gateway: Gateway, scripted: ScriptedServer, era: str, model: str
+) -> None:
+    await add(gateway, model)
+    async with client_of(gateway, mode=era) as client:
+        call: asyncio.Task[Any] = asyncio.create_task(client.call_tool("chat", {"message": "hi"}))
+        async with asyncio.timeout(5):
+            await scripted.arrived.wait()
+            call.cancel()
+            await scripted.left.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert scripted.active == 0

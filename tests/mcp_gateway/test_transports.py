@@ -1,0 +1,293 @@
+"""MCP over HTTP as `serve` mounts it: a real server, real clients, both transports and both eras."""
+
+import asyncio
+import gc
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import httpx2
+import psutil
+import pytest
+from mcp import Client
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+
+from http_api.app import Mounted, create_app
+from mcp_gateway.transports import HttpTransports, security_of
+from shared.gateway import Gateway, open_gateway
+from shared.providers.scripted import ScriptedServer
+from tests.support.http_server import Running, serving
+from tests.support.mcp_stack import add, facts_of, settings_for, text_of
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
+"""The SDK leaves its own streams to the garbage collector when a connection breaks off."""
+
+KINDS = ("http modern", "http legacy", "sse")
+
+
+@dataclass
+class Site:
+    """A server that is up, and its gateway."""
+
+    gateway: Gateway
+    running: Running
+
+    @asynccontextmanager
+    async def client(
+        self, kind: str, *, path: str = "", headers: dict[str, str] | None = None
+    ) -> AsyncIterator[Client]:
+        async with AsyncExitStack() as stack:
+            if kind == "sse":
+                transport: Any = sse_client(self.running.url + (path or "/sse"), headers=headers)
+                mode = "auto"
+            else:
+                http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=10))
+                transport = streamable_http_client(self.running.url + (path or "/mcp"), http_client=http)
+                mode = "legacy" if kind.endswith("legacy") else "auto"
+            yield await stack.enter_async_context(Client(transport, mode=mode))
+
+
+@asynccontextmanager
+async def site(folder: Path, scripted: ScriptedServer, **more: Any) -> AsyncIterator[Site]:
+    settings = settings_for(folder, scripted, rate_limit_per_minute=0, **more)
+    transports = HttpTransports()
+    app = create_app(
+        lambda: open_gateway(settings), mounts=[Mounted(routes=transports.routes, lifespan=transports.lifespan)]
+    )
+    async with app.opened() as gateway, serving(app, on_stopping=app.stop) as running:
+        yield Site(gateway, running)
+
+
+@pytest.fixture(autouse=True)
+def swept() -> Iterator[None]:
+    """What the SDK left behind goes while its warnings are still expected."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+async def served(tmp_path: Path, scripted: ScriptedServer) -> AsyncIterator[Site]:
+    async with site(tmp_path, scripted) as found:
+        await add(found.gateway, "scripted-echo", priority=0)
+        yield found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_tool_and_resource_works(served: Site, kind: str) -> None:
+    async with served.client(kind) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["chat", "list_models", "run_command"]
+        answer = facts_of(await client.call_tool("chat", {"message": "hello there", "model": "scripted-echo"}))
+        assert answer["text"] == "hello there "
+        assert facts_of(await client.call_tool("list_models", {"search": "scripted-echo"}))["total"] == 1
+        assert facts_of(await client.call_tool("run_command", {"command": "echo hi; exit 4"}))["exitCode"] == 4
+        assert (await client.read_resource("gateway://health")).contents
+
+
+async def test_the_slash_at_the_end_makes_no_difference(served: Site) -> None:
+    async with served.client("http modern", path="/mcp/") as client:
+        assert (await client.list_tools()).tools
+    async with httpx.AsyncClient() as plain:
+        for path in ("/mcp", "/mcp/"):
+            answer = await plain.post(served.running.url + path, json={"jsonrpc": "2.0", "id": 1, "method": "nonsense"})
+            assert not answer.is_redirect
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_progress_arrives_while_the_call_runs(served: Site, kind: str) -> None:
+    await add(served.gateway, "scripted-n4-itl300")
+    told: list[str] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        told.append(message or "")
+
+    async with served.client(kind) as client:
+        arguments = {"message": "hi", "model": "scripted-n4-itl300"}
+        facts_of(await client.call_tool("chat", arguments, progress_callback=note))
+    assert any(message.startswith("word0 ") for message in told)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_cancelling_closes_the_upstream_and_ends_the_command(
+    served: Site, scripted: ScriptedServer, tmp_path: Path, kind: str
+) -> None:
+    await add(served.gateway, "scripted-hang")
+    pid = tmp_path / "pid"
+    async with served.client(kind) as client, asyncio.timeout(10):
+        chat: asyncio.Task[Any] = asyncio.create_task(
+            client.call_tool("chat", {"message": "hi", "model": "scripted-hang"})
+        )
+        await scripted.arrived.wait()
+        chat.cancel()
+        await scripted.left.wait()
+        command: asyncio.Task[Any] = asyncio.create_task(client.call_tool("run_command", {"command": sleeping(pid)}))
+        await until(pid.exists)
+        process = psutil.Process(int(pid.read_text()))
+        command.cancel()
+        await until(lambda: not process.is_running())
+        await asyncio.gather(chat, command, return_exceptions=True)
+
+
+async def test_a_connection_that_breaks_off_leaves_no_command_behind(served: Site, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    reader, writer = await served.running.connect()
+    writer.write(modern_call("run_command", {"command": sleeping(pid)}))
+    await until(pid.exists)
+    process = psutil.Process(int(pid.read_text()))
+    writer.transport.abort()
+    await until(lambda: not process.is_running())
+    assert await reader.read() == b""
+
+
+async def test_an_sse_stream_that_breaks_off_leaves_no_command_behind(served: Site, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    reader, writer = await served.running.connect()
+    writer.write(b"GET /sse HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    endpoint = (
+        await reader.readuntil(b"\r\n\r\n") + await reader.readuntil(b"session_id=")
+    ) and await reader.readexactly(32)
+    async with httpx.AsyncClient(base_url=served.running.url, params={"session_id": endpoint.decode()}) as plain:
+        call = {"name": "run_command", "arguments": {"command": sleeping(pid)}}
+        for message in (
+            INITIALIZE,
+            {"jsonrpc": "2.0", "method": "notifications/initialized"},
+            {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call},
+        ):
+            assert (await plain.post("/messages/", json=message)).status_code == 202
+    await until(pid.exists)
+    process = psutil.Process(int(pid.read_text()))
+    writer.transport.abort()
+    await until(lambda: not process.is_running())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_stopping_the_server_ends_calls_and_streams(
+    tmp_path: Path, scripted: ScriptedServer, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pid = tmp_path / "pid"
+
+    async def use(found: Site) -> None:
+        async with found.client(kind) as client:
+            await client.call_tool("run_command", {"command": sleeping(pid)})
+
+    async with asyncio.timeout(15):
+        async with site(tmp_path / "data", scripted) as found:
+            using = asyncio.create_task(use(found))
+            await until(pid.exists)
+            process = psutil.Process(int(pid.read_text()))
+        assert not process.is_running()
+        using.cancel()
+        await asyncio.gather(using, return_exceptions=True)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+async def test_with_authentication_a_key_is_needed_and_its_scopes_count(
+    tmp_path: Path, scripted: ScriptedServer
+) -> None:
+    async with site(tmp_path, scripted, auth_mode="required") as found:
+        await add(found.gateway, "scripted-echo")
+        _, key = await found.gateway.api_keys.create("test", ["chat", "models:read"])
+        async with httpx.AsyncClient(base_url=found.running.url) as plain:
+            for path in ("/mcp", "/mcp/", "/messages/?session_id=1"):
+                refused = await plain.post(path, json={})
+                assert refused.status_code == 401
+                assert refused.headers["www-authenticate"].startswith("Bearer")
+            assert (await plain.get("/sse")).status_code == 401
+        for kind in KINDS:
+            async with found.client(kind, headers={"authorization": f"Bearer {key}"}) as client:
+                arguments = {"message": "hello", "model": "scripted-echo"}
+                assert facts_of(await client.call_tool("chat", arguments))["text"] == "hello "
+                refused_call = await client.call_tool("run_command", {"command": "true"})
+                assert refused_call.is_error
+                assert "scope 'terminal'" in text_of(refused_call)
+
+
+async def test_a_session_is_of_use_to_nobody_but_its_opener(tmp_path: Path, scripted: ScriptedServer) -> None:
+    async with site(tmp_path, scripted, auth_mode="required") as found:
+        keys = [(await found.gateway.api_keys.create(name, ["models:read"]))[1] for name in ("one", "two")]
+        own, other = ({"authorization": f"Bearer {key}"} for key in keys)
+        async with httpx.AsyncClient(base_url=found.running.url) as plain:
+            opened = await plain.post("/mcp", json=INITIALIZE, headers={**own, **ACCEPT})
+            session = {"mcp-session-id": opened.headers["mcp-session-id"], **ACCEPT}
+            listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+            assert (await plain.post("/mcp", json=listing, headers={**other, **session})).status_code == 404
+            assert (await plain.post("/mcp", json=listing, headers={**own, **session})).status_code == 200
+
+
+async def test_only_our_own_name_and_pages_get_through(served: Site) -> None:
+    async with httpx.AsyncClient(base_url=served.running.url) as plain:
+        for path in ("/mcp", "/sse"):
+            strange = await plain.post(path, json=INITIALIZE, headers={**ACCEPT, "host": "evil.example"})
+            assert strange.status_code == 421
+            foreign = await plain.post(path, json=INITIALIZE, headers={**ACCEPT, "origin": "http://evil.example"})
+            assert foreign.status_code == 403
+        port = served.running.port
+        for host in (f"localhost:{port}", "localhost", "127.0.0.1", f"[::1]:{port}"):
+            answer = await plain.post("/mcp", json=INITIALIZE, headers={**ACCEPT, "host": host})
+            assert answer.status_code == 200, host
+        own_page = {"host": f"localhost:{port}", "origin": f"http://localhost:{port}"}
+        assert (await plain.post("/mcp", json=INITIALIZE, headers={**ACCEPT, **own_page})).status_code == 200
+
+
+async def test_bad_requests_get_an_answer_and_break_nothing(served: Site) -> None:
+    async with httpx.AsyncClient(base_url=served.running.url, headers=ACCEPT) as plain:
+        kinds = {"content-type": "application/json"}
+        for body in (b"{", b"[]", b"null", b"\xff", b'{"jsonrpc": "2.0", "method": 5}', b"[" * 50_000):
+            answer = await plain.post("/mcp", content=body, headers=kinds)
+            assert 400 <= answer.status_code < 500, body[:20]
+        assert (await plain.post("/messages/", json=INITIALIZE)).status_code == 400
+        assert (await plain.post(f"/messages/?session_id={'0' * 32}", json=INITIALIZE)).status_code == 404
+        assert (await plain.delete("/sse")).status_code == 405
+        assert (await plain.post("/mcp", json=INITIALIZE, headers={"mcp-session-id": "unknown"})).status_code == 404
+    async with served.client("http modern") as client:
+        assert (await client.list_tools()).tools
+
+
+async def test_the_gateway_is_borrowed_and_can_be_served_again(gateway: Gateway) -> None:
+    transports = HttpTransports()
+    for _ in range(2):
+        async with transports.lifespan(gateway):
+            pass
+    with pytest.raises(RuntimeError, match="outside of their lifespan"):
+        await transports.routes[0].app({}, None, None)  # type: ignore[attr-defined]
+
+
+def test_the_sdks_check_lets_through_what_the_http_surface_does() -> None:
+    security = security_of(["gateway.lan", "fe80::1"], ["https://app.example"])
+    assert {"localhost", "localhost:*", "[::1]:*", "gateway.lan:*", "[fe80::1]:*"} <= set(security.allowed_hosts)
+    assert {"https://app.example", "http://gateway.lan:*", "http://127.0.0.1:*"} <= set(security.allowed_origins)
+    assert security.enable_dns_rebinding_protection
+
+
+def sleeping(pid: Path) -> str:
+    """A command that writes its process id, whole, and then does nothing for long."""
+    return f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 300"
+
+
+def modern_call(name: str, arguments: dict[str, Any]) -> bytes:
+    """The bytes of a tool call as a client of the modern era sends it."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    }
+    params = {"name": name, "arguments": arguments, "_meta": meta}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+    head = (
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        "accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\n"
+        f"mcp-method: tools/call\r\nmcp-name: {name}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+INITIALIZE: dict[str, Any] = json.loads(
+    """{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18",
+    "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}"""
+)
+ACCEPT = {"accept": "application/json, text/event-stream"}

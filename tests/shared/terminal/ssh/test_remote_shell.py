@@ -1,0 +1,155 @@
+"""What is sent to a POSIX host, run by real shells."""
+
+import os
+import subprocess
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.terminal.ssh.remote_shell import RemoteState, Separator, is_gone, parse, reaper, script
+from tests.support.terminals import running, until
+
+SHELLS = ["bash", "dash"]
+
+
+class Ran:
+    def __init__(self, login_shell: str, command: str, state: RemoteState, *, path: str = "", **env: str) -> None:
+        nonce = token_hex(16)
+        line = script(command, state, env, marker=f"test:{nonce[:4]}", nonce=nonce)
+        assert line.isascii()
+        assert "\n" not in line
+        self.ended = subprocess.run(
+            [login_shell, "-c", line],
+            env={"PATH": path or os.environ["PATH"], "HOME": "/usr", "BASE": "base"},
+            capture_output=True,
+            check=False,
+        )
+        stderr = bytearray()
+        separator = Separator(nonce, stderr.extend)
+        separator.feed(self.ended.stderr)
+        separator.finish()
+        self.stderr = bytes(stderr)
+        self.stdout = self.ended.stdout.decode()
+        self.whole = separator.whole
+        self.report = bytes(separator.report)
+        self.state = parse(self.report, nonce)
+
+
+@pytest.fixture(params=SHELLS)
+def login_shell(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def without_bash(tmp_path: Path) -> str:
+    """A PATH on which bash is not found."""
+    for name in ("sh", "mkdir", "cat", "rm", "env", "sleep", "kill", "printenv"):
+        found = next(Path(folder) / name for folder in ("/bin", "/usr/bin") if (Path(folder) / name).exists())
+        (tmp_path / name).symlink_to(found)
+    return str(tmp_path)
+
+
+def test_the_state_goes_from_shell_to_shell(login_shell: str) -> None:
+    first = Ran(
+        login_shell, 'export A="it\'s $((1+1)) `echo x`\n%s \\\\ !"; unset BASE; cd /; umask 027; exit 3', RemoteState()
+    )
+    assert first.ended.returncode == 3
+    assert first.state is not None
+    second = Ran(login_shell, 'printenv A; echo "${BASE-none}"; pwd; umask', first.state)
+    assert second.stdout == "it's 2 x\n%s \\\\ !\nnone\n/\n0027\n"
+    assert second.stderr == b""
+
+
+def test_it_works_where_there_is_no_bash(login_shell: str, without_bash: str) -> None:
+    first = Ran(login_shell, 'export A="it\'s\n"; cd /', RemoteState(), path=without_bash)
+    assert first.state is not None
+    assert Ran(login_shell, 'printf %s "$A"; pwd; exit 9', first.state, path=without_bash).stdout == "it's\n/\n"
+
+
+def test_the_variables_given_are_exported(login_shell: str) -> None:
+    assert Ran(login_shell, "printenv X Y", RemoteState(), X="it's", Y="é\n$z").stdout == "it's\né\n$z\n"
+
+
+@pytest.mark.parametrize(("cwd", "shown"), [("~", "/usr"), ("~/lib", "/usr/lib"), ("/", "/"), ("lib", "/usr/lib")])
+def test_directories_are_those_that_are_meant(login_shell: str, cwd: str, shown: str) -> None:
+    assert Ran(login_shell, "pwd", RemoteState(cwd if cwd != "lib" else "~/lib")).stdout == f"{shown}\n"
+
+
+def test_a_directory_that_is_not_there_is_reported_and_nothing_is_run(login_shell: str, tmp_path: Path) -> None:
+    ran = Ran(login_shell, f"touch {tmp_path}/ran", RemoteState("/nonexistent"))
+    assert is_gone(ran.report)
+    assert ran.state is None
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_command_cannot_pass_for_a_missing_directory(login_shell: str) -> None:
+    assert not is_gone(Ran(login_shell, "export X='\ndirectory gone'; true", RemoteState("/")).report)
+
+
+@pytest.mark.parametrize("command", ["exec true", "kill -9 $$", "kill -TERM $$"])
+def test_a_shell_that_is_gone_leaves_an_empty_report(login_shell: str, command: str) -> None:
+    ran = Ran(login_shell, command, RemoteState())
+    assert ran.whole
+    assert ran.report == b""
+    assert ran.state is None
+    assert ran.stderr == b""
+
+
+def test_too_many_variables_are_not_kept(login_shell: str) -> None:
+    assert Ran(login_shell, "export BIG=$(printf '%060000d' 1)", RemoteState()).state is None
+
+
+def test_nothing_stays_in_the_temporary_folder(login_shell: str) -> None:
+    before = set(Path("/tmp").glob("mcp-gateway-*"))
+    for command in ("true", "exit 1", "kill -9 $$", "exec true"):
+        Ran(login_shell, command, RemoteState())
+    assert set(Path("/tmp").glob("mcp-gateway-*")) <= before
+
+
+def test_standard_input_is_the_commands(login_shell: str) -> None:
+    line = script("cat", RemoteState(), {}, marker="m:1", nonce=token_hex(16))
+    assert subprocess.run([login_shell, "-c", line], input=b"typed", capture_output=True, check=True).stdout == b"typed"
+
+
+async def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
+    marker, nonce = f"{token_hex(8)}:000000001", token_hex(16)
+    line = script(
+        "setsid sleep 81111 & trap '' TERM; sleep 81111; sleep 81111", RemoteState(), {}, marker=marker, nonce=nonce
+    )
+    process = subprocess.Popen([login_shell, "-c", line], start_new_session=True, stderr=subprocess.DEVNULL)
+    other = subprocess.Popen(["sleep", "81112"], env={**os.environ, "MCP_GATEWAY_JOB": "other:1"})
+    await until(lambda: len([found for found in running("81111") if found.name() == "sleep"]) >= 2)
+    subprocess.run([login_shell, "-c", reaper(marker, nonce=nonce)], check=True, timeout=10)
+    process.wait(5)
+    await until(lambda: not running("81111"))
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+    assert not Path(f"/tmp/mcp-gateway-{nonce}").exists()
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60), st.integers(1, 30))
+def test_the_report_is_taken_out_however_the_bytes_come(before: bytes, report: bytes, after: bytes, cut: int) -> None:
+    nonce = "0123456789abcdef"
+    data = before + nonce.encode() + report + nonce.encode() + after
+    out = bytearray()
+    separator = Separator(nonce, out.extend)
+    for at in range(0, len(data), cut):
+        separator.feed(data[at : at + cut])
+    separator.finish()
+    assert separator.whole
+    assert bytes(separator.report) == report
+    assert bytes(out) == before + after
+
+
+def test_a_stream_that_ends_early_keeps_what_was_no_mark() -> None:
+    out = bytearray()
+    separator = Separator("abcdef", out.extend)
+    separator.feed(b"text abc")
+    assert bytes(out) == b"text "
+    separator.finish()
+    assert bytes(out) == b"text abc"
+    assert not separator.whole

@@ -1,0 +1,197 @@
+"""Sessions on this machine, beyond what they share with the other kinds."""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.domain.targets import LocalTarget
+from shared.errors import InvalidInput, TerminalError
+from shared.terminal import child, local, local_run
+from shared.terminal.sessions import Sessions
+from tests.support.terminals import Terminal, make_sessions, open_descriptors, opened, running, until
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": request.param == "uvloop"}
+
+
+@pytest.fixture
+async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
+    environ = {**os.environ, "HOME": str(tmp_path), "OPENAI_API_KEY": "sk-secret", "SHOWN": "yes"}
+    async with make_sessions(tmp_path, environ=environ, env_allow=("SHOWN",)) as made:
+        yield made
+
+
+def private_pipes(folder: Path) -> int:
+    """How many there are; each in a folder that nobody else may look into."""
+    pipes = list(folder.glob("mcp-gateway-*/state"))
+    assert all(stat.S_ISFIFO(pipe.stat().st_mode) for pipe in pipes)
+    assert all(stat.S_IMODE(pipe.parent.stat().st_mode) == 0o700 for pipe in pipes)
+    return len(pipes)
+
+
+async def type_on(terminal: Terminal) -> None:
+    for _ in range(50):
+        await terminal.session.send("x" * 100_000)
+
+
+async def test_commands_and_shells_see_an_allow_listed_environment(sessions: Sessions) -> None:
+    async with opened(sessions, LocalTarget(env={"OWN": "mine"})) as terminal:
+        seen = (await terminal.run("env; cat /proc/self/environ 2>/dev/null || true")).stdout
+        assert "sk-secret" not in seen
+        assert "OWN=mine" in seen
+        assert "SHOWN=yes" in seen
+        await terminal.session.send("env; echo done-$((1+1))\n")
+        shown = await terminal.shows("done-2")
+        assert "sk-secret" not in shown
+        assert "OWN=mine" in shown
+
+
+async def test_a_command_has_no_socket_and_no_descriptor_of_ours(sessions: Sessions) -> None:
+    leak = os.open("/dev/null", os.O_RDONLY)
+    os.set_inheritable(leak, True)
+    try:
+        async with opened(sessions) as terminal:
+            result = await terminal.run("ls -l /dev/fd/; [ -S /dev/stdin ] && echo socket; true")
+            assert "socket" not in result.stdout
+            assert sorted(
+                line.split(" -> ")[0].split()[-1] for line in result.stdout.splitlines() if " -> " in line
+            ) in (
+                ["0", "1", "2", "3"],
+                ["0", "1", "2"],
+            )
+            assert (await terminal.run("[ -p /dev/stdin ] && echo pipe", stdin="x")).stdout == "pipe\n"
+    finally:
+        os.close(leak)
+
+
+async def test_sessions_begin_at_home_or_where_asked(sessions: Sessions, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for cwd, expected in ((None, tmp_path), ("~/sub", tmp_path / "sub"), ("sub", tmp_path / "sub"), ("/usr", "/usr")):
+        async with opened(sessions, LocalTarget(cwd=cwd)) as terminal:
+            assert (await terminal.run("pwd")).stdout == f"{expected}\n"
+            await terminal.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "field"), [(LocalTarget(cwd="/nonexistent"), "cwd"), (LocalTarget(shell="nosuchshell"), "shell")]
+)
+async def test_what_is_not_there_is_refused_by_name(sessions: Sessions, target: LocalTarget, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await sessions.open("owner", target)
+    assert refused.value.details["fields"][0]["field"] == field  # type: ignore[index, call-overload]
+    assert not sessions.list("owner")
+
+
+async def test_a_command_in_a_directory_that_is_not_there_is_refused(sessions: Sessions) -> None:
+    async with opened(sessions) as terminal:
+        with pytest.raises(InvalidInput, match="cwd"):
+            await terminal.run("touch ran", cwd="nowhere")
+        assert (await terminal.run("ls ran")).exit_code != 0
+
+
+async def test_the_interactive_shell_takes_over_directory_and_variables(sessions: Sessions, tmp_path: Path) -> None:
+    async with opened(sessions) as terminal:
+        await terminal.run("mkdir there; cd there; export CARRIED=over; umask 0077")
+        await terminal.session.send("echo $PWD $CARRIED ${PAGER-none}; umask; tty; echo end-$((1+1))\n")
+        shown = await terminal.shows("end-2")
+        assert f"{tmp_path}/there over none" in shown
+        assert "0077" in shown
+        assert "/dev/" in shown
+
+
+async def test_job_control_works_in_the_interactive_shell(sessions: Sessions) -> None:
+    async with opened(sessions, LocalTarget(shell="bash")) as terminal:
+        await terminal.session.send("sleep 61111 & jobs; kill %1; wait; echo waited-$((1+1))\n")
+        shown = await terminal.shows("waited-2")
+        assert "Running" in shown
+        assert "no job control" not in shown
+
+
+async def test_a_shell_that_is_not_posix_is_for_typing_only(sessions: Sessions, tmp_path: Path) -> None:
+    odd = tmp_path / "oddshell"
+    odd.write_text("#!/bin/sh\necho this is odd; cat\n")
+    odd.chmod(0o755)
+    async with opened(sessions, LocalTarget(shell=str(odd))) as terminal:
+        assert (await terminal.run("cd /usr && echo ran")).stdout == "ran\n"
+        await terminal.session.send("hello\n")
+        await terminal.shows("this is odd")
+
+
+async def test_the_report_of_the_state_is_private_and_short_lived(
+    sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_run.tempfile, "tempdir", str(tmp_path))
+    async with opened(sessions, LocalTarget(cwd="/")) as terminal:
+        work = asyncio.ensure_future(terminal.run("sleep 62222", timeout=5))
+        await until(lambda: running("62222"))
+        assert private_pipes(tmp_path) == 1
+        await terminal.close()
+        with pytest.raises(TerminalError):
+            await work
+    assert private_pipes(tmp_path) == 0
+
+
+async def test_a_command_too_big_for_the_system_is_an_error_that_says_so(sessions: Sessions) -> None:
+    before = open_descriptors()
+    async with opened(sessions) as terminal:
+        with pytest.raises(TerminalError) as failed:
+            await terminal.run("true", env={f"V{i}": "x" * 32_000 for i in range(200)})
+        assert failed.value.code == "shell_not_started"
+        assert (await terminal.run("echo usable")).stdout == "usable\n"
+        await until(lambda: open_descriptors() <= before)
+
+
+async def test_a_shell_that_cannot_start_is_tried_again(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: object) -> object:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    async with opened(sessions) as terminal:
+        with monkeypatch.context() as patch:
+            patch.setattr(child, "_spawn", refused)
+            for _ in range(2):
+                with pytest.raises(TerminalError, match="temporarily"):
+                    await terminal.session.send("x")
+        await terminal.session.send("echo back-$((1+1))\n")
+        await terminal.shows("back-2")
+
+
+async def test_typing_to_a_program_that_does_not_read_is_bounded(sessions: Sessions) -> None:
+    async with opened(sessions) as terminal:
+        await terminal.session.send("stty raw -echo; sleep 63333\n")
+        await until(lambda: running("63333"))
+        with pytest.raises(TerminalError) as full:
+            await type_on(terminal)
+        assert full.value.code == "input_not_read"
+        await terminal.close()
+        assert not running("63333")
+
+
+async def test_many_background_processes_hold_few_descriptors(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "MAX_LINGERING", 4)
+    async with opened(sessions) as terminal:
+        before = open_descriptors()
+        for _ in range(6):
+            await terminal.run("sleep 64444 &")
+        assert open_descriptors() <= before + 4
+        await terminal.close()
+        assert not running("64444")
+
+
+async def test_a_flood_on_the_terminal_is_bounded_and_can_be_stopped(tmp_path: Path) -> None:
+    async with make_sessions(tmp_path, scrollback_bytes=32 * 1024) as small, opened(small) as terminal:
+        await terminal.session.send("yes\n")
+        await until(lambda: terminal.session._seat.scrollback.start > 500_000)
+        part = await terminal.session.read("slow", cursor=0)
+        assert part.dropped > 500_000 - 32 * 1024
+        assert len(part.text) <= 32 * 1024
+        await terminal.session.send("\x03")
+        await terminal.session.send("echo still-$((1+1))\n")
+        await terminal.shows("still-2", after=part.cursor)

@@ -1,0 +1,211 @@
+"""All sessions: limits, owners, expiry, shutting down."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.domain.targets import LocalTarget, TelnetTarget
+from shared.errors import GatewayError, InvalidInput, NotFound, Overloaded, RateLimited, TerminalError
+from shared.terminal.sessions import Sessions
+from tests.support.telnet_device import running_telnet_device
+from tests.support.terminals import children, make_sessions, open_descriptors, opened, running, until
+
+LOCAL = LocalTarget()
+
+
+@pytest.fixture
+async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
+    async with make_sessions(tmp_path, sessions=6, sessions_per_caller=4) as made:
+        yield made
+
+
+async def test_ids_are_unguessable(sessions: Sessions) -> None:
+    one, two = await sessions.open("a", LOCAL), await sessions.open("a", LOCAL)
+    assert re.fullmatch(r"term-[0-9]{13}-[0-9a-f]{32}", one.id)
+    assert one.id.rsplit("-")[-1] != two.id.rsplit("-")[-1]
+
+
+async def test_a_rush_does_not_get_past_the_limits(sessions: Sessions) -> None:
+    rush = await asyncio.gather(*(sessions.open("a", LOCAL) for _ in range(20)), return_exceptions=True)
+    refused = [answer for answer in rush if isinstance(answer, BaseException)]
+    assert len(rush) - len(refused) == 4
+    assert {type(answer) for answer in refused} == {RateLimited}
+    assert refused[0].code == "too_many_sessions"  # type: ignore[union-attr]
+    assert "All 4 of your terminal sessions" in str(refused[0])
+    assert refused[0].retry_after  # type: ignore[union-attr]
+    await sessions.open("b", LOCAL)
+    await sessions.open("c", LOCAL)
+    with pytest.raises(RateLimited, match="All 6 of the gateway's"):
+        await sessions.open("d", LOCAL)
+    assert sessions.count == 6
+
+
+async def test_a_place_is_free_again_after_closing_and_after_failing(sessions: Sessions) -> None:
+    for _ in range(10):
+        session = await sessions.open("a", LOCAL)
+        await sessions.close("a", session.id)
+        with pytest.raises(InvalidInput):
+            await sessions.open("a", LocalTarget(cwd="/nonexistent"))
+    assert sessions.count == 0
+
+
+async def test_a_session_belongs_to_its_opener(sessions: Sessions) -> None:
+    session = await sessions.open("a", LOCAL)
+    assert sessions.list("a") == [session]
+    assert sessions.list("b") == []
+    with pytest.raises(NotFound) as others:
+        sessions.get("b", session.id)
+    with pytest.raises(NotFound) as unknown:
+        sessions.get("b", "term-0-none")
+    assert (others.value.code, others.value.message) == (unknown.value.code, unknown.value.message)
+    assert others.value.code == "session_not_found"
+    with pytest.raises(NotFound):
+        await sessions.close("b", session.id)
+    assert sessions.get("a", session.id) is session
+
+
+async def test_a_closed_session_is_not_found(sessions: Sessions) -> None:
+    session = await sessions.open("a", LOCAL)
+    await session.send("sleep 71111\n")
+    await until(lambda: running("71111"))
+    closing = asyncio.ensure_future(sessions.close("a", session.id))
+    await asyncio.sleep(0)
+    with pytest.raises(NotFound):
+        sessions.get("a", session.id)
+    await closing
+    assert not running("71111")
+
+
+async def test_closing_goes_on_when_its_caller_leaves(sessions: Sessions) -> None:
+    session = await sessions.open("a", LOCAL)
+    await session.send("sleep 72222\n")
+    await until(lambda: running("72222"))
+    closing = asyncio.ensure_future(sessions.close("a", session.id))
+    await asyncio.sleep(0.01)
+    closing.cancel()
+    await until(lambda: not running("72222"))
+    await until(lambda: not sessions._open_slots._taken)
+
+
+async def test_idle_sessions_end_by_themselves_and_used_ones_do_not(tmp_path: Path) -> None:
+    async with make_sessions(tmp_path, idle_timeout=0.3) as sessions, running_telnet_device() as device:
+        idle = await sessions.open("a", TelnetTarget(host="127.0.0.1", port=device.port))
+        async with opened(sessions, owner="a") as terminal:
+            result = await terminal.run("sleep 0.7; echo survived")
+            assert result.stdout == "survived\n"
+            with pytest.raises(NotFound):
+                sessions.get("a", idle.id)
+            assert sessions.list("a") == [terminal.session]
+            await asyncio.wait_for(device.hung_up.wait(), 5)
+            await until(lambda: not sessions.list("a"))
+
+
+async def test_one_off_commands_leave_nothing(sessions: Sessions) -> None:
+    before = open_descriptors(), children()
+    command = sessions.command("setsid sleep 73333 & echo begun")
+    assert (await sessions.run_once("a", LOCAL, command)).stdout == "begun\n"
+    assert not running("73333")
+    assert sessions.count == 0
+    await until(lambda: (open_descriptors(), children()) == before)
+
+
+async def test_a_cancelled_one_off_command_leaves_nothing(sessions: Sessions) -> None:
+    work = asyncio.ensure_future(sessions.run_once("a", LOCAL, sessions.command("setsid sleep 74444 & sleep 74444")))
+    await until(lambda: len(running("74444")) >= 2)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert not running("74444")
+    assert not sessions._run_slots._taken
+
+
+async def test_one_off_commands_have_limits_of_their_own(sessions: Sessions) -> None:
+    for _ in range(4):
+        await sessions.open("a", LOCAL)
+    command = sessions.command("sleep 0.3; echo ran")
+    ended = await asyncio.gather(*(sessions.run_once("a", LOCAL, command) for _ in range(6)), return_exceptions=True)
+    refused = [answer for answer in ended if isinstance(answer, GatewayError)]
+    assert [answer.code for answer in refused] == ["too_many_commands"] * 2
+    assert sum(not isinstance(answer, BaseException) for answer in ended) == 4
+
+
+async def test_shutting_down_ends_everything(tmp_path: Path) -> None:
+    async with make_sessions(tmp_path) as sessions:
+        session = await sessions.open("a", LOCAL)
+        await session.send("sleep 75555\n")
+        executing = asyncio.ensure_future(session.execute(sessions.command("setsid sleep 75555 & sleep 75555")))
+        once = asyncio.ensure_future(sessions.run_once("b", LOCAL, sessions.command("sleep 75555")))
+        await until(lambda: len(running("75555")) >= 4)
+    assert not running("75555")
+    for work in (executing, once):
+        with pytest.raises(TerminalError):
+            await work
+    assert sessions.count == 0
+
+
+async def test_a_session_that_opens_during_shutdown_is_ended(tmp_path: Path) -> None:
+    sessions = make_sessions(tmp_path)
+    async with sessions:
+        pass
+    with pytest.raises(Overloaded):
+        await sessions.open("a", LOCAL)
+    assert sessions.count == 0
+
+
+async def test_a_shutdown_that_is_cancelled_still_ends_everything(tmp_path: Path) -> None:
+    async def serve() -> None:
+        async with make_sessions(tmp_path) as sessions:
+            session = await sessions.open("a", LOCAL)
+            await session.send("sleep 76666\n")
+            await asyncio.Event().wait()
+
+    serving = asyncio.ensure_future(serve())
+    await until(lambda: running("76666"))
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert not running("76666")
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "most"),
+    [
+        ({"timeout": 600.5}, "timeoutMs", "600000"),
+        ({"timeout": 601, "timeout_field": "timeoutSeconds"}, "timeoutSeconds", "600"),
+        ({"max_output_bytes": 2**20 + 1}, "maxOutputBytes", str(2**20)),
+    ],
+)
+async def test_limits_of_commands_are_named(
+    sessions: Sessions, options: dict[str, float], field: str, most: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        sessions.command("true", **options)  # type: ignore[arg-type]
+    assert refused.value.details == {"fields": [{"field": field, "reason": f"must be at most {most}"}]}
+
+
+async def test_commands_get_the_defaults(sessions: Sessions) -> None:
+    command = sessions.command("true", stdin="é")
+    assert (command.timeout, command.max_output_bytes, command.stdin) == (30, 2**20, "é".encode())
+
+
+async def test_fifty_sessions_leave_nothing_behind(tmp_path: Path) -> None:
+    async def use(sessions: Sessions, number: int) -> None:
+        async with opened(sessions, owner=f"owner-{number}") as terminal:
+            await terminal.run("sleep 65555 & true")
+            await terminal.run("cat", stdin="x")
+            await terminal.session.send("echo shown-$((1+1))\n")
+            await terminal.shows("shown-2")
+            if number % 2:
+                await terminal.close()
+
+    async with make_sessions(tmp_path, sessions=100) as first:
+        await use(first, 1)
+    before = open_descriptors(), children(), len(asyncio.all_tasks())
+    async with make_sessions(tmp_path, sessions=100) as sessions:
+        for batch in range(5):
+            await asyncio.gather(*(use(sessions, batch * 10 + number) for number in range(10)))
+    assert not running("65555")
+    await until(lambda: (open_descriptors(), children(), len(asyncio.all_tasks())) == before)

@@ -1,0 +1,142 @@
+"""The telnet protocol without I/O."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.terminal.telnet_negotiation import (
+    BINARY,
+    DO,
+    DONT,
+    ECHO,
+    IAC,
+    MAX_SUBNEGOTIATION,
+    SB,
+    SE,
+    SEND,
+    SUPPRESS_GO_AHEAD,
+    TERMINAL_TYPE,
+    WILL,
+    WINDOW_SIZE,
+    WONT,
+    Negotiation,
+)
+
+
+def negotiation() -> Negotiation:
+    return Negotiation(cols=80, rows=24)
+
+
+def test_text_comes_through() -> None:
+    assert negotiation().receive(b"login: \r\n\x1b[1m") == (b"login: \r\n\x1b[1m", b"")
+
+
+def test_a_doubled_escape_is_one_byte_of_text() -> None:
+    assert negotiation().receive(bytes([65, IAC, IAC, 66])) == (b"A\xffB", b"")
+
+
+def test_a_bare_carriage_return_loses_its_nul() -> None:
+    assert negotiation().receive(b"a\r\0b\r\nc\0") == (b"a\rb\r\nc\0", b"")
+
+
+def test_binary_text_keeps_its_nuls() -> None:
+    side = negotiation()
+    side.receive(bytes([IAC, WILL, BINARY]))
+    assert side.receive(b"a\r\0b")[0] == b"a\r\0b"
+
+
+@pytest.mark.parametrize("option", [BINARY, SUPPRESS_GO_AHEAD, TERMINAL_TYPE])
+def test_we_do_what_we_can(option: int) -> None:
+    assert negotiation().receive(bytes([IAC, DO, option]))[1] == bytes([IAC, WILL, option])
+
+
+@pytest.mark.parametrize("option", [BINARY, ECHO, SUPPRESS_GO_AHEAD])
+def test_we_let_the_other_side_do_what_helps(option: int) -> None:
+    assert negotiation().receive(bytes([IAC, WILL, option]))[1] == bytes([IAC, DO, option])
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "option"), [(DO, WONT, ECHO), (DO, WONT, 39), (WILL, DONT, 24), (WILL, DONT, 86)]
+)
+def test_everything_else_is_refused(asked: int, answer: int, option: int) -> None:
+    assert negotiation().receive(bytes([IAC, asked, option]))[1] == bytes([IAC, answer, option])
+
+
+@pytest.mark.parametrize("option", [BINARY, SUPPRESS_GO_AHEAD])
+def test_only_changes_are_answered(option: int) -> None:
+    side = negotiation()
+    side.receive(bytes([IAC, DO, option, IAC, WILL, option]))
+    assert side.receive(bytes([IAC, DO, option, IAC, WILL, option]))[1] == b""
+    assert side.receive(bytes([IAC, DONT, option]))[1] == bytes([IAC, WONT, option])
+    assert side.receive(bytes([IAC, DONT, option]))[1] == b""
+    assert side.receive(bytes([IAC, WONT, option, IAC, WONT, option]))[1] == bytes([IAC, DONT, option])
+
+
+def test_the_size_is_told_when_asked_and_when_it_changes() -> None:
+    side = negotiation()
+    assert side.resize(100, 30) == b""
+    assert side.receive(bytes([IAC, DO, WINDOW_SIZE]))[1] == bytes(
+        [IAC, WILL, WINDOW_SIZE, IAC, SB, WINDOW_SIZE, 0, 100, 0, 30, IAC, SE]
+    )
+    assert side.resize(255, 50) == bytes([IAC, SB, WINDOW_SIZE, 0, IAC, IAC, 0, 50, IAC, SE])
+
+
+def test_the_terminal_type_is_told_when_asked() -> None:
+    side = negotiation()
+    ask = bytes([IAC, SB, TERMINAL_TYPE, SEND, IAC, SE])
+    assert side.receive(ask)[1] == b""
+    side.receive(bytes([IAC, DO, TERMINAL_TYPE]))
+    assert side.receive(ask)[1] == bytes([IAC, SB, TERMINAL_TYPE, 0]) + b"xterm-256color" + bytes([IAC, SE])
+
+
+def test_messages_we_do_not_know_are_skipped() -> None:
+    data = bytes([IAC, SB, 39, 1, IAC, IAC, 2, IAC, SE]) + b"text" + bytes([IAC, 241, IAC, 249])
+    assert negotiation().receive(data) == (b"text", b"")
+
+
+def test_an_endless_message_does_not_grow() -> None:
+    side = negotiation()
+    side.receive(bytes([IAC, SB, 39]) + b"x" * 100_000)
+    assert side._subnegotiation is not None
+    assert len(side._subnegotiation) == MAX_SUBNEGOTIATION
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        (b"show\n", b"show\r\n"),
+        (b"show\r\n", b"show\r\n"),
+        (b"show\r", b"show\r\0"),
+        (b"\xff", b"\xff\xff"),
+        ("é\x03".encode(), "é\x03".encode()),
+    ],
+)
+def test_typed_text_is_written_as_telnet_has_it(typed: bytes, sent: bytes) -> None:
+    assert negotiation().encode(typed) == sent
+
+
+def test_typed_text_goes_as_it_is_when_we_are_binary() -> None:
+    side = negotiation()
+    side.receive(bytes([IAC, DO, BINARY]))
+    assert side.encode(b"a\r\n\xff") == b"a\r\n\xff\xff"
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(1, 20), min_size=1, max_size=40))
+def test_it_does_not_matter_how_the_bytes_are_cut(data: bytes, cuts: list[int]) -> None:
+    whole, parts = negotiation(), negotiation()
+    text, reply = whole.receive(data)
+    got, answered, at = b"", b"", 0
+    while at < len(data):
+        for cut in cuts:
+            more, answer = parts.receive(data[at : at + cut])
+            got, answered, at = got + more, answered + answer, at + cut
+    assert (got, answered) == (text, reply)
+    assert len(reply) <= 13 * len(data) + 13
+
+
+@given(st.binary(max_size=200))
+def test_what_is_typed_is_understood_by_the_other_side(typed: bytes) -> None:
+    other = negotiation()
+    text, reply = other.receive(negotiation().encode(typed.replace(b"\r", b"").replace(b"\0", b"")))
+    assert text.replace(b"\r\n", b"\n") == typed.replace(b"\r", b"").replace(b"\0", b"")
+    assert reply == b""

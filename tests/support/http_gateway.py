@@ -1,0 +1,63 @@
+"""The whole HTTP surface on a whole gateway, its data in a folder of the test's own, its providers scripted."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from http_api.app import App, GatewayOpener, Mounted, create_app
+from shared.gateway import Gateway, open_gateway
+from shared.providers.scripted import ScriptedServer
+from shared.settings import Settings
+from tests.support.http_stack import client
+
+PASSWORD = "correct horse battery staple"
+MODEL = {"id": "scripted/scripted", "provider": "openai", "apiModelName": "scripted", "layer": "L0"}
+
+
+def settings_for(folder: Path, **values: Any) -> Settings:
+    """Settings that look for nothing outside the test."""
+    quiet = {"oss_discovery": False, "embedded_model": "off", "log_level": "error", "admin_password": PASSWORD}
+    return Settings.model_validate({"data_dir": folder, "api_port": 0, **quiet, **values})
+
+
+def opener(settings: Settings) -> GatewayOpener:
+    def open_it() -> AbstractAsyncContextManager[Gateway]:
+        return open_gateway(settings)
+
+    return open_it
+
+
+@dataclass
+class Surface:
+    """An application with its gateway open."""
+
+    app: App
+    gateway: Gateway
+    http: httpx.AsyncClient
+    provider: ScriptedServer
+
+    async def login(self) -> str:
+        """A token of the administrator."""
+        answer = await self.http.post("/v1/auth/login", json={"username": "admin", "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["token"])
+
+
+@asynccontextmanager
+async def surface(folder: Path, mounts: Sequence[Mounted] = (), **values: Any) -> AsyncIterator[Surface]:
+    """A gateway with one provider, a scripted one, and one model in L0."""
+    async with ScriptedServer().listening() as provider:
+        given = {
+            "openai_base_url": provider.base_url,
+            "openai_api_key": "sk-test",
+            "rate_limit_per_minute": 0,
+            **values,
+        }
+        app = create_app(opener(settings_for(folder, **given)), mounts=mounts)
+        async with app.opened() as gateway, client(app) as http:
+            await gateway.accounts.ensure_admin("admin", PASSWORD)
+            yield Surface(app, gateway, http, provider)

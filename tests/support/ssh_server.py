@@ -1,0 +1,284 @@
+"""A real SSH server in this process: real shells and terminals behind it, and sshd's habits where they matter."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import struct
+import subprocess
+import termios
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncssh
+from asyncssh.packet import UInt32
+
+USER, PASSWORD = "tester", "correct horse"
+
+
+@dataclass
+class SshServer:
+    """Where it listens, whom it lets in, and what it saw."""
+
+    host_keys: list[asyncssh.SSHKey]
+    home: Path
+    authorized: asyncssh.SSHKey | None = None
+    port: int = 0
+    logins: int = 0
+    commands: list[str] = field(default_factory=list)
+    shells: list["ShellSession"] = field(default_factory=list)
+    connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
+
+    @property
+    def fingerprints(self) -> list[str]:
+        return [key.get_fingerprint() for key in self.host_keys]
+
+
+class _Server(asyncssh.SSHServer):
+    def __init__(self, server: SshServer) -> None:
+        self._server = server
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._server.connections.append(conn)
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return username == USER and password == PASSWORD
+
+    def public_key_auth_supported(self) -> bool:
+        return self._server.authorized is not None
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        wanted = self._server.authorized
+        return wanted is not None and key.public_data == wanted.public_data
+
+    def auth_completed(self) -> None:
+        self._server.logins += 1
+
+    def session_requested(self) -> "ShellSession":
+        return ShellSession(self._server)
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+        return True
+
+
+class ShellSession(asyncssh.SSHServerSession[bytes]):
+    """One channel: a command with pipes, or a login shell on a terminal."""
+
+    def __init__(self, server: SshServer) -> None:
+        self._server = server
+        self._command: str | None = None
+        self._size: tuple[int, int] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._master: int | None = None
+        self._slave: int | None = None
+        self._stdin: int | None = None
+        self._early: list[bytes] = []
+        self._eof = False
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+        self._task: asyncio.Task[None] | None = None
+        server.shells.append(self)
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._channel = chan
+
+    def pty_requested(self, term_type: str, term_size: tuple[int, int, int, int], term_modes: object) -> bool:
+        self._size = term_size[:2]
+        return True
+
+    def shell_requested(self) -> bool:
+        return True
+
+    def exec_requested(self, command: str) -> bool:
+        self._command = command
+        self._server.commands.append(command)
+        return True
+
+    def session_started(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._terminal() if self._size else self._pipes())
+
+    def data_received(self, data: bytes, datatype: object) -> None:
+        if self._master is not None:
+            os.write(self._master, data)
+        elif self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(data)
+        else:
+            self._early.append(data)
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write_eof()
+        return True
+
+    def signal_received(self, signal_name: str) -> None:
+        if self._process is not None and self._process.returncode is None:
+            os.killpg(self._process.pid, signal.Signals[f"SIG{signal_name}"])
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        if self._master is not None:
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def pause_writing(self) -> None:
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        self._may_write.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._may_write.set()
+        self._close_terminal()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _pipes(self) -> None:
+        process = self._process = await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            "-c",
+            self._command or "true",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self._server.home,
+            env=_environment(self._server),
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for data in self._early:
+            process.stdin.write(data)
+        if self._eof:
+            process.stdin.write_eof()
+        pumps = asyncio.gather(
+            self._pump(process.stdout, None), self._pump(process.stderr, asyncssh.EXTENDED_DATA_STDERR)
+        )
+        try:
+            code = await _reaped(process)
+            self._report(code)  # like sshd: at once, though a background process may hold the pipes
+            await pumps
+        finally:
+            pumps.cancel()
+            process._transport.close()  # type: ignore[attr-defined]
+        self._channel.close()
+
+    async def _terminal(self) -> None:
+        master, slave = os.openpty()
+        self._master, self._slave = master, slave
+        assert self._size is not None
+        self.terminal_size_changed(*self._size, 0, 0)
+        self._process = await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            "-c",
+            'exec <>"$0" >&0 2>&0 && exec bash -i',
+            os.ttyname(slave),
+            stdin=subprocess.DEVNULL,
+            cwd=self._server.home,
+            env={**_environment(self._server), "TERM": self._channel.get_terminal_type() or "dumb"},
+            start_new_session=True,
+        )
+        loop = asyncio.get_running_loop()
+        os.set_blocking(master, False)
+        loop.add_reader(master, self._read_terminal)
+        code = await _reaped(self._process)
+        self._read_terminal()
+        self._report(code)
+        self._close_terminal()
+        self._channel.close()
+
+    def _read_terminal(self) -> None:
+        try:
+            while self._master is not None and (data := os.read(self._master, 65536)):
+                self._channel.write(data)
+        except OSError:
+            return
+
+    def _close_terminal(self) -> None:
+        if self._master is not None:
+            asyncio.get_running_loop().remove_reader(self._master)
+            os.close(self._master)
+            self._master = None
+        if self._slave is not None:
+            os.close(self._slave)
+            self._slave = None
+
+    async def _pump(self, source: asyncio.StreamReader, datatype: int | None) -> None:
+        while data := await source.read(32768):
+            await self._may_write.wait()
+            self._channel.write(data, datatype)
+
+    def _report(self, code: int) -> None:
+        if code >= 0:
+            self._channel._send_request(b"exit-status", UInt32(code))
+        else:
+            name = signal.Signals(-code).name.removeprefix("SIG")
+            from asyncssh.packet import Boolean, String
+
+            self._channel._send_request(b"exit-signal", String(name), Boolean(False), String(""), String(""))
+
+
+async def _reaped(process: asyncio.subprocess.Process) -> int:
+    """The exit code, as soon as the process has ended; `wait` would wait for its pipes too."""
+    while process.returncode is None:  # noqa: ASYNC110 - nothing else tells of it
+        await asyncio.sleep(0.005)
+    return process.returncode
+
+
+def _environment(server: SshServer) -> dict[str, str]:
+    return {"HOME": str(server.home), "PATH": os.environ["PATH"], "USER": USER, "LOGNAME": USER, "SHELL": "/bin/sh"}
+
+
+@asynccontextmanager
+async def running_ssh_server(
+    home: Path,
+    *,
+    host_keys: list[asyncssh.SSHKey] | None = None,
+    authorized: asyncssh.SSHKey | None = None,
+    port: int = 0,
+) -> AsyncIterator[SshServer]:
+    """A server on loopback, gone with everything it started when the block ends."""
+    server = SshServer(host_keys or [asyncssh.generate_private_key("ssh-ed25519")], home, authorized)
+    acceptor = await asyncssh.listen(
+        "127.0.0.1",
+        port,
+        server_factory=lambda: _Server(server),
+        server_host_keys=server.host_keys,
+        encoding=None,
+        line_editor=False,
+        config=None,
+    )
+    server.port = acceptor.get_port()
+    try:
+        yield server
+    finally:
+        acceptor.close()
+        for connection in server.connections:
+            connection.abort()
+        await acceptor.wait_closed()
+        for connection in server.connections:
+            await connection.wait_closed()
+        await _end_shells(server)
+
+
+async def _end_shells(server: SshServer) -> None:
+    for shell in server.shells:
+        process = shell._process
+        if process is not None and process.returncode is None:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            await _reaped(process)
+    tasks = [shell._task for shell in server.shells if shell._task is not None]
+    if tasks:
+        await asyncio.wait(tasks)
