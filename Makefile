@@ -73,7 +73,7 @@ audit: $(VENV)/.dev ## Look the pinned packages up in the advisory database (nee
 fix: $(VENV)/.dev ## Format, fix what can be fixed, renew the generated parts of the README
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
-	@$(BIN)/python scripts/readme_tables.py --write
+	@PYTHONPATH=. $(BIN)/python scripts/readme_tables.py --write
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure the gateway against a bare proxy (about 2 minutes)

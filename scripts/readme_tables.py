@@ -29,15 +29,6 @@ def endpoints_table() -> str:
     return _table(("Endpoint", "What it does"), rows)
 
 
-def tools_table() -> str:
-    """Every MCP tool and resource."""
-    from mcp_gateway.server import RESOURCES, TOOLS
-
-    rows = [f"| `{tool.name}` | {_cell(tool.title or '')} |" for tool in TOOLS]
-    rows += [f"| `{uri}` | {_cell(title)} |" for uri, title in RESOURCES]
-    return _table(("Tool or resource", "What it is"), rows)
-
-
 SECTIONS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "endpoints": endpoints_table,
@@ -69,7 +60,7 @@ def _default(name: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return text.replace("|", "\\|").replace("\n", " ").removesuffix(".")
 
 
 def _table(head: Iterable[str], rows: Iterable[str]) -> str:

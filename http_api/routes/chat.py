@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PATH = "/v1/chat/completions"
 OPTIONS_HEADER = b"x-gateway-options"
 UNKNOWN = b"unknown"
+OPERATIONS = (CHAT, CHAT_STREAM)
 
 
 def chat_route(gateway: "Gateway", metrics: Metrics, body_limit: int) -> Route:

@@ -6,7 +6,6 @@ from shared.operations import connections, terminals
 ROWS = (
     Row(method="POST", path="/v1/terminal/sessions", operation=terminals.OPEN_TERMINAL, status=201),
     Row(method="GET", path="/v1/terminal/sessions", operation=terminals.LIST_TERMINALS),
-    Row(method="POST", path="/v1/terminal/run", operation=terminals.RUN_COMMAND, nul=True),
     Row(method="GET", path="/v1/terminal/connections", operation=connections.LIST_CONNECTIONS),
     Row(method="POST", path="/v1/terminal/connections", operation=connections.CREATE_CONNECTION, status=201),
     Row(method="GET", path="/v1/terminal/connections/{id}", operation=connections.GET_CONNECTION),

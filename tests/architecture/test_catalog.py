@@ -25,7 +25,9 @@ def test_every_operation_of_the_modules_is_in_the_catalog() -> None:
     known = {id(operation) for operation in CATALOG}
     for module in pkgutil.iter_modules(shared.operations.__path__, "shared.operations."):
         found = vars(importlib.import_module(module.name)).values()
-        missing = [item.name for item in found if isinstance(item, Operation | StreamOperation) and id(item) not in known]
+        missing = [
+            item.name for item in found if isinstance(item, Operation | StreamOperation) and id(item) not in known
+        ]
         assert missing == [], f"{module.name} has operations that the catalog lacks"
 
 

@@ -15,7 +15,9 @@ IMMUTABLE_CALLS = {
 
 
 def sources() -> list[Path]:
-    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "versions" not in path.parts)
+    return sorted(
+        path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "versions" not in path.parts
+    )
 
 
 def relative(path: Path) -> str:
@@ -48,7 +50,9 @@ def test_no_file_is_too_long_to_read() -> None:
 def mutable_globals(path: Path) -> Iterator[str]:
     """Names that a module binds to a list, dict or set, and that are not written as constants."""
     for node in ast.parse(path.read_text("utf-8")).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         if isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
             yield from (name.id for name in targets if isinstance(name, ast.Name) and not name.id.isupper())

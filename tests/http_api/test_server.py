@@ -112,10 +112,11 @@ async def test_a_forwarded_address_is_not_believed() -> None:
         b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
         b"HELLO WORLD\r\n\r\n",
+        b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,
         POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}",
     ],
-    ids=range(15),
+    ids=range(16),
 )
 async def test_a_request_that_could_be_read_in_two_ways_is_refused_and_the_connection_closed(request_: bytes) -> None:
     async with running() as (_, server):
@@ -126,6 +127,15 @@ async def test_a_request_that_could_be_read_in_two_ways_is_refused_and_the_conne
         error = orjson.loads(body)
         assert set(error) == {"error", "details", "code", "requestId"}
         assert error["requestId"] == headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("target", "status"), [(b"*", 404), (b"http://evil.com/", 200), (b"//x", 404), (b"/?x=1#y", 200), (b"/%00", 404)]
+)
+async def test_odd_targets_are_taken_by_their_path(target: bytes, status: int) -> None:
+    async with running() as (_, server):
+        request_ = b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert (await server.exchange(request_))[0] == status
 
 
 async def test_nothing_after_a_refused_request_is_looked_at() -> None:

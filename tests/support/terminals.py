@@ -105,6 +105,14 @@ async def until(condition: Callable[[], Any], seconds: float = 5) -> None:
         await asyncio.sleep(0.01)
 
 
+def eventually(condition: Callable[[], Any], seconds: float = 5) -> None:
+    """The same, for tests that have no event loop."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.01)
+
+
 def open_descriptors() -> int:
     """How many this process has."""
     return psutil.Process().num_fds()

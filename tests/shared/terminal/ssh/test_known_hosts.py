@@ -25,6 +25,15 @@ def hashed(name: str) -> str:
     return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
 
 
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir()
+    path.write_text(text)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "known_hosts"
@@ -39,8 +48,8 @@ async def test_what_was_remembered_is_known_for_that_port_only(path: Path) -> No
     assert await hosts.remember("Host.Example", 2222, ONE) == Known()
     assert (await hosts.of("host.example", 2222)).keys == (ONE,)
     assert (await hosts.of("host.example", 22)).keys == ()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert mode(path) == 0o600
+    assert mode(path.parent) == 0o700
 
 
 async def test_the_first_to_remember_wins(path: Path) -> None:
@@ -55,27 +64,23 @@ async def test_the_first_to_remember_wins(path: Path) -> None:
     ["host", "HOST", "other,host", "ho?t", "h*", hashed("host"), "*,!elsewhere"],
 )
 async def test_names_match_as_in_openssh(path: Path, names: str) -> None:
-    path.parent.mkdir()
-    path.write_text("# comment\n\n" + line("unrelated", TWO) + line(names, ONE))
+    write(path, "# comment\n\n" + line("unrelated", TWO) + line(names, ONE))
     assert (await KnownHosts(path).of("host", 22)).keys == (ONE,)
 
 
 @pytest.mark.parametrize("names", ["hos", "*,!host", "[host]:22", hashed("hosts"), "|1|broken", "|1|a|b"])
 async def test_other_names_do_not(path: Path, names: str) -> None:
-    path.parent.mkdir()
-    path.write_text(line(names, ONE))
+    write(path, line(names, ONE))
     assert await KnownHosts(path).of("host", 22) == Known()
 
 
 async def test_ports_match_literally(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_text(line("[host]:2222", ONE) + line(hashed("[host]:2222"), TWO))
+    write(path, line("[host]:2222", ONE) + line(hashed("[host]:2222"), TWO))
     assert (await KnownHosts(path).of("host", 2222)).keys == (ONE, TWO)
 
 
 async def test_revoked_keys_and_authorities_are_not_taken_for_known(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_text(line("host", ONE, "@revoked") + line("*", TWO, "@cert-authority") + "host only two\nhost t ***\n")
+    write(path, line("host", ONE, "@revoked") + line("*", TWO, "@cert-authority") + "host only two\nhost t ***\n")
     assert await KnownHosts(path).of("host", 22) == Known((), (ONE,))
 
 

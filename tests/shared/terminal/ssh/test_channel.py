@@ -1,0 +1,179 @@
+"""SSH sessions, beyond what they share with local ones."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from shared.errors import InvalidInput, TerminalError
+from shared.terminal.sessions import Sessions
+from shared.terminal.ssh import channel
+from tests.support.ssh_server import SshServer
+from tests.support.terminals import (
+    Terminal,
+    children,
+    make_sessions,
+    open_descriptors,
+    opened,
+    running,
+    ssh_target,
+    until,
+)
+
+
+@pytest.fixture
+async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
+    async with make_sessions(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def terminal(sessions: Sessions, ssh_server: SshServer) -> AsyncIterator[Terminal]:
+    async with opened(sessions, ssh_target(ssh_server)) as made:
+        yield made
+        await sessions.__aexit__()
+
+
+async def test_each_command_has_a_channel_of_its_own(terminal: Terminal, ssh_server: SshServer) -> None:
+    await terminal.session.send("echo typed-$((1+1))\n")
+    await terminal.run("true")
+    await terminal.run("true")
+    await terminal.shows("typed-2")
+    assert len(ssh_server.commands) == 2
+    assert len(ssh_server.connections) == 1
+
+
+async def test_a_lost_connection_is_told_and_what_was_shown_stays(terminal: Terminal, ssh_server: SshServer) -> None:
+    await terminal.session.send("echo typed-$((1+1))\n")
+    await terminal.shows("typed-2")
+    work = asyncio.ensure_future(terminal.run("sleep 91111"))
+    await until(lambda: running("91111"))
+    ssh_server.connections[0].abort()
+    with pytest.raises(TerminalError) as lost:
+        await work
+    assert lost.value.code == "connection_lost"
+    assert not terminal.session.connected
+    assert "typed-2" in (await terminal.session.read("a")).text
+    for use in (terminal.run("true"), terminal.session.send("x")):
+        with pytest.raises(TerminalError) as gone:
+            await use
+        assert gone.value.code == "connection_lost"
+
+
+async def test_a_host_that_refuses_channels_is_told_so(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, ssh_server: SshServer
+) -> None:
+    monkeypatch.setattr("tests.support.ssh_server.ShellSession.exec_requested", lambda *_: False)
+    with pytest.raises(TerminalError) as refused:
+        await terminal.run("true")
+    assert refused.value.code == "channel_refused"
+    assert terminal.session.connected
+
+
+async def test_the_reported_signal_is_told(terminal: Terminal) -> None:
+    result = await terminal.run("kill -9 $PPID")  # the outer shell, so that the server reports the signal itself
+    assert (result.exit_code, result.signal) == (137, "SIGKILL")
+
+
+async def test_the_process_group_is_signalled_first(
+    terminal: Terminal, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    real = asyncssh.SSHClientChannel.send_signal
+    monkeypatch.setattr(
+        asyncssh.SSHClientChannel, "send_signal", lambda self, name: sent.append(name) or real(self, name)
+    )
+    assert (await terminal.run("sleep 92222", timeout=0.3)).timed_out
+    assert sent == ["TERM"]
+    assert not running("92222")
+
+
+async def test_closing_ends_what_commands_left_running_there(terminal: Terminal) -> None:
+    await terminal.run("setsid sleep 93333 >/dev/null 2>&1 & true")
+    assert running("93333")
+    await terminal.close()
+    assert not running("93333")
+
+
+async def test_background_processes_hold_few_channels(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(channel.MAX_LINGERING + 2):
+        await terminal.run("sleep 94444 &")
+    ssh_channel = terminal.session._channel
+    assert isinstance(ssh_channel, channel.SshChannel)
+    assert len(ssh_channel._lingering) == channel.MAX_LINGERING
+    await terminal.close()
+    assert not running("94444")
+
+
+async def test_a_directory_for_one_command_must_be_there(terminal: Terminal, ssh_server: SshServer) -> None:
+    (ssh_server.home / "sub").mkdir()
+    await terminal.run("cd sub")
+    with pytest.raises(InvalidInput, match="cwd"):
+        await terminal.run("touch ran", cwd="nowhere")
+    assert (await terminal.run("pwd; ls")).stdout == f"{ssh_server.home}/sub\n"
+    assert (await terminal.run("pwd", cwd="~")).stdout == f"{ssh_server.home}\n"
+
+
+async def test_the_first_directory_must_be_there_too(sessions: Sessions, ssh_server: SshServer) -> None:
+    async with opened(sessions, ssh_target(ssh_server, cwd="/nonexistent")) as terminal:
+        with pytest.raises(TerminalError) as gone:
+            await terminal.run("pwd")
+        assert gone.value.code == "directory_gone"
+        assert (await terminal.run("pwd")).stdout == f"{ssh_server.home}\n"
+        await terminal.close()
+
+
+async def test_variables_of_the_target_are_there(sessions: Sessions, ssh_server: SshServer) -> None:
+    async with opened(sessions, ssh_target(ssh_server, env={"OWN": "it's\nmine"})) as terminal:
+        for _ in range(2):
+            assert (await terminal.run('printf %s "$OWN"')).stdout == "it's\nmine"
+        await terminal.close()
+
+
+async def test_a_command_that_does_not_fit_is_refused_with_the_way_to_go(terminal: Terminal) -> None:
+    with pytest.raises(InvalidInput, match="stdin"):
+        await terminal.run("echo " + "'" * 10_000)
+    assert (await terminal.run("echo " + "x" * 60_000)).stdout_bytes == 60_001
+
+
+async def test_a_hung_host_does_not_hold_up_closing(
+    terminal: Terminal, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "REAP_TIMEOUT", 0.1)
+    monkeypatch.setattr(channel, "CLOSE_TIMEOUT", 0.1)
+    await terminal.run("true")
+    ssh_server.connections[0]._transport.pause_reading()  # type: ignore[union-attr]
+    await asyncio.wait_for(terminal.close(), 5)
+
+
+async def test_stopping_while_the_channel_opens_is_possible(terminal: Terminal, ssh_server: SshServer) -> None:
+    ssh_server.connections[0]._transport.pause_reading()  # type: ignore[union-attr]
+    work = asyncio.ensure_future(terminal.run("true"))
+    await asyncio.sleep(0.05)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.shield(work), 5)
+    ssh_server.connections[0]._transport.resume_reading()  # type: ignore[union-attr]
+
+
+async def test_ten_sessions_leave_nothing_behind(sessions: Sessions, ssh_server: SshServer) -> None:
+    async def use() -> None:
+        async with opened(sessions, ssh_target(ssh_server), owner=os.urandom(4).hex()) as terminal:
+            await terminal.run("sleep 95555 & true")
+            await terminal.session.send("echo typed-$((1+1))\n")
+            await terminal.shows("typed-2")
+            await terminal.close()
+
+    await use()
+    for shell in ssh_server.shells:
+        if shell._process is not None and shell._process.returncode is None:
+            os.killpg(shell._process.pid, signal.SIGKILL)
+    await until(lambda: not children())
+    before = open_descriptors(), len(asyncio.all_tasks())
+    await asyncio.gather(*(use() for _ in range(10)))
+    assert not running("95555")
+    await until(lambda: (open_descriptors(), len(asyncio.all_tasks())) == before)
