@@ -18,7 +18,7 @@ import starts
 from load import Sample
 from mock_upstream import STREAM_TOKENS
 from processes import Cores, on_core
-from report import Memory, Phases, Results
+from report import Endurance, Memory, Phases, Results
 from targets import Target, targets
 
 CONNECTIONS = 64
@@ -67,10 +67,8 @@ def measured(found: list[Target], cores: Cores, rounds: int, seconds: float) -> 
     say(f"going on until the gateway has had {ENDURANCE_REQUESTS} requests …")
     before = gateway.child.rss_mib()
     served = endure(gateway, already=sum(each["gateway"].served for each in results.rounds))
-    results.memory = {name: Memory(mib, 0.0) for name, mib in ready.items()}
-    for target in found:
-        results.memory[target.name] = Memory(ready[target.name], target.child.rss_mib())
-    results.endurance = report.Endurance(served, before, gateway.child.rss_mib())
+    results.memory = {target.name: Memory(ready[target.name], target.child.rss_mib()) for target in found}
+    results.endurance = Endurance(served, before, gateway.child.rss_mib())
     return results
 
 
@@ -126,6 +124,8 @@ def metered(
         warm_seconds=warm_seconds,
         on_begin=begin,
     )
+    if not sample.served:
+        raise RuntimeError(f"{target.name} answered nothing rightly: {dict(sample.faults)}\n{target.child.log()}")
     if connections > 1:
         time.sleep(SETTLE_SECONDS)
     return sample, target.child.cpu_seconds() - before

@@ -1,6 +1,6 @@
 """What is known of one request while it is answered; it travels in the ASGI scope as `scope["gateway"]`."""
 
-import secrets
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,5 +81,5 @@ def exchange_of(scope: Mapping[str, Any]) -> Exchange:
 
 
 def make_request_id() -> str:
-    """A new one, for requests that bring none."""
-    return secrets.token_hex(12)
+    """A new one, for requests that bring none. It only has to be unlike the others, which needs no system call."""
+    return f"{random.getrandbits(96):024x}"

@@ -78,7 +78,9 @@ def dollars(cost: object) -> str:
     if cost is None:
         return "cost not known"
     value = float(str(cost))
-    return "free" if value == 0 else f"${value:.6f}".rstrip("0")
+    if 0 < value < 0.000_001:
+        return "less than $0.000001"
+    return f"${value:.6f}".rstrip("0").rstrip(".") if value else "free"
 
 
 def _model(model: ModelEntry) -> str:

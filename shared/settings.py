@@ -245,7 +245,7 @@ def _known(environ: Mapping[str, str | None]) -> dict[str, str]:
 def _from_toml(path: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise SettingsError([f"{path} cannot be read: {error}"]) from None

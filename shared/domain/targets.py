@@ -75,7 +75,7 @@ class LocalTarget:
     """A shell on this machine."""
 
     cwd: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     shell: str | None = None
 
 
@@ -87,7 +87,7 @@ class SshTarget:
     jump: SshLogin | None = None
     known_hosts: HostKeyPolicy | None = None
     cwd: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class TargetFields(Wire):
 
     type: SessionType | None = Field(None, description="local, ssh or telnet.")
     cwd: Path | None = Field(None, description="Directory to start in (local, ssh).")
-    env: Environment | None = Field(None, description="Environment variables to add (local, ssh).")
+    env: Environment | None = Field(None, repr=False, description="Environment variables to add (local, ssh).")
     shell: Path | None = Field(None, description="Shell to run (local). Default: bash, else sh.")
     host: Host | None = Field(None, description="DNS name or IP address (ssh, telnet).")
     port: Port | None = Field(None, description="Default: 22 for ssh, 23 for telnet.")

@@ -61,7 +61,7 @@ class Execute(SessionRef):
 
     command: Command
     timeout_ms: Annotated[int, Field(ge=1)] | None = Field(None, description="Milliseconds it gets; 30000 by default.")
-    stdin: Stdin | None = Field(None, description="Text for its standard input, which is empty otherwise.")
+    stdin: Stdin | None = Field(None, repr=False, description="Text for its standard input, which is empty otherwise.")
     max_output_bytes: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Bytes to keep of each output stream, from its beginning and its end."
     )
@@ -71,7 +71,7 @@ class Send(SessionRef):
     """Type into the session's interactive shell."""
 
     data: Annotated[str, Field(min_length=1, max_length=256 * 1024)] = Field(
-        description="Text as typed; Enter is a line feed or a carriage return, Ctrl-C is U+0003."
+        repr=False, description="Text as typed; Enter is a line feed or a carriage return, Ctrl-C is U+0003."
     )
 
 
@@ -104,8 +104,8 @@ class RunCommand(Wire):
     connection: Id | None = Field(None, description="Name or id of a saved connection to run it on.")
     cwd: Path | None = Field(None, description="Directory to run it in; a session stays there afterwards.")
     timeout_seconds: Annotated[float, Field(gt=0)] | None = Field(None, description="Seconds it gets; 30 by default.")
-    env: Environment | None = Field(None, description="Environment variables to add.")
-    stdin: Stdin | None = Field(None, description="Text for its standard input, which is empty otherwise.")
+    env: Environment | None = Field(None, repr=False, description="Environment variables to add.")
+    stdin: Stdin | None = Field(None, repr=False, description="Text for its standard input, which is empty otherwise.")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

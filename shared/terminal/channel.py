@@ -20,9 +20,9 @@ class Command:
     text: str
     timeout: float
     max_output_bytes: int
-    stdin: bytes | None = None
+    stdin: bytes | None = field(default=None, repr=False)
     cwd: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     on_output: OutputListener | None = None
 
     def listener(self, stream: OutputStream) -> Callable[[str], None] | None:

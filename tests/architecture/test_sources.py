@@ -72,16 +72,40 @@ def test_nothing_is_changed_through_global() -> None:
     assert found == []
 
 
-def test_every_module_with_logic_has_its_tests() -> None:
-    """A module is tested by a file of its own, or by one that names it as covered through a higher door."""
+THROUGH_A_HIGHER_DOOR = {
+    "mcp_gateway/__main__.py": "journeys/test_stdio.py",
+    "mcp_gateway/calls/commands.py": "mcp_gateway/test_run_command.py",
+    "mcp_gateway/commands/admin.py": "mcp_gateway/commands/test_cli.py",
+    "mcp_gateway/commands/doctor.py": "mcp_gateway/commands/test_cli.py",
+    "mcp_gateway/commands/failures.py": "mcp_gateway/commands/test_cli.py",
+    "mcp_gateway/commands/output.py": "mcp_gateway/commands/test_cli.py",
+    "mcp_gateway/commands/pulling.py": "mcp_gateway/commands/test_cli.py",
+    "mcp_gateway/commands/root.py": "mcp_gateway/commands/test_cli.py",
+    "mcp_gateway/commands/welcome.py": "mcp_gateway/commands/test_cli.py",
+    "mcp_gateway/diagnosis/finding.py": "mcp_gateway/commands/test_cli.py",
+    "mcp_gateway/diagnosis/services.py": "mcp_gateway/commands/test_cli.py",
+    "shared/routing/exhausted.py": "shared/routing/test_executor.py",
+    "shared/routing/usage_event.py": "shared/routing/test_executor.py",
+    "shared/storage/model_rows.py": "shared/registry/test_registry.py",
+    "shared/storage/provider_rows.py": "shared/registry/test_accounts.py",
+    "shared/terminal/local_run.py": "shared/terminal/test_local.py",
+    "shared/terminal/pseudo_terminal.py": "shared/terminal/test_local.py",
+    "shared/terminal/ssh/command_run.py": "shared/terminal/ssh/test_hosts.py",
+    "shared/terminal/ssh/login.py": "shared/terminal/ssh/test_hosts.py",
+}
+"""Modules without a test file of their own, and the one that goes through them."""
+
+
+def test_every_module_has_its_tests() -> None:
     tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
     texts = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
-    untested = [
+    untested = {
         relative(path)
         for path in sources()
         if path.name != "__init__.py"
         and path.stem not in tests
         and f"{path.parent.name}.{path.stem}" not in texts
         and f"import {path.stem}" not in texts
-    ]
-    assert untested == []
+    }
+    assert untested - THROUGH_A_HIGHER_DOOR.keys() == set(), "write a test file, or say which one goes through it"
+    assert [path for path in THROUGH_A_HIGHER_DOOR.values() if not (ROOT / "tests" / path).exists()] == []

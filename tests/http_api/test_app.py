@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -227,63 +226,6 @@ async def test_every_answer_of_a_limited_path_carries_the_limits(tmp_path: Path)
         assert not names & set((await made.http.get("/health")).headers)
         assert not names & set((await made.http.get("/metrics")).headers)
         assert names <= set((await made.http.post("/v1/chat/completions", json={})).headers)
-
-
-async def test_the_life_of_a_model(tmp_path: Path) -> None:
-    async with surface(tmp_path) as made:
-        http = made.http
-        created = await http.post("/v1/models", json=MODEL)
-        assert created.status_code == 201
-        assert created.json()["success"] is True
-        assert (await http.post("/v1/models", json=MODEL)).status_code == 409
-        for path in ("/v1/models/scripted/scripted", "/v1/models/scripted%2Fscripted"):
-            assert (await http.get(path)).json()["apiModelName"] == "scripted"
-            changed = await http.put(path, json={"priority": 7})
-            assert changed.json()["model"]["priority"] == 7
-        layers = (await http.get("/v1/models/layers")).json()["layers"]
-        assert set(layers) == {"L0", "L1", "L2", "L3"}
-        assert "scripted/scripted" in [model["id"] for model in layers["L0"]["models"]]
-        deleted = await http.delete("/v1/models/scripted%2Fscripted")
-        assert deleted.json() == {"success": True, "modelId": "scripted/scripted"}
-        assert (await http.get("/v1/models/scripted%2Fscripted")).status_code == 404
-
-
-async def test_the_life_of_a_terminal(tmp_path: Path) -> None:
-    async with surface(tmp_path) as made:
-        http = made.http
-        opened = await http.post("/v1/terminal/sessions", json={"type": "local"})
-        assert opened.status_code == 201
-        session = opened.json()["session"]
-        assert re.fullmatch(r"term-\d{13}-\w+", session["id"])
-        path = f"/v1/terminal/{session['id']}"
-        await http.post(f"{path}/execute", json={"command": "cd /tmp; export KEPT=yes"})
-        result = (
-            await http.post(f"{path}/execute", json={"command": 'pwd; echo "$KEPT"; echo bad >&2; exit 3'})
-        ).json()["result"]
-        assert (result["stdout"], result["stderr"], result["exitCode"]) == ("/tmp\nyes\n", "bad\n", 3)
-        late = (await http.post(f"{path}/execute", json={"command": "echo some; sleep 60", "timeoutMs": 300})).json()[
-            "result"
-        ]
-        assert (late["stdout"], late["exitCode"], late["timedOut"]) == ("some\n", None, True)
-        assert (await http.post(f"{path}/send", json={"data": "echo $((40+2))-typed\n"})).json() == {"success": True}
-        output = ""
-        while "42-typed" not in output:
-            answer = (await http.get(f"{path}/output?waitMs=5000")).json()
-            assert answer["output"], output
-            output += "".join(answer["output"])
-        assert (await http.delete(path)).json() == {"success": True}
-        assert (await http.get(path)).status_code == 404
-
-
-async def test_metrics_know_the_core(tmp_path: Path) -> None:
-    async with surface(tmp_path) as made:
-        await made.http.post("/v1/models", json=MODEL)
-        hello = {"model": MODEL["id"], "messages": [{"role": "user", "content": "hi"}]}
-        assert (await made.http.post("/v1/chat/completions", json=hello)).status_code == 200
-        text = (await made.http.get("/metrics")).text
-        assert "gateway_database_up 1.0" in text
-        assert 'gateway_attempts{name="scripted/scripted"} 1.0' in text
-        assert 'gateway_http_requests_total{method="POST",path="/v1/chat/completions",status="200"} 1.0' in text
 
 
 async def test_what_is_mounted_is_protected_and_lives_with_the_gateway(tmp_path: Path) -> None:

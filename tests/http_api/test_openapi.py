@@ -6,7 +6,9 @@ import pytest
 
 from http_api.app import ROWS
 from http_api.openapi import describe
+from http_api.openapi_chat import CHAT_SCHEMAS
 from http_api.routing import PARAMETER
+from shared.domain.chat import FIELD_RULES
 from tests.support.http_gateway import surface
 
 
@@ -73,6 +75,11 @@ def test_requests_speak_camel_case_and_refuse_the_unknown(document: dict[str, An
     assert body["additionalProperties"] is False
     query = document["paths"]["/v1/terminal/{id}/output"]["get"]["parameters"]
     assert {parameter["name"] for parameter in query} == {"id", "cursor", "waitMs", "view"}
+
+
+def test_the_chats_documented_fields_are_those_that_are_checked() -> None:
+    documented = set(CHAT_SCHEMAS["ChatRequest"]["properties"])
+    assert documented - set(FIELD_RULES) == {"gateway"}
 
 
 def test_the_chat_lets_unknown_fields_through(document: dict[str, Any]) -> None:

@@ -65,6 +65,21 @@ def test_a_chat_reads_as_the_answer_and_a_line_on_how_it_came_about() -> None:
     assert "cost not known" in rendering.chat(answer(cost_usd=None, usage=None))
 
 
+@pytest.mark.parametrize(
+    ("cost", "words"),
+    [
+        (None, "cost not known"),
+        (Decimal(0), "free"),
+        (Decimal("0.0000003"), "less than $0.000001"),
+        (Decimal("0.0000051"), "$0.000005"),
+        (Decimal("2"), "$2"),
+        (Decimal("1.5"), "$1.5"),
+    ],
+)
+def test_costs_are_put_into_words(cost: Decimal | None, words: str) -> None:
+    assert rendering.dollars(cost) == words
+
+
 def test_a_command_reads_as_a_terminal_shows_it() -> None:
     result = CommandResult(
         stdout="out\n", stderr="err\n", exit_code=3, duration_ms=12, timed_out=False, truncated=False, cwd="/x", note=""

@@ -139,12 +139,10 @@ def _explain(login: SshLogin, guard: HostKeyGuard, error: Exception, timeout: fl
 def _private_key(text: str, passphrase: str | None) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(text, passphrase)
-    except asyncssh.KeyEncryptionError as error:
-        raise invalid_field("passphrase", "does not open the private key") from error
-    except asyncssh.KeyImportError as error:
-        raise invalid_field(
-            "privateKey", "is not a private key in PEM or OpenSSH form, or needs a 'passphrase'"
-        ) from error
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        if passphrase is not None:
+            raise invalid_field("passphrase", "does not open the private key, or that is not one") from error
+        raise invalid_field("privateKey", "is not one in PEM or OpenSSH form, or needs a 'passphrase'") from error
 
 
 def _methods(keys: bool, password: bool) -> list[str]:

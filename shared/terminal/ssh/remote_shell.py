@@ -44,15 +44,18 @@ def script(command: str, state: RemoteState, env: Mapping[str, str], *, marker: 
 def reaper(pattern: str, *, nonce: str = "") -> str:
     """A command line that ends every process whose marker begins with the pattern, and the group of one command."""
     folder = f"/tmp/mcp-gateway-{nonce}" if nonce else ""  # noqa: S108
-    group = f"g=$(cat {folder}/pid 2>/dev/null); " if nonce else "g=; "
-    return _portable(
-        f'{group}k() {{ n=0; [ -n "$g" ] && kill -$1 -$g; for e in /proc/[0-9]*/environ; do '
-        f"grep -qasF {quote(f'{MARKER}={pattern}')} $e || continue; p=${{e#/proc/}}; kill -$1 ${{p%/environ}} && n=1; "
-        f"done; return $n; }}; exec 2>/dev/null; k TERM || {{ sleep 0.3 || sleep 1; }}; i=0; "
-        f"until k KILL; do i=$((i+1)); [ $i -gt 50 ] && break; done; "
-        + (f"rm -rf {folder}; " if nonce else "")
-        + "exit 0"
+    wanted = quote(f"{MARKER}={pattern}")
+    look = (
+        f"l() {{ if printf 'x\\0a' | grep -qzxF a; then grep -lzsF {wanted} /proc/[0-9]*/environ; "
+        f"else for e in /proc/[0-9]*/environ; do tr '\\0' '\\n' <$e | grep -qF {wanted} && echo $e; done; fi; }}; "
     )
+    end = (
+        'k() { n=0; [ -n "$g" ] && kill -$1 -$g; '
+        "for e in $(l); do p=${e#/proc/}; kill -$1 ${p%/environ} && n=1; done; return $n; }; "
+        "k TERM || { sleep 0.3 || sleep 1; }; i=0; until k KILL; do i=$((i+1)); [ $i -gt 50 ] && break; done; "
+    )
+    group = f"g=$(cat {folder}/pid); " if nonce else "g=; "
+    return _portable(f"exec 2>/dev/null; {group}{look}{end}" + (f"rm -rf {folder}; " if nonce else "") + "exit 0")
 
 
 def parse(report: bytes, nonce: str) -> RemoteState | None:

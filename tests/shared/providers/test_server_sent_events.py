@@ -1,5 +1,7 @@
 """Server-sent events survive any cut through their bytes."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ DATA = [b'{"text": "hello"}', '{"text": "grüße"}'.encode(), b"one\ntwo", b"[DO
 
 def cut_up(stream: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    return [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [stream[start:end] for start, end in itertools.pairwise(edges)]
 
 
 @given(st.lists(st.integers(min_value=0, max_value=10_000), max_size=30))

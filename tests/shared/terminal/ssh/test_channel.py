@@ -160,7 +160,7 @@ async def test_stopping_while_the_channel_opens_is_possible(terminal: Terminal, 
     ssh_server.connections[0]._transport.resume_reading()  # type: ignore[union-attr]
 
 
-async def test_ten_sessions_leave_nothing_behind(sessions: Sessions, ssh_server: SshServer) -> None:
+async def test_sessions_leave_nothing_behind(sessions: Sessions, ssh_server: SshServer) -> None:
     async def use() -> None:
         async with opened(sessions, ssh_target(ssh_server), owner=os.urandom(4).hex()) as terminal:
             await terminal.run("sleep 95555 & true")
@@ -174,6 +174,6 @@ async def test_ten_sessions_leave_nothing_behind(sessions: Sessions, ssh_server:
             os.killpg(shell._process.pid, signal.SIGKILL)
     await until(lambda: not children())
     before = open_descriptors(), len(asyncio.all_tasks())
-    await asyncio.gather(*(use() for _ in range(10)))
+    await asyncio.gather(*(use() for _ in range(5)))
     assert not running("95555")
     await until(lambda: (open_descriptors(), len(asyncio.all_tasks())) == before)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.terminal.process_tree import MARKER
 from shared.terminal.ssh.remote_shell import RemoteState, Separator, is_gone, parse, reaper, script
 from tests.support.terminals import eventually, running
 
@@ -131,6 +132,17 @@ def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
     other.kill()
     other.wait()
     assert not Path(f"/tmp/mcp-gateway-{nonce}").exists()
+
+
+def test_the_reaper_works_with_a_plain_grep(login_shell: str, tmp_path: Path) -> None:
+    grep = tmp_path / "grep"
+    grep.write_text(f'#!/bin/sh\ncase "$1" in *z*) exit 2;; esac\nexec {shutil.which("grep")} "$@"\n')
+    grep.chmod(0o755)
+    marker = f"{token_hex(8)}:000000001"
+    process = subprocess.Popen(["sleep", "82222"], env={**os.environ, MARKER: marker})
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run([login_shell, "-c", reaper(marker)], check=True, timeout=10, env={"PATH": path})
+    assert process.wait(5) < 0
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60), st.integers(1, 30))

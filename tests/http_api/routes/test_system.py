@@ -1,0 +1,28 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from http_api.routes.system import ROWS
+from shared.operations.system import HealthReport
+from tests.support.http_gateway import surface
+
+
+async def test_health_shows_what_the_contract_names(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        answer = await made.http.get("/health")
+        report = answer.json()
+        assert answer.status_code == 200
+        assert report["status"] in ("ok", "degraded")
+        assert (report["redis"], report["database"]) == (False, True)
+        assert {"openai", "anthropic", "openrouter", "oss-local"} <= set(report["providers"])
+        assert set(report["layers"]) == {"L0", "L1", "L2", "L3"}
+        assert report["configuration"]["defaultLayer"] == "L0"
+        assert report["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 200), ("degraded", 200), ("error", 503)])
+def test_only_a_gateway_that_cannot_serve_is_unavailable(status: Any, code: int) -> None:
+    (row,) = ROWS
+    assert row.status_of is not None
+    assert row.status_of(HealthReport.model_construct(status=status)) == code

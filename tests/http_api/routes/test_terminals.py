@@ -1,0 +1,87 @@
+import re
+from pathlib import Path
+
+from tests.support.http_gateway import surface
+from tests.support.http_stack import error_of
+
+
+async def test_the_life_of_a_terminal(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        http = made.http
+        opened = await http.post("/v1/terminal/sessions", json={"type": "local"})
+        assert opened.status_code == 201
+        session = opened.json()["session"]
+        assert re.fullmatch(r"term-\d{13}-\w+", session["id"])
+        path = f"/v1/terminal/{session['id']}"
+        await http.post(f"{path}/execute", json={"command": "cd /tmp; export KEPT=yes"})
+        result = (
+            await http.post(f"{path}/execute", json={"command": 'pwd; echo "$KEPT"; echo bad >&2; exit 3'})
+        ).json()["result"]
+        assert (result["stdout"], result["stderr"], result["exitCode"]) == ("/tmp\nyes\n", "bad\n", 3)
+        late = (await http.post(f"{path}/execute", json={"command": "echo some; sleep 60", "timeoutMs": 300})).json()[
+            "result"
+        ]
+        assert (late["stdout"], late["exitCode"], late["timedOut"]) == ("some\n", None, True)
+        assert (await http.post(f"{path}/send", json={"data": "echo $((40+2))-typed\n"})).json() == {"success": True}
+        output = ""
+        while "42-typed" not in output:
+            answer = (await http.get(f"{path}/output?waitMs=5000")).json()
+            assert answer["output"], output
+            output += "".join(answer["output"])
+        assert (await http.delete(path)).json() == {"success": True}
+        assert (await http.get(path)).status_code == 404
+
+
+async def test_the_life_of_a_saved_connection(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        http = made.http
+        given = {"name": "here", "type": "local", "cwd": "/tmp"}
+        saved = await http.post("/v1/terminal/connections", json=given)
+        assert saved.status_code == 201
+        path = f"/v1/terminal/connections/{saved.json()['connection']['id']}"
+        assert (await http.get(path)).json()["connection"]["cwd"] == "/tmp"
+        assert (await http.put(path, json={"name": "there"})).json()["connection"]["name"] == "there"
+        listed = (await http.get("/v1/terminal/connections")).json()["connections"]
+        assert [connection["name"] for connection in listed] == ["there"]
+        opened = await http.post(f"{path}/connect", json={})
+        assert opened.status_code == 201
+        session = opened.json()["session"]["id"]
+        ran = (await http.post(f"/v1/terminal/{session}/execute", json={"command": "pwd"})).json()
+        assert ran["result"]["stdout"] == "/tmp\n"
+        assert (await http.delete(path)).status_code == 200
+        assert (await http.get(path)).status_code == 404
+
+
+async def test_secrets_of_a_connection_never_come_back(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        given = {"name": "far", "type": "ssh", "host": "127.0.0.1", "username": "me", "password": "hunter2-hunter2"}
+        saved = await made.http.post("/v1/terminal/connections", json=given)
+        assert saved.status_code == 201
+        for path in (
+            "/v1/terminal/connections",
+            f"/v1/terminal/connections/{saved.json()['connection']['id']}",
+            "/v1/audit",
+        ):
+            assert "hunter2" not in (await made.http.get(path)).text
+
+
+async def test_keys_that_mean_something_reach_the_shell(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        session = (await made.http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        path = f"/v1/terminal/{session}"
+        assert (await made.http.post(f"{path}/send", json={"data": "\x03\x00"})).status_code == 200
+        refused = await made.http.post(f"{path}/execute", json={"command": "echo \x00"})
+        assert refused.status_code == 400
+        assert error_of(refused)["details"]["fields"][0]["field"] == "command"
+        ran = (await made.http.post(f"{path}/execute", json={"command": "wc -c", "stdin": "a\x00b"})).json()["result"]
+        assert ran["stdout"].strip() == "3"
+
+
+async def test_the_screen_is_read_as_lines(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        opened = await made.http.post("/v1/terminal/sessions", json={"type": "local", "cols": 40, "rows": 5})
+        path = f"/v1/terminal/{opened.json()['session']['id']}"
+        assert (await made.http.post(f"{path}/resize", json={"cols": 50, "rows": 7})).status_code == 200
+        answer = (await made.http.get(f"{path}/output?view=screen")).json()
+        assert len(answer["output"]) <= 7
+        assert answer["connected"] is True

@@ -1,0 +1,81 @@
+"""`mcp-gateway doctor`."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from shared.providers.scripted import ScriptedServer
+from tests.mcp_gateway.commands.conftest import Done, Shell
+
+
+def findings(done: Done) -> dict[str, dict[str, str]]:
+    return {finding["name"]: finding for finding in done.json["findings"]}
+
+
+@pytest.fixture(autouse=True)
+def free_port(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    monkeypatch.setenv("API_PORT", str(port))
+    return port
+
+
+def test_all_is_well(shell: Shell, provider: ScriptedServer) -> None:
+    done = shell("doctor", "--json")
+    found = findings(done)
+    assert done.code == 0, done.out
+    assert {finding["status"] for finding in found.values()} == {"ok"}
+    assert "answers" in found["provider openai"]["text"]
+    assert "can be answered by openai" in found["chat"]["text"]
+    assert "schema is up to date" in found["database"]["text"]
+    text = shell("doctor").out
+    assert text.count("\n") >= len(found)
+    assert "FAIL" not in text
+
+
+def test_no_model_is_a_failure_that_says_what_to_do(shell: Shell) -> None:
+    done = shell("doctor")
+    assert done.code == 1
+    assert "FAIL  chat: no provider can answer\n      → Set a provider's key" in done.out
+
+
+def test_a_provider_that_does_not_answer_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-s3cret-s3cret")
+    done = shell("doctor", "--json")
+    openai = findings(done)["provider openai"]
+    assert openai["status"] == "warn"
+    assert "http://127.0.0.1:1/v1" in openai["text"]
+    assert openai["advice"]
+    assert "s3cret" not in done.out
+
+
+def test_a_gateway_that_does_not_open_is_a_failure(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "gateway.sqlite3").write_text(
+        "this is no database, and it is long enough to be read as one" * 40
+    )
+    done = shell("doctor", "--json")
+    assert done.code == 1
+    assert findings(done)["gateway"]["status"] == "fail"
+
+
+def test_redis_that_is_away_is_a_failure(
+    shell: Shell, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    done = shell("doctor", "--json")
+    assert done.code == 1
+    assert findings(done)["redis"]["status"] == "fail"
+
+
+def test_hosts_that_name_us_are_found(shell: Shell, provider: ScriptedServer, tmp_path: Path) -> None:
+    folder = tmp_path / ".cursor"
+    folder.mkdir()
+    (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"x": {"command": "/nowhere/mcp-gateway"}}}))
+    found = findings(shell("doctor", "--json"))
+    assert found["host Cursor"]["status"] == "warn"
+    assert "no configuration" in found["host Claude Desktop"]["text"]

@@ -1,0 +1,69 @@
+"""`mcp-gateway run`."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.mcp_gateway.commands.conftest import Shell
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_output_and_exit_code_are_the_commands(shell: Shell) -> None:
+    done = shell("run", "--", "echo out; echo err >&2; exit 7")
+    assert (done.code, done.out, done.err) == (7, "out\n", "err\n")
+
+
+def test_it_runs_here_and_arguments_stay_apart(shell: Shell) -> None:
+    assert shell("run", "pwd").out == f"{Path.cwd()}\n"
+    assert shell("run", "--", "printf", "[%s]", "a b", "$HOME").out == "[a b][$HOME]"
+    assert shell("run", "echo", "--help").out == "--help\n"
+
+
+def test_a_time_out_is_124_with_a_line(shell: Shell) -> None:
+    done = shell("run", "--timeout", "0.3", "--", "echo before; sleep 60")
+    assert done.code == 124
+    assert done.out == "before\n"
+    assert done.err == "error: the command did not end within 0.3 s and was stopped; see --timeout.\n"
+
+
+def test_json_is_the_result_and_nothing_else(shell: Shell) -> None:
+    done = shell("run", "--json", "--", "echo out; exit 3")
+    assert done.code == 3
+    assert done.json["stdout"] == "out\n"
+    assert done.json["exitCode"] == 3
+    assert done.err == ""
+
+
+def test_what_it_cannot_do_is_one_line(shell: Shell) -> None:
+    done = shell("run", "--timeout", "10000", "true")
+    assert done.code == 1
+    assert done.err.startswith("error: 'timeoutSeconds' is not valid")
+    done = shell("run", "--cwd", "/nowhere/at/all", "true")
+    assert done.code == 1
+    assert done.err.startswith("error: ")
+
+
+def test_control_c_ends_the_command(shell: Shell, environ: dict[str, str], tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    line = f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 300"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mcp_gateway", "run", "--timeout", "200", "--", line],
+        env={**environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 10
+    while not pid.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    command = psutil.Process(int(pid.read_text()))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert (out, err) == ("", "")
+    assert not command.is_running()
