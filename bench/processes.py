@@ -14,6 +14,7 @@ import psutil
 
 START_SECONDS = 30.0
 STOP_SECONDS = 8.0
+LOG_BYTES = 4000
 MIB = 1024 * 1024
 
 
@@ -112,9 +113,9 @@ class Child:
 
     def log(self) -> str:
         """The end of what it wrote."""
-        size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, size - 4000))
-        return self._log.read().decode(errors="replace")
+        descriptor = self._log.fileno()
+        size = os.fstat(descriptor).st_size
+        return os.pread(descriptor, LOG_BYTES, max(0, size - LOG_BYTES)).decode(errors="replace")
 
     def stop(self) -> None:
         """Ask it to end, then insist; nothing of it is left."""

@@ -48,13 +48,13 @@ def run(
     try:
         sockets = listen(settings, allow_open=allow_open)
     except CannotServe as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a message for the person who started it
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a message for the person who started it
         return error.exit_code
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(settings, open_gateway, sockets, mounts=mounts, on_ready=on_ready))
     except GatewayError as error:
-        print(error.message, file=sys.stderr)  # noqa: T201
+        print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
     return 0
 

@@ -26,12 +26,13 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One resource; `read` gives its JSON text."""
+    """One resource; `read` gives its JSON text, `operations` names what it calls."""
 
     uri: str
     name: str
     title: str
     description: str
+    operations: tuple[str, ...]
     read: "Callable[[Gateway, Caller], Awaitable[str]]"
 
     def info(self) -> ResourceInfo:
@@ -93,6 +94,7 @@ RESOURCES: Mapping[str, Resource] = {
             name="registry",
             title="Model registry",
             description="The models that `chat` can use, with layer, price, context window and capabilities.",
+            operations=("list_models", "list_providers", "list_layers"),
             read=_registry,
         ),
         Resource(
@@ -100,6 +102,7 @@ RESOURCES: Mapping[str, Resource] = {
             name="layers",
             title="Layers",
             description="The four layers from free (L0) to premium (L3): on or off, and their models in order.",
+            operations=("list_layers",),
             read=_layers,
         ),
         Resource(
@@ -107,6 +110,7 @@ RESOURCES: Mapping[str, Resource] = {
             name="health",
             title="Gateway health",
             description="Which providers and models answer now, whether the database does, and the configuration.",
+            operations=("health",),
             read=_health,
         ),
     )

@@ -32,7 +32,7 @@ R = TypeVar("R", bound=Wire)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool(Generic[A, R]):
-    """One tool. `first` is what progress says until there is news."""
+    """One tool. `operations` names what it calls, `first` is what progress says until there is news."""
 
     name: str
     title: str
@@ -40,6 +40,7 @@ class Tool(Generic[A, R]):
     arguments: type[A]
     result: type[R]
     annotations: ToolAnnotations
+    operations: tuple[str, ...]
     first: str
     run: "Callable[[Call, A], Awaitable[R]]"
     render: Callable[[R], str]
@@ -147,6 +148,7 @@ TOOLS: Mapping[str, Tool[Any, Any]] = {
             annotations=ToolAnnotations(
                 read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
             ),
+            operations=("chat_stream",),
             first="looking for a model …",
             run=_chat,
             render=rendering.chat,
@@ -165,6 +167,7 @@ TOOLS: Mapping[str, Tool[Any, Any]] = {
             annotations=ToolAnnotations(
                 read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
             ),
+            operations=("list_models", "list_providers", "list_layers"),
             first="reading the list …",
             run=_list_models,
             render=rendering.models,
@@ -188,6 +191,7 @@ TOOLS: Mapping[str, Tool[Any, Any]] = {
             annotations=ToolAnnotations(
                 read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True
             ),
+            operations=("run_command_events",),
             first="running …",
             run=_run_command,
             render=rendering.command,

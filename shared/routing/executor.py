@@ -26,6 +26,7 @@ from shared.usage.ledger import Entry, Ledger
 from shared.usage.pricing import PriceBook
 
 MAX_ATTEMPTS = 8
+ENOUGH = 32
 HEALTHY = Probe(healthy=True)
 
 
@@ -74,7 +75,7 @@ class Executor:
     def plan(self, request: ChatRequest) -> Plan:
         """The models to try. Raises NotFound for an unknown name, Unavailable when no model is left."""
         snapshot = self._registry.snapshot
-        found = plan(request, snapshot, self._policy(), self._conditions)
+        found = plan(request, snapshot, self._policy(), self._conditions, enough=ENOUGH)
         if not found.attempts:
             if not found.dropped and request.model != "auto" and request.model not in LAYERS:
                 raise unknown_model(snapshot, request.model)

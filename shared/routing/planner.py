@@ -32,8 +32,13 @@ class Conditions:
     cost: Callable[[Model, Usage], Decimal | None]
 
 
-def plan(request: ChatRequest, snapshot: Snapshot, policy: Policy, conditions: Conditions) -> Plan:
-    """The plan for a request: by layer, then priority; models that are cooling come last. Unknown names give none."""
+def plan(
+    request: ChatRequest, snapshot: Snapshot, policy: Policy, conditions: Conditions, *, enough: int | None = None
+) -> Plan:
+    """The plan for a request: by layer, then priority; models that are cooling come last. Unknown names give none.
+
+    With `enough` it stops looking once it has so many that can be asked now, so that a large registry costs nothing.
+    """
     low, high = layer_range(request, policy)
     attempts: list[Model] = []
     cooling: list[tuple[float, Model]] = []
@@ -46,6 +51,8 @@ def plan(request: ChatRequest, snapshot: Snapshot, policy: Policy, conditions: C
             cooling.append((seconds, model))
         else:
             attempts.append(model)
+            if len(attempts) == enough:
+                break
     if request.needs_code:
         attempts.sort(key=lambda model: (model.layer, not model.capabilities.code))
     attempts.extend(model for _, model in sorted(cooling, key=lambda pair: pair[0]))

@@ -188,7 +188,7 @@ async def test_a_flood_is_cut_in_the_middle(terminal: Terminal) -> None:
 
 
 async def test_an_endless_flood_does_not_starve_others(terminal: Terminal) -> None:
-    flood = asyncio.ensure_future(terminal.run("yes", timeout=1, max_output_bytes=1000))
+    flood = asyncio.ensure_future(terminal.run("yes", timeout=0.5, max_output_bytes=1000))
     turns = 0
     while not flood.done():
         await asyncio.sleep(0)

@@ -16,6 +16,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 
 from shared.providers.scripted import ScriptedServer
 from tests.support.mcp_stack import facts_of
+from tests.support.processes import lives
 from tests.support.stdio_process import COMMAND, StdioProcess, bare, stdio_process
 from tests.support.waiting import until
 
@@ -223,14 +224,6 @@ def test_the_handshake_needs_none_of_the_heavy_parts() -> None:
 def long_command(pids: Path) -> str:
     """A command with a child of its own that left its process group; it writes both ids, whole."""
     return f"setsid sleep 300 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
-
-
-def lives(process: psutil.Process) -> bool:
-    """Whether it still does anything; a dead one may wait a moment for whoever reaps it."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 async def started(pids: Path) -> list[psutil.Process]:

@@ -23,6 +23,7 @@ from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
 from tests.support.http_server import Running, serving
 from tests.support.mcp_stack import add, facts_of, settings_for, text_of
+from tests.support.processes import lives
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
@@ -129,7 +130,7 @@ async def test_cancelling_closes_the_upstream_and_ends_the_command(
         await until(pid.exists)
         process = psutil.Process(int(pid.read_text()))
         command.cancel()
-        await until(lambda: not process.is_running())
+        await until(lambda: not lives(process))
         await asyncio.gather(chat, command, return_exceptions=True)
 
 
@@ -140,7 +141,7 @@ async def test_a_connection_that_breaks_off_leaves_no_command_behind(served: Sit
     await until(pid.exists)
     process = psutil.Process(int(pid.read_text()))
     writer.transport.abort()
-    await until(lambda: not process.is_running())
+    await until(lambda: not lives(process))
     assert await reader.read() == b""
 
 
@@ -162,7 +163,7 @@ async def test_an_sse_stream_that_breaks_off_leaves_no_command_behind(served: Si
     await until(pid.exists)
     process = psutil.Process(int(pid.read_text()))
     writer.transport.abort()
-    await until(lambda: not process.is_running())
+    await until(lambda: not lives(process))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -180,7 +181,7 @@ async def test_stopping_the_server_ends_calls_and_streams(
             using = asyncio.create_task(use(found))
             await until(pid.exists)
             process = psutil.Process(int(pid.read_text()))
-        assert not process.is_running()
+        assert not lives(process)
         using.cancel()
         await asyncio.gather(using, return_exceptions=True)
     told = capfd.readouterr().err

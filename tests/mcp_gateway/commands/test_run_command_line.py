@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from tests.mcp_gateway.commands.conftest import Shell
+from tests.support.processes import lives
 
 ROOT = Path(__file__).parents[3]
 
@@ -66,4 +67,4 @@ def test_control_c_ends_the_command(shell: Shell, environ: dict[str, str], tmp_p
     out, err = process.communicate(timeout=10)
     assert process.returncode == 130
     assert (out, err) == ("", "")
-    assert not command.is_running()
+    assert not lives(command)

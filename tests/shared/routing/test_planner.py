@@ -126,6 +126,19 @@ def test_a_budget_leaves_out_what_may_cost_more_and_what_has_no_price() -> None:
     assert "not known" in reasons(found)["unpriced"]
 
 
+def test_it_stops_looking_once_it_has_enough() -> None:
+    looked: list[str] = []
+
+    def serves(found: Model) -> bool:
+        looked.append(found.id)
+        return True
+
+    snapshot = Snapshot.build(1, [model(f"m{number:05}", "L0", number) for number in range(10_000)], ON)
+    conditions = Conditions(serves=serves, cooling=lambda _: 0.0, cost=PriceBook().cost)
+    found = plan(ask(), snapshot, Policy(), conditions, enough=3)
+    assert names(found) == looked == ["m00000", "m00001", "m00002"]
+
+
 layers = st.sampled_from(LAYERS)
 some_models = st.lists(
     st.builds(

@@ -1,6 +1,7 @@
 """One session: its readers, its screen, its place in time."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -168,17 +169,19 @@ async def test_following_ends_with_the_session(session: Session) -> None:
 
 async def test_using_it_counts_as_activity(session: Session) -> None:
     await asyncio.sleep(0.02)
-    assert session.idle_seconds > 0.01
+    before = session._used_at
+    assert session.idle_seconds >= 0.02
     async with session.follow():
         await asyncio.sleep(0.02)
         assert session.idle_seconds == 0
-    assert session.idle_seconds < 0.01
+    assert session._used_at >= before + 0.04
     running = asyncio.ensure_future(session.execute(Command(text="x", timeout=5, max_output_bytes=10)))
     await asyncio.sleep(0.02)
     assert session.idle_seconds == 0
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    assert session.idle_seconds < time.monotonic() - before
 
 
 async def test_a_cancelled_command_has_stopped_when_its_caller_knows(session: Session, channel: Loopback) -> None:

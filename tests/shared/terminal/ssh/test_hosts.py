@@ -32,7 +32,7 @@ def client_key() -> asyncssh.SSHKey:
 
 
 def exported(key: asyncssh.SSHKey, passphrase: str | None = None, form: str = "pkcs8-pem") -> SecretStr:
-    return SecretStr(key.export_private_key(form, passphrase=passphrase).decode())
+    return SecretStr(key.export_private_key(form, passphrase=passphrase, rounds=64).decode())
 
 
 async def test_a_password_logs_in(sessions: Sessions, ssh_server: SshServer) -> None:

@@ -1,0 +1,72 @@
+"""Every operation is reachable over MCP, or named here with the reason why not."""
+
+import importlib
+import pkgutil
+
+import mcp_gateway.calls
+from mcp_gateway.resources import RESOURCES
+from mcp_gateway.tools import TOOLS
+from shared.operations.catalog import CATALOG
+from shared.operations.operation import Operation, StreamOperation
+
+BOUND = {name for group in (*TOOLS.values(), *RESOURCES.values()) for name in group.operations}
+
+ONLY_ONE_FORM = {
+    "chat",  # `chat_stream`, so that progress can carry the text so far
+    "get_model",  # `list_models` shows the same
+    "run_command",  # `run_command_events`, so that progress can carry the output
+}
+FOR_THE_OPERATOR = {  # a model that could change these could give itself more than it was given
+    "add_model",
+    "update_model",
+    "delete_model",
+    "toggle_layer",
+    "reorder_layer",
+    "add_provider",
+    "update_provider",
+    "delete_provider",
+    "get_config",
+    "change_config",
+    "create_key",
+    "list_keys",
+    "delete_key",
+    "login",
+    "logout",
+    "auth_status",
+    "verify_token",
+    "list_audit",
+    "verify_audit",
+}
+NOT_YET = {
+    "usage",
+    "stats",
+    "open_terminal",
+    "list_terminals",
+    "get_terminal",
+    "execute_command",
+    "send_to_terminal",
+    "resize_terminal",
+    "read_terminal",
+    "close_terminal",
+    "list_connections",
+    "get_connection",
+    "create_connection",
+    "update_connection",
+    "delete_connection",
+    "connect_saved",
+}
+
+
+def test_every_operation_is_reachable_over_mcp_or_exempt() -> None:
+    names = {operation.name for operation in CATALOG}
+    assert names >= BOUND
+    assert names - BOUND - ONLY_ONE_FORM - FOR_THE_OPERATOR - NOT_YET == set()
+    assert not BOUND & (ONLY_ONE_FORM | FOR_THE_OPERATOR | NOT_YET)
+
+
+def test_what_the_tables_name_is_what_the_calls_use() -> None:
+    used: set[str] = set()
+    for module in pkgutil.iter_modules(mcp_gateway.calls.__path__, "mcp_gateway.calls."):
+        found = vars(importlib.import_module(module.name)).values()
+        used |= {item.name for item in found if isinstance(item, Operation | StreamOperation)}
+    assert used == BOUND
