@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import ipaddress
 import socket
 import sys
@@ -52,11 +53,22 @@ def run(
         return error.exit_code
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(settings, open_gateway, sockets, mounts=mounts, on_ready=on_ready))
+            runner.run(serve(settings, open_gateway, sockets, mounts=mounts, on_ready=_settled(on_ready)))
     except GatewayError as error:
         print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
     return 0
+
+
+def _settled(on_ready: OnReady) -> OnReady:
+    """When all is loaded, take it out of the garbage collector's sight: walking it took a quarter of the CPU."""
+
+    def ready(url: str) -> None:
+        on_ready(url)
+        gc.collect()
+        gc.freeze()
+
+    return ready
 
 
 async def serve(

@@ -1,10 +1,12 @@
 """Logs: structured, on stderr, redacted, written by a thread of their own so that no request waits for a terminal."""
 
 import atexit
+import contextlib
 import logging
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -17,6 +19,7 @@ Redact = Callable[[str], str]
 
 ROOT = "gateway"
 LINES_WAITING = 20_000
+GATHER_SECONDS = 0.02
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50}
 
 
@@ -65,7 +68,7 @@ class _Writer:
 
     def __init__(self, redact: Redact | None) -> None:
         self._redact = redact
-        self._lines: queue.Queue[str | threading.Event] = queue.Queue(LINES_WAITING)
+        self._lines: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()
         self._lost = 0
         threading.Thread(target=self._run, name="log-writer", daemon=True).start()
         atexit.register(self.flush)
@@ -78,36 +81,37 @@ class _Writer:
 
     def write(self, line: str) -> None:
         """A log line from the standard library."""
-        try:
-            self._lines.put_nowait(line.rstrip("\n") + "\n")
-        except queue.Full:
+        if self._lines.qsize() < LINES_WAITING:
+            self._lines.put(line.rstrip("\n") + "\n")
+        else:
             self._lost += 1
 
     def flush(self) -> None:
         """Wait, but not for long, until all lines so far are out."""
         done = threading.Event()
-        try:
-            self._lines.put(done, timeout=0.5)
-            done.wait(1.0)
-        except queue.Full:
-            pass
+        self._lines.put(done)
+        done.wait(1.0)
 
     def _run(self) -> None:
         while True:
-            item = self._lines.get()
-            if isinstance(item, threading.Event):
-                item.set()
-                continue
-            if self._lost:
-                item += f"({self._lost} log lines were lost: stderr is too slow)\n"
-                self._lost = 0
-            if self._redact:
-                item = self._redact(item)
-            try:
-                sys.stderr.write(item)
-                sys.stderr.flush()
-            except (OSError, ValueError):
-                pass  # nobody reads stderr any more; the gateway goes on
+            items = [self._lines.get()]
+            time.sleep(GATHER_SECONDS)  # under load the thread then wakes seldom, and writes much at once
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    items.append(self._lines.get_nowait())
+            self._write_out([item for item in items if isinstance(item, str)])
+            for item in items:
+                if isinstance(item, threading.Event):
+                    item.set()
+
+    def _write_out(self, lines: list[str]) -> None:
+        if self._lost:
+            lines.append(f"({self._lost} log lines were lost: stderr is too slow)\n")
+            self._lost = 0
+        text = "".join(map(self._redact, lines) if self._redact else lines)
+        with contextlib.suppress(OSError, ValueError):  # nobody reads stderr any more; the gateway goes on
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def _drop_below_level(_: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -164,7 +164,9 @@ def cost_of(row: dict[str, Any]) -> Decimal:
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    row = asdict(entry)
-    cost = row.pop("cost")
-    row["cost_pico"] = None if cost is None else int((cost * PICO).to_integral_value())
+    row = {name: getattr(entry, name) for name in STORED}  # asdict would copy deeply, on the event loop
+    row["cost_pico"] = None if entry.cost is None else int((entry.cost * PICO).to_integral_value())
     return row
+
+
+STORED = tuple(column.name for column in fields(Entry) if column.name != "cost")

@@ -159,7 +159,7 @@ def test_a_gateway_that_cannot_open_is_told_in_one_sentence(tmp_path: Path, caps
         yield
 
     assert run(settings(tmp_path), broken) == 1
-    assert capsys.readouterr().err == "The data directory cannot be used.\n"
+    assert capsys.readouterr().err == "error: The data directory cannot be used.\n"
 
 
 def test_a_second_server_on_the_port_ends_with_a_message_and_no_traceback(tmp_path: Path) -> None:
