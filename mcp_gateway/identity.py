@@ -1,6 +1,8 @@
 """Who calls: on stdio the user of this machine, over HTTP whom the HTTP surface has found out."""
 
+import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
@@ -14,8 +16,10 @@ EXCHANGE = "gateway"
 
 
 def caller_of(context: Context) -> Caller:
-    """The caller of one MCP request."""
-    return LOCAL if context.request is None else caller_in(getattr(context.request, "scope", {}))
+    """The caller of one MCP request, with an id for it: that of the web request, or one of its own."""
+    if context.request is None:
+        return replace(LOCAL, request_id=secrets.token_hex(12))
+    return caller_in(getattr(context.request, "scope", {}))
 
 
 def caller_in(scope: Mapping[str, Any]) -> Caller:

@@ -55,17 +55,22 @@ class Resources:
         if resource is None:
             known = ", ".join(RESOURCES)
             raise MCPError(INVALID_PARAMS, f"There is no such resource; there are {known}.", {"uri": uri[:500]})
+        caller = caller_of(context)
         try:
-            text = await in_its_own_task(self._read(context, resource))
+            text = await in_its_own_task(self._read(caller, resource))
         except GatewayError as error:
             raise errors.protocol_error(error, uri) from None
         except Exception as error:
-            log.exception("resource %s failed (request %s)", uri, context.request_id)
-            raise MCPError(INTERNAL_ERROR, errors.internal(str(context.request_id)), {"uri": uri}) from error
+            log.exception("resource %s failed (request %s)", uri, caller.request_id)
+            raise MCPError(INTERNAL_ERROR, errors.internal(caller.request_id), {"uri": uri}) from error
         return ReadResourceResult(contents=[TextResourceContents(uri=uri, mime_type=JSON, text=text)])
 
-    async def _read(self, context: Context, resource: Resource) -> str:
-        return await resource.read(await self._ready(), caller_of(context))
+    async def _read(self, caller: Caller, resource: Resource) -> str:
+        gateway = await self._ready()
+        from mcp_gateway.calls.call import noted
+
+        with noted(f"resource {resource.uri}", caller):
+            return await resource.read(gateway, caller)
 
 
 async def _registry(gateway: "Gateway", caller: Caller) -> str:

@@ -68,6 +68,7 @@ def create_server(ready: Ready, *, limits: "Limits | None" = None) -> Server[Any
         title=TITLE,
         instructions=INSTRUCTIONS,
         cache_hints={"tools/list": STATIC, "resources/list": STATIC, "resources/templates/list": STATIC},
+        get_tool_input_schema=tools.schema_of,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_resources=list_resources,

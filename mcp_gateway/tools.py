@@ -1,7 +1,6 @@
 """The tools: a literal table of what hosts are told, and the one way a call of any of them goes."""
 
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -17,6 +16,7 @@ from mcp_gateway.identity import Context, caller_of
 from mcp_gateway.progress import progress_of
 from mcp_gateway.results import ChatResult, CommandResult, ModelsPage
 from mcp_gateway.schemas import arguments_schema, result_schema
+from shared.domain.identity import Caller
 from shared.domain.wire import Wire
 from shared.errors import GatewayError, InvalidInput
 from shared.operations import dispatch
@@ -64,6 +64,11 @@ class Tools:
         self._ready = ready
         self._limits = limits
         self.infos = [tool.info() for tool in TOOLS.values()]
+        self._schemas = {info.name: info.input_schema for info in self.infos}
+
+    def schema_of(self, name: str) -> Mapping[str, Any] | None:
+        """The schema of a tool's arguments; None when there is no such tool."""
+        return self._schemas.get(name)
 
     async def call(self, context: Context, name: str, given: Mapping[str, Any]) -> CallToolResult:
         """Call a tool; every failure comes back as a result that the model can read."""
@@ -72,26 +77,26 @@ class Tools:
             return errors.failed(
                 f"There is no tool '{name[:100]}'; there are {', '.join(TOOLS)}.\n(code: unknown_tool)"
             )
-        started = time.perf_counter()
+        caller = caller_of(context)
         try:
-            result = await in_its_own_task(self._run(context, tool, given))
+            return await in_its_own_task(self._run(context, caller, tool, given))
         except GatewayError as error:
-            log.info("%s failed: %s %s", name, error.code, error.operator_detail)
             return errors.tool_result(error)
         except Exception:
-            log.exception("tool %s failed (request %s)", name, context.request_id)
-            return errors.failed(errors.internal(str(context.request_id)))
-        log.info("%s answered in %d ms", name, (time.perf_counter() - started) * 1000)
-        return result
+            log.exception("tool %s failed (request %s)", name, caller.request_id)
+            return errors.failed(errors.internal(caller.request_id))
 
-    async def _run(self, context: Context, tool: Tool[Any, Any], given: Mapping[str, Any]) -> CallToolResult:
+    async def _run(
+        self, context: Context, caller: Caller, tool: Tool[Any, Any], given: Mapping[str, Any]
+    ) -> CallToolResult:
         arguments = _parsed(tool, given)
         async with progress_of(context, tool.first) as progress:
             gateway = await self._ready()
-            from mcp_gateway.calls.call import Call, Limits
+            from mcp_gateway.calls.call import Call, Limits, noted
 
-            call = Call(gateway=gateway, caller=caller_of(context), progress=progress, limits=self._limits or Limits())
-            result = await tool.run(call, arguments)
+            call = Call(gateway=gateway, caller=caller, progress=progress, limits=self._limits or Limits())
+            with noted(f"tool {tool.name}", caller):
+                result = await tool.run(call, arguments)
         return CallToolResult(
             content=[TextContent(type="text", text=tool.render(result))],
             structured_content=result.model_dump(mode="json", by_alias=True),

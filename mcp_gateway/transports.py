@@ -72,16 +72,21 @@ class HttpTransports:
                 self._serving = None
 
     async def _streamable(self, scope: Scope, receive: Receive, send: Send) -> None:
+        serving = self._now()
         _sign(scope)
-        await self._now().sessions.handle_request(scope, receive, send)
+        # The header parser leaves blanks at the end of values, which are no part of them (RFC 9110, 5.5).
+        scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+        await serving.sessions.handle_request(scope, receive, send)
 
     async def _sse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        serving = self._now()
         _sign(scope)
-        await self._now().connect(scope, receive, send)
+        await serving.connect(scope, receive, send)
 
     async def _messages(self, scope: Scope, receive: Receive, send: Send) -> None:
+        serving = self._now()
         _sign(scope)
-        await self._now().sse.handle_post_message(scope, receive, send)
+        await serving.sse.handle_post_message(scope, receive, send)
 
     def _now(self) -> "_Serving":
         if self._serving is None:

@@ -1,13 +1,21 @@
-"""One call of a tool under way."""
+"""One call under way: what it works with, and its line in the log."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from mcp_gateway.progress import Progress
 from shared.domain.identity import Caller
+from shared.errors import GatewayError
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +36,28 @@ class Call:
     caller: Caller
     progress: Progress
     limits: Limits
+
+
+@contextmanager
+def noted(what: str, caller: Caller) -> Iterator[None]:
+    """Log what was called, by whom, how long it took and how it ended."""
+    started = time.perf_counter()
+    outcome = "cancelled or failed"
+    detail = ""
+    try:
+        yield
+        outcome = "ok"
+    except GatewayError as error:
+        outcome, detail = error.code, error.operator_detail
+        raise
+    finally:
+        tell = log.warning if detail else log.info
+        tell(
+            "mcp call",
+            what=what,
+            outcome=outcome,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+            caller=caller.id,
+            request_id=caller.request_id,
+            **({"detail": detail} if detail else {}),
+        )

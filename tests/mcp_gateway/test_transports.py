@@ -237,6 +237,15 @@ async def test_only_our_own_name_and_pages_get_through(served: Site) -> None:
         assert (await plain.post("/mcp", json=INITIALIZE, headers={**ACCEPT, **own_page})).status_code == 200
 
 
+async def test_blanks_around_header_values_do_not_count(served: Site) -> None:
+    request = modern_call("list_models", {}).replace(b"mcp-name: list_models", b"mcp-name:  \t list_models \t ")
+    status, _, body = await served.running.exchange(
+        request.replace(b"host: localhost", b"host: localhost\r\nconnection: close")
+    )
+    assert status == 200
+    assert b'"models"' in body
+
+
 async def test_bad_requests_get_an_answer_and_break_nothing(served: Site) -> None:
     async with httpx.AsyncClient(base_url=served.running.url, headers=ACCEPT) as plain:
         kinds = {"content-type": "application/json"}

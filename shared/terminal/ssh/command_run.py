@@ -11,7 +11,8 @@ from shared.terminal.channel import Command
 from shared.terminal.ssh import remote_shell
 from shared.terminal.ssh.remote_shell import RemoteState
 
-DRAIN = 0.2
+QUIET = 2.0
+"""Seconds without output after which a command whose marks do not come, though it has ended, is over."""
 
 
 class CommandRun(asyncssh.SSHClientSession[bytes]):
@@ -25,26 +26,27 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         self.stderr = Capture(command.max_output_bytes, command.listener("stderr"))
         self.exit_code: int | None = None
         self._nonce = nonce
-        self._separator = remote_shell.Separator(nonce, self.stderr.feed)
+        self._out = remote_shell.Separator(nonce, self.stdout.feed)
+        self._err = remote_shell.Separator(nonce, self.stderr.feed)
         self._signal: str | None = None
-        self._drain: asyncio.TimerHandle | None = None
+        self._quiet: asyncio.TimerHandle | None = None
         self._taking = True
 
     @property
     def state(self) -> RemoteState | None:
         """The state that the shell left."""
-        return remote_shell.parse(bytes(self._separator.report), self._nonce) if self._separator.whole else None
+        return remote_shell.parse(bytes(self._err.report), self._nonce) if self._err.whole else None
 
     @property
     def gone(self) -> bool:
         """Whether the directory that it was to run in does not exist."""
-        return remote_shell.is_gone(bytes(self._separator.report))
+        return self._err.whole and remote_shell.is_gone(bytes(self._err.report))
 
     @property
     def signal(self) -> str | None:
         """The signal that ended the shell: as reported, or the n of a 128 + n from a shell that left no state."""
         code = self.exit_code
-        if self._signal is None and code and code > 128 and self._separator.whole and not self._separator.report:
+        if self._signal is None and code and code > 128 and remote_shell.content(bytes(self._err.report)) == b"":
             return _name(code - 128)
         return self._signal
 
@@ -63,30 +65,39 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if not self._taking:
             return
-        if datatype == asyncssh.EXTENDED_DATA_STDERR:
-            self._separator.feed(data)
-        else:
-            self.stdout.feed(data)
+        (self._err if datatype == asyncssh.EXTENDED_DATA_STDERR else self._out).feed(data)
+        if self.exit_code is not None:
+            self._end_when_whole()
 
     def exit_status_received(self, status: int) -> None:
         self.exit_code = status
-        self._end_soon()
+        self._end_when_whole()
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
         self._signal = f"SIG{signal}"
         self.exit_code = 128 + _number(self._signal)
-        self._end_soon()
+        self._end_when_whole()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._drain is not None:
-            self._drain.cancel()
-        self._separator.finish()
+        self._out.finish()
+        self._err.finish()
         self.closed = True
-        self.over.set()
+        self._end()
 
-    def _end_soon(self) -> None:
-        """A channel stays open while a background process holds it; the command itself has ended."""
-        self._drain = asyncio.get_running_loop().call_later(DRAIN, self.over.set)
+    def _end_when_whole(self) -> None:
+        """It has ended; its output may still be on the way. The channel itself stays open while a background process
+        holds it, so that its end says nothing."""
+        if self._quiet is not None:
+            self._quiet.cancel()
+        if self._out.whole and self._err.whole:
+            self._end()
+        else:
+            self._quiet = asyncio.get_running_loop().call_later(QUIET, self._end)
+
+    def _end(self) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+        self.over.set()
 
 
 class QuietRun(asyncssh.SSHClientSession[bytes]):

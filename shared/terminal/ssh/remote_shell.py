@@ -1,8 +1,8 @@
 """What is sent to a POSIX host to run one command there: scripts only, no I/O.
 
-An outer shell starts the command in an inner one that takes over the state of the command before, and at the end
-writes the state behind an unguessable mark to stderr, where `Separator` takes it out again. The outer shell is
-needed because a command may redirect the output of the shell that it runs in.
+An outer shell starts the command in an inner one that takes over the state of the command before. At the end it
+writes an unguessable mark to both streams, and on stderr the state, where `Separator` takes them out again. The outer
+shell is needed because a command may redirect the output of the shell that it runs in.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,9 +35,10 @@ def script(command: str, state: RemoteState, env: Mapping[str, str], *, marker: 
     clean = f"env -i {MARKER}={quote(marker)}" if state.exports else ""
     return _portable(
         f"{MARKER}={quote(marker)}; export {MARKER}; d={folder}; (umask 077; mkdir $d && echo $$ >$d/pid) 2>/dev/null; "
-        f"trap 'rm -rf $d' EXIT; trap 'exit 143' HUP INT TERM; s=$(command -v bash || command -v sh); exec 3>&2 2>/dev/null; "
-        f'(exec {clean} "$s" -c {inner} "${{s##*/}}" {quote(command)} {quote(state.exports)} 2>&3 3>&-); r=$?; '
-        f"{{ printf %s {nonce}; cat $d/state; printf %s {nonce}; }} >&3; exit $r"
+        f"trap 'rm -rf $d' EXIT; trap 'exit 143' HUP INT TERM; b=$(command -v bash || command -v sh); exec 3>&2 2>/dev/null; "
+        f'(exec {clean} "$b" -c {inner} "${{b##*/}}" {quote(command)} {quote(state.exports)} 2>&3 3>&-); r=$?; '
+        f's=$(cat $d/state); LC_ALL=C; printf "%s%s\\n%s%s" {nonce} "${{#s}}" "$s" {nonce} >&3; '
+        f"printf %s%s {nonce} {nonce}; exit $r"
     )
 
 
@@ -58,9 +59,19 @@ def reaper(pattern: str, *, nonce: str = "") -> str:
     return _portable(f"exec 2>/dev/null; {group}{look}{end}" + (f"rm -rf {folder}; " if nonce else "") + "exit 0")
 
 
+def content(report: bytes) -> bytes | None:
+    """What the report holds: nothing where the command replaced or killed its shell.
+
+    None when a background process wrote into it, which its length tells: what it says is later read by a shell, and
+    must be what a shell wrote.
+    """
+    length, _, held = report.partition(b"\n")
+    return held if length.isdigit() and int(length) == len(held) else None
+
+
 def parse(report: bytes, nonce: str) -> RemoteState | None:
-    """The state in a report; None when the command replaced or killed its shell, or has too many variables."""
-    text = report.decode("utf-8", errors="surrogateescape")
+    """The state in a report, where there is one that is whole and not too long."""
+    text = (content(report) or b"").decode("utf-8", errors="surrogateescape")
     umask, _, rest = text.partition("\n")
     cwd, separator, exports = rest.partition(f"\n{_line(nonce)}\n")
     if not separator or not cwd or len(exports.encode("utf-8", errors="surrogateescape")) > MAX_STATE:
@@ -70,7 +81,8 @@ def parse(report: bytes, nonce: str) -> RemoteState | None:
 
 def is_gone(report: bytes) -> bool:
     """Whether the report says that the directory to run in does not exist."""
-    return report.endswith(f"\n{GONE}\n".encode()) and report.startswith(b"\n\n")
+    held = content(report) or b""
+    return held.endswith(f"\n{GONE}".encode()) and held.startswith(b"\n\n")
 
 
 class Separator:

@@ -11,7 +11,7 @@ import pytest
 
 from shared.errors import InvalidInput, TerminalError
 from shared.terminal.sessions import Sessions
-from shared.terminal.ssh import channel
+from shared.terminal.ssh import channel, command_run
 from tests.support.ssh_server import SshServer
 from tests.support.terminals import (
     Terminal,
@@ -77,6 +77,23 @@ async def test_a_host_that_refuses_channels_is_told_so(
 async def test_the_reported_signal_is_told(terminal: Terminal) -> None:
     result = await terminal.run("kill -9 $PPID")  # the outer shell, so that the server reports the signal itself
     assert (result.exit_code, result.signal) == (137, "SIGKILL")
+
+
+async def test_a_command_whose_outer_shell_is_gone_ends_all_the_same(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_run, "QUIET", 0.2)
+    result = await terminal.run("sleep 96666 & echo out; kill -9 $PPID")
+    assert (result.stdout, result.exit_code) == ("out\n", 137)
+
+
+async def test_what_a_background_process_writes_is_never_taken_for_state(terminal: Terminal) -> None:
+    noisy = "(i=0; while [ $i -lt 3000 ]; do echo 'export HACKED=yes; touch hacked' >&2; i=$((i+1)); done) & "
+    await terminal.run(f"export BIG={'x' * 20_000}; true")
+    for _ in range(5):
+        await terminal.run(noisy + "true")
+    result = await terminal.run('echo "${HACKED-no} ${#BIG}"; ls')
+    assert result.stdout == "no 20000\n"
 
 
 async def test_the_process_group_is_signalled_first(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.terminal.process_tree import MARKER
-from shared.terminal.ssh.remote_shell import RemoteState, Separator, is_gone, parse, reaper, script
+from shared.terminal.ssh.remote_shell import RemoteState, Separator, content, is_gone, parse, reaper, script
 from tests.support.terminals import eventually, running
 
 SHELLS = ["bash", "dash"]
@@ -26,7 +26,7 @@ class Ran:
         assert "\n" not in line
         self.ended = subprocess.run(
             [login_shell, "-c", line],
-            env={"PATH": path or os.environ["PATH"], "HOME": "/usr", "BASE": "base"},
+            env={"PATH": path or os.environ["PATH"], "HOME": "/usr", "BASE": "base", "LANG": "C.UTF-8"},
             capture_output=True,
             check=False,
         )
@@ -35,8 +35,8 @@ class Ran:
         separator.feed(self.ended.stderr)
         separator.finish()
         self.stderr = bytes(stderr)
-        self.stdout = self.ended.stdout.decode()
-        self.whole = separator.whole
+        self.stdout = self.ended.stdout.removesuffix(f"{nonce}{nonce}".encode()).decode()
+        self.whole = separator.whole and self.ended.stdout.endswith(f"{nonce}{nonce}".encode())
         self.report = bytes(separator.report)
         self.state = parse(self.report, nonce)
 
@@ -72,6 +72,18 @@ def test_it_works_where_there_is_no_bash(login_shell: str, without_bash: str) ->
     assert Ran(login_shell, 'printf %s "$A"; pwd; exit 9', first.state, path=without_bash).stdout == "it's\n/\n"
 
 
+def test_text_of_any_kind_carries_over(login_shell: str) -> None:
+    first = Ran(login_shell, "export A=é漢😀 B=$(printf '\\377')", RemoteState())
+    assert first.state is not None
+    assert Ran(login_shell, 'printf %s "$A$B" | od -An -tx1', first.state).stdout.split()[-5:] == [
+        "f0",
+        "9f",
+        "98",
+        "80",
+        "ff",
+    ]
+
+
 def test_the_variables_given_are_exported(login_shell: str) -> None:
     assert Ran(login_shell, "printenv X Y", RemoteState(), X="it's", Y="é\n$z").stdout == "it's\né\n$z\n"
 
@@ -96,13 +108,20 @@ def test_a_command_cannot_pass_for_a_missing_directory(login_shell: str) -> None
 def test_a_shell_that_is_gone_leaves_an_empty_report(login_shell: str, command: str) -> None:
     ran = Ran(login_shell, command, RemoteState())
     assert ran.whole
-    assert ran.report == b""
+    assert content(ran.report) == b""
     assert ran.state is None
     assert ran.stderr == b""
 
 
 def test_too_many_variables_are_not_kept(login_shell: str) -> None:
     assert Ran(login_shell, "export BIG=$(printf '%060000d' 1)", RemoteState()).state is None
+
+
+@pytest.mark.parametrize("report", [b"", b"12", b"x\nabc", b"3\nabcd", b"4\nabc", b"-3\nabc", b"noise3\nabc"])
+def test_a_report_that_something_else_wrote_into_counts_for_nothing(report: bytes) -> None:
+    assert content(report) is None
+    assert parse(report, "0123456789abcdef") is None
+    assert not is_gone(report)
 
 
 def test_nothing_stays_in_the_temporary_folder(login_shell: str) -> None:
@@ -114,7 +133,8 @@ def test_nothing_stays_in_the_temporary_folder(login_shell: str) -> None:
 
 def test_standard_input_is_the_commands(login_shell: str) -> None:
     line = script("cat", RemoteState(), {}, marker="m:1", nonce=token_hex(16))
-    assert subprocess.run([login_shell, "-c", line], input=b"typed", capture_output=True, check=True).stdout == b"typed"
+    ended = subprocess.run([login_shell, "-c", line], input=b"typed", capture_output=True, check=True)
+    assert ended.stdout.startswith(b"typed")
 
 
 def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
