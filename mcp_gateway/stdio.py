@@ -1,13 +1,13 @@
 """MCP on stdin and stdout: answers the handshake at once, and leaves nothing behind however it ends."""
 
+import importlib
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, redirect_stdout
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import redirect_stdout
+from typing import Any, NoReturn
 
 import anyio
 from mcp.server.lowlevel import Server
@@ -17,11 +17,9 @@ from mcp_gateway.core import Opener, OpeningCore
 from mcp_gateway.server import create_server
 from shared.settings import load_settings
 
-if TYPE_CHECKING:
-    from shared.gateway import Gateway
-
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 GRACE_SECONDS = 4.0
+CALLS = tuple(f"mcp_gateway.calls.{name}" for name in ("chat", "commands", "models", "snapshots"))
 
 
 def main() -> None:
@@ -31,18 +29,12 @@ def main() -> None:
 
 def load() -> Opener:
     """Read the settings and import what opening the gateway and answering calls takes."""
+    for name in CALLS:
+        importlib.import_module(name)
     from shared.gateway import open_gateway
 
     settings = load_settings()
-
-    @asynccontextmanager
-    async def opened() -> "AsyncIterator[Gateway]":
-        async with open_gateway(settings) as gateway:
-            for line in gateway.announcements:
-                print(line, file=sys.stderr, flush=True)
-            yield gateway
-
-    return opened
+    return lambda: open_gateway(settings)
 
 
 async def serve() -> None:
@@ -60,9 +52,9 @@ async def serve() -> None:
                     await _answer(create_server(core.ready), *streams)
                 finally:
                     served.set()
+                    _exit_within(GRACE_SECONDS, 1)
                     with anyio.CancelScope(shield=True):
                         await core.aclose()
-                _exit_within(GRACE_SECONDS, 1)
                 tasks.cancel_scope.cancel()
 
 

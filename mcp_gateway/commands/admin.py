@@ -7,6 +7,7 @@ import typer
 
 from mcp_gateway.commands.output import AsJson, print_json
 from shared.domain.identity import LOCAL
+from shared.errors import NotFound
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -34,7 +35,7 @@ def set_password(
 
     async def work(gateway: "Gateway") -> str:
         name = username or gateway.settings.admin_username
-        await gateway.accounts.set_password(name, password)
+        await _set(gateway, name, password)
         await gateway.audit.record(LOCAL, "set_password", {"username": name}, "ok")
         if gateway.settings.admin_password.get_secret_value() and name == gateway.settings.admin_username:
             print("warning: ADMIN_PASSWORD is set, and counts again at the next start.", file=sys.stderr)
@@ -45,6 +46,16 @@ def set_password(
         print_json({"success": True, "username": name})
     else:
         print(f"The password of '{name}' is set; earlier logins have ended.")
+
+
+async def _set(gateway: "Gateway", name: str, password: str) -> None:
+    """Set the password of a user; the administrator need not be there yet, since the first `serve` makes it."""
+    try:
+        await gateway.accounts.set_password(name, password)
+    except NotFound:
+        if name != gateway.settings.admin_username:
+            raise
+        await gateway.accounts.ensure_admin(name, password)
 
 
 def _asked() -> str:

@@ -49,14 +49,13 @@ def _findings(settings: "Settings") -> "Iterator[Finding]":
 
 
 async def _services(settings: "Settings") -> "list[Finding]":
-    from mcp_gateway.commands.opening import announce, quiet
+    from mcp_gateway.commands.opening import quiet
     from mcp_gateway.diagnosis import services
     from shared.errors import GatewayError
     from shared.gateway import open_gateway
 
     try:
         async with open_gateway(quiet(settings, "error")) as gateway:
-            announce(gateway)
             return await services.look(gateway)
     except GatewayError as error:
         return [services.failed(error)]

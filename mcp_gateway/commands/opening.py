@@ -1,7 +1,6 @@
 """How a command gets the gateway: its own, in its own process, as the user of this machine."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,16 +43,9 @@ async def _opened(settings: Settings, work: "Callable[[Gateway], Awaitable[T]]")
     level = "warning" if settings.log_level == "info" else settings.log_level
     async with open_gateway(quiet(settings, level)) as gateway:
         logging.set_level(level)
-        announce(gateway)
         return await work(gateway)
 
 
 def quiet(settings: Settings, level: str) -> Settings:
     """The same settings for a command whose output is not to be mixed with the log's."""
     return settings.model_copy(update={"log_level": level})
-
-
-def announce(gateway: "Gateway") -> None:
-    """Say what is said only once, such as the administrator's first password."""
-    for line in gateway.announcements:
-        print(line, file=sys.stderr, flush=True)

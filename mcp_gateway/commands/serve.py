@@ -43,11 +43,16 @@ def serve(
             opened.append(gateway)
             yield gateway
 
+    def say_ready(url: str) -> None:
+        for line in opened[0].announcements:
+            print(line, file=sys.stderr, flush=True)
+        print(welcome(url, opened[0]), flush=True)
+
     code = run(
         settings,
         open_one,
         mounts=[Mounted(routes=transports.routes, lifespan=transports.lifespan)],
-        on_ready=lambda url: print(welcome(url, opened[0]), flush=True),
+        on_ready=say_ready,
         allow_open=insecure_no_auth,
     )
     sys.exit(code)

@@ -30,8 +30,6 @@ def welcome(url: str, gateway: "Gateway") -> str:
     lines += ["", f"  {'Answers come from':<16} {who_answers(gateway)}"]
     if required:
         lines.append("  Callers must authenticate: `mcp-gateway keys create NAME` makes a key.")
-    if gateway.announcements:
-        lines += ["", *(f"  {line}" for line in gateway.announcements)]
     return "\n".join([*lines, "", "Try it:", "", CURL.format(url=url, auth=auth), ""])
 
 

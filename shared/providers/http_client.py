@@ -4,6 +4,7 @@ The client under it is aiohttp's, the fastest of the well-kept ones (see docs/de
 """
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -91,11 +92,10 @@ class Exchange:
 
         try:
             self._response = await self._send()
-        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-            # A kept-alive connection that the provider had closed meanwhile: nothing was answered, so once more.
-            self._response = await self._send_again()
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            raise network_error(error) from error
+            if not _closed_before_an_answer(error):
+                raise network_error(error) from error
+            self._response = await self._send_again()
         return self
 
     async def __aexit__(
@@ -173,6 +173,17 @@ class Exchange:
             return await self._send()
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
             raise network_error(error) from error
+
+
+def _closed_before_an_answer(error: BaseException) -> bool:
+    """Whether the connection went without any answer, as a kept-alive one does that was closed meanwhile."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return False  # it was never there
+    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError) or (
+        isinstance(error, aiohttp.ClientOSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
+    )
 
 
 def network_error(error: BaseException) -> UpstreamError:

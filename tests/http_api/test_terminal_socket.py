@@ -1,6 +1,7 @@
 """The live terminal on a real socket, against a real shell."""
 
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -55,8 +56,17 @@ async def attaching(caller: Caller = LOCAL, *, scrollback: int = 1024 * 1024) ->
             return application
 
         app = layers((), mounted=[WebSocketRoute(PATH, TerminalSocket(gateway))], inner=as_caller)
-        async with serving(app) as server:
+        async with serving(app, send_buffer=65536) as server:
             yield Attaching(server.url, session, sessions)
+
+
+def small_window(terminal: Attaching) -> socket.socket:
+    """A connection of which the kernel takes in little before somebody reads it."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    made.connect(("127.0.0.1", int(terminal.url.rpartition(":")[2])))
+    made.setblocking(False)
+    return made
 
 
 async def heard(socket: ClientConnection, text: str) -> list[dict[str, Any]]:
@@ -169,9 +179,12 @@ async def test_an_oversize_message_ends_the_connection() -> None:
 
 
 async def test_a_slow_client_gets_a_gap_and_holds_up_nobody() -> None:
-    async with attaching(scrollback=20_000) as terminal, terminal.attach(max_queue=1) as slow:
+    async with (
+        attaching(scrollback=20_000) as terminal,
+        terminal.attach(max_queue=1, sock=small_window(terminal)) as slow,
+    ):
         async with terminal.attach() as quick:
-            await say(quick, type="input", data="yes 0123456789 | head -c 12000000; echo $((5+5))-done\n")
+            await say(quick, type="input", data="yes 0123456789 | head -c 3000000; echo $((5+5))-done\n")
             await heard(quick, "10-done")
         messages = await heard(slow, "10-done")
         assert sum(message["dropped"] for message in messages) > 1_000_000

@@ -140,6 +140,28 @@ async def test_a_host_that_is_killed_leaves_no_gateway_and_no_command(tmp_path: 
             await process.wait()
 
 
+async def test_a_host_that_only_stops_reading_is_gone_too(tmp_path: Path) -> None:
+    program = "from mcp_gateway import stdio; stdio.GRACE_SECONDS = 0.5; stdio.main()"
+    ours, theirs = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        program,
+        env=bare(tmp_path, PYTHONPATH=str(ROOT)),
+        stdin=subprocess.PIPE,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert process.stdin
+    process.stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+    try:
+        assert await asyncio.wait_for(process.wait(), 10) == 1
+    finally:
+        process.stdin.close()
+
+
 async def test_wrong_settings_are_told_to_the_model_and_to_the_log(tmp_path: Path) -> None:
     async with stdio_process(bare(tmp_path, API_PORT="many", LOG_LEVEL="loud")) as host:
         await host.shake_hands()
@@ -229,7 +251,7 @@ def long_command(pids: Path) -> str:
 async def started(pids: Path) -> list[psutil.Process]:
     """The processes of a long command."""
     await until(pids.exists, 10)
-    return [psutil.Process(int(pid)) for pid in pids.read_text().split()]  # noqa: ASYNC240
+    return [psutil.Process(int(pid)) for pid in pids.read_text().split()]
 
 
 async def running_command(host: StdioProcess, folder: Path) -> list[psutil.Process]:

@@ -43,10 +43,12 @@ def parsed(answer: bytes) -> tuple[int, dict[str, str], bytes]:
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, *, on_stopping: Callable[[], None] = lambda: None, **limits: Any
+    app: ASGIApp, *, on_stopping: Callable[[], None] = lambda: None, send_buffer: int = 0, **limits: Any
 ) -> AsyncIterator[Running]:
-    """Serve the application for the length of the block."""
+    """Serve the application for the length of the block; `send_buffer` is what the kernel keeps for a slow client."""
     listener = socket.socket()
+    if send_buffer:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     ready = asyncio.Event()

@@ -109,14 +109,15 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         if self._master is not None:
             os.write(self._master, data)
         elif self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write(data)
+            if not self._process.stdin.is_closing():
+                self._process.stdin.write(data)
         else:
             self._early.append(data)
 
     def eof_received(self) -> bool:
         self._eof = True
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write_eof()
+            _end_input(self._process.stdin)
         return True
 
     def signal_received(self, signal_name: str) -> None:
@@ -159,7 +160,7 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         for data in self._early:
             process.stdin.write(data)
         if self._eof:
-            process.stdin.write_eof()
+            _end_input(process.stdin)
         pumps = asyncio.gather(
             self._pump(process.stdout, None), self._pump(process.stderr, asyncssh.EXTENDED_DATA_STDERR)
         )
@@ -225,6 +226,14 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
             from asyncssh.packet import Boolean, String
 
             self._channel._send_request(b"exit-signal", String(name), Boolean(False), String(""), String(""))
+
+
+def _end_input(stdin: asyncio.StreamWriter) -> None:
+    """An error here would end the whole connection, and a process may well have ended without reading."""
+    try:
+        stdin.write_eof()
+    except (OSError, RuntimeError):
+        return
 
 
 async def _reaped(process: asyncio.subprocess.Process) -> int:

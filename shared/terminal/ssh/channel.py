@@ -178,7 +178,7 @@ class SshChannel:
                 code="directory_gone",
                 details={"gone": gone, "cwd": "~"},
             )
-        if run.exit_code is None and not timed_out:
+        if (run.exit_code is None or run.lost) and not timed_out:
             raise _lost()
         self._state = run.state or self._state
         return CommandResult(

@@ -16,11 +16,12 @@ QUIET = 2.0
 
 
 class CommandRun(asyncssh.SSHClientSession[bytes]):
-    """A command that runs. `over` is set when it has ended and its output is in."""
+    """A command that runs. `over` is set when it has ended and its output is in; `lost` says that some never came."""
 
     def __init__(self, command: Command, nonce: str) -> None:
         self.over = asyncio.Event()
         self.closed = False
+        self.lost = False
         self.began = time.monotonic()
         self.stdout = Capture(command.max_output_bytes, command.listener("stdout"))
         self.stderr = Capture(command.max_output_bytes, command.listener("stderr"))
@@ -82,6 +83,7 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         self._out.finish()
         self._err.finish()
         self.closed = True
+        self.lost = exc is not None and not (self._out.whole and self._err.whole)
         self._end()
 
     def _end_when_whole(self) -> None:

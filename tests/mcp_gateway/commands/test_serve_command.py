@@ -102,11 +102,15 @@ def test_a_port_in_use_is_one_line(shell: Shell) -> None:
     assert "API_PORT" in done.err
 
 
-def test_with_authentication_it_says_how_to_get_a_key(here: dict[str, str]) -> None:
+def test_with_authentication_it_says_how_to_get_in_and_the_password_once(here: dict[str, str]) -> None:
     with serving({**here, "AUTH_MODE": "required"}) as (process, said):
         assert "mcp-gateway keys create" in said
         assert "Authorization: Bearer" in said
         assert "no model yet" in said
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=10)
         assert process.returncode == 0
+    assert re.search(r"Administrator 'admin', password '\S{12,}'", errors)
+    with serving({**here, "AUTH_MODE": "required"}) as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert "password" not in process.communicate(timeout=10)[1]

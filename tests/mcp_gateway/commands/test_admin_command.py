@@ -1,0 +1,33 @@
+"""`mcp-gateway admin`."""
+
+import io
+
+import pytest
+
+from tests.mcp_gateway.commands.conftest import Shell
+
+
+def test_a_new_password_is_read_from_stdin(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    done = shell("admin", "set-password")
+    assert done.code == 0, done.err
+    assert done.out == "The password of 'admin' is set; earlier logins have ended.\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    assert shell("admin", "set-password", "--json").json == {"success": True, "username": "admin"}
+
+
+def test_what_cannot_be_set_is_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("long enough, surely\n"))
+    done = shell("admin", "set-password", "--username", "nobody")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "error: There is no user 'nobody'.\n"
+
+
+def test_a_password_in_the_settings_counts_again_at_the_next_start(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADMIN_PASSWORD", "the first of them")
+    monkeypatch.setattr("sys.stdin", io.StringIO("another one, later\n"))
+    done = shell("admin", "set-password")
+    assert done.code == 0
+    assert "ADMIN_PASSWORD is set" in done.err
