@@ -58,6 +58,8 @@ from shared.usage.pricing import PriceBook
 log = structlog.stdlib.get_logger(__name__)
 
 REFRESH_SECONDS = 0.5
+FIRST_LOOK_SECONDS = 1.0
+LOCAL = "oss-local"
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
 
 
@@ -113,6 +115,7 @@ async def open_gateway(settings: Settings, *, with_admin: bool = False) -> Async
         await _load(gateway)
         if with_admin:
             await _ensure_admin(gateway)
+        await _look_for_local_servers(gateway)
         await _run_in_background(gateway, stack)
         yield gateway
 
@@ -194,6 +197,13 @@ async def _ensure_admin(gateway: Gateway) -> None:
     password = await gateway.accounts.ensure_admin(name, gateway.settings.admin_password.get_secret_value())
     if password is not None:
         gateway.announcements.append(f"Administrator '{name}', password '{password}': shown this once; keep it.")
+
+
+async def _look_for_local_servers(gateway: Gateway) -> None:
+    """Know before the first request who is there, since the embedded model would answer in their place."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_LOOK_SECONDS):
+            await _take_up(gateway, LOCAL, await gateway.providers.probe(LOCAL))
 
 
 async def _run_in_background(gateway: Gateway, stack: AsyncExitStack) -> None:
@@ -283,7 +293,7 @@ def _oss_local(settings: Settings, client: HttpClient) -> OssLocal:
     return OssLocal(
         discovery=Discovery(found),
         embedded=EmbeddedModel(data_dir=settings.data_dir, mode=settings.embedded_model),
-        connect=lambda base_url, key: OpenAICompatible("oss-local", base_url, key, client, needs_key=False),
+        connect=lambda base_url, key: OpenAICompatible(LOCAL, base_url, key, client, needs_key=False),
     )
 
 
@@ -293,7 +303,7 @@ def _accounts(settings: Settings) -> list[Account]:
         "openrouter": (settings.openrouter_base_url, settings.openrouter_api_key.get_secret_value()),
         "openai": (settings.openai_base_url, settings.openai_api_key.get_secret_value()),
         "anthropic": (settings.anthropic_base_url, settings.anthropic_api_key.get_secret_value()),
-        "oss-local": ("", ""),
+        LOCAL: ("", ""),
     }
     return [
         Account(name=name, dialect=VENDORS[name].dialect, base_url=base_url, api_key=key, from_settings=True)

@@ -93,7 +93,8 @@ class LocalChannel:
         if self._terminal is not None:
             self._terminal.hang_up()
         if self._jobs:
-            await process_tree.end(f"{self._seat.marker}:", first=signal.SIGHUP)
+            root = None if self._terminal is None else self._terminal.root
+            await process_tree.end(f"{self._seat.marker}:", root=root, first=signal.SIGHUP)
         while self._lingering:
             self._lingering.pop().close()
         if self._terminal is not None:

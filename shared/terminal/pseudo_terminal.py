@@ -6,6 +6,8 @@ import os
 import struct
 import termios
 
+import psutil
+
 from shared.errors import TerminalError
 from shared.terminal import process_tree
 from shared.terminal.channel import Seat
@@ -47,6 +49,11 @@ class PseudoTerminal:
             os.close(slave)
             raise
         return cls(child, master, slave, seat)
+
+    @property
+    def root(self) -> psutil.Process:
+        """The shell itself, which can be found even while it is starting a program."""
+        return self._child.identity
 
     def send(self, data: bytes) -> None:
         """Type. Raises TerminalError when the program has left too much unread."""

@@ -11,7 +11,7 @@ from shared.domain.targets import LocalTarget
 from shared.errors import InvalidInput, TerminalError
 from shared.terminal.sessions import Sessions
 from tests.support.ssh_server import running_ssh_server
-from tests.support.terminals import Terminal, make_sessions, opened, running, ssh_target, until
+from tests.support.terminals import Terminal, a_nap, make_sessions, opened, running, ssh_target, until
 
 
 @pytest.fixture(params=["local", "ssh"])
@@ -137,12 +137,13 @@ async def test_standard_input_is_empty_unless_given(terminal: Terminal) -> None:
 
 
 async def test_the_answer_comes_when_the_shell_exits(terminal: Terminal) -> None:
-    result = await terminal.run("sleep 54321 & echo started; cd /usr")
+    nap = a_nap()
+    result = await terminal.run(f"sleep {nap} & echo started; cd /usr")
     assert result.stdout == "started\n"
     assert result.cwd == "/usr"
-    assert running("54321")
+    assert running(nap)
     await terminal.close()
-    assert not running("54321")
+    assert not running(nap)
 
 
 async def test_a_background_process_can_go_on_writing(terminal: Terminal, tmp_path: Path) -> None:
@@ -152,28 +153,32 @@ async def test_a_background_process_can_go_on_writing(terminal: Terminal, tmp_pa
 
 
 async def test_a_time_out_gives_what_there_is_and_leaves_nothing_alive(terminal: Terminal) -> None:
+    nap = a_nap()
     result = await terminal.run(
-        "echo begun; setsid sh -c 'sleep 64321 & sleep 64321' & (setsid sleep 64321 &); sleep 64321", timeout=0.5
+        f"echo begun; setsid sh -c 'sleep {nap} & sleep {nap}' & (setsid sleep {nap} &); sleep {nap}", timeout=0.5
     )
     assert result.timed_out
     assert result.exit_code is None
     assert result.signal is None
     assert result.stdout == "begun\n"
-    assert not running("64321")
+    assert not running(nap)
     assert (await terminal.run("echo usable")).stdout == "usable\n"
 
 
 async def test_a_process_that_ignores_signals_is_killed(terminal: Terminal) -> None:
-    result = await terminal.run("trap '' TERM HUP INT; while :; do sleep 74321; done", timeout=0.3)
+    nap = a_nap()
+    result = await terminal.run(f"trap '' TERM HUP INT; while :; do sleep {nap}; done", timeout=0.3)
     assert result.timed_out
-    assert not running("74321")
+    assert not running(nap)
 
 
 async def test_a_time_out_spares_what_earlier_commands_left_running(terminal: Terminal) -> None:
-    await terminal.run("sleep 84321 >/dev/null 2>&1 &")
-    assert (await terminal.run("sleep 84322", timeout=0.3)).timed_out
-    assert running("84321")
-    assert not running("84322")
+    nap = a_nap()
+    other_nap = a_nap()
+    await terminal.run(f"sleep {nap} >/dev/null 2>&1 &")
+    assert (await terminal.run(f"sleep {other_nap}", timeout=0.3)).timed_out
+    assert running(nap)
+    assert not running(other_nap)
 
 
 async def test_a_flood_is_cut_in_the_middle(terminal: Terminal) -> None:
@@ -231,21 +236,23 @@ async def test_commands_in_one_session_queue(terminal: Terminal) -> None:
 
 
 async def test_cancelling_ends_the_processes(terminal: Terminal) -> None:
-    work = asyncio.ensure_future(terminal.run("setsid sleep 94321 & sleep 94321"))
-    await until(lambda: len(running("94321")) >= 2)
+    nap = a_nap()
+    work = asyncio.ensure_future(terminal.run(f"setsid sleep {nap} & sleep {nap}"))
+    await until(lambda: len(running(nap)) >= 2)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
-    assert not running("94321")
+    assert not running(nap)
     assert (await terminal.run("echo usable")).stdout == "usable\n"
 
 
 async def test_closing_during_a_command_ends_it_and_says_so(terminal: Terminal) -> None:
-    work = asyncio.ensure_future(terminal.run("setsid sleep 95321 & sleep 95321"))
+    nap = a_nap()
+    work = asyncio.ensure_future(terminal.run(f"setsid sleep {nap} & sleep {nap}"))
     waiting = asyncio.ensure_future(terminal.run("echo never"))
-    await until(lambda: len(running("95321")) >= 2)
+    await until(lambda: len(running(nap)) >= 2)
     await terminal.close()
-    assert not running("95321")
+    assert not running(nap)
     for task in (work, waiting):
         with pytest.raises(TerminalError) as closed:
             await task
@@ -284,12 +291,13 @@ async def test_the_interactive_shell_shows_what_is_typed_and_answered(terminal: 
 
 
 async def test_interrupting_reaches_the_program_in_front(terminal: Terminal) -> None:
-    await terminal.session.send("sleep 96321; echo ended $?\n")
-    await until(lambda: running("96321"))
+    nap = a_nap()
+    await terminal.session.send(f"sleep {nap}; echo ended $?\n")
+    await until(lambda: running(nap))
     await terminal.session.send("\x03")
     await terminal.session.send("echo next $?\n")
     assert "next 130" in await terminal.shows("next 130")
-    assert not running("96321")
+    assert not running(nap)
 
 
 async def test_lines_come_in_order_by_cursor(terminal: Terminal) -> None:
@@ -327,9 +335,10 @@ async def test_the_end_of_the_shell_is_seen_and_typing_starts_another(terminal: 
 
 
 async def test_closing_ends_what_the_interactive_shell_started(terminal: Terminal) -> None:
-    await terminal.session.send("sleep 97321\n")
-    await until(lambda: running("97321"))
+    nap = a_nap()
+    await terminal.session.send(f"sleep {nap}\n")
+    await until(lambda: running(nap))
     await terminal.close()
-    await until(lambda: not running("97321"))
+    await until(lambda: not running(nap))
     with pytest.raises(TerminalError):
         await terminal.session.send("x")

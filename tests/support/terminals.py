@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import randbelow
 from typing import Any
 
 import psutil
@@ -83,6 +84,11 @@ async def opened(sessions: Sessions, target: Target | None = None, owner: str = 
     """A session on the target, or on this machine."""
     session = await sessions.open(owner, LocalTarget() if target is None else target)
     yield Terminal(sessions, session)
+
+
+def a_nap() -> str:
+    """A time to sleep that no other process names, in this run of the tests or in another one at the same time."""
+    return f"300.{randbelow(10**9):09d}"
 
 
 def running(word: str) -> list[psutil.Process]:

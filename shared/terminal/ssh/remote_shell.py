@@ -37,7 +37,7 @@ def script(command: str, state: RemoteState, env: Mapping[str, str], *, marker: 
         f"{MARKER}={quote(marker)}; export {MARKER}; d={folder}; (umask 077; mkdir $d && echo $$ >$d/pid) 2>/dev/null; "
         f"trap 'rm -rf $d' EXIT; trap 'exit 143' HUP INT TERM; b=$(command -v bash || command -v sh); exec 3>&2 2>/dev/null; "
         f'(exec {clean} "$b" -c {inner} "${{b##*/}}" {quote(command)} {quote(state.exports)} 2>&3 3>&-); r=$?; '
-        f's=$(cat $d/state); LC_ALL=C; printf "%s%s\\n%s%s" {nonce} "${{#s}}" "$s" {nonce} >&3; '
+        f's=$(cat $d/state); rm -rf $d; LC_ALL=C; printf "%s%s\\n%s%s" {nonce} "${{#s}}" "$s" {nonce} >&3; '
         f"printf %s%s {nonce} {nonce}; exit $r"
     )
 

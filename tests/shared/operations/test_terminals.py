@@ -15,7 +15,7 @@ from shared.errors import Forbidden, InvalidInput, NotFound, RateLimited
 from shared.operations import dispatch
 from shared.operations import terminals as operations
 from shared.operations.operation import Operation
-from tests.support.terminals import make_sessions, running, until
+from tests.support.terminals import a_nap, make_sessions, running, until
 
 
 class Gateway(SimpleNamespace):
@@ -142,20 +142,22 @@ async def test_output_is_followed_while_it_runs(gateway: Gateway, tmp_path: Path
 
 
 async def test_leaving_the_stream_ends_the_command(gateway: Gateway) -> None:
-    payload = {"command": "echo begun; setsid sleep 98765 & sleep 98765"}
+    nap = a_nap()
+    payload = {"command": f"echo begun; setsid sleep {nap} & sleep {nap}"}
     async with dispatch.open_stream(gateway, LOCAL, operations.RUN_COMMAND_EVENTS, payload) as stream:  # type: ignore[arg-type]
         assert await anext(stream) == RunOutput("stdout", "begun\n")
-        await until(lambda: len(running("98765")) >= 2)
-    assert not running("98765")
+        await until(lambda: len(running(nap)) >= 2)
+    assert not running(nap)
 
 
 async def test_cancelling_a_call_ends_the_command(gateway: Gateway) -> None:
-    work = asyncio.ensure_future(gateway.call(operations.RUN_COMMAND, command="sleep 98766"))
-    await until(lambda: running("98766"))
+    nap = a_nap()
+    work = asyncio.ensure_future(gateway.call(operations.RUN_COMMAND, command=f"sleep {nap}"))
+    await until(lambda: running(nap))
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
-    assert not running("98766")
+    assert not running(nap)
 
 
 async def test_a_slow_follower_misses_output_but_not_the_result(gateway: Gateway) -> None:

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from shared.terminal.child import MAX_PENDING_INPUT, Child, Launch, Reader, Writer
-from tests.support.terminals import children, open_descriptors
+from tests.support.terminals import a_nap, children, open_descriptors
 
 
 def launch(command: str, **options: Any) -> Launch:
@@ -59,7 +59,8 @@ async def test_a_program_that_is_not_there_is_an_error() -> None:
 
 
 async def test_waiting_for_one_that_does_not_end_is_bounded() -> None:
-    child = await Child.start(launch("sleep 51111"))
+    nap = a_nap()
+    child = await Child.start(launch(f"sleep {nap}"))
     await child.reaped(0.05)
     assert child.exit_code is None
     assert child.signal is None

@@ -12,7 +12,7 @@ from shared.domain.targets import LocalTarget
 from shared.errors import InvalidInput, TerminalError
 from shared.terminal import child, local, local_run
 from shared.terminal.sessions import Sessions
-from tests.support.terminals import Terminal, make_sessions, open_descriptors, opened, running, until
+from tests.support.terminals import Terminal, a_nap, make_sessions, open_descriptors, opened, running, until
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -106,8 +106,9 @@ async def test_the_interactive_shell_takes_over_directory_and_variables(sessions
 
 
 async def test_job_control_works_in_the_interactive_shell(sessions: Sessions) -> None:
+    nap = a_nap()
     async with opened(sessions, LocalTarget(shell="bash")) as terminal:
-        await terminal.session.send("sleep 61111 & jobs; kill %1; wait; echo waited-$((1+1))\n")
+        await terminal.session.send(f"sleep {nap} & jobs; kill %1; wait; echo waited-$((1+1))\n")
         shown = await terminal.shows("waited-2")
         assert "Running" in shown
         assert "no job control" not in shown
@@ -126,10 +127,11 @@ async def test_a_shell_that_is_not_posix_is_for_typing_only(sessions: Sessions, 
 async def test_the_report_of_the_state_is_private_and_short_lived(
     sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    nap = a_nap()
     monkeypatch.setattr(local_run.tempfile, "tempdir", str(tmp_path))
     async with opened(sessions, LocalTarget(cwd="/")) as terminal:
-        work = asyncio.ensure_future(terminal.run("sleep 62222", timeout=5))
-        await until(lambda: running("62222"))
+        work = asyncio.ensure_future(terminal.run(f"sleep {nap}", timeout=5))
+        await until(lambda: running(nap))
         assert private_pipes(tmp_path) == 1
         await terminal.close()
         with pytest.raises(TerminalError):
@@ -162,27 +164,29 @@ async def test_a_shell_that_cannot_start_is_tried_again(sessions: Sessions, monk
 
 
 async def test_typing_to_a_program_that_does_not_read_is_bounded(sessions: Sessions) -> None:
+    nap = a_nap()
     async with opened(sessions) as terminal:
-        await terminal.session.send("stty raw -echo; sleep 63333\n")
-        await until(lambda: running("63333"))
+        await terminal.session.send(f"stty raw -echo; sleep {nap}\n")
+        await until(lambda: running(nap))
         with pytest.raises(TerminalError) as full:
             await type_on(terminal)
         assert full.value.code == "input_not_read"
         await terminal.close()
-        assert not running("63333")
+        assert not running(nap)
 
 
 async def test_many_background_processes_hold_few_descriptors(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    nap = a_nap()
     monkeypatch.setattr(local, "MAX_LINGERING", 4)
     async with opened(sessions) as terminal:
         before = open_descriptors()
         for _ in range(6):
-            await terminal.run("sleep 64444 &")
+            await terminal.run(f"sleep {nap} &")
         assert open_descriptors() <= before + 4
         await terminal.close()
-        assert not running("64444")
+        assert not running(nap)
 
 
 async def test_a_flood_on_the_terminal_is_bounded_and_can_be_stopped(tmp_path: Path) -> None:

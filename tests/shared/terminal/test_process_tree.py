@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from shared.terminal import process_tree
-from tests.support.terminals import running, until
+from tests.support.terminals import a_nap, running, until
 
 
 @contextmanager
@@ -26,18 +26,20 @@ def started(command: str, marker: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 async def test_everything_of_a_command_ends_wherever_it_went() -> None:
+    nap = a_nap()
     marker = f"{token_hex(8)}:1"
-    command = "setsid sleep 41111 & (setsid sleep 41111 & exit); (sleep 41111 & exec env -i sleep 41111) & sleep 41111"
+    command = f"setsid sleep {nap} & (setsid sleep {nap} & exit); (sleep {nap} & exec env -i sleep {nap}) & sleep {nap}"
     with started(command, marker) as process:
-        await until(lambda: len(running("41111")) >= 5)
+        await until(lambda: len(running(nap)) >= 5)
         assert await process_tree.end(marker, root=psutil.Process(process.pid))
-        assert not running("41111")
+        assert not running(nap)
 
 
 async def test_signals_that_are_ignored_do_not_help() -> None:
+    nap = a_nap()
     marker = f"{token_hex(8)}:1"
-    with started("trap '' TERM HUP; while :; do sleep 42222; done", marker) as process:
-        await until(lambda: running("42222"))
+    with started(f"trap '' TERM HUP; while :; do sleep {nap}; done", marker) as process:
+        await until(lambda: running(nap))
         assert await process_tree.end(marker)
         assert process.wait(5) == -9
 
@@ -51,17 +53,20 @@ async def test_a_moment_is_given_to_clean_up(tmp_path: object) -> None:
 
 
 async def test_a_stopped_process_ends_too() -> None:
+    nap = a_nap()
     marker = f"{token_hex(8)}:1"
-    with started("kill -STOP $$; sleep 43333", marker) as process:
+    with started(f"kill -STOP $$; sleep {nap}", marker) as process:
         await until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
         assert await process_tree.end(marker)
         assert process.wait(5) < 0
 
 
 async def test_other_commands_are_left_alone() -> None:
+    nap = a_nap()
+    other_nap = a_nap()
     session = token_hex(8)
-    with started("sleep 44444", f"{session}:1") as one, started("sleep 44445", f"{session}:12") as two:
-        await until(lambda: running("44444") and running("44445"))
+    with started(f"sleep {nap}", f"{session}:1") as one, started(f"sleep {other_nap}", f"{session}:12") as two:
+        await until(lambda: running(nap) and running(other_nap))
         await process_tree.end(f"{session}:1")
         assert one.wait(5) < 0
         assert two.poll() is None
@@ -75,8 +80,9 @@ async def test_the_gateway_itself_is_never_a_member() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="compares the two ways of looking, of which one is Linux's")
 async def test_both_ways_of_looking_see_the_same() -> None:
+    nap = a_nap()
     marker = f"{token_hex(8)}:1"
-    with started("sleep 45555", marker) as process:
+    with started(f"sleep {nap}", marker) as process:
         await until(lambda: process_tree._look(process.pid)[1])  # empty while it is starting the program
         assert process_tree._look(process.pid) == process_tree._look_linux(process.pid) == (os.getpid(), marker)
         assert process_tree._look(os.getpid()) == process_tree._look_linux(os.getpid()) == (os.getppid(), "")

@@ -11,7 +11,7 @@ from shared.domain.targets import LocalTarget, TelnetTarget
 from shared.errors import GatewayError, InvalidInput, NotFound, Overloaded, RateLimited, TerminalError
 from shared.terminal.sessions import Sessions
 from tests.support.telnet_device import running_telnet_device
-from tests.support.terminals import children, make_sessions, open_descriptors, opened, running, until
+from tests.support.terminals import a_nap, children, make_sessions, open_descriptors, opened, running, until
 
 LOCAL = LocalTarget()
 
@@ -68,25 +68,27 @@ async def test_a_session_belongs_to_its_opener(sessions: Sessions) -> None:
 
 
 async def test_a_closed_session_is_not_found(sessions: Sessions) -> None:
+    nap = a_nap()
     session = await sessions.open("a", LOCAL)
-    await session.send("sleep 71111\n")
-    await until(lambda: running("71111"))
+    await session.send(f"sleep {nap}\n")
+    await until(lambda: running(nap))
     closing = asyncio.ensure_future(sessions.close("a", session.id))
     await asyncio.sleep(0)
     with pytest.raises(NotFound):
         sessions.get("a", session.id)
     await closing
-    assert not running("71111")
+    assert not running(nap)
 
 
 async def test_closing_goes_on_when_its_caller_leaves(sessions: Sessions) -> None:
+    nap = a_nap()
     session = await sessions.open("a", LOCAL)
-    await session.send("sleep 72222\n")
-    await until(lambda: running("72222"))
+    await session.send(f"sleep {nap}\n")
+    await until(lambda: running(nap))
     closing = asyncio.ensure_future(sessions.close("a", session.id))
     await asyncio.sleep(0.01)
     closing.cancel()
-    await until(lambda: not running("72222"))
+    await until(lambda: not running(nap))
     await until(lambda: not sessions._open_slots._taken)
 
 
@@ -104,21 +106,23 @@ async def test_idle_sessions_end_by_themselves_and_used_ones_do_not(tmp_path: Pa
 
 
 async def test_one_off_commands_leave_nothing(sessions: Sessions) -> None:
+    nap = a_nap()
     before = open_descriptors(), children()
-    command = sessions.command("setsid sleep 73333 & echo begun")
+    command = sessions.command(f"setsid sleep {nap} & echo begun")
     assert (await sessions.run_once("a", LOCAL, command)).stdout == "begun\n"
-    assert not running("73333")
+    assert not running(nap)
     assert sessions.count == 0
     await until(lambda: (open_descriptors(), children()) == before)
 
 
 async def test_a_cancelled_one_off_command_leaves_nothing(sessions: Sessions) -> None:
-    work = asyncio.ensure_future(sessions.run_once("a", LOCAL, sessions.command("setsid sleep 74444 & sleep 74444")))
-    await until(lambda: len(running("74444")) >= 2)
+    nap = a_nap()
+    work = asyncio.ensure_future(sessions.run_once("a", LOCAL, sessions.command(f"setsid sleep {nap} & sleep {nap}")))
+    await until(lambda: len(running(nap)) >= 2)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
-    assert not running("74444")
+    assert not running(nap)
     assert not sessions._run_slots._taken
 
 
@@ -133,13 +137,14 @@ async def test_one_off_commands_have_limits_of_their_own(sessions: Sessions) -> 
 
 
 async def test_shutting_down_ends_everything(tmp_path: Path) -> None:
+    nap = a_nap()
     async with make_sessions(tmp_path) as sessions:
         session = await sessions.open("a", LOCAL)
-        await session.send("sleep 75555\n")
-        executing = asyncio.ensure_future(session.execute(sessions.command("setsid sleep 75555 & sleep 75555")))
-        once = asyncio.ensure_future(sessions.run_once("b", LOCAL, sessions.command("sleep 75555")))
-        await until(lambda: len(running("75555")) >= 4)
-    assert not running("75555")
+        await session.send(f"sleep {nap}\n")
+        executing = asyncio.ensure_future(session.execute(sessions.command(f"setsid sleep {nap} & sleep {nap}")))
+        once = asyncio.ensure_future(sessions.run_once("b", LOCAL, sessions.command(f"sleep {nap}")))
+        await until(lambda: len(running(nap)) >= 4)
+    assert not running(nap)
     for work in (executing, once):
         with pytest.raises(TerminalError):
             await work
@@ -156,18 +161,20 @@ async def test_a_session_that_opens_during_shutdown_is_ended(tmp_path: Path) -> 
 
 
 async def test_a_shutdown_that_is_cancelled_still_ends_everything(tmp_path: Path) -> None:
+    nap = a_nap()
+
     async def serve() -> None:
         async with make_sessions(tmp_path) as sessions:
             session = await sessions.open("a", LOCAL)
-            await session.send("sleep 76666\n")
+            await session.send(f"sleep {nap}\n")
             await asyncio.Event().wait()
 
     serving = asyncio.ensure_future(serve())
-    await until(lambda: running("76666"))
+    await until(lambda: running(nap))
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
-    assert not running("76666")
+    assert not running(nap)
 
 
 @pytest.mark.parametrize(
@@ -192,9 +199,11 @@ async def test_commands_get_the_defaults(sessions: Sessions) -> None:
 
 
 async def test_fifty_sessions_leave_nothing_behind(tmp_path: Path) -> None:
+    nap = a_nap()
+
     async def use(sessions: Sessions, number: int) -> None:
         async with opened(sessions, owner=f"owner-{number}") as terminal:
-            await terminal.run("sleep 65555 & true")
+            await terminal.run(f"sleep {nap} & true")
             await terminal.run("cat", stdin="x")
             await terminal.session.send("echo shown-$((1+1))\n")
             await terminal.shows("shown-2")
@@ -207,5 +216,5 @@ async def test_fifty_sessions_leave_nothing_behind(tmp_path: Path) -> None:
     async with make_sessions(tmp_path, sessions=100) as sessions:
         for batch in range(5):
             await asyncio.gather(*(use(sessions, batch * 10 + number) for number in range(10)))
-    assert not running("65555")
+    assert not running(nap)
     await until(lambda: (open_descriptors(), children(), len(asyncio.all_tasks())) == before)

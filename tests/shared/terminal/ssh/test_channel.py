@@ -15,6 +15,7 @@ from shared.terminal.ssh import channel, command_run
 from tests.support.ssh_server import SshServer
 from tests.support.terminals import (
     Terminal,
+    a_nap,
     children,
     make_sessions,
     open_descriptors,
@@ -48,10 +49,11 @@ async def test_each_command_has_a_channel_of_its_own(terminal: Terminal, ssh_ser
 
 
 async def test_a_lost_connection_is_told_and_what_was_shown_stays(terminal: Terminal, ssh_server: SshServer) -> None:
+    nap = a_nap()
     await terminal.session.send("echo typed-$((1+1))\n")
     await terminal.shows("typed-2")
-    work = asyncio.ensure_future(terminal.run("sleep 91111"))
-    await until(lambda: running("91111"))
+    work = asyncio.ensure_future(terminal.run(f"sleep {nap}"))
+    await until(lambda: running(nap))
     ssh_server.connections[0].abort()
     with pytest.raises(TerminalError) as lost:
         await work
@@ -82,8 +84,9 @@ async def test_the_reported_signal_is_told(terminal: Terminal) -> None:
 async def test_a_command_whose_outer_shell_is_gone_ends_all_the_same(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    nap = a_nap()
     monkeypatch.setattr(command_run, "QUIET", 0.2)
-    result = await terminal.run("sleep 96666 & echo out; kill -9 $PPID")
+    result = await terminal.run(f"sleep {nap} & echo out; kill -9 $PPID")
     assert (result.stdout, result.exit_code) == ("out\n", 137)
 
 
@@ -99,31 +102,34 @@ async def test_what_a_background_process_writes_is_never_taken_for_state(termina
 async def test_the_process_group_is_signalled_first(
     terminal: Terminal, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    nap = a_nap()
     sent: list[str] = []
     real = asyncssh.SSHClientChannel.send_signal
     monkeypatch.setattr(
         asyncssh.SSHClientChannel, "send_signal", lambda self, name: sent.append(name) or real(self, name)
     )
-    assert (await terminal.run("sleep 92222", timeout=0.3)).timed_out
+    assert (await terminal.run(f"sleep {nap}", timeout=0.3)).timed_out
     assert sent == ["TERM"]
-    assert not running("92222")
+    assert not running(nap)
 
 
 async def test_closing_ends_what_commands_left_running_there(terminal: Terminal) -> None:
-    await terminal.run("setsid sleep 93333 >/dev/null 2>&1 & true")
-    assert running("93333")
+    nap = a_nap()
+    await terminal.run(f"setsid sleep {nap} >/dev/null 2>&1 & true")
+    assert running(nap)
     await terminal.close()
-    assert not running("93333")
+    assert not running(nap)
 
 
 async def test_background_processes_hold_few_channels(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    nap = a_nap()
     for _ in range(channel.MAX_LINGERING + 2):
-        await terminal.run("sleep 94444 &")
+        await terminal.run(f"sleep {nap} &")
     ssh_channel = terminal.session._channel
     assert isinstance(ssh_channel, channel.SshChannel)
     assert len(ssh_channel._lingering) == channel.MAX_LINGERING
     await terminal.close()
-    assert not running("94444")
+    assert not running(nap)
 
 
 async def test_a_directory_for_one_command_must_be_there(terminal: Terminal, ssh_server: SshServer) -> None:
@@ -178,9 +184,11 @@ async def test_stopping_while_the_channel_opens_is_possible(terminal: Terminal, 
 
 
 async def test_sessions_leave_nothing_behind(sessions: Sessions, ssh_server: SshServer) -> None:
+    nap = a_nap()
+
     async def use() -> None:
         async with opened(sessions, ssh_target(ssh_server), owner=os.urandom(4).hex()) as terminal:
-            await terminal.run("sleep 95555 & true")
+            await terminal.run(f"sleep {nap} & true")
             await terminal.session.send("echo typed-$((1+1))\n")
             await terminal.shows("typed-2")
             await terminal.close()
@@ -192,5 +200,5 @@ async def test_sessions_leave_nothing_behind(sessions: Sessions, ssh_server: Ssh
     await until(lambda: not children())
     before = open_descriptors(), len(asyncio.all_tasks())
     await asyncio.gather(*(use() for _ in range(5)))
-    assert not running("95555")
+    assert not running(nap)
     await until(lambda: (open_descriptors(), len(asyncio.all_tasks())) == before)

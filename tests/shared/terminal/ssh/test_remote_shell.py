@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.terminal.process_tree import MARKER
 from shared.terminal.ssh.remote_shell import RemoteState, Separator, content, is_gone, parse, reaper, script
-from tests.support.terminals import eventually, running
+from tests.support.terminals import a_nap, eventually, running
 
 SHELLS = ["bash", "dash"]
 
@@ -21,6 +21,7 @@ class Ran:
     def __init__(self, login_shell: str, command: str, state: RemoteState, *, path: str = "", **env: str) -> None:
         login_shell = shutil.which(login_shell) or "/bin/sh"
         nonce = token_hex(16)
+        self.folder = Path(f"/tmp/mcp-gateway-{nonce}")
         line = script(command, state, env, marker=f"test:{nonce[:4]}", nonce=nonce)
         assert line.isascii()
         assert "\n" not in line
@@ -124,11 +125,9 @@ def test_a_report_that_something_else_wrote_into_counts_for_nothing(report: byte
     assert not is_gone(report)
 
 
-def test_nothing_stays_in_the_temporary_folder(login_shell: str) -> None:
-    before = set(Path("/tmp").glob("mcp-gateway-*"))
-    for command in ("true", "exit 1", "kill -9 $$", "exec true"):
-        Ran(login_shell, command, RemoteState())
-    assert set(Path("/tmp").glob("mcp-gateway-*")) <= before
+@pytest.mark.parametrize("command", ["true", "exit 1", "kill -9 $$", "exec true"])
+def test_nothing_stays_in_the_temporary_folder(login_shell: str, command: str) -> None:
+    assert not Ran(login_shell, command, RemoteState()).folder.exists()
 
 
 def test_standard_input_is_the_commands(login_shell: str) -> None:
@@ -138,16 +137,18 @@ def test_standard_input_is_the_commands(login_shell: str) -> None:
 
 
 def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
+    nap = a_nap()
+    other_nap = a_nap()
     marker, nonce = f"{token_hex(8)}:000000001", token_hex(16)
     line = script(
-        "setsid sleep 81111 & trap '' TERM; sleep 81111; sleep 81111", RemoteState(), {}, marker=marker, nonce=nonce
+        f"setsid sleep {nap} & trap '' TERM; sleep {nap}; sleep {nap}", RemoteState(), {}, marker=marker, nonce=nonce
     )
     process = subprocess.Popen([login_shell, "-c", line], start_new_session=True, stderr=subprocess.DEVNULL)
-    other = subprocess.Popen(["sleep", "81112"], env={**os.environ, "MCP_GATEWAY_JOB": "other:1"})
-    eventually(lambda: len([found for found in running("81111") if found.name() == "sleep"]) >= 2)
+    other = subprocess.Popen(["sleep", other_nap], env={**os.environ, "MCP_GATEWAY_JOB": "other:1"})
+    eventually(lambda: len([found for found in running(nap) if found.name() == "sleep"]) >= 2)
     subprocess.run([login_shell, "-c", reaper(marker, nonce=nonce)], check=True, timeout=10)
     process.wait(5)
-    eventually(lambda: not running("81111"))
+    eventually(lambda: not running(nap))
     assert other.poll() is None
     other.kill()
     other.wait()
@@ -155,11 +156,12 @@ def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
 
 
 def test_the_reaper_works_with_a_plain_grep(tmp_path: Path) -> None:
+    nap = a_nap()
     grep = tmp_path / "grep"
     grep.write_text(f'#!/bin/sh\ncase "$1" in *z*) exit 2;; esac\nexec {shutil.which("grep")} "$@"\n')
     grep.chmod(0o755)
     marker = f"{token_hex(8)}:000000001"
-    process = subprocess.Popen(["sleep", "82222"], env={**os.environ, MARKER: marker})
+    process = subprocess.Popen(["sleep", nap], env={**os.environ, MARKER: marker})
     path = f"{tmp_path}:{os.environ['PATH']}"
     subprocess.run(["/bin/sh", "-c", reaper(marker)], check=True, timeout=10, env={"PATH": path})
     assert process.wait(5) < 0
