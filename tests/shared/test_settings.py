@@ -71,7 +71,7 @@ def test_a_config_file_that_cannot_be_read_is_a_problem(tmp_path: Path, text: st
     path = tmp_path / "data" / "config.toml"
     path.parent.mkdir()
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(SettingsError, match="config.toml"):
+    with pytest.raises(SettingsError, match=r"config\.toml"):
         load(tmp_path)
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import fcntl
 import os
+import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -288,6 +290,8 @@ async def _end_shells(server: SshServer) -> None:
             except ProcessLookupError:
                 pass
             await _reaped(process)
+    for folder in set(re.findall(r"/tmp/mcp-gateway-[0-9a-f]{32}", "".join(server.commands))):
+        shutil.rmtree(folder, ignore_errors=True)  # of shells that were killed before they could
     tasks = [shell._task for shell in server.shells if shell._task is not None]
     if tasks:
         await asyncio.wait(tasks)
