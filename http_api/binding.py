@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from http_api.bodies import NUL, invalid_field, parse_object, parse_query, read_body
+from http_api.bodies import NUL, parse_object, parse_query, read_body
 from http_api.context import Exchange, Route, exchange_of
 from http_api.disconnect import CancelWhenGone
 from http_api.responses import send_json
+from shared.errors import invalid_field
 from shared.operations import dispatch
 from shared.operations.operation import Operation
 

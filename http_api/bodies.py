@@ -7,7 +7,7 @@ import orjson
 from starlette.types import Receive
 
 from http_api.errors import ClientGone
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, invalid_field
 
 MAX_DEPTH = 100
 MAX_PARAMETERS = 100
@@ -65,11 +65,6 @@ def parse_query(query: bytes) -> dict[str, str]:
             raise invalid_field(name[:100], "it may not contain NUL characters")
         values[name] = value
     return values
-
-
-def invalid_field(name: str, reason: str) -> InvalidInput:
-    """The error for one field."""
-    return InvalidInput(f"'{name}' is not valid: {reason}.", details={"fields": [{"field": name, "reason": reason}]})
 
 
 def is_deeper(value: Any, levels: int) -> bool:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -36,12 +36,14 @@ class Exchange:
     `status` is 0 until the answer has started, `ended` says that all of it is sent; `events` says that a server-sent
     event stream of ours has started. `route` is what the path leads to, None for a mounted application; `failed_over` says that the gateway tried
     all it could by itself; `openai_errors` that the client reads errors in OpenAI's form. `refusal` is raised once
-    the rate limits have counted the request.
+    the rate limits have counted the request. `authenticate` looks at the credentials anew, for what lasts longer than
+    they may: it gives the caller they stand for now, or raises Unauthenticated.
     """
 
     __slots__ = (
         "added",
         "address",
+        "authenticate",
         "caller",
         "ended",
         "events",
@@ -62,6 +64,7 @@ class Exchange:
         self.headers = headers
         self.address = address
         self.caller: Caller = ANONYMOUS
+        self.authenticate: Callable[[], Caller] = _nobody
         self.route: Route | None = None
         self.params: dict[str, str] = {}
         self.added: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode("ascii"))]
@@ -73,6 +76,10 @@ class Exchange:
         self.failed_over = False
         self.refusal: GatewayError | None = None
         self.openai_errors = False
+
+
+def _nobody() -> Caller:
+    return ANONYMOUS
 
 
 def exchange_of(scope: Mapping[str, Any]) -> Exchange:

@@ -17,7 +17,7 @@ def gauges_of(gateway: "Gateway") -> Iterator[Gauge]:
     yield "gateway_database_up", "Whether the database answered last.", {"": float(gateway.database.reachable)}
     yield "gateway_provider_healthy", "Whether a provider's last probe or call succeeded.", health
     yield "gateway_models", "Models in the registry.", {"": float(len(gateway.registry.snapshot.models))}
-    yield "gateway_terminal_sessions", "Terminal sessions that are open.", {"": float(gateway.terminals.count)}
+    yield "gateway_terminal_sessions", "Terminal sessions that are open.", {"": float(len(gateway.terminals))}
     yield "gateway_attempts", "Models asked, by model.", dict(totals.by_model)
     yield "gateway_attempts_by_outcome", "Models asked, by how it ended.", dict(totals.by_outcome)
     yield (

@@ -2,20 +2,21 @@
 
 The client sends `{"type":"input","data"}` and `{"type":"resize","cols","rows"}`. It gets what the scrollback holds
 after `?cursor=` (0 without one) and then what comes, as `{"type":"output","data","cursor","dropped"}`, and at the end
-`{"type":"closed","reason"}`. A slow client finds a gap counted in `dropped`; it never holds up the terminal.
+`{"type":"closed","reason"}`. Credentials that end while the socket is open end it too. A slow client finds a gap counted in `dropped`; it never holds up the terminal.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from http_api.bodies import invalid_field, parse_query
+from http_api.bodies import parse_query
 from http_api.context import exchange_of
 from http_api.middleware.identity import BEARER_SUBPROTOCOL
 from shared.domain.identity import Caller
-from shared.errors import GatewayError, InvalidInput
+from shared.errors import Forbidden, GatewayError, InvalidInput, Unauthenticated, invalid_field
 from shared.operations import dispatch
 from shared.operations.operation import Operation
 from shared.operations.terminals import GET_TERMINAL, RESIZE_TERMINAL, SEND_TO_TERMINAL
@@ -28,43 +29,73 @@ PATH = "/v1/terminal/{id}/ws"
 NORMAL, UNSUPPORTED_DATA, POLICY = 1000, 1003, 1008
 LONGEST_REASON = 120
 """Bytes; a close frame holds 123."""
+RECHECK_SECONDS = 2.0
 ASKED: dict[str, Operation[Any, Any]] = {"input": SEND_TO_TERMINAL, "resize": RESIZE_TERMINAL}
 
 
 class TerminalSocket:
     """The WebSocket application. Who may not attach is refused before the handshake ends."""
 
-    def __init__(self, gateway: "Gateway") -> None:
+    def __init__(self, gateway: "Gateway", *, recheck_seconds: float = RECHECK_SECONDS) -> None:
         self._gateway = gateway
+        self._recheck_seconds = recheck_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller, session_id = exchange_of(scope).caller, scope["path_params"]["id"]
+        exchange, session_id = exchange_of(scope), scope["path_params"]["id"]
+        caller = exchange.caller
         await dispatch.call(self._gateway, caller, GET_TERMINAL, {"id": session_id})
         cursor = _cursor(scope)
         session = self._gateway.terminals.get(caller.id, session_id)
         await receive()
         offered = BEARER_SUBPROTOCOL in scope.get("subprotocols", ())
         await send({"type": "websocket.accept", "subprotocol": BEARER_SUBPROTOCOL if offered else None})
-        await _Attached(self._gateway, caller, session, receive, send).run(cursor)
+        here = _Here(exchange.authenticate, receive, self._recheck_seconds)
+        await _Attached(self._gateway, here, session, send).run(cursor)
+
+
+class _Here:
+    """What the client says, and who it is by then."""
+
+    def __init__(self, authenticate: Callable[[], Caller], receive: Receive, recheck_seconds: float) -> None:
+        self._authenticate = authenticate
+        self._receive = receive
+        self._recheck_seconds = recheck_seconds
+
+    async def next(self) -> Message | None:
+        """The next message, None when the client has left. Raises as `caller` does while there is none."""
+        waiting = asyncio.ensure_future(self._receive())
+        try:
+            while not waiting.done():
+                self.caller()
+                await asyncio.wait({waiting}, timeout=self._recheck_seconds)
+        finally:
+            waiting.cancel()
+        message = waiting.result()
+        return None if message["type"] == "websocket.disconnect" else message
+
+    def caller(self) -> Caller:
+        """Who the client is now. Raises Unauthenticated, or Forbidden for one who may no longer use terminals."""
+        caller = self._authenticate()
+        dispatch.allow(caller, GET_TERMINAL)
+        return caller
 
 
 class _Attached:
     """One client at a session."""
 
-    def __init__(self, gateway: "Gateway", caller: Caller, session: Session, receive: Receive, send: Send) -> None:
+    def __init__(self, gateway: "Gateway", here: _Here, session: Session, send: Send) -> None:
         self._gateway = gateway
-        self._caller = caller
+        self._here = here
         self._session = session
-        self._receive = receive
         self._send = send
 
     async def run(self, cursor: int) -> None:
-        """Until the client leaves, says something wrong, or the session ends."""
+        """Until the client leaves, says something wrong, may no longer be here, or the session ends."""
         output = asyncio.get_running_loop().create_task(self._output(cursor))
         farewell: tuple[int, str] | None = None
         try:
             farewell = await self._input()
-        except InvalidInput as error:
+        except (InvalidInput, Unauthenticated, Forbidden) as error:
             farewell = POLICY, error.message
         except GatewayError as error:
             farewell = NORMAL, error.message
@@ -91,11 +122,11 @@ class _Attached:
 
     async def _input(self) -> tuple[int, str] | None:
         """Do what the client asks until it leaves. Returns how to close when it cannot be understood."""
-        while (message := await self._receive())["type"] != "websocket.disconnect":
+        while (message := await self._here.next()) is not None:
             if message.get("text") is None:
                 return UNSUPPORTED_DATA, "Send text messages, not binary ones."
             operation, payload = _asked(message)
-            await dispatch.call(self._gateway, self._caller, operation, {**payload, "id": self._session.id})
+            await dispatch.call(self._gateway, self._here.caller(), operation, {**payload, "id": self._session.id})
         return None
 
     async def _say(self, **message: Any) -> None:

@@ -18,7 +18,10 @@ from mcp_gateway.server import create_server
 from shared.settings import load_settings
 
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
-GRACE_SECONDS = 4.0
+GRACE_SECONDS = 20.0
+"""Longer than ending a command, its session and the embedded model can take by their own limits, one after the other."""
+LAST_SECONDS = 4.0
+"""For what is left once that is done; a host that no longer reads would hold us up for ever."""
 CALLS = tuple(f"mcp_gateway.calls.{name}" for name in ("chat", "commands", "models", "snapshots"))
 
 
@@ -55,6 +58,7 @@ async def serve() -> None:
                     _exit_within(GRACE_SECONDS, 1)
                     with anyio.CancelScope(shield=True):
                         await core.aclose()
+                    _exit_within(LAST_SECONDS, 1)
                 tasks.cancel_scope.cancel()
 
 

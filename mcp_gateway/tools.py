@@ -58,7 +58,7 @@ class Tool(Generic[A, R]):
 
 
 class Tools:
-    """The tools on one gateway. `find_limits` is late, since limits come with the calls and those with the gateway."""
+    """The tools on one gateway. Without `limits` the usual ones hold, which are imported with the first call."""
 
     def __init__(self, ready: Ready, limits: "Limits | None" = None) -> None:
         self._ready = ready

@@ -58,6 +58,11 @@ class InvalidInput(GatewayError):
     code = "invalid_request"
 
 
+def invalid_field(name: str, reason: str) -> InvalidInput:
+    """The error for one field of a request."""
+    return InvalidInput(f"'{name}' is not valid: {reason}.", details={"fields": [{"field": name, "reason": reason}]})
+
+
 class Unsupported(InvalidInput):
     code = "unsupported"
 

@@ -1,25 +1,22 @@
 """The composition root: the one place that names the concrete parts, puts them together and keeps them going."""
 
-import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import metadata
-from typing import Any
 
 import anyio
 import anyio.to_thread
-import structlog
 
-from shared import logging
+from shared import logging, upkeep
 from shared.domain.configuration import Configuration
 from shared.errors import Unavailable
 from shared.providers.anthropic.provider import AnthropicMessages
-from shared.providers.base import Probe, Provider, Timeouts
+from shared.providers.base import Provider, Timeouts
 from shared.providers.directory import Directory
 from shared.providers.discovery import Discovery
 from shared.providers.embedded import EmbeddedModel
@@ -30,7 +27,6 @@ from shared.providers.oss_local import OssLocal
 from shared.providers.vendors import VENDORS, Account, vendor_for
 from shared.registry.accounts import ProviderAccounts
 from shared.registry.configuration import LiveConfiguration
-from shared.registry.discovered import as_models
 from shared.registry.registry import Registry
 from shared.routing.executor import Executor
 from shared.routing.planner import Policy
@@ -55,11 +51,6 @@ from shared.terminal.telnet import TelnetHosts
 from shared.usage.ledger import Ledger
 from shared.usage.pricing import PriceBook
 
-log = structlog.stdlib.get_logger(__name__)
-
-REFRESH_SECONDS = 0.5
-FIRST_LOOK_SECONDS = 1.0
-LOCAL = "oss-local"
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
 
 
@@ -70,7 +61,11 @@ def now() -> datetime:
 
 @dataclass(slots=True, kw_only=True)
 class Gateway:
-    """Everything that operations work with. `announcements` are lines for the operator, to be shown once at start."""
+    """Everything that operations work with.
+
+    `announcements` are lines for the operator, to be shown once at start; `dead_jobs` names what should run in the
+    background and no longer does.
+    """
 
     settings: Settings
     database: Database
@@ -89,7 +84,9 @@ class Gateway:
     audit: AuditTrail
     oss_local: OssLocal
     clock: Callable[[], datetime] = now
+    prices: PriceBook
     announcements: list[str] = field(default_factory=list)
+    dead_jobs: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     version: str = field(default_factory=lambda: metadata.version("ai-mcp-gateway"))
 
@@ -115,8 +112,8 @@ async def open_gateway(settings: Settings, *, with_admin: bool = False) -> Async
         await _load(gateway)
         if with_admin:
             await _ensure_admin(gateway)
-        await _look_for_local_servers(gateway)
-        await _run_in_background(gateway, stack)
+        await upkeep.look_for_local_servers(gateway)
+        stack.push_async_callback(upkeep.begin(gateway))
         yield gateway
 
 
@@ -145,6 +142,7 @@ async def _assembled(settings: Settings, database: Database, redactor: Redactor,
     providers = Directory(lambda account: _provider(account, client, oss_local))
     stack.push_async_callback(providers.aclose)
     registry = Registry(database)
+    prices = PriceBook()
     ledger = Ledger(database, now)
     stack.push_async_callback(ledger.aclose)
     configuration = LiveConfiguration(database, _defaults(settings), lambda current: _apply(current, ledger))
@@ -164,7 +162,7 @@ async def _assembled(settings: Settings, database: Database, redactor: Redactor,
             registry=registry,
             providers=providers,
             ledger=ledger,
-            prices=PriceBook(),
+            prices=prices,
             timeouts=_timeouts(settings),
             policy=lambda: _policy(configuration.current),
             clock=now,
@@ -179,6 +177,7 @@ async def _assembled(settings: Settings, database: Database, redactor: Redactor,
         ),
         audit=audit,
         oss_local=oss_local,
+        prices=prices,
     )
 
 
@@ -197,71 +196,6 @@ async def _ensure_admin(gateway: Gateway) -> None:
     password = await gateway.accounts.ensure_admin(name, gateway.settings.admin_password.get_secret_value())
     if password is not None:
         gateway.announcements.append(f"Administrator '{name}', password '{password}': shown this once; keep it.")
-
-
-async def _look_for_local_servers(gateway: Gateway) -> None:
-    """Know before the first request who is there, since the embedded model would answer in their place."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(FIRST_LOOK_SECONDS):
-            await _take_up(gateway, LOCAL, await gateway.providers.probe(LOCAL))
-
-
-async def _run_in_background(gateway: Gateway, stack: AsyncExitStack) -> None:
-    """Start what runs for as long as the gateway is open."""
-    jobs: list[Coroutine[Any, Any, None]] = [
-        _refresh(gateway),
-        gateway.ledger.run(),
-        gateway.providers.run(lambda name, probe: _take_up(gateway, name, probe)),
-    ]
-    if gateway.redis is not None:
-        await gateway.redis.ping()
-        jobs.append(gateway.redis.watch())
-    tasks = [asyncio.create_task(job) for job in jobs]
-    for task in tasks:
-        task.add_done_callback(_report_death)
-
-    async def end() -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(Unavailable):  # only when keys were last used is lost then
-            await gateway.api_keys.flush()
-
-    stack.push_async_callback(end)
-
-
-def _report_death(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a background task has died; restart the gateway", task=task.get_coro(), exc_info=error)
-
-
-async def _refresh(gateway: Gateway) -> None:
-    """Take over what other processes changed, for ever."""
-    parts: tuple[Callable[[], Awaitable[None]], ...] = (
-        gateway.registry.refresh,
-        gateway.configuration.refresh,
-        gateway.accounts_of_providers.refresh,
-        gateway.accounts.refresh,
-        gateway.api_keys.refresh,
-    )
-    while True:
-        await asyncio.sleep(REFRESH_SECONDS)
-        try:
-            for part in parts:
-                await part()
-        except Unavailable as error:
-            log.warning("the database does not answer; going on with what is in memory", reason=error.operator_detail)
-
-
-async def _take_up(gateway: Gateway, name: str, probe: Probe) -> None:
-    """Put the models that a local server offers into the registry."""
-    account = gateway.providers.account(name)
-    if account is None or account.dialect != "local" or not probe.models:
-        return
-    try:
-        await gateway.registry.add_discovered(as_models(name, probe.models, int(now().timestamp())))
-    except Unavailable as error:
-        log.warning("discovered models wait for the database", reason=error.operator_detail)
 
 
 def _provider(account: Account, client: HttpClient, oss_local: OssLocal) -> Provider:
@@ -293,7 +227,7 @@ def _oss_local(settings: Settings, client: HttpClient) -> OssLocal:
     return OssLocal(
         discovery=Discovery(found),
         embedded=EmbeddedModel(data_dir=settings.data_dir, mode=settings.embedded_model),
-        connect=lambda base_url, key: OpenAICompatible(LOCAL, base_url, key, client, needs_key=False),
+        connect=lambda base_url, key: OpenAICompatible(upkeep.LOCAL, base_url, key, client, needs_key=False),
     )
 
 
@@ -303,7 +237,7 @@ def _accounts(settings: Settings) -> list[Account]:
         "openrouter": (settings.openrouter_base_url, settings.openrouter_api_key.get_secret_value()),
         "openai": (settings.openai_base_url, settings.openai_api_key.get_secret_value()),
         "anthropic": (settings.anthropic_base_url, settings.anthropic_api_key.get_secret_value()),
-        LOCAL: ("", ""),
+        upkeep.LOCAL: ("", ""),
     }
     return [
         Account(name=name, dialect=VENDORS[name].dialect, base_url=base_url, api_key=key, from_settings=True)

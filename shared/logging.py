@@ -7,6 +7,7 @@ import queue
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ Redact = Callable[[str], str]
 ROOT = "gateway"
 LINES_WAITING = 20_000
 GATHER_SECONDS = 0.02
+MOST_REDACTORS = 16
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50}
 
 
@@ -36,7 +38,9 @@ def configure(level: str, form: Format = "auto", redact: Redact | None = None) -
         if console
         else structlog.processors.JSONRenderer(serializer=_json)
     )
-    writer = _Writer(redact)
+    writer = _writer()
+    if redact is not None:
+        writer.redactors.append(redact)
     structlog.configure(
         processors=[_drop_below_level, *shared, render],
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -63,11 +67,19 @@ def set_level(level: str) -> None:
     logging.getLogger("asyncio").setLevel(logging.ERROR if level == "error" else logging.WARNING)
 
 
+def _writer() -> "_Writer":
+    """The process's one writer: two gateways in a process share stderr, and neither's secrets may show there."""
+    for handler in logging.root.handlers:
+        if isinstance(handler, logging.StreamHandler) and isinstance(handler.stream, _Writer):
+            return handler.stream
+    return _Writer()
+
+
 class _Writer:
     """A file and a logger at once: takes lines, and a daemon thread writes them to stderr."""
 
-    def __init__(self, redact: Redact | None) -> None:
-        self._redact = redact
+    def __init__(self) -> None:
+        self.redactors: deque[Redact] = deque(maxlen=MOST_REDACTORS)
         self._lines: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()
         self._lost = 0
         threading.Thread(target=self._run, name="log-writer", daemon=True).start()
@@ -108,9 +120,10 @@ class _Writer:
         if self._lost:
             lines.append(f"({self._lost} log lines were lost: stderr is too slow)\n")
             self._lost = 0
-        text = "".join(map(self._redact, lines) if self._redact else lines)
+        for redact in tuple(self.redactors):
+            lines = [redact(line) for line in lines]
         with contextlib.suppress(OSError, ValueError):  # nobody reads stderr any more; the gateway goes on
-            sys.stderr.write(text)
+            sys.stderr.write("".join(lines))
             sys.stderr.flush()
 
 

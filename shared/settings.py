@@ -1,6 +1,7 @@
 """Every setting: its name, default and meaning. Read once, from an environment that is handed in."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -175,6 +176,20 @@ class Settings(BaseModel):
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
+    @field_validator("openrouter_base_url", "openai_base_url", "anthropic_base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/?#@]+([/?#]\S*)?", value):
+            raise ValueError("must be an address such as http://127.0.0.1:8080/v1")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_address(cls, value: str) -> str:
+        if value and not re.match(r"(sqlite|postgres(ql)?(\+psycopg)?)://", value):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -256,7 +271,7 @@ def _problem(found: Any) -> str:
     name = str(found["loc"][0]).upper() if found["loc"] else "settings"
     if found["type"] == "extra_forbidden":
         return f"{name} is not a setting; `mcp-gateway config show` lists them"
-    message = found["msg"]
+    message = found["msg"].removeprefix("Value error, ")
     return f"{name}: {message[:1].lower()}{message[1:]}"
 
 

@@ -1,6 +1,7 @@
 """Who is calling: an API key, a login, or, on a machine of one's own, whoever reaches it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -33,9 +34,10 @@ class Identity:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
         try:
-            exchange.caller = self._identify(scope, exchange)
+            exchange.authenticate = partial(self._caller, _credential(scope, exchange), *_origin(exchange))
+            exchange.caller = exchange.authenticate()
         except Unauthenticated as error:
-            exchange.caller = _at(ANONYMOUS, exchange)
+            exchange.caller = _at(ANONYMOUS, *_origin(exchange))
             exchange.refusal = error
         route = exchange.route
         if route is not None and route.public:
@@ -44,15 +46,18 @@ class Identity:
             exchange.refusal = self._refusal(exchange)
         await self._app(scope, receive, send)
 
-    def _identify(self, scope: Scope, exchange: Exchange) -> Caller:
-        credential = _credential(scope, exchange)
+    def _caller(self, credential: str | None, address: str, request_id: str) -> Caller:
+        """Whoever the credential stands for now. Raises Unauthenticated.
+
+        It takes no exchange, which would then hold itself and every request would be left to the garbage collector.
+        """
         if credential is None:
-            return _at(self._base, exchange)
+            return _at(self._base, address, request_id)
         if is_api_key(credential):
-            return self._api_keys(credential, address=exchange.address, request_id=exchange.request_id)
+            return self._api_keys(credential, address=address, request_id=request_id)
         if self._required or _is_login_token(credential):
-            return self._logins(credential, address=exchange.address, request_id=exchange.request_id)
-        return _at(LOCAL, exchange)
+            return self._logins(credential, address=address, request_id=request_id)
+        return _at(LOCAL, address, request_id)
 
     def _refusal(self, exchange: Exchange) -> GatewayError | None:
         caller = exchange.caller
@@ -83,12 +88,16 @@ def _is_login_token(credential: str) -> bool:
     return credential.startswith("eyJ") and credential.count(".") == 2
 
 
-def _at(base: Caller, exchange: Exchange) -> Caller:
+def _origin(exchange: Exchange) -> tuple[str, str]:
+    return exchange.address, exchange.request_id
+
+
+def _at(base: Caller, address: str, request_id: str) -> Caller:
     return Caller(
         id=base.id,
         kind=base.kind,
         name=base.name,
         scopes=base.scopes,
-        address=exchange.address,
-        request_id=exchange.request_id,
+        address=address,
+        request_id=request_id,
     )

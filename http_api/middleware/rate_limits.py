@@ -26,7 +26,8 @@ class RateLimiting:
             _note(exchange, state)
             if not state.allowed:
                 raise RateLimited(
-                    f"Too many requests: the limit is {state.limit}. Wait {state.retry_after} s and try again.",
+                    f"Too many requests: at most {state.limit} are allowed (RATE_LIMIT_PER_MINUTE for each address, "
+                    f"RATE_LIMIT_PER_HOUR for each key). Wait {state.retry_after} s and try again.",
                     details={"limit": state.limit, "resetAt": state.reset_epoch},
                     retry_after=state.retry_after,
                 )

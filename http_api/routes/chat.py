@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from http_api.bodies import invalid_field, parse_object, read_body
+from http_api.bodies import parse_object, read_body
 from http_api.context import Exchange, Route, exchange_of
 from http_api.disconnect import CancelWhenGone
 from http_api.errors import Header
 from http_api.metrics import Metrics
 from http_api.responses import send_json
 from http_api.streaming import send_events
-from shared.errors import Unavailable, UpstreamError
+from shared.errors import Unavailable, UpstreamError, invalid_field
 from shared.operations import dispatch
 from shared.operations.chat import CHAT, CHAT_STREAM
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
-    from shared.routing.executor import Route as ModelRoute
+    from shared.routing.attempt import Route as ModelRoute
 
 PATH = "/v1/chat/completions"
 OPTIONS_HEADER = b"x-gateway-options"

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from shared.domain.usage import Usage
+from shared.errors import UpstreamError
 from shared.providers.server_sent_events import payloads
 
 
@@ -23,18 +24,34 @@ class Reply:
         return "".join(self._parts)
 
     def take(self, events: bytes) -> None:
-        """Add a run of whole events."""
+        """Add a run of whole events. Raises UpstreamError for one that isn't JSON: what it was to say is lost."""
         for data in payloads(events):
             if data != b"[DONE]":
-                self._take(orjson.loads(data))
+                self._take(_chunk(data))
 
     def _take(self, chunk: dict[str, Any]) -> None:
-        for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or {}
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if not isinstance(choice, dict):
+                continue
+            delta = choice.get("delta")
+            if not isinstance(delta, dict):
+                delta = {}
             for part in (delta.get("content"), delta.get("refusal")):
                 if isinstance(part, str) and part:
                     self._parts.append(part)
                     self.size += len(part.encode("utf-8", "surrogatepass"))
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+            if isinstance(reason := choice.get("finish_reason"), str) and reason:
+                self.finish_reason = reason
         if isinstance(usage := chunk.get("usage"), dict):
             self.usage = Usage.from_openai(usage)
+
+
+def _chunk(data: bytes) -> dict[str, Any]:
+    try:
+        chunk = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise UpstreamError("The provider sent an event that is not JSON.", operator_detail=str(error)) from None
+    if not isinstance(chunk, dict):
+        raise UpstreamError("The provider sent an event of the wrong shape.")
+    return chunk

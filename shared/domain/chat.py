@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from shared.domain.routing import RoutingOptions
 from shared.domain.usage import Usage
-from shared.errors import InvalidInput
+from shared.errors import invalid_field
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 CHARACTERS_PER_TOKEN = 4
@@ -35,15 +35,15 @@ class ChatRequest:
     def parse(cls, body: Any) -> "ChatRequest":
         """Check a request body and pick out what routing needs. Raises InvalidInput naming field and reason."""
         if not isinstance(body, Mapping):
-            raise _invalid("(body)", "must be a JSON object")
+            raise invalid_field("(body)", "must be a JSON object")
         payload = dict(body)
         options = _options(payload.pop("gateway", None))
         for name in payload.keys() & FIELD_RULES.keys():
             value = payload[name]
             if value is not None and (reason := FIELD_RULES[name](value)):
-                raise _invalid(name, reason)
+                raise invalid_field(name, reason)
         if payload.get("messages") is None:
-            raise _invalid("messages", "this field is required")
+            raise invalid_field("messages", "this field is required")
         characters, images = _measure(payload["messages"])
         tools = payload.get("tools") or payload.get("functions")
         stream_options = payload.get("stream_options") or {}
@@ -83,22 +83,18 @@ class Chunk:
     final: dict[str, Any] | None = None
 
 
-def _invalid(name: str, reason: str) -> InvalidInput:
-    return InvalidInput(f"'{name}' is not valid: {reason}.", details={"fields": [{"field": name, "reason": reason}]})
-
-
 def _options(value: Any) -> RoutingOptions:
     if value is None:
         return _DEFAULT_OPTIONS
     if not isinstance(value, dict):
-        raise _invalid("gateway", "must be an object")
+        raise invalid_field("gateway", "must be an object")
     try:
         return RoutingOptions.model_validate(value, strict=True)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = ".".join(["gateway", *(str(part) for part in found["loc"])])
         unknown = found["type"] == "extra_forbidden"
-        raise _invalid(
+        raise invalid_field(
             name, "this option is not known" if unknown else found["msg"][:1].lower() + found["msg"][1:]
         ) from None
 
@@ -111,25 +107,25 @@ def _measure(messages: list[Any]) -> tuple[int, int]:
     characters = images = 0
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
-            raise _invalid(f"messages.{index}", "must be an object with 'role' and 'content'")
+            raise invalid_field(f"messages.{index}", "must be an object with 'role' and 'content'")
         role = message.get("role")
         if role not in ROLES:
-            raise _invalid(f"messages.{index}.role", "must be one of " + ", ".join(sorted(ROLES)))
+            raise invalid_field(f"messages.{index}.role", "must be one of " + ", ".join(sorted(ROLES)))
         content = message.get("content")
         if isinstance(content, str):
             characters += len(content)
         elif isinstance(content, list):
             for part_index, part in enumerate(content):
                 if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-                    raise _invalid(f"messages.{index}.content.{part_index}", "must be an object with 'type'")
+                    raise invalid_field(f"messages.{index}.content.{part_index}", "must be an object with 'type'")
                 if part["type"] in IMAGE_PARTS:
                     images += 1
                 elif isinstance(text := part.get("text"), str):
                     characters += len(text)
         elif content is not None:
-            raise _invalid(f"messages.{index}.content", "must be text or a list of content parts")
+            raise invalid_field(f"messages.{index}.content", "must be text or a list of content parts")
         elif role in ("user", "system", "developer"):
-            raise _invalid(f"messages.{index}.content", "this field is required")
+            raise invalid_field(f"messages.{index}.content", "this field is required")
     return characters, images
 
 

@@ -35,10 +35,11 @@ class RoutingOptions(Wire):
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A candidate that the planner left out, with the reason in words."""
+    """A candidate that the planner left out, with the reason in words. `unfit` ones could be called, but not for this."""
 
     model: Model
     reason: str
+    unfit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

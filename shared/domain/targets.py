@@ -10,7 +10,6 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints, Valida
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.domain.wire import Wire
-from shared.errors import InvalidInput
 
 SessionType = Literal["local", "ssh", "telnet"]
 HostKeyPolicy = Literal["trust-first-use", "strict"]
@@ -172,11 +171,6 @@ def refuse(field_name: str, reason: str) -> ValidationError:
         input=None,
     )
     return ValidationError.from_exception_data("request", [found])
-
-
-def invalid_field(name: str, reason: str) -> InvalidInput:
-    """The same finding where the request has left its validator."""
-    return InvalidInput(f"'{name}' is not valid: {reason}.", details={"fields": [{"field": name, "reason": reason}]})
 
 
 def redacted(fields: TargetFields) -> dict[str, Any]:

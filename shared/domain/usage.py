@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+MOST_TOKENS = 1_000_000_000
+"""What a provider claims beyond that is an error of its own, which must not become one of ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -49,4 +52,4 @@ class Usage:
 
 def _count(source: Any, key: str) -> int:
     value = source.get(key) if isinstance(source, dict) else None
-    return value if isinstance(value, int) and value > 0 else 0
+    return min(value, MOST_TOKENS) if isinstance(value, int) and value > 0 else 0

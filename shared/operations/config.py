@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from shared.domain.configuration import Configuration
 from shared.domain.identity import Caller
@@ -22,7 +22,7 @@ class CurrentConfiguration(Wire):
 
 
 class ChangeConfiguration(Wire):
-    """What to change; what is left out stays as it is."""
+    """What to change; what is left out stays as it is, and null returns a value to what the settings say."""
 
     log_level: Literal["debug", "info", "warning", "error"] | None = None
     default_layer: Layer | None = None
@@ -31,12 +31,6 @@ class ChangeConfiguration(Wire):
     max_escalation_layer: Layer | None = None
     enable_cost_tracking: bool | None = None
     cost_alert_threshold: Annotated[Money, Field(ge=0, le=Decimal(1_000_000))] | None = None
-
-    @model_validator(mode="after")
-    def _no_nulls(self) -> "ChangeConfiguration":
-        if any(getattr(self, name) is None for name in self.model_fields_set):
-            raise ValueError("a value must not be null; leave out what should stay")
-        return self
 
 
 class ChangedConfiguration(Wire):

@@ -13,8 +13,9 @@ from shared.domain.connections import (
 )
 from shared.domain.identity import Caller
 from shared.domain.targets import redacted
-from shared.domain.terminal import SessionAnswer
+from shared.domain.terminal import OpenSession, SessionAnswer
 from shared.domain.wire import NoInput
+from shared.operations import terminals
 from shared.operations.operation import Operation
 
 if TYPE_CHECKING:
@@ -43,11 +44,8 @@ async def _delete(gateway: "Gateway", caller: Caller, request: ConnectionRef) ->
 
 
 async def _connect(gateway: "Gateway", caller: Caller, request: ConnectSaved) -> SessionAnswer:
-    target = await gateway.connections.target(caller.id, request.id)
-    session = await gateway.terminals.open(
-        caller.id, target, cols=request.cols or 80, rows=request.rows or 24, title=request.title or ""
-    )
-    return SessionAnswer(session=session.info)
+    opening = OpenSession(connection_id=request.id, cols=request.cols, rows=request.rows, title=request.title)
+    return await terminals.open_session(gateway, caller, opening)
 
 
 def _saved(request: CreateConnection | UpdateConnection) -> dict[str, Any]:
@@ -116,5 +114,6 @@ CONNECT_SAVED = Operation(
     request=ConnectSaved,
     result=SessionAnswer,
     run=_connect,
+    undo=terminals.close_unknown,
     audit=lambda request: {"connectionId": request.id},
 )

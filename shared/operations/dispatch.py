@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import anyio
 from pydantic import BaseModel, ValidationError
 
 from shared.domain.identity import Caller
@@ -29,8 +30,16 @@ async def call(
     Raises Unauthenticated, Forbidden, InvalidInput, and whatever the operation raises.
     """
     request = admit(caller, operation, payload, strict=strict)
-    async with _recorded(gateway, caller, operation, request):
-        return await operation.run(gateway, caller, request)
+    result: Result | None = None
+    try:
+        async with _recorded(gateway, caller, operation, request):
+            result = await operation.run(gateway, caller, request)
+    except BaseException:
+        if result is not None and operation.undo is not None:
+            with anyio.CancelScope(shield=True):
+                await operation.undo(gateway, caller, result)
+        raise
+    return result
 
 
 @asynccontextmanager
@@ -48,6 +57,12 @@ async def open_stream(
 
 def admit(caller: Caller, operation: AnyOperation, payload: Mapping[str, Any], *, strict: bool = True) -> Any:
     """The validated request, if this caller may make it."""
+    allow(caller, operation)
+    return parse(operation.request, payload, strict=strict)
+
+
+def allow(caller: Caller, operation: AnyOperation) -> None:
+    """Raises Unauthenticated or Forbidden unless this caller may ask for such operations."""
     if not caller.may(operation.scope):
         if caller.kind == "anonymous":
             raise Unauthenticated("Authentication is required: log in at POST /v1/auth/login or send an API key.")
@@ -55,7 +70,6 @@ def admit(caller: Caller, operation: AnyOperation, payload: Mapping[str, Any], *
             f"This needs the scope '{operation.scope}', which these credentials do not have.",
             details={"operation": operation.name, "scope": operation.scope},
         )
-    return parse(operation.request, payload, strict=strict)
 
 
 def parse(kind: type[T], payload: Mapping[str, Any], *, strict: bool = True) -> T:

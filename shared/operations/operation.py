@@ -23,7 +23,8 @@ class Operation(Generic[Request, Result]):
     """One thing the gateway does.
 
     `request` is a Wire model, or a class whose `parse(payload)` raises InvalidInput. Where `audit` is given, each
-    call leaves a row in the audit trail with the facts it returns, whether the call succeeded or not.
+    call leaves a row in the audit trail with the facts it returns, whether the call succeeded or not. `undo` takes
+    back what `run` did when its result cannot be handed over: the caller has left, or the audit trail has failed.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Operation(Generic[Request, Result]):
     result: type[Result]
     run: "Callable[[Gateway, Caller, Request], Awaitable[Result]]"
     audit: Callable[[Request], dict[str, Any]] | None = None
+    undo: "Callable[[Gateway, Caller, Result], Awaitable[None]] | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

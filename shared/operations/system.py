@@ -32,7 +32,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
     providers = {name: gateway.providers.healthy(name) for name in gateway.accounts_of_providers.names()}
     healthy = [name for name, well in providers.items() if well]
     database = gateway.database.reachable
-    degraded = not healthy or (gateway.redis is not None and not gateway.redis.ok)
+    degraded = not healthy or bool(gateway.dead_jobs) or (gateway.redis is not None and not gateway.redis.ok)
     return HealthReport(
         status="error" if not database else "degraded" if degraded else "ok",
         redis=gateway.redis is not None and gateway.redis.ok,

@@ -29,7 +29,7 @@ from shared.domain.terminal import (
     SessionRef,
 )
 from shared.domain.wire import NoInput
-from shared.errors import TerminalError
+from shared.errors import NotFound, TerminalError
 from shared.operations.operation import Operation, StreamOperation
 from shared.terminal.channel import OutputListener
 
@@ -40,7 +40,8 @@ MAX_AUDITED = 2000
 MAX_WAITING_OUTPUT = 64 * 1024
 
 
-async def _open(gateway: "Gateway", caller: Caller, request: OpenSession) -> SessionAnswer:
+async def open_session(gateway: "Gateway", caller: Caller, request: OpenSession) -> SessionAnswer:
+    """Open a session on a target or on a saved connection."""
     if request.connection_id is not None:
         target = await gateway.connections.target(caller.id, request.connection_id)
     else:
@@ -49,6 +50,14 @@ async def _open(gateway: "Gateway", caller: Caller, request: OpenSession) -> Ses
         caller.id, target, cols=request.cols or 80, rows=request.rows or 24, title=request.title or ""
     )
     return SessionAnswer(session=session.info)
+
+
+async def close_unknown(gateway: "Gateway", caller: Caller, answer: SessionAnswer) -> None:
+    """Close a session whose opener will not learn its id."""
+    try:
+        await gateway.terminals.close(caller.id, answer.session.id)
+    except NotFound:  # it has ended by itself
+        return
 
 
 async def _list(gateway: "Gateway", caller: Caller, _: NoInput) -> SessionList:
@@ -207,7 +216,8 @@ OPEN_TERMINAL = Operation(
     effect="execute",
     request=OpenSession,
     result=SessionAnswer,
-    run=_open,
+    run=open_session,
+    undo=close_unknown,
     audit=_opened,
 )
 

@@ -75,8 +75,9 @@ class Directory:
         """Ask one provider how it is."""
         provider = self._providers.get(name)
         probe = await provider.probe() if provider else _NOT_PROBED
-        self._probed_at[name] = self._clock()
-        self._health[name] = probe
+        if provider is self._providers.get(name):  # not one that was replaced while it was being asked
+            self._probed_at[name] = self._clock()
+            self._health[name] = probe
         return probe
 
     async def run(self, on_probe: Callable[[str, Probe], Awaitable[None]]) -> None:

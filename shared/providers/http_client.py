@@ -5,6 +5,7 @@ The client under it is aiohttp's, the fastest of the well-kept ones (see docs/de
 
 import asyncio
 import errno
+import time
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -19,6 +20,7 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 KEEP_ALIVE_SECONDS = 60
 DRAIN_SECONDS = 0.05
+STALE_SECONDS = 0.25
 
 
 class HttpClient:
@@ -90,10 +92,12 @@ class Exchange:
     async def __aenter__(self) -> Self:
         import aiohttp
 
+        began = time.monotonic()
         try:
             self._response = await self._send()
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            if not _closed_before_an_answer(error):
+            # One that was closed while idle shows at once. Later the provider may have worked, and would bill twice.
+            if time.monotonic() - began > STALE_SECONDS or not _closed_before_an_answer(error):
                 raise network_error(error) from error
             self._response = await self._send_again()
         return self
@@ -190,7 +194,7 @@ class Exchange:
 
 
 def _closed_before_an_answer(error: BaseException) -> bool:
-    """Whether the connection went without any answer, as a kept-alive one does that was closed meanwhile."""
+    """Whether the connection went without any answer, as a kept-alive one does that was closed while idle."""
     import aiohttp
 
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -5,15 +5,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import structlog
 from sqlmodel import Session
 
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Conflict, GatewayError, InvalidInput, NotFound
 from shared.providers.directory import Directory
 from shared.providers.vendors import VENDORS, Account
 from shared.security.secrets_box import SecretsBox
 from shared.storage import provider_rows
 from shared.storage.database import Database
 from shared.storage.tables import ProviderRow
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +134,7 @@ class ProviderAccounts:
         await self._directory.replace(accounts.values())
 
     def _overlaid(self, base: Account | None, row: ProviderRow) -> Account:
-        key = self._box.open(row.sealed_key) if row.sealed_key else None
+        key = self._opened(row)
         if base is None:
             return Account(
                 name=row.name,
@@ -147,3 +150,13 @@ class ProviderAccounts:
             enabled=row.enabled,
             from_settings=False,
         )
+
+    def _opened(self, row: ProviderRow) -> str | None:
+        """The stored key; one that no key of ours opens counts as none, so that the other providers go on."""
+        if not row.sealed_key:
+            return None
+        try:
+            return self._box.open(row.sealed_key)
+        except GatewayError as error:
+            log.error("a stored provider key cannot be opened; set it again", provider=row.name, reason=error.message)
+            return None

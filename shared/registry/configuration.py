@@ -28,16 +28,17 @@ class LiveConfiguration:
     async def refresh(self) -> None:
         """Take over what is stored."""
         version, stored = await self._database.read(_load)
-        if version != self._version:
+        if version > self._version:  # an update may have come between, and is newer then
             self._take(version, stored)
 
     async def update(self, changes: Mapping[str, Any]) -> Configuration:
-        """Change some values (by their Python names)."""
+        """Change some values (by their Python names); None returns one to what the settings say."""
 
         def work(session: Session) -> tuple[int, dict[str, Any]]:
             version = facts.next_version(session, VERSION)
-            changed = Configuration.model_validate({**self._overlaid(facts.read(session, FACT, {})), **changes})
-            stored = {**facts.read(session, FACT, {}), **{key: _plain(getattr(changed, key)) for key in changes}}
+            stored = {key: value for key, value in facts.read(session, FACT, {}).items() if key not in changes}
+            stored |= {key: _plain(value) for key, value in changes.items() if value is not None}
+            Configuration.model_validate(self._overlaid(stored))
             facts.write(session, FACT, stored)
             return version, stored
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.domain.chat import ChatRequest
-from shared.domain.models import Model
+from shared.domain.models import LAYERS, Model
 from shared.domain.routing import Plan
 from shared.errors import (
     GatewayError,
@@ -17,6 +17,8 @@ from shared.errors import (
 )
 
 SHOWN = 20
+NAMED = 3
+HIGHER = "choose other layers (gateway.maxLayer, DEFAULT_LAYER)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,19 @@ class Failure:
 
 def nothing_to_try(request: ChatRequest, plan: Plan) -> GatewayError:
     """No model was even left to ask."""
-    if request.model not in ("auto", "L0", "L1", "L2", "L3") and plan.dropped:
-        only = plan.dropped[0]
-        message = f"The model '{request.model[:200]}' cannot be used: {only.reason}."
+    unfit = [item for item in plan.dropped if item.unfit]
+    if request.model not in ("auto", *LAYERS) and plan.dropped:
+        message = f"The model '{request.model[:200]}' cannot be used: {plan.dropped[0].reason}."
+    elif unfit:
+        reasons = "; ".join(f"{item.model.id}: {item.reason}" for item in unfit[:NAMED])
+        message = f"No available model can take this request ({reasons}). Change it, add a model, or {HIGHER}."
     else:
         message = (
-            f"No model can take this request as '{request.model}': set a provider's API key, start a local model server, "
-            "install the embedded model (mcp-gateway models pull), or allow a higher layer (gateway.maxLayer)."
+            f"No model is available for '{request.model}': set a provider's API key, start a local model server, "
+            f"install the embedded model (see `mcp-gateway doctor`), or {HIGHER}."
         )
-    dropped = [{"model": item.model.id, "reason": item.reason} for item in plan.dropped[:SHOWN]]
+    first = [*unfit, *(item for item in plan.dropped if not item.unfit)][:SHOWN]
+    dropped = [{"model": item.model.id, "reason": item.reason} for item in first]
     return Unavailable(message, details={"dropped": dropped}, code="no_model_available")
 
 

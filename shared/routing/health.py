@@ -45,9 +45,10 @@ class Health:
         if not error.retryable or isinstance(error, UpstreamContextTooLong):
             return
         state = self._states.setdefault(model_id, _State())
-        state.failures += 1
+        if state.until <= self._clock():  # many requests that fail in the same trouble count once
+            state.failures += 1
         state.reason = error.code
-        state.until = self._clock() + _cooldown(error, state.failures)
+        state.until = max(state.until, self._clock() + _cooldown(error, state.failures))
 
     def cooling_models(self) -> dict[str, float]:
         """All models that are cooling, with the seconds left."""

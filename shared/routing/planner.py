@@ -44,9 +44,10 @@ def plan(
     cooling: list[tuple[float, Model]] = []
     dropped: list[Dropped] = []
     for model in _candidates(request, snapshot, low, high):
-        reason = _reason_against(model, request, snapshot, conditions, low, high)
-        if reason:
+        if reason := _reason_away(model, snapshot, conditions, low, high):
             dropped.append(Dropped(model, reason))
+        elif reason := _reason_unfit(model, request, conditions):
+            dropped.append(Dropped(model, reason, unfit=True))
         elif (seconds := conditions.cooling(model.id)) > 0:
             cooling.append((seconds, model))
         else:
@@ -85,16 +86,19 @@ def _candidates(request: ChatRequest, snapshot: Snapshot, low: Layer, high: Laye
         yield from snapshot.named(request.model)
 
 
-def _reason_against(
-    model: Model, request: ChatRequest, snapshot: Snapshot, conditions: Conditions, low: Layer, high: Layer
-) -> str:
-    """The first hard fact that speaks against a model, in words; empty when none does."""
+def _reason_away(model: Model, snapshot: Snapshot, conditions: Conditions, low: Layer, high: Layer) -> str:
+    """Why a model cannot be called at all, in words; empty when it can."""
     if not low <= model.layer <= high:
         return f"its layer {model.layer} is outside {low} to {high}"
     if not snapshot.usable(model):
         return "the model is turned off" if not model.enabled else f"layer {model.layer} is turned off"
     if not conditions.serves(model):
         return f"provider {model.provider} is not available (no key, or nothing is listening)"
+    return ""
+
+
+def _reason_unfit(model: Model, request: ChatRequest, conditions: Conditions) -> str:
+    """The first hard fact that speaks against a model for this request, in words; empty when none does."""
     if request.needs_vision and not model.capabilities.vision:
         return "it cannot see images"
     if request.needs_tools and not model.capabilities.tools:

@@ -11,7 +11,7 @@ import structlog
 from shared.domain.audit import AuditCheck, AuditEntry, AuditPage, AuditQuery
 from shared.domain.identity import Caller
 from shared.domain.wire import iso
-from shared.errors import Unavailable
+from shared.errors import GatewayError, Unavailable
 from shared.security.redaction import Redactor
 from shared.storage import audit_rows
 from shared.storage.batching import Batcher
@@ -19,6 +19,7 @@ from shared.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)
 
+GAP = "audit_gap"
 GATEWAY = Caller(id="gateway", kind="local", name="gateway", scopes=frozenset())
 LARGEST_DETAILS = 16_000
 CHECKED_AT_ONCE = 1000
@@ -43,27 +44,13 @@ class AuditTrail:
         """Raises Unavailable when the trail cannot be written. Costs nothing while it can."""
         if self._lost:
             lost, self._lost = self._lost, 0
-            try:
-                await self._batcher.put(self._entry(GATEWAY, "audit_gap", {"lost": lost}, "failed"))
-            except Unavailable:
-                self._lost += lost
-                raise
+            await self._batcher.put(self._entry(GATEWAY, GAP, {"lost": lost}, "failed"))
         elif not self._database.reachable and not await self._database.ping():
             raise Unavailable("The audit trail cannot be written, so this is refused; check the database, then retry.")
 
     async def record(self, caller: Caller, action: str, details: Mapping[str, Any], outcome: str) -> None:
         """Append an entry; even when the task is cancelled meanwhile. Raises Unavailable."""
-        entry = self._entry(caller, action, details, outcome)
-        try:
-            await self._batcher.put(entry)
-        except Unavailable as error:
-            self._lost += 1
-            log.error(
-                "an audit entry could not be written",
-                entry=entry.model_dump(mode="json", exclude={"sequence", "previous_hash", "hash"}),
-                reason=error.operator_detail,
-            )
-            raise
+        await self._batcher.put(self._entry(caller, action, details, outcome))
 
     async def query(self, query: AuditQuery) -> AuditPage:
         """The entries asked for, newest first. Raises Unavailable."""
@@ -92,8 +79,25 @@ class AuditTrail:
         await self._batcher.drained()
 
     async def _write(self, entries: Sequence[AuditEntry]) -> Sequence[None]:
-        await self._database.run(lambda session: audit_rows.append(session, entries, _link))
+        try:
+            await self._database.run(lambda session: audit_rows.append(session, entries, _link))
+        except BaseException as error:  # here and not where it is waited for: who waits may be cancelled meanwhile
+            self._count(entries, error)
+            raise
         return [None] * len(entries)
+
+    def _count(self, entries: Sequence[AuditEntry], error: BaseException) -> None:
+        """What could not be written is told by the log, and its number by the trail as soon as it can be."""
+        for entry in entries:
+            if entry.action == GAP:
+                self._lost += entry.details["lost"]
+                continue
+            self._lost += 1
+            log.error(
+                "an audit entry could not be written",
+                entry=entry.model_dump(mode="json", exclude={"sequence", "previous_hash", "hash"}),
+                reason=error.operator_detail if isinstance(error, GatewayError) else repr(error),
+            )
 
     def _entry(self, caller: Caller, action: str, details: Mapping[str, Any], outcome: str) -> AuditEntry:
         def short(text: str, length: int) -> str:

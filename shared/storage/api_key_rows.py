@@ -31,9 +31,10 @@ def version(session: Session) -> int:
 
 
 def load(session: Session) -> State:
-    """Everything."""
+    """Everything. The version is read first: rows may be newer than it and are then read again, never older."""
+    number = version(session)
     rows = session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id)))
-    return State(version(session), {row.secret_hash: _key(row) for row in rows})
+    return State(number, {row.secret_hash: _key(row) for row in rows})
 
 
 def changed(session: Session, work: Work) -> tuple[bool, State]:

@@ -10,17 +10,17 @@ from typing import Any, Self, TypeVar
 import anyio
 import anyio.to_thread
 import sqlalchemy
-from sqlalchemy import event
+from sqlalchemy import event, exc
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
-from shared.errors import Unavailable
+from shared.errors import InvalidInput, Unavailable
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
+SERVER_TIMEOUT_MS = 15_000
 WORKERS = 4
 
 
@@ -71,26 +71,43 @@ class Database(AbstractAsyncContextManager["Database"]):
         try:
             with self._engine.connect() as connection:
                 connection.info["write"] = write
+                if not (write or self.is_sqlite):
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
                 with Session(connection, expire_on_commit=False) as session, session.begin():
                     answer = work(session)
             self.reachable = True
-        except DBAPIError as error:
-            if isinstance(error, sqlalchemy.exc.IntegrityError):
-                raise
-            self.reachable = not _is_away(error)
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            self.reachable = False
             raise Unavailable(
                 "The database does not answer; check DATABASE_URL and the disk, then try again.",
-                operator_detail=str(error.orig),
+                operator_detail=str(error),
+            ) from error
+        except (exc.DataError, OverflowError) as error:
+            raise InvalidInput(
+                "The database does not take one of these values; it is too large or of the wrong kind.",
+                operator_detail=str(error),
+                code="value_refused",
             ) from error
         return answer
 
 
-def _is_away(error: DBAPIError) -> bool:
-    return isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError)
-
-
 def _server_engine(url: URL) -> Engine:
-    return sqlalchemy.create_engine(url, pool_size=WORKERS, max_overflow=2, pool_pre_ping=True, pool_recycle=1800)
+    """A server that accepts and then says nothing must not hold a thread for ever, so everything has a limit."""
+    limits = {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "tcp_user_timeout": SERVER_TIMEOUT_MS,
+        "options": f"-c statement_timeout={SERVER_TIMEOUT_MS} -c lock_timeout={SERVER_TIMEOUT_MS}",
+    }
+    return sqlalchemy.create_engine(
+        url,
+        pool_size=WORKERS,
+        max_overflow=2,
+        pool_timeout=SERVER_TIMEOUT_MS / 1000,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args=limits if url.get_driver_name() == "psycopg" else {},
+    )
 
 
 def _sqlite_engine(url: URL) -> Engine:

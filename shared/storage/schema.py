@@ -53,5 +53,7 @@ def _alone(database: Database) -> Iterator[Connection]:
         connection.info["write"] = True
         with connection.begin():
             if not database.is_sqlite:
+                connection.execute(sqlalchemy.text("SET LOCAL statement_timeout = 0"))
+                connection.execute(sqlalchemy.text("SET LOCAL lock_timeout = 0"))
                 connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
             yield connection

@@ -33,10 +33,11 @@ def version(session: Session) -> int:
 
 
 def load(session: Session) -> State:
-    """Everything."""
+    """Everything. The version is read first: rows may be newer than it and are then read again, never older."""
+    number = version(session)
     accounts = {row.id: _account(row) for row in session.exec(select(UserRow))}
     revoked = {row.token_id: row.expires_at for row in session.exec(select(RevokedTokenRow))}
-    return State(version(session), accounts, revoked)
+    return State(number, accounts, revoked)
 
 
 def changed(session: Session, work: Work) -> tuple[bool, State]:

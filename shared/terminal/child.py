@@ -12,7 +12,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import psutil
+import anyio
+
+from shared.terminal.process_tree import Root
 
 READ_SIZE = 64 * 1024
 MAX_DRAIN = 2 * 1024 * 1024
@@ -35,8 +37,8 @@ class Launch:
 class Child:
     """A started process. `exited` is set once it has ended and is reaped."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", identity: psutil.Process) -> None:
-        self.identity = identity
+    def __init__(self, process: "subprocess.Popen[bytes]", root: Root) -> None:
+        self.root = root
         self.exited = asyncio.Event()
         self._process = process
         self._loop = asyncio.get_running_loop()
@@ -44,9 +46,16 @@ class Child:
 
     @classmethod
     async def start(cls, launch: Launch) -> "Child":
-        """Start it without holding up the loop. Raises OSError."""
-        process, identity = await asyncio.to_thread(_spawn, launch)
-        return cls(process, identity)
+        """Start it without holding up the loop. Raises OSError. Nothing runs when the wait for it is cancelled."""
+        spawning = asyncio.ensure_future(asyncio.to_thread(_spawn, launch))
+        try:
+            process, root = await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            undoing = asyncio.ensure_future(_undo(spawning))
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait({undoing})
+            raise
+        return cls(process, root)
 
     @property
     def exit_code(self) -> int | None:
@@ -94,7 +103,7 @@ class Child:
             return
 
 
-def _spawn(launch: Launch) -> "tuple[subprocess.Popen[bytes], psutil.Process]":
+def _spawn(launch: Launch) -> "tuple[subprocess.Popen[bytes], Root]":
     process = subprocess.Popen(
         launch.arguments,
         env=launch.env,
@@ -106,7 +115,26 @@ def _spawn(launch: Launch) -> "tuple[subprocess.Popen[bytes], psutil.Process]":
         start_new_session=True,
         close_fds=True,
     )
-    return process, psutil.Process(process.pid)  # not reaped yet, so that the number is still its own
+    try:
+        return process, Root.of(process.pid)  # not reaped yet, so that the number is still its own
+    except BaseException:
+        _discard(process)
+        raise
+
+
+async def _undo(spawning: "asyncio.Future[tuple[subprocess.Popen[bytes], Root]]") -> None:
+    await asyncio.wait({spawning})
+    if not spawning.cancelled() and spawning.exception() is None:
+        await asyncio.to_thread(_discard, spawning.result()[0])
+
+
+def _discard(process: "subprocess.Popen[bytes]") -> None:
+    """Kill it with its process group, and reap it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # it has ended already, says macOS
+        pass
+    process.wait()
 
 
 class Reader:

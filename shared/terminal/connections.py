@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import SecretStr, ValidationError
 
 from shared.domain.connections import ConnectionInfo, CreateConnection, JumpInfo, UpdateConnection
-from shared.domain.targets import SshLogin, Target, invalid_field
-from shared.errors import Conflict, NotFound
+from shared.domain.targets import SshLogin, Target
+from shared.errors import Conflict, NotFound, invalid_field
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -151,8 +151,8 @@ class Connections:
         return ConnectionInfo(
             id=row.id,
             name=row.name,
-            created_at=_aware(row.created_at),
-            updated_at=_aware(row.updated_at),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
             env_names=sorted(opened.env or {}),
             jump=JumpInfo(**_shown(jump, "host", "port", "username", "agent"), **_presence(jump)) if jump else None,
             **_shown(opened, "type", "host", "port", "username", "agent", "known_hosts", "cwd", "shell"),
@@ -211,11 +211,6 @@ def _shown(source: CreateConnection | SshLogin, *names: str) -> dict[str, Any]:
 
 def _presence(source: CreateConnection | SshLogin) -> Mapping[str, bool]:
     return {f"has_{name}": getattr(source, name) is not None for name in SECRETS}
-
-
-def _aware(moment: datetime) -> datetime:
-    """SQLite gives times back without their zone, which is UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _unknown() -> NotFound:

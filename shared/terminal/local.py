@@ -6,9 +6,9 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from shared.domain.targets import LocalTarget, invalid_field
+from shared.domain.targets import LocalTarget
 from shared.domain.terminal import CommandResult
-from shared.errors import TerminalError
+from shared.errors import TerminalError, invalid_field
 from shared.terminal import process_tree, shell_state
 from shared.terminal.channel import Channel, Command, Seat
 from shared.terminal.child import Reader
@@ -53,6 +53,7 @@ class LocalChannel:
         self._jobs = 0
         self._lingering: deque[Reader] = deque()
         self._terminal: PseudoTerminal | None = None
+        self._roots: set[process_tree.Root] = set()
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""
@@ -63,8 +64,10 @@ class LocalChannel:
             timed_out = await run.ended(stop)
             await run.drain()
         finally:
+            self._roots.update(run.roots)
             run.release(self._lingering)
         self._trim()
+        self._roots -= await asyncio.to_thread(process_tree.unused, set(self._roots))
         self._state = run.state_after or self._state
         return run.result(timed_out, self._state.cwd)
 
@@ -76,6 +79,7 @@ class LocalChannel:
             self._terminal = await PseudoTerminal.start(self._shell, state, self._seat, self._marker())
         except OSError as error:
             raise not_started(error) from error
+        self._roots.add(self._terminal.root)
 
     def send(self, data: str) -> None:
         """Type into the interactive shell."""
@@ -93,8 +97,7 @@ class LocalChannel:
         if self._terminal is not None:
             self._terminal.hang_up()
         if self._jobs:
-            root = None if self._terminal is None else self._terminal.root
-            await process_tree.end(f"{self._seat.marker}:", root=root, first=signal.SIGHUP)
+            await process_tree.end(f"{self._seat.marker}:", roots=self._roots, first=signal.SIGHUP)
         while self._lingering:
             self._lingering.pop().close()
         if self._terminal is not None:

@@ -67,6 +67,11 @@ class LocalRun:
         if self._input is not None:
             self._input.write(self._command.stdin or b"", last=True)
 
+    @property
+    def roots(self) -> list[process_tree.Root]:
+        """The shell, once it was started."""
+        return [] if self._child is None else [self._child.root]
+
     async def ended(self, stop: asyncio.Event) -> bool:
         """Wait for the shell; past its time, or when stopped, end it with everything it started. Whether timed out."""
         child = self._child
@@ -79,7 +84,7 @@ class LocalRun:
                 wait.cancel()
         if child.exited.is_set():
             return False
-        await process_tree.end(self._marker, root=child.identity)
+        await process_tree.end(self._marker, roots=[child.root])
         await child.reaped()
         return not stop.is_set()
 

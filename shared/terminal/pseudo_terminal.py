@@ -6,8 +6,6 @@ import os
 import struct
 import termios
 
-import psutil
-
 from shared.errors import TerminalError
 from shared.terminal import process_tree
 from shared.terminal.channel import Seat
@@ -44,16 +42,16 @@ class PseudoTerminal:
                 umask=state.umask,
             )
             child = await Child.start(launch)
-        except OSError:
+        except BaseException:
             os.close(master)
             os.close(slave)
             raise
         return cls(child, master, slave, seat)
 
     @property
-    def root(self) -> psutil.Process:
-        """The shell itself, which can be found even while it is starting a program."""
-        return self._child.identity
+    def root(self) -> process_tree.Root:
+        """The shell itself."""
+        return self._child.root
 
     def send(self, data: bytes) -> None:
         """Type. Raises TerminalError when the program has left too much unread."""

@@ -11,9 +11,9 @@ from typing import Self
 
 import anyio
 
-from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget, invalid_field
+from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget
 from shared.domain.terminal import CommandResult
-from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited
+from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited, invalid_field
 from shared.terminal.channel import Channel, Command, Opener, OutputListener, Seat
 from shared.terminal.scrollback import Scrollback
 from shared.terminal.session import Session
@@ -53,6 +53,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self._open_slots = _Slots(limits.sessions, limits.sessions_per_caller)
         self._run_slots = _Slots(limits.sessions, limits.sessions_per_caller)
         self._passing: set[Session] = set()
+        self._opening: set[asyncio.Task[Session]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
         self._watch: asyncio.Task[None] | None = None
@@ -67,17 +68,16 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             if self._watch is not None:
                 self._watch.cancel()
                 await asyncio.wait({self._watch})
+            for opening in self._opening:
+                opening.cancel()
+            if self._opening:
+                await asyncio.wait(self._opening)
             for session in list(self._sessions.values()):
                 self._end(session)
             for session in self._passing:
                 self._keep(session.end())
             if self._closing:
                 await asyncio.wait(self._closing)
-
-    @property
-    def count(self) -> int:
-        """How many are open."""
-        return len(self._sessions)
 
     def __len__(self) -> int:
         """How many sessions are open, whoever's they are."""
@@ -91,6 +91,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         except BaseException:
             self._open_slots.give_back(owner)
             raise
+        self._passing.discard(session)
         self._sessions[session.id] = session
         return session
 
@@ -152,24 +153,44 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self._run_slots.take(owner, "too_many_commands", "commands are running; wait for one to end and try again")
         try:
             session = await self._connect(owner, target)
-            self._passing.add(session)
             try:
                 yield session
             finally:
                 with anyio.CancelScope(shield=True):
-                    await asyncio.wait({self._keep(session.end())})
-                self._passing.discard(session)
+                    await asyncio.wait({self._pass(session)})
         finally:
             self._run_slots.give_back(owner)
 
     async def _connect(self, owner: str, target: Target, *, cols: int = 80, rows: int = 24, title: str = "") -> Session:
+        """A session that is passing, until it is listed or ended. Shutting down gives it up, and waits for that."""
+        opening = asyncio.get_running_loop().create_task(self._opened(owner, target, cols, rows, title))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        try:
+            session = await opening
+        except asyncio.CancelledError:
+            if not opening.cancelled() and opening.exception() is None:  # it opened in the moment of the cancellation
+                self._pass(opening.result())
+            if self._closed and not _is_cancelled():
+                raise _shutting_down() from None
+            raise
+        if self._closed:
+            await asyncio.shield(self._pass(session))
+            raise _shutting_down()
+        return session
+
+    async def _opened(self, owner: str, target: Target, cols: int, rows: int, title: str) -> Session:
         session_id = f"term-{time.time_ns() // 1_000_000}-{token_hex(16)}"
         seat = Seat(Scrollback(self.limits.scrollback_bytes), cols, rows)
         session = Session(session_id, owner, target, seat, await self._channel(target, seat), title=title or None)
-        if self._closed:
-            await asyncio.shield(self._keep(session.end()))
-            raise Overloaded("The gateway is shutting down; try again in a moment.", code="shutting_down")
+        self._passing.add(session)  # here, so that no shutdown comes between
         return session
+
+    def _pass(self, session: Session) -> asyncio.Task[None]:
+        """Begin to end a session that was never listed."""
+        ending = self._keep(session.end())
+        ending.add_done_callback(lambda _: self._passing.discard(session))
+        return ending
 
     async def _channel(self, target: Target, seat: Seat) -> Channel:
         if isinstance(target, LocalTarget):
@@ -220,6 +241,15 @@ class _Slots:
         self._taken[owner] -= 1
         if not self._taken[owner]:
             del self._taken[owner]
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _shutting_down() -> Overloaded:
+    return Overloaded("The gateway is shutting down; try again in a moment.", code="shutting_down")
 
 
 def _too_much(field: str, most: float) -> InvalidInput:

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from shared.errors import Unavailable
+from shared.errors import InvalidInput, Unavailable
 from shared.storage import usage_rows
 from shared.storage.database import Database
 
@@ -69,7 +69,7 @@ class Ledger:
         self._clock = clock
         self._queue: deque[Entry] = deque()
         self._wake = asyncio.Event()
-        self._writing = asyncio.Lock()
+        self._writer: asyncio.Task[None] | None = None
         self._today = ("", Decimal(0))
         self._alerted = ""
 
@@ -102,14 +102,35 @@ class Ledger:
                 log.warning("usage rows wait for the database", queued=len(self._queue), reason=error.operator_detail)
 
     async def flush(self) -> None:
-        """Write everything queued so far. Raises Unavailable and keeps it when the database is away."""
-        async with self._writing:
-            while self._queue:
-                batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
-                rows = [_row(entry) for entry in batch]
-                await self._database.run(partial(usage_rows.add, rows=rows))
-                for _ in batch:
-                    self._queue.popleft()
+        """Write everything queued so far. Raises Unavailable and keeps it when the database is away.
+
+        The writing is a task of its own: whoever waits for it may be cancelled without a row being written twice.
+        """
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+            self._writer.add_done_callback(_seen)
+        await asyncio.shield(self._writer)
+
+    async def _write_all(self) -> None:
+        while self._queue:
+            batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
+            try:
+                await self._database.run(partial(usage_rows.add, rows=[_row(entry) for entry in batch]))
+            except InvalidInput:
+                await self._write_singly(batch)
+            for _ in batch:
+                self._queue.popleft()
+
+    async def _write_singly(self, batch: list[Entry]) -> None:
+        """One row that the database refuses must not hold up the others."""
+        for entry in batch:
+            try:
+                await self._database.run(partial(usage_rows.add, rows=[_row(entry)]))
+            except InvalidInput as error:
+                self.lost += 1
+                log.error(
+                    "a usage row is lost: the database refuses it", model=entry.model_id, reason=error.operator_detail
+                )
 
     async def aclose(self) -> None:
         """Write the rest. What the database does not take by now is lost, and the log says how much."""
@@ -156,6 +177,12 @@ class Ledger:
                 spent=str(self._today[1]),
                 threshold=str(self.alert_threshold),
             )
+
+
+def _seen(task: "asyncio.Task[None]") -> None:
+    """Whoever waited for it may have left; its failure is kept for the next one who asks."""
+    if not task.cancelled():
+        task.exception()
 
 
 def cost_of(row: dict[str, Any]) -> Decimal:

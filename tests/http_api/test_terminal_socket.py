@@ -2,8 +2,10 @@
 
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,11 +19,14 @@ from http_api.context import exchange_of
 from http_api.terminal_socket import PATH, TerminalSocket
 from shared.domain.identity import LOCAL, Caller
 from shared.domain.targets import LocalTarget
+from shared.errors import Unauthenticated
 from shared.terminal.local import LocalShells
 from shared.terminal.session import Session
 from shared.terminal.sessions import Sessions, TerminalLimits
+from tests.support.http_gateway import Surface, surface
 from tests.support.http_server import serving
 from tests.support.http_stack import layers
+from tests.support.waiting import until
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}
 
@@ -40,7 +45,13 @@ class Attaching:
 
 
 @asynccontextmanager
-async def attaching(caller: Caller = LOCAL, *, scrollback: int = 1024 * 1024) -> AsyncIterator[Attaching]:
+async def attaching(
+    caller: Caller = LOCAL,
+    *,
+    scrollback: int = 1024 * 1024,
+    authenticate: Callable[[], Caller] | None = None,
+    recheck_seconds: float = 2.0,
+) -> AsyncIterator[Attaching]:
     limits = TerminalLimits(scrollback_bytes=scrollback)
     shells = LocalShells(ENVIRONMENT, shell="/bin/sh")
     nowhere = cast("Any", None)
@@ -50,12 +61,17 @@ async def attaching(caller: Caller = LOCAL, *, scrollback: int = 1024 * 1024) ->
 
         def as_caller(app: Any) -> Any:
             async def application(scope: Any, receive: Any, send: Any) -> None:
-                exchange_of(scope).caller = caller
+                exchange = exchange_of(scope)
+                exchange.caller, exchange.authenticate = caller, authenticate or (lambda: caller)
                 await app(scope, receive, send)
 
             return application
 
-        app = layers((), mounted=[WebSocketRoute(PATH, TerminalSocket(gateway))], inner=as_caller)
+        app = layers(
+            (),
+            mounted=[WebSocketRoute(PATH, TerminalSocket(gateway, recheck_seconds=recheck_seconds))],
+            inner=as_caller,
+        )
         async with serving(app, send_buffer=65536) as server:
             yield Attaching(server.url, session, sessions)
 
@@ -227,3 +243,76 @@ async def test_a_page_of_another_origin_may_not_attach(headers: dict[str, str]) 
 async def test_the_token_that_came_as_a_subprotocol_is_not_sent_back() -> None:
     async with attaching() as terminal, terminal.attach(subprotocols=["bearer", "secret"]) as socket:
         assert socket.subprotocol == "bearer"
+
+
+class Credentials:
+    """What a client's credentials are worth by now, and how often that was asked."""
+
+    def __init__(self) -> None:
+        self.caller: Caller | None = LOCAL
+        self.asked = 0
+
+    def authenticate(self) -> Caller:
+        self.asked += 1
+        if self.caller is None:
+            raise Unauthenticated("These credentials are not valid or no longer so.")
+        return self.caller
+
+
+async def test_a_client_that_only_watches_is_let_go_when_its_credentials_end() -> None:
+    credentials = Credentials()
+    async with attaching(authenticate=credentials.authenticate, recheck_seconds=0.02) as terminal:
+        async with terminal.attach() as socket:
+            await until(lambda: credentials.asked > 3, 5)
+            await say(socket, type="input", data="echo $((40+2))-still\n")
+            await heard(socket, "42-still")
+            credentials.caller = None
+            assert await closed(socket) == (1008, "These credentials are not valid or no longer so.")
+        assert not terminal.session.closed
+
+
+async def test_a_client_that_may_no_longer_use_terminals_is_let_go() -> None:
+    credentials = Credentials()
+    async with (
+        attaching(authenticate=credentials.authenticate, recheck_seconds=0.02) as terminal,
+        terminal.attach() as socket,
+    ):
+        await say(socket, type="input", data="echo $((40+2))-still\n")
+        await heard(socket, "42-still")
+        credentials.caller = replace(LOCAL, scopes=frozenset({"models:read"}))
+        code, reason = await closed(socket)
+    assert code == 1008
+    assert "terminal" in reason
+
+
+async def with_key(made: Surface) -> tuple[str, Callable[[], Awaitable[object]]]:
+    key, secret = await made.gateway.api_keys.create("laptop", ["terminal"])
+    return secret, lambda: made.gateway.api_keys.delete(key.id)
+
+
+async def with_login(made: Surface) -> tuple[str, Callable[[], Awaitable[object]]]:
+    token = await made.login()
+    headers = {"authorization": f"Bearer {token}"}
+    return token, lambda: made.http.post("/v1/auth/logout", headers=headers)
+
+
+@pytest.mark.parametrize("credentials", [with_key, with_login])
+async def test_nothing_is_typed_for_a_deleted_key_or_after_a_logout(
+    tmp_path: Path, credentials: Callable[[Surface], Awaitable[tuple[str, Callable[[], Awaitable[object]]]]]
+) -> None:
+    async with surface(tmp_path / "data", auth_mode="required") as made, serving(made.app) as server:
+        secret, end = await credentials(made)
+        headers = {"authorization": f"Bearer {secret}"}
+        opened = await made.http.post("/v1/terminal/sessions", headers=headers, json={"type": "local"})
+        assert opened.status_code == 201, opened.text
+        path = PATH.replace("{id}", opened.json()["id"])
+        url = server.url.replace("http://", "ws://") + path
+        async with connect(url, open_timeout=5, close_timeout=1, subprotocols=["bearer", secret]) as socket:  # type: ignore[list-item]
+            await say(socket, type="input", data="echo $((40+2))-before\n")
+            await heard(socket, "42-before")
+            await end()
+            await say(socket, type="input", data=f"touch {tmp_path}/typed\n")
+            code, reason = await closed(socket)
+        assert code == 1008
+        assert reason.startswith("These credentials are not valid")
+        assert not (tmp_path / "typed").exists()

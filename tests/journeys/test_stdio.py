@@ -141,7 +141,7 @@ async def test_a_host_that_is_killed_leaves_no_gateway_and_no_command(tmp_path: 
 
 
 async def test_a_host_that_only_stops_reading_is_gone_too(tmp_path: Path) -> None:
-    program = "from mcp_gateway import stdio; stdio.GRACE_SECONDS = 0.5; stdio.main()"
+    program = "from mcp_gateway import stdio; stdio.LAST_SECONDS = 0.5; stdio.main()"
     ours, theirs = os.pipe()
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -99,3 +99,17 @@ def test_every_setting_says_what_it_does() -> None:
     assert [
         name for name, field in Settings.model_fields.items() if not (field.description or "").endswith((".", ")"))
     ] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPENAI_BASE_URL", "notaurl"),
+        ("ANTHROPIC_BASE_URL", "ftp://x"),
+        ("DATABASE_URL", "foo"),
+        ("DATABASE_URL", "mysql://x"),
+    ],
+)
+def test_addresses_that_are_none_are_problems_by_name(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        load(tmp_path, {name: value})

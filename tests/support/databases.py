@@ -3,13 +3,15 @@
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy
-from sqlmodel import SQLModel
+from sqlalchemy import event
+from sqlmodel import Session, SQLModel
 
 from shared.storage import schema
 from shared.storage.database import Database
@@ -77,6 +79,27 @@ class PostgresServer:
     def _url(self, name: str) -> str:
         url: str = self._server.get_uri(database=name, driver="psycopg")
         return url
+
+
+@contextmanager
+def another_process_after(database: Database, statements: int, work: Callable[[Session], object]) -> Iterator[None]:
+    """Once so many statements are done, another connection does some work and commits it before the next one."""
+    done = 0
+    other = Database(database.url.render_as_string(hide_password=False))
+
+    def count(*_: object) -> None:
+        nonlocal done
+        done += 1
+        if done == statements:
+            other.run_sync(work)
+
+    event.listen(database.engine, "after_cursor_execute", count)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "after_cursor_execute", count)
+        other.engine.dispose()
+    assert done >= statements
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
-from asyncssh.packet import UInt32
+from asyncssh.packet import Boolean, String, UInt32
 
 USER, PASSWORD = "tester", "correct horse"
 
@@ -141,8 +141,6 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._close_terminal()
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
-        if self._task is not None:
-            self._task.cancel()
 
     async def _pipes(self) -> None:
         process = self._process = await asyncio.create_subprocess_exec(
@@ -166,13 +164,9 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         pumps = asyncio.gather(
             self._pump(process.stdout, None), self._pump(process.stderr, asyncssh.EXTENDED_DATA_STDERR)
         )
-        try:
-            code = await _reaped(process)
-            self._report(code)  # like sshd: at once, though a background process may hold the pipes
-            await pumps
-        finally:
-            pumps.cancel()
-            process._transport.close()  # type: ignore[attr-defined]
+        self._report(await _reaped(process))  # like sshd: at once, though a background process may hold the pipes
+        await pumps
+        process._transport.close()  # type: ignore[attr-defined]
         self._channel.close()
 
     async def _terminal(self) -> None:
@@ -216,18 +210,37 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
             self._slave = None
 
     async def _pump(self, source: asyncio.StreamReader, datatype: int | None) -> None:
-        while data := await source.read(32768):
-            await self._may_write.wait()
-            self._channel.write(data, datatype)
+        try:
+            while data := await source.read(32768):
+                await self._may_write.wait()
+                self._channel.write(data, datatype)
+        except OSError:  # the channel has gone
+            return
 
     def _report(self, code: int) -> None:
-        if code >= 0:
-            self._channel._send_request(b"exit-status", UInt32(code))
-        else:
-            name = signal.Signals(-code).name.removeprefix("SIG")
-            from asyncssh.packet import Boolean, String
+        try:
+            if code >= 0:
+                self._channel._send_request(b"exit-status", UInt32(code))
+            else:
+                name = signal.Signals(-code).name.removeprefix("SIG")
+                self._channel._send_request(b"exit-signal", String(name), Boolean(False), String(""), String(""))
+        except OSError:  # the channel has gone
+            return
 
-            self._channel._send_request(b"exit-signal", String(name), Boolean(False), String(""), String(""))
+    async def end(self) -> None:
+        """End what it started, once it has started it."""
+        while self._task is not None and self._process is None and not self._task.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        if self._process is not None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            await _reaped(self._process)
+            self._process._transport.close()  # type: ignore[attr-defined]
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
 
 def _end_input(stdin: asyncio.StreamWriter) -> None:
@@ -283,15 +296,6 @@ async def running_ssh_server(
 
 async def _end_shells(server: SshServer) -> None:
     for shell in server.shells:
-        process = shell._process
-        if process is not None and process.returncode is None:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            await _reaped(process)
+        await shell.end()
     for folder in set(re.findall(r"/tmp/mcp-gateway-[0-9a-f]{32}", "".join(server.commands))):
         shutil.rmtree(folder, ignore_errors=True)  # of shells that were killed before they could
-    tasks = [shell._task for shell in server.shells if shell._task is not None]
-    if tasks:
-        await asyncio.wait(tasks)

@@ -19,7 +19,7 @@ NOTEWORTHY = (b'"usage":{', b'"usage": {', b'"error":', b"[DONE]")
 FINISHED = (b'"finish_reason":"', b'"finish_reason": "')
 
 
-def completion(provider: str, body: bytes, api_model_name: str) -> Completion:
+def completion(provider: str, body: bytes, api_model_name: str, *, secret: str = "") -> Completion:
     """A whole answer. Raises UpstreamError when it isn't one, whatever its status said."""
     try:
         answer = orjson.loads(body)
@@ -28,13 +28,17 @@ def completion(provider: str, body: bytes, api_model_name: str) -> Completion:
     if not isinstance(answer, dict):
         raise UpstreamError(f"{provider} sent an answer of the wrong shape.")
     if answer.get("error"):
-        raise errors.from_event(provider, answer["error"])
+        raise errors.from_event(provider, answer["error"], secret=secret)
     choices = answer.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    if not isinstance(choices, list) or not choices or not all(_is_choice(choice) for choice in choices):
         raise UpstreamError(f"{provider} sent an answer without choices.")
     answer["model"] = api_model_name
     usage = answer.get("usage")
     return Completion(answer, Usage.from_openai(usage) if isinstance(usage, dict) else None)
+
+
+def _is_choice(choice: Any) -> bool:
+    return isinstance(choice, dict) and isinstance(choice.get("message"), dict)
 
 
 def _looks_plain(events: bytes) -> bool:
@@ -47,8 +51,9 @@ class StreamDecoder:
     and only blocks with something noteworthy in them (usage, an error, the end) are taken apart.
     """
 
-    def __init__(self, provider: str, api_model_name: str) -> None:
+    def __init__(self, provider: str, api_model_name: str, *, secret: str = "") -> None:
         self.done = False
+        self._secret = secret
         self._provider = provider
         self._model = api_model_name
         self._splitter = EventSplitter()
@@ -108,8 +113,10 @@ class StreamDecoder:
             ) from None
         if not isinstance(event, dict):
             raise UpstreamError(f"{self._provider} sent an event of the wrong shape.")
+        if not isinstance(event.get("choices", []), list):
+            raise UpstreamError(f"{self._provider} sent an event of the wrong shape.")
         if event.get("error"):
-            raise errors.from_event(self._provider, event["error"])
+            raise errors.from_event(self._provider, event["error"], secret=self._secret)
         theirs = event.get("model")
         if self._rename is None and isinstance(theirs, str):
             self._rename = (orjson.dumps(theirs), orjson.dumps(self._model))

@@ -23,17 +23,19 @@ AUTH_CODES = frozenset({"invalid_api_key", "authentication_error", "permission_e
 MAX_DETAIL = 500
 
 
-def from_response(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """The failure that an error answer means."""
-    return classify(provider, status, error_object(body), retry_after=waits.seconds(headers))
+def from_response(
+    provider: str, status: int, headers: Mapping[str, str], body: bytes, *, secret: str = ""
+) -> UpstreamError:
+    """The failure that an error answer means. `secret`, the key that was sent, is never passed on."""
+    return classify(provider, status, error_object(body), retry_after=waits.seconds(headers), secret=secret)
 
 
-def from_event(provider: str, error: Any) -> UpstreamError:
+def from_event(provider: str, error: Any, *, secret: str = "") -> UpstreamError:
     """The failure that an error inside a stream, or inside an answer with status 200, means."""
     found = error if isinstance(error, dict) else {"message": str(error)}
     code = found.get("code")
     status = code if isinstance(code, int) and not isinstance(code, bool) else None
-    return classify(provider, status, found)
+    return classify(provider, status, found, secret=secret)
 
 
 def error_object(body: bytes) -> dict[str, Any]:
@@ -47,12 +49,17 @@ def error_object(body: bytes) -> dict[str, Any]:
 
 
 def classify(
-    provider: str, status: int | None, error: Mapping[str, Any], *, retry_after: float | None = None
+    provider: str,
+    status: int | None,
+    error: Mapping[str, Any],
+    *,
+    retry_after: float | None = None,
+    secret: str = "",
 ) -> UpstreamError:
     """One error class for each way to go on from here."""
-    codes = {error.get("code"), error.get("type")}
+    codes = {code for code in (error.get("code"), error.get("type")) if isinstance(code, str)}
     what = f"{provider} answered {status}" if status else f"{provider} reported an error"
-    details = _details(error)
+    details = _details(error, secret)
     if codes & CONTEXT_CODES:
         return UpstreamContextTooLong(
             f"{what}: the conversation is longer than the model's context window.", status=status, details=details
@@ -80,6 +87,8 @@ def classify(
     return UpstreamError(f"{what}.", status=status, details=details, retry_after=retry_after)
 
 
-def _details(error: Mapping[str, Any]) -> str:
+def _details(error: Mapping[str, Any], secret: str) -> str:
     message = error.get("message")
-    return message[:MAX_DETAIL] if isinstance(message, str) else ""
+    if not isinstance(message, str):
+        return ""
+    return (message.replace(secret, "***") if secret else message)[:MAX_DETAIL]

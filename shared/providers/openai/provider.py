@@ -37,6 +37,7 @@ class OpenAICompatible:
         self.reports_cost = reports_cost
         self.base_url = base_url.rstrip("/")
         self._client = client
+        self._key = api_key
         self._configured = bool(api_key) or not needs_key
         self._renames = renames
         self._message_fields_refused = message_fields_refused
@@ -60,7 +61,7 @@ class OpenAICompatible:
             if exchange.status != 200:
                 raise await self._failure(exchange)
             body = await exchange.read()
-        return completion(self.name, body, model.api_model_name)
+        return completion(self.name, body, model.api_model_name, secret=self._key)
 
     @asynccontextmanager
     async def stream(
@@ -70,7 +71,9 @@ class OpenAICompatible:
         async with self._post(model, request, timeouts) as exchange:
             if exchange.status != 200:
                 raise await self._failure(exchange)
-            async with aclosing(self._chunks(exchange, StreamDecoder(self.name, model.api_model_name))) as chunks:
+            async with aclosing(
+                self._chunks(exchange, StreamDecoder(self.name, model.api_model_name, secret=self._key))
+            ) as chunks:
                 yield chunks
 
     async def probe(self) -> Probe:
@@ -103,11 +106,13 @@ class OpenAICompatible:
 
     async def _failure(self, exchange: Exchange) -> UpstreamError:
         body = await exchange.read(MAX_ERROR_BYTES)
-        return errors.from_response(self.name, exchange.status, exchange.headers, body)
+        return errors.from_response(self.name, exchange.status, exchange.headers, body, secret=self._key)
 
     async def _chunks(self, exchange: Exchange, decoder: StreamDecoder) -> AsyncGenerator[Chunk]:
         if not exchange.headers.get("content-type", "").startswith("text/event-stream"):
-            raise errors.from_response(self.name, 200, exchange.headers, await exchange.read(MAX_ERROR_BYTES))
+            raise errors.from_response(
+                self.name, 200, exchange.headers, await exchange.read(MAX_ERROR_BYTES), secret=self._key
+            )
         async for block in exchange.blocks():
             chunk = decoder.feed(block)
             if chunk.data:

@@ -5,13 +5,13 @@ import time
 from collections import deque
 from collections.abc import Coroutine
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncssh
 
-from shared.domain.targets import SshTarget, invalid_field
+from shared.domain.targets import SshTarget
 from shared.domain.terminal import CommandResult
-from shared.errors import TerminalError
+from shared.errors import TerminalError, invalid_field
 from shared.terminal.channel import Command, Seat
 from shared.terminal.environment import INTERACTIVE, NON_INTERACTIVE
 from shared.terminal.process_tree import MARKER
@@ -19,7 +19,6 @@ from shared.terminal.ssh import remote_shell
 from shared.terminal.ssh.command_run import CommandRun, QuietRun
 from shared.terminal.ssh.remote_shell import RemoteState
 
-T = TypeVar("T")
 Connection = asyncssh.SSHClientConnection
 OpenChannel = asyncssh.SSHClientChannel[bytes]
 
@@ -57,7 +56,11 @@ class SshChannel:
         self._jobs += 1
         marker = f"{self._seat.marker}:{self._jobs:09d}"  # of one length, since they are looked for by their beginning
         run = CommandRun(command, nonce)
-        channel = await self._open(run, self._script(command, marker, nonce), stop=stop)
+        opening = asyncio.ensure_future(self._open(run, self._script(command, marker, nonce)))
+        if not await _done_before(stop, opening):
+            await self._undo(opening, marker, nonce)
+            raise _stopped()
+        channel = opening.result()
         _give(channel, command.stdin)
         if not await run.ended(stop, command.timeout):
             await self._reap(channel, marker, nonce)
@@ -124,13 +127,11 @@ class SshChannel:
         self,
         session: "asyncssh.SSHClientSession[bytes]",
         command: str | None,
-        *,
-        stop: asyncio.Event | None = None,
         **options: Any,
     ) -> OpenChannel:
         opening = self._connection.create_session(lambda: session, command, encoding=None, **options)
         try:
-            channel, _ = await _unless(stop, asyncio.wait_for(opening, OPEN_TIMEOUT))
+            channel, _ = await asyncio.wait_for(opening, OPEN_TIMEOUT)
         except (asyncssh.Error, OSError) as error:
             if self.connected and isinstance(error, asyncssh.ChannelOpenError):
                 raise TerminalError(
@@ -140,6 +141,18 @@ class SshChannel:
                 ) from error
             raise _lost(str(error)) from error
         return channel
+
+    async def _undo(self, opening: "asyncio.Task[OpenChannel]", marker: str, nonce: str) -> None:
+        """End a command whose channel is being opened: the host may run it, though it has not said so yet."""
+        await asyncio.wait({opening}, timeout=CLOSE_TIMEOUT)
+        if not opening.done():
+            opening.cancel()
+            await asyncio.wait({opening})
+        if opening.cancelled():
+            await _within(self._run_reaper(remote_shell.reaper(marker, nonce=nonce)), REAP_TIMEOUT)
+        elif opening.exception() is None:
+            await self._reap(opening.result(), marker, nonce)
+            opening.result().abort()
 
     def _leave(self, channel: OpenChannel, run: CommandRun) -> None:
         """Keep open the channel of a background process, which would be broken off by its end; but not many."""
@@ -225,18 +238,12 @@ def _joined(base: str, path: str) -> str:
     return path if path.startswith(("/", "~")) or not base else f"{base.rstrip('/')}/{path}"
 
 
-async def _unless(stop: asyncio.Event | None, work: Coroutine[Any, Any, T]) -> T:
-    """The work's result; given up when told to stop."""
-    task = asyncio.ensure_future(work)
-    if stop is not None:
-        stopped = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-            raise _lost()
-    return await task
+async def _done_before(stop: asyncio.Event, work: "asyncio.Task[Any]") -> bool:
+    """Wait for the work to be done; false when told to stop before."""
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    return work.done()
 
 
 async def _within(work: Coroutine[Any, Any, Any], timeout: float) -> None:
@@ -244,6 +251,10 @@ async def _within(work: Coroutine[Any, Any, Any], timeout: float) -> None:
         await asyncio.wait_for(work, timeout)
     except TimeoutError:
         return
+
+
+def _stopped() -> TerminalError:
+    return TerminalError("The command was stopped before it had begun; run it again.", code="command_stopped")
 
 
 def _lost(operator_detail: str = "") -> TerminalError:

@@ -57,14 +57,23 @@ class SshHosts:
         if via is not None:
             _check_literal(login.host)
         guard = HostKeyGuard(login, await self._known_hosts.of(login.host, login.port), policy)
-        async with login_keys(login, self._agent_path) as keys:
-            connection = await log_in(login, keys, guard, via=via or await self._reach(login), timeout=self._timeout)
+        connection: asyncssh.SSHClientConnection | None = None
+        try:
+            async with login_keys(login, self._agent_path) as keys:
+                reached = via or await self._reach(login)
+                connection = await log_in(login, keys, guard, via=reached, timeout=self._timeout)
+            await self._remember(login, guard)
+        except BaseException:
+            if connection is not None:
+                connection.abort()
+            raise
+        return connection
+
+    async def _remember(self, login: SshLogin, guard: HostKeyGuard) -> None:
         if guard.new is not None:
             before = await self._known_hosts.remember(login.host, login.port, guard.new)
             if before.keys and guard.new not in before.keys:  # another session was first, and saw another key
-                connection.abort()
                 raise changed(login, before, guard.new)
-        return connection
 
     async def _reach(self, login: SshLogin) -> socket.socket:
         return await addresses.connect(login.host, login.port, timeout=self._timeout, refusal=addresses.reserved)

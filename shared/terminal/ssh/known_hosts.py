@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from shared.errors import TerminalError
+
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
@@ -40,12 +42,21 @@ class KnownHosts:
         self._path = path
 
     async def of(self, host: str, port: int) -> Known:
-        """What is known of a host."""
-        return await asyncio.to_thread(self._of, entry_name(host, port))
+        """What is known of a host. Raises TerminalError."""
+        try:
+            return await asyncio.to_thread(self._of, entry_name(host, port))
+        except OSError as error:
+            raise _unusable("read", error) from error
 
     async def remember(self, host: str, port: int, key: HostKey) -> Known:
-        """Add a key, unless the host has one by now; the answer is what was known before, empty when it was added."""
-        return await asyncio.to_thread(self._remember, entry_name(host, port), key)
+        """Add a key, unless the host has one by now; the answer is what was known before, empty when it was added.
+
+        Raises TerminalError.
+        """
+        try:
+            return await asyncio.to_thread(self._remember, entry_name(host, port), key)
+        except OSError as error:
+            raise _unusable("written", error) from error
 
     def _of(self, name: str) -> Known:
         try:
@@ -65,8 +76,24 @@ class KnownHosts:
             fcntl.flock(file, fcntl.LOCK_EX)
             before = self._of(name)
             if not before.keys:
-                file.write(f"{name} {key.type} {base64.b64encode(key.blob).decode()}\n".encode())
+                line = f"{name} {key.type} {base64.b64encode(key.blob).decode()}\n".encode()
+                file.write(line if _ends_whole(descriptor) else b"\n" + line)
             return before
+
+
+def _ends_whole(descriptor: int) -> bool:
+    """Whether the file is empty or its last line is ended; one that an editor or a full disk left open is not."""
+    size = os.fstat(descriptor).st_size
+    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def _unusable(what: str, error: OSError) -> TerminalError:
+    return TerminalError(
+        f"The gateway's file of known SSH hosts cannot be {what}: {error.strerror or 'unknown reason'}; its operator "
+        "makes room for known_hosts in the data directory, or lets the gateway use it, then open the session again.",
+        code="known_hosts_unusable",
+        operator_detail=str(error),
+    )
 
 
 def entry_name(host: str, port: int) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import asyncssh
 from asyncssh.public_key import get_default_public_key_algs
 
-from shared.domain.targets import SshLogin, invalid_field
-from shared.errors import GatewayError, TerminalError
+from shared.domain.targets import SshLogin
+from shared.errors import GatewayError, TerminalError, invalid_field
 from shared.terminal.ssh.host_keys import HostKeyGuard
 from shared.terminal.ssh.known_hosts import HostKey
 

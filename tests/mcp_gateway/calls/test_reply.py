@@ -1,8 +1,10 @@
 """What is picked out of a stream."""
 
 import orjson
+import pytest
 
 from mcp_gateway.calls.reply import Reply
+from shared.errors import UpstreamError
 
 
 def events(*chunks: object) -> bytes:
@@ -44,3 +46,21 @@ def test_a_refusal_is_an_answer() -> None:
     reply = Reply()
     reply.take(events(delta(refusal="I will not.")))
     assert reply.text == "I will not."
+
+
+@pytest.mark.parametrize("data", [b"garbage}", b'{"choices":', b"[1]", b"5", b"\xff"])
+def test_an_event_that_is_no_chunk_is_a_broken_answer(data: bytes) -> None:
+    reply = Reply()
+    with pytest.raises(UpstreamError, match="The provider sent an event"):
+        reply.take(events(delta(content="kept")) + b"data: " + data + b"\n\n")
+    assert reply.text == "kept"
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [{"choices": 5}, {"choices": "x"}, {"choices": [5]}, {"choices": [{"delta": "x"}]}, delta(5), {"usage": 5}],  # type: ignore[arg-type]
+)
+def test_fields_of_the_wrong_shape_are_passed_over(chunk: object) -> None:
+    reply = Reply()
+    reply.take(events(delta(content="kept"), chunk, delta("stop", content=" too")))
+    assert (reply.text, reply.finish_reason) == ("kept too", "stop")

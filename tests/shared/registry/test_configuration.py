@@ -37,3 +37,11 @@ async def test_another_process_sees_it_with_its_next_refresh(database: Database)
     await one.update({"enable_auto_escalate": True})
     await other.refresh()
     assert other.current.enable_auto_escalate
+
+
+async def test_none_returns_a_value_to_its_setting(database: Database) -> None:
+    configuration = await live(database)
+    await configuration.update({"default_layer": "L3", "log_level": "debug"})
+    await configuration.update({"default_layer": None})
+    assert (configuration.current.default_layer, configuration.current.log_level) == ("L1", "debug")
+    assert (await live(database)).current.default_layer == "L1"

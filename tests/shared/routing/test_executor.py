@@ -1,6 +1,7 @@
 """The executor over real sockets: fail-over, the commit point, what is written down, what is never done."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ import orjson
 import pytest
 
 from shared.domain.identity import LOCAL
+from shared.domain.models import Capabilities
 from shared.errors import NotFound, Unavailable, UpstreamBadRequest, UpstreamError, UpstreamThrottled, UpstreamTimeout
 from shared.providers.server_sent_events import payloads
 from shared.routing.planner import Policy
@@ -162,6 +164,13 @@ async def test_with_no_usable_model_the_reasons_are_given(stack: ChatStack) -> N
     assert caught.value.details["dropped"] == [{"model": "scripted/scripted", "reason": "the model is turned off"}]
 
 
+async def test_what_the_available_models_cannot_do_is_said_in_the_message(stack: ChatStack) -> None:
+    await stack.add("scripted", capabilities=Capabilities())
+    await stack.add("off", enabled=False)
+    with pytest.raises(Unavailable, match="scripted/scripted: it cannot call tools"):
+        await stack.chat(tools=[{"type": "function", "function": {"name": "f"}}])
+
+
 async def test_a_stream_carries_tool_calls_whole(stack: ChatStack) -> None:
     await stack.add("scripted-tool")
     tools = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
@@ -263,3 +272,42 @@ async def test_a_huge_answer_is_refused(stack: ChatStack) -> None:
     await stack.add("scripted-huge")
     with pytest.raises(UpstreamError, match="too large"):
         await stack.chat()
+
+
+async def test_the_requests_own_limit_is_for_all_attempts_together(stack: ChatStack) -> None:
+    for number in range(4):
+        await stack.add("scripted-hang", id=f"hang{number}", priority=number)
+    began = time.monotonic()
+    with pytest.raises(UpstreamTimeout) as caught:
+        await streamed(stack, gateway={"timeoutMs": 200})
+    assert caught.value.code == "request_timeout"
+    assert stack.server.requests == 1, f"after {time.monotonic() - began:.1f} s"
+
+
+async def test_a_callers_own_limit_cools_nobody(stack: ChatStack) -> None:
+    await stack.add("scripted-hang")
+    with pytest.raises(UpstreamTimeout):
+        await streamed(stack, gateway={"timeoutMs": 50})
+    with pytest.raises(UpstreamTimeout):
+        await stack.chat(gateway={"timeoutMs": 50})
+    assert stack.executor.health.cooling_models() == {}
+    assert stack.ledger.totals.by_outcome == {"request_timeout": 2}
+
+
+async def test_a_provider_that_closes_after_working_is_not_asked_again(stack: ChatStack) -> None:
+    await stack.add("scripted-ttft400-rst")
+    with pytest.raises(UpstreamError):
+        await stack.chat()
+    assert stack.server.requests == 1
+
+
+async def test_a_provider_that_is_removed_meanwhile_is_left_for_the_next_model(stack: ChatStack) -> None:
+    await stack.add("any", provider="dead", priority=0)
+    await stack.add("scripted", priority=1)
+    plan = stack.executor.plan(ask())
+    assert [model.provider for model in plan.attempts] == ["dead", "scripted"]
+    gone = stack.providers.account("scripted")
+    assert gone is not None
+    answering = asyncio.ensure_future(stack.chat())
+    await stack.providers.replace([gone])
+    assert (await answering).payload["model"] == "scripted"

@@ -39,12 +39,21 @@ def test_a_failure_cools_and_the_next_one_for_longer(health: Health, clock: Cloc
     assert health.cooling("m") == 2 * first
 
 
-def test_it_never_cools_for_ever(health: Health) -> None:
+def test_it_never_cools_for_ever(health: Health, clock: Clock) -> None:
     for _ in range(50):
+        clock.now += health.cooling("m")
         health.failed("m", UpstreamError("x"))
     assert health.cooling("m") == LONGEST_COOLDOWN
     health.failed("n", UpstreamThrottled("x", retry_after=86_400))
     assert health.cooling("n") == LONGEST_COOLDOWN
+
+
+def test_many_requests_in_the_same_trouble_count_once(health: Health) -> None:
+    health.failed("m", UpstreamError("x"))
+    first = health.cooling("m")
+    for _ in range(20):
+        health.failed("m", UpstreamError("x"))
+    assert health.cooling("m") == first
 
 
 def test_a_success_forgets(health: Health) -> None:

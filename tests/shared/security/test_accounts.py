@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from argon2.profiles import CHEAPEST
+from sqlmodel import Session
 
 from shared.domain.identity import LOCAL, SCOPES
 from shared.errors import InvalidInput, NotFound, RateLimited, Unauthenticated, Unavailable
@@ -18,7 +19,7 @@ from shared.security.tokens import Tokens
 from shared.storage import user_rows
 from shared.storage.database import Database
 from tests.support.clock import Clock
-from tests.support.databases import PostgresServer
+from tests.support.databases import PostgresServer, another_process_after
 
 SECRET = b"0123456789abcdefghijklmnopqrstuvwxyz"
 PASSWORD = "correct horse"
@@ -258,3 +259,23 @@ async def test_while_the_database_is_away_tokens_go_on_and_logins_do_not(
         with pytest.raises(Unavailable):
             await accounts.logout(accounts.authenticate(token))
         assert accounts.authenticate(token).name == "admin"
+
+
+@pytest.mark.parametrize("statements", [1, 2, 3, 4])
+async def test_a_logout_while_the_accounts_are_being_read_counts_with_the_next_look(
+    accounts: Accounts, database: Database, opened: Opened, clock: Clock, statements: int
+) -> None:
+    token = (await accounts.login("admin", PASSWORD, "10.0.0.1")).token
+    token_id = accounts.authenticate(token).token_id
+    assert token_id is not None
+    elsewhere = opened(database)
+
+    def log_out(session: Session) -> None:
+        expires_at = clock.now + timedelta(hours=24)
+        user_rows.changed(session, lambda session: user_rows.revoke(session, token_id, expires_at, clock.now))
+
+    with another_process_after(database, statements, log_out):
+        await elsewhere.refresh()
+    await elsewhere.refresh()
+    with pytest.raises(Unauthenticated):
+        elsewhere.authenticate(token)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlmodel import Session
 
 from shared.errors import InvalidInput, NotFound, Unauthenticated, Unavailable
 from shared.security.api_keys import ApiKeys, is_api_key
@@ -11,7 +12,7 @@ from shared.storage import api_key_rows
 from shared.storage.database import Database
 from shared.storage.tables import ApiKeyRow
 from tests.support.clock import Clock
-from tests.support.databases import PostgresServer
+from tests.support.databases import PostgresServer, another_process_after
 
 
 @pytest.fixture
@@ -169,3 +170,20 @@ async def test_while_the_database_is_away_keys_go_on_and_their_use_is_kept(
             await keys.delete(key.id)
         assert keys.authenticate(secret).id == key.id
         assert keys._used == {key.id: clock.now}
+
+
+@pytest.mark.parametrize("statements", [1, 2, 3])
+async def test_a_key_deleted_while_the_keys_are_being_read_is_gone_with_the_next_look(
+    keys: ApiKeys, database: Database, clock: Clock, statements: int
+) -> None:
+    key, secret = await keys.create("laptop", ["chat"])
+    elsewhere = ApiKeys(database, clock)
+
+    def delete(session: Session) -> None:
+        api_key_rows.changed(session, lambda session: api_key_rows.delete(session, key.id))
+
+    with another_process_after(database, statements, delete):
+        await elsewhere.refresh()
+    await elsewhere.refresh()
+    with pytest.raises(Unauthenticated):
+        elsewhere.authenticate(secret)

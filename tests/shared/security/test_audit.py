@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,20 @@ async def writer(database: Database, name: str, count: int) -> asyncio.subproces
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
+
+
+def rename(database: Database, old: str, new: str) -> None:
+    """Take a table away, or give it back."""
+    database.run_sync(lambda session: session.connection().exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}"))
+
+
+async def cancelled(work: Coroutine[Any, Any, None]) -> None:
+    """Begin some work, and cancel it while it waits."""
+    task = asyncio.create_task(work)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def written_by(trail: AuditTrail, name: str) -> list[int]:
@@ -168,11 +183,7 @@ async def test_a_kill_loses_nothing_that_was_acknowledged(trail: AuditTrail, dat
 
 
 async def test_a_cancelled_caller_still_leaves_its_entry(trail: AuditTrail) -> None:
-    task = asyncio.create_task(trail.record(ANNA, "cancelled", {}, "ok"))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancelled(trail.record(ANNA, "cancelled", {}, "ok"))
     await trail.aclose()
     assert [entry.action for entry in (await trail.query(AuditQuery())).entries] == ["cancelled"]
 
@@ -251,18 +262,15 @@ async def test_a_database_found_away_by_others_is_enough_to_refuse(postgres: Pos
 
 
 async def test_after_a_gap_the_trail_says_how_much_is_missing(trail: AuditTrail, database: Database) -> None:
-    def rename(old: str, new: str) -> None:
-        database.run_sync(lambda session: session.connection().exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}"))
-
     await trail.record(ANNA, "before", {}, "ok")
-    rename("audit", "gone")
+    rename(database, "audit", "gone")
     with capture_logs():
         for _ in range(2):
             with pytest.raises(Unavailable):
                 await trail.record(ANNA, "lost", {}, "ok")
     with pytest.raises(Unavailable):
         await trail.require()
-    rename("gone", "audit")
+    rename(database, "gone", "audit")
     await trail.require()
     await trail.require()
     await trail.record(ANNA, "after", {}, "ok")
@@ -273,3 +281,19 @@ async def test_after_a_gap_the_trail_says_how_much_is_missing(trail: AuditTrail,
         ("after", {}),
     ]
     assert (await trail.verify()).valid
+
+
+async def test_a_cancelled_caller_whose_entry_cannot_be_written_is_not_forgotten(
+    trail: AuditTrail, database: Database
+) -> None:
+    rename(database, "audit", "gone")
+    with capture_logs() as logs:
+        await cancelled(trail.record(ANNA, "lost", {"command": "ls"}, "ok"))
+        await trail.aclose()
+    assert [(log["log_level"], log["entry"]["details"]) for log in logs] == [("error", {"command": "ls"})]
+    await cancelled(trail.require())
+    await trail.aclose()
+    rename(database, "gone", "audit")
+    await trail.require()
+    entries = (await trail.query(AuditQuery())).entries
+    assert [(entry.action, entry.details) for entry in entries] == [("audit_gap", {"lost": 1})]

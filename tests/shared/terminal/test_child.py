@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from signal import SIGKILL
 from typing import Any
 
 import psutil
@@ -60,13 +61,13 @@ async def test_a_program_that_is_not_there_is_an_error() -> None:
 
 async def test_waiting_for_one_that_does_not_end_is_bounded() -> None:
     nap = a_nap()
-    child = await Child.start(launch(f"sleep {nap}"))
+    child = await Child.start(launch(f"exec sleep {nap}"))
     await child.reaped(0.05)
     assert child.exit_code is None
     assert child.signal is None
-    child.identity.kill()
+    os.kill(child.root.pid, SIGKILL)
     await asyncio.wait_for(child.exited.wait(), 5)
-    assert not psutil.pid_exists(child.identity.pid)
+    assert not psutil.pid_exists(child.root.pid)
 
 
 async def test_draining_takes_what_is_there_and_no_more() -> None:

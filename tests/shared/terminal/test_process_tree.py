@@ -1,6 +1,7 @@
 """Finding and ending process trees."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ def started(command: str, marker: str) -> Iterator["subprocess.Popen[bytes]"]:
     try:
         yield process
     finally:
-        process.kill()
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         process.wait()
 
 
@@ -31,7 +35,7 @@ async def test_everything_of_a_command_ends_wherever_it_went() -> None:
     command = f"setsid sleep {nap} & (setsid sleep {nap} & exit); (sleep {nap} & exec env -i sleep {nap}) & sleep {nap}"
     with started(command, marker) as process:
         await until(lambda: len(running(nap)) >= 5)
-        assert await process_tree.end(marker, root=psutil.Process(process.pid))
+        assert await process_tree.end(marker, roots=[process_tree.Root.of(process.pid)])
         assert not running(nap)
 
 
@@ -75,7 +79,7 @@ async def test_other_commands_are_left_alone() -> None:
 
 
 async def test_the_gateway_itself_is_never_a_member() -> None:
-    assert os.getpid() not in [found.pid for found in process_tree.find("x:", psutil.Process())]
+    assert os.getpid() not in [found.pid for found in process_tree.find("x:", [process_tree.Root.of(os.getsid(0))])]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="compares the two ways of looking, of which one is Linux's")
@@ -83,9 +87,13 @@ async def test_both_ways_of_looking_see_the_same() -> None:
     nap = a_nap()
     marker = f"{token_hex(8)}:1"
     with started(f"sleep {nap}", marker) as process:
-        await until(lambda: process_tree._look(process.pid)[1])  # empty while it is starting the program
-        assert process_tree._look(process.pid) == process_tree._look_linux(process.pid) == (os.getpid(), marker)
-        assert process_tree._look(os.getpid()) == process_tree._look_linux(os.getpid()) == (os.getppid(), "")
+        await until(lambda: process_tree._look(process.pid).marker)  # empty while it is starting the program
+        for pid, expected in (
+            (process.pid, (os.getpid(), process.pid, marker)),
+            (os.getpid(), (os.getppid(), os.getsid(0), "")),
+        ):
+            for look in (process_tree._look(pid), process_tree._look_linux(pid)):
+                assert (look.parent, look.session, look.marker) == expected
 
 
 async def test_nothing_to_end_is_no_work() -> None:

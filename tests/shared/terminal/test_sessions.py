@@ -40,7 +40,7 @@ async def test_a_rush_does_not_get_past_the_limits(sessions: Sessions) -> None:
     await sessions.open("c", LOCAL)
     with pytest.raises(RateLimited, match="All 6 of the gateway's"):
         await sessions.open("d", LOCAL)
-    assert sessions.count == 6
+    assert len(sessions) == 6
 
 
 async def test_a_place_is_free_again_after_closing_and_after_failing(sessions: Sessions) -> None:
@@ -49,7 +49,7 @@ async def test_a_place_is_free_again_after_closing_and_after_failing(sessions: S
         await sessions.close("a", session.id)
         with pytest.raises(InvalidInput):
             await sessions.open("a", LocalTarget(cwd="/nonexistent"))
-    assert sessions.count == 0
+    assert len(sessions) == 0
 
 
 async def test_a_session_belongs_to_its_opener(sessions: Sessions) -> None:
@@ -111,7 +111,7 @@ async def test_one_off_commands_leave_nothing(sessions: Sessions) -> None:
     command = sessions.command(f"setsid sleep {nap} & echo begun")
     assert (await sessions.run_once("a", LOCAL, command)).stdout == "begun\n"
     assert not running(nap)
-    assert sessions.count == 0
+    assert len(sessions) == 0
     await until(lambda: (open_descriptors(), children()) == before)
 
 
@@ -148,7 +148,7 @@ async def test_shutting_down_ends_everything(tmp_path: Path) -> None:
     for work in (executing, once):
         with pytest.raises(TerminalError):
             await work
-    assert sessions.count == 0
+    assert len(sessions) == 0
 
 
 async def test_a_session_that_opens_during_shutdown_is_ended(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_a_session_that_opens_during_shutdown_is_ended(tmp_path: Path) -> 
         pass
     with pytest.raises(Overloaded):
         await sessions.open("a", LOCAL)
-    assert sessions.count == 0
+    assert len(sessions) == 0
 
 
 async def test_a_shutdown_that_is_cancelled_still_ends_everything(tmp_path: Path) -> None:

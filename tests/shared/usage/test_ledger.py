@@ -1,5 +1,6 @@
 """The ledger: counted at once, written in batches, nothing lost in silence."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -125,3 +126,32 @@ async def test_without_cost_tracking_nothing_is_stored_but_all_is_counted(databa
     await ledger.flush()
     assert await summed(database) == []
     assert ledger.totals.attempts == 1
+
+
+async def test_a_flush_that_is_cancelled_writes_each_row_once(database: Database) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    for _ in range(5):
+        ledger.record(ENTRY)
+    for _ in range(5):
+        flushing = asyncio.ensure_future(ledger.flush())
+        await asyncio.sleep(0)
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
+    await ledger.aclose()
+    assert [row["requests"] for row in await summed(database)] == [5]
+
+
+@pytest.mark.parametrize("odd", [{"prompt_tokens": 2**63}, {"cost": Decimal("1e308")}, {"request_id": "nul\x00"}])
+async def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(
+    database: Database, odd: dict[str, Any]
+) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    ledger.record(ENTRY)
+    ledger.record(entry(**odd))
+    ledger.record(ENTRY)
+    await ledger.flush()
+    found = sum(row["requests"] for row in await summed(database))
+    assert (found, ledger.lost) in ((2, 1), (3, 0)), "SQLite takes some of what PostgreSQL refuses"
+    ledger.record(ENTRY)
+    await ledger.flush()
+    assert sum(row["requests"] for row in await summed(database)) == found + 1

@@ -34,6 +34,7 @@ def event(delta: dict[str, object], finish: str | None = None, **more: object) -
     }
 
 
+FIELDS = ("choices", "message", "delta", "error", "usage", "code", "type", "content", "finish_reason", "index")
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "own_field": "kept"}
 EVENTS = [
     event({"role": "assistant", "content": ""}, usage=None),
@@ -190,3 +191,43 @@ def test_a_refused_key_is_not_echoed() -> None:
     body = orjson.dumps({"error": {"message": "Incorrect API key provided: sk-secret", "code": "invalid_api_key"}})
     found = errors.from_response("openai", 401, {}, body)
     assert "sk-secret" not in found.message + str(found.details)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+def test_whatever_json_comes_as_an_answer_only_upstream_errors_leave(value: object) -> None:
+    body = orjson.dumps(value)
+    try:
+        found = completion("openai", body, "m")
+    except UpstreamError:
+        return
+    assert found.payload["choices"][0]["message"] is not None
+
+
+@given(st.lists(json_values, max_size=3))
+def test_whatever_json_comes_in_a_stream_only_upstream_errors_leave(values: list[object]) -> None:
+    try:
+        decode([b"".join(b"data: " + orjson.dumps(value) + b"\n\n" for value in values)])
+    except UpstreamError:
+        return
+    assert any(isinstance(value, dict) for value in values)
+
+
+@given(json_values, st.sampled_from([400, 401, 404, 429, 500]))
+def test_whatever_json_comes_with_an_error_status_it_is_classified(value: object, status: int) -> None:
+    assert errors.from_response("openai", status, {}, orjson.dumps(value)).status == status
+
+
+def test_the_key_that_was_sent_is_never_passed_on() -> None:
+    body = orjson.dumps({"error": {"message": "invalid header Authorization: Bearer sk-live-123456"}})
+    found = errors.from_response("openai", 400, {}, body, secret="sk-live-123456")
+    assert "sk-live" not in str(found.details)
+    with pytest.raises(UpstreamError) as caught:
+        completion("openai", body, "m", secret="sk-live-123456")
+    assert "sk-live" not in str(caught.value.details)

@@ -94,7 +94,7 @@ async def test_a_wrong_password_is_refused_and_never_shown(sessions: Sessions, s
     told = f"{refused.value.message}{refused.value.details}{refused.value.operator_detail}{refused.value!r}"
     assert "hunter2" not in told
     assert ssh_server.logins == 0
-    assert sessions.count == 0
+    assert len(sessions) == 0
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ async def test_a_server_that_says_nothing_is_given_up(ssh_server: SshServer, tmp
         async with make_sessions(tmp_path, timeout=0.2) as sessions:
             with pytest.raises(TerminalError, match="did not finish the login"):
                 await sessions.open("a", ssh_target(ssh_server, port=silent.getsockname()[1]))
-            assert sessions.count == 0
+            assert len(sessions) == 0
     await until(lambda: open_descriptors() <= before)
 
 

@@ -1,0 +1,95 @@
+"""What goes on in the background for as long as a gateway is open."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+import structlog
+
+from shared.domain.models import Model
+from shared.errors import Unavailable
+from shared.providers.base import Probe
+from shared.registry.discovered import as_models
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+log = structlog.stdlib.get_logger(__name__)
+
+REFRESH_SECONDS = 0.5
+FIRST_LOOK_SECONDS = 1.0
+LOCAL = "oss-local"
+
+
+async def look_for_local_servers(gateway: "Gateway") -> None:
+    """Know before the first request who is there, since the embedded model would answer in their place."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_LOOK_SECONDS):
+            await _take_up(gateway, LOCAL, await gateway.providers.probe(LOCAL))
+
+
+def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
+    """Start everything; returns what ends it. A job that dies is noted in `dead_jobs`, and `/health` says so."""
+    jobs: dict[str, Coroutine[Any, Any, None]] = {
+        "refresh": _refresh(gateway),
+        "ledger": gateway.ledger.run(),
+        "probes": gateway.providers.run(lambda name, probe: _take_up(gateway, name, probe)),
+        "prices": _look_prices_up(gateway),
+    }
+    if gateway.redis is not None:
+        jobs["redis"] = gateway.redis.watch()
+    tasks = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
+    for task in tasks:
+        task.add_done_callback(lambda ended: _note_death(gateway, ended))
+
+    async def end() -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(Unavailable):  # only when keys were last used is lost then
+            await gateway.api_keys.flush()
+
+    return end
+
+
+def _note_death(gateway: "Gateway", task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        gateway.dead_jobs.append(task.get_name())
+        log.error("a background job has died; restart the gateway", job=task.get_name(), exc_info=error)
+
+
+async def _refresh(gateway: "Gateway") -> None:
+    """Take over what other processes changed, for ever. One part that fails does not hold up the others."""
+    parts: tuple[Callable[[], Awaitable[None]], ...] = (
+        gateway.accounts.refresh,
+        gateway.api_keys.refresh,
+        gateway.registry.refresh,
+        gateway.configuration.refresh,
+        gateway.accounts_of_providers.refresh,
+    )
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        for part in parts:
+            try:
+                await part()
+            except Unavailable as error:
+                log.warning("going on with what is in memory", reason=error.message, detail=error.operator_detail)
+
+
+async def _take_up(gateway: "Gateway", name: str, probe: Probe) -> None:
+    """Put the models that a local server offers into the registry."""
+    account = gateway.providers.account(name)
+    if account is None or account.dialect != "local" or not probe.models:
+        return
+    try:
+        await gateway.registry.add_discovered(as_models(name, probe.models, int(gateway.clock().timestamp())))
+    except Unavailable as error:
+        log.warning("discovered models wait for the database", reason=error.operator_detail)
+
+
+async def _look_prices_up(gateway: "Gateway") -> None:
+    """The public price list takes a moment to load, which no request should wait for."""
+    models: tuple[Model, ...] = tuple(gateway.registry.snapshot.models.values())
+    await anyio.to_thread.run_sync(lambda: [gateway.prices.rates(model) for model in models])
