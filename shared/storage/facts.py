@@ -6,8 +6,6 @@ from sqlmodel import Session, select
 
 from shared.storage.tables import FactRow
 
-VERSIONS = ("registry_version", "configuration_version", "providers_version", "accounts_version", "api_keys_version")
-
 
 def read(session: Session, name: str, default: Any = None) -> Any:
     """The value of a fact."""

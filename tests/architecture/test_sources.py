@@ -84,6 +84,7 @@ THROUGH_A_HIGHER_DOOR = {
     "mcp_gateway/commands/welcome.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/diagnosis/finding.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/diagnosis/services.py": "mcp_gateway/commands/test_cli.py",
+    "shared/routing/attempt.py": "shared/routing/test_executor.py",
     "shared/routing/exhausted.py": "shared/routing/test_executor.py",
     "shared/routing/usage_event.py": "shared/routing/test_executor.py",
     "shared/storage/model_rows.py": "shared/registry/test_registry.py",

@@ -148,6 +148,23 @@ async def test_an_answer_that_breaks_off_is_a_failure_with_what_it_had_said(gate
     assert "It had said so far:\nword0 word1" in text_of(result)
 
 
+async def test_an_event_that_is_not_json_breaks_the_answer_off(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def garble(words: dict[str, int], index: int, reply: Any) -> None:
+        if index == 2:
+            await reply.event(b"garbage}")
+
+    monkeypatch.setattr("shared.providers.scripted._mishap", garble)
+    await add(gateway, "scripted-itl20")
+    async with client_of(gateway) as client:
+        result = await client.call_tool("chat", {"message": "hi"})
+    assert result.is_error
+    assert "The answer broke off" in text_of(result)
+    assert "not JSON" in text_of(result)
+    assert "It had said so far:\nword0 word1" in text_of(result)
+
+
 async def test_an_unknown_model_is_answered_with_the_nearest(gateway: Gateway) -> None:
     await add(gateway, "scripted-one")
     async with client_of(gateway) as client:

@@ -11,7 +11,7 @@ import pytest
 from shared.domain.identity import LOCAL, Caller
 from shared.domain.targets import LocalTarget
 from shared.domain.terminal import CommandResult, RunFinished, RunOutput
-from shared.errors import Forbidden, InvalidInput, NotFound, RateLimited
+from shared.errors import Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
 from shared.operations import dispatch
 from shared.operations import terminals as operations
 from shared.operations.operation import Operation
@@ -228,3 +228,30 @@ async def test_the_scope_is_needed(gateway: Gateway) -> None:
 
 def test_no_result_schema_is_open() -> None:
     assert CommandResult.model_json_schema(mode="serialization")["additionalProperties"] is False
+
+
+async def test_a_session_whose_opener_leaves_before_it_is_told_is_closed(gateway: Gateway) -> None:
+    recording = asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        recording.set()
+        await asyncio.Event().wait()
+
+    gateway.record = slow  # type: ignore[method-assign]
+    opening = asyncio.ensure_future(gateway.open())
+    await asyncio.wait_for(recording.wait(), 5)
+    assert len(gateway.terminals) == 1
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert len(gateway.terminals) == 0
+
+
+async def test_a_session_that_cannot_be_audited_is_closed(gateway: Gateway) -> None:
+    async def failing(*_: object) -> None:
+        raise Unavailable("The audit trail cannot be written.")
+
+    gateway.record = failing  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        await gateway.open()
+    assert len(gateway.terminals) == 0

@@ -3,13 +3,16 @@
 import asyncio
 import os
 from signal import SIGKILL
+from threading import Event
 from typing import Any
 
 import psutil
 import pytest
 
+from shared.terminal import child as child_module
+from shared.terminal import process_tree
 from shared.terminal.child import MAX_PENDING_INPUT, Child, Launch, Reader, Writer
-from tests.support.terminals import a_nap, children, open_descriptors
+from tests.support.terminals import a_nap, children, open_descriptors, running, until
 
 
 def launch(command: str, **options: Any) -> Launch:
@@ -116,3 +119,37 @@ async def test_input_is_given_up_when_closed() -> None:
     while os.read(reading, 65536):
         pass
     os.close(reading)
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    spawned, may_return = asyncio.Event(), Event()
+    loop, spawn = asyncio.get_running_loop(), child_module._spawn
+
+    def slow(wanted: Launch) -> Any:
+        result = spawn(wanted)
+        loop.call_soon_threadsafe(spawned.set)
+        may_return.wait(5)
+        return result
+
+    monkeypatch.setattr(child_module, "_spawn", slow)
+    before = children()
+    nap = a_nap()
+    starting = asyncio.ensure_future(Child.start(launch(f"sleep {nap} & sleep {nap}")))
+    await asyncio.wait_for(spawned.wait(), 5)
+    starting.cancel()
+    may_return.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.shield(starting), 5)
+    assert children() == before
+    await until(lambda: not running(nap))
+
+
+async def test_a_child_that_cannot_be_looked_at_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: int) -> process_tree.Root:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(process_tree.Root, "of", refused)
+    before = open_descriptors(), children()
+    with pytest.raises(OSError, match="Too many"):
+        await Child.start(launch(f"sleep {a_nap()}"))
+    assert (open_descriptors(), children()) == before

@@ -199,3 +199,60 @@ async def test_a_flood_on_the_terminal_is_bounded_and_can_be_stopped(tmp_path: P
         await terminal.session.send("\x03")
         await terminal.session.send("echo still-$((1+1))\n")
         await terminal.shows("still-2", after=part.cursor)
+
+
+async def test_time_is_up_for_what_dropped_the_marker_too(sessions: Sessions) -> None:
+    nap = a_nap()
+    async with opened(sessions) as terminal:
+        result = await terminal.run(f"(env -i sleep {nap} &); echo begun; sleep {nap}", timeout=0.5)
+        assert (result.stdout, result.timed_out) == ("begun\n", True)
+        assert not running(nap)
+
+
+async def test_closing_ends_what_dropped_the_marker_too(sessions: Sessions) -> None:
+    nap = a_nap()
+    async with opened(sessions) as terminal:
+        await terminal.run(f"env -i sleep {nap} >/dev/null 2>&1 &")
+        await terminal.run("true")
+        await until(lambda: running(nap))
+        await terminal.close()
+        assert not running(nap)
+
+
+async def test_closing_ends_what_an_interactive_shell_left_that_has_ended(sessions: Sessions) -> None:
+    nap = a_nap()
+    async with opened(sessions, LocalTarget(shell="bash")) as terminal:
+        await terminal.session.send(f"(trap '' HUP; exec env -i sleep {nap}) &\n")
+        await until(lambda: [process for process in running(nap) if process.name() == "sleep"])
+        await terminal.session.send("disown -a; exit\n")
+        await until(lambda: not terminal.session.connected)
+        await terminal.session.send("echo again-$((1+1))\n")
+        await until(lambda: len(running(nap)) == 1)
+        await terminal.close()
+        assert not running(nap)
+
+
+async def test_shells_that_left_nothing_are_forgotten(sessions: Sessions) -> None:
+    async with opened(sessions) as terminal:
+        on_this_machine = terminal.session._channel
+        assert isinstance(on_this_machine, local.LocalChannel)
+        await terminal.run("true")
+        assert not on_this_machine._roots
+        await terminal.run(f"sleep {a_nap()} &")
+        await terminal.run("true")
+        assert len(on_this_machine._roots) == 1
+
+
+async def test_a_terminal_whose_start_is_cancelled_gives_its_descriptors_back(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cancelled(_: object) -> child.Child:
+        raise asyncio.CancelledError
+
+    async with opened(sessions) as terminal:
+        before = open_descriptors()
+        with monkeypatch.context() as patch:
+            patch.setattr(child.Child, "start", cancelled)
+            with pytest.raises(asyncio.CancelledError):
+                await terminal.session._channel.start()
+        assert open_descriptors() == before

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_hex
+from typing import Any
 
 import psutil
 import pytest
@@ -16,9 +18,9 @@ from tests.support.terminals import a_nap, running, until
 
 
 @contextmanager
-def started(command: str, marker: str) -> Iterator["subprocess.Popen[bytes]"]:
+def started(command: str, marker: str, **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
     environ = {"PATH": os.environ["PATH"], process_tree.MARKER: marker}
-    process = subprocess.Popen(["/bin/sh", "-c", command], env=environ, start_new_session=True)
+    process = subprocess.Popen(["/bin/sh", "-c", command], env=environ, start_new_session=True, **options)
     try:
         yield process
     finally:
@@ -78,8 +80,12 @@ async def test_other_commands_are_left_alone() -> None:
         assert two.wait(5) < 0
 
 
-async def test_the_gateway_itself_is_never_a_member() -> None:
-    assert os.getpid() not in [found.pid for found in process_tree.find("x:", [process_tree.Root.of(os.getsid(0))])]
+async def test_the_gateway_itself_is_never_a_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    with started("cat", marker := f"{token_hex(8)}:1", stdin=subprocess.PIPE) as process:
+        root = process_tree.Root.of(process.pid)
+        assert process.pid in [found.pid for found in process_tree.find(marker, [root])]
+        monkeypatch.setattr(os, "getpid", lambda: process.pid)
+        assert process.pid not in [found.pid for found in process_tree.find(marker, [root])]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="compares the two ways of looking, of which one is Linux's")
@@ -98,3 +104,67 @@ async def test_both_ways_of_looking_see_the_same() -> None:
 
 async def test_nothing_to_end_is_no_work() -> None:
     assert await process_tree.end(f"{token_hex(8)}:")
+
+
+@contextmanager
+def left_behind(nap: str) -> Iterator[process_tree.Root]:
+    """A root that has ended and is reaped, and in its session a process without the marker and without its parent."""
+    with started(f"read go; env -i sleep {nap} & exit", "x:1", stdin=subprocess.PIPE) as process:
+        root = process_tree.Root.of(process.pid)
+        process.communicate(b"go\n", timeout=5)
+        yield root
+        for process_left in running(nap):
+            process_left.kill()
+
+
+async def test_the_session_of_a_root_that_is_gone_ends_too() -> None:
+    nap = a_nap()
+    with left_behind(nap) as root:
+        await until(lambda: running(nap))
+        assert process_tree.unused([root]) == set()
+        assert await process_tree.end(f"{token_hex(8)}:", roots=[root])
+        assert not running(nap)
+        assert process_tree.unused([root]) == {root}
+
+
+async def test_what_was_there_before_the_root_is_none_of_it() -> None:
+    nap = a_nap()
+    with left_behind(nap) as root:
+        await until(lambda: running(nap))
+        later = process_tree.Root(root.pid, root.created + 1000)
+        assert process_tree.find("none", [later]) == []
+        assert process_tree.unused([later]) == {later}
+        assert [found.pid for found in process_tree.find("none", [root])] == [running(nap)[0].pid]
+
+
+async def test_a_later_leader_with_the_same_number_is_none_of_it() -> None:
+    with started("cat", "x:1", stdin=subprocess.PIPE) as process:
+        root = process_tree.Root.of(process.pid)
+        earlier = process_tree.Root(root.pid, root.created - 1000)
+        assert process_tree.find("none", [earlier]) == []
+        assert process_tree.unused([root, earlier]) == {earlier}
+
+
+async def test_a_root_that_is_not_there_is_an_error() -> None:
+    with started("true", "x:1") as process:
+        process.wait(5)
+        with pytest.raises(OSError):
+            process_tree.Root.of(process.pid)
+
+
+async def test_the_event_loop_neither_looks_nor_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+
+    def noted(real: Any) -> Any:
+        return lambda *given: threads.add(threading.get_ident()) or real(*given)
+
+    for name in ("is_running", "status", "send_signal"):
+        monkeypatch.setattr(psutil.Process, name, noted(getattr(psutil.Process, name)))
+    marker = f"{token_hex(8)}:1"
+    with started("trap '' TERM; echo ready; while :; do sleep 0.02; done", marker, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert await process_tree.end(marker)
+    assert threads
+    assert threading.get_ident() not in threads

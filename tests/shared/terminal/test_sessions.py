@@ -2,13 +2,16 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from shared.domain.targets import LocalTarget, TelnetTarget
+from shared.domain.targets import LocalTarget, SshLogin, SshTarget, TelnetTarget
 from shared.errors import GatewayError, InvalidInput, NotFound, Overloaded, RateLimited, TerminalError
+from shared.terminal.channel import Channel, Seat
 from shared.terminal.sessions import Sessions
 from tests.support.telnet_device import running_telnet_device
 from tests.support.terminals import a_nap, children, make_sessions, open_descriptors, opened, running, until
@@ -108,7 +111,7 @@ async def test_idle_sessions_end_by_themselves_and_used_ones_do_not(tmp_path: Pa
 async def test_one_off_commands_leave_nothing(sessions: Sessions) -> None:
     nap = a_nap()
     before = open_descriptors(), children()
-    command = sessions.command(f"setsid sleep {nap} & echo begun")
+    command = sessions.command(f"setsid sleep {nap} & env -i sleep {nap} & echo begun")
     assert (await sessions.run_once("a", LOCAL, command)).stdout == "begun\n"
     assert not running(nap)
     assert len(sessions) == 0
@@ -218,3 +221,42 @@ async def test_fifty_sessions_leave_nothing_behind(tmp_path: Path) -> None:
             await asyncio.gather(*(use(sessions, batch * 10 + number) for number in range(10)))
     assert not running(nap)
     await until(lambda: (open_descriptors(), children(), len(asyncio.all_tasks())) == before)
+
+
+async def test_shutting_down_gives_up_what_is_being_opened(tmp_path: Path) -> None:
+    before = open_descriptors()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        login = SshLogin(host="127.0.0.1", port=silent.getsockname()[1], username="x", password=SecretStr("x"))
+        async with make_sessions(tmp_path, timeout=300) as sessions:
+            opening = asyncio.ensure_future(sessions.open("a", SshTarget(login=login)))
+            once = asyncio.ensure_future(sessions.run_once("a", SshTarget(login=login), sessions.command("true")))
+            await until(lambda: open_descriptors() >= before + 3)
+        assert not sessions._opening
+        for work in (opening, once):
+            with pytest.raises(Overloaded) as given_up:
+                await asyncio.wait_for(work, 5)
+            assert given_up.value.code == "shutting_down"
+    assert not sessions._open_slots._taken
+    assert not sessions._run_slots._taken
+    await until(lambda: open_descriptors() <= before)
+
+
+async def test_a_session_that_opens_in_the_moment_its_caller_leaves_is_ended(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Channel] = []
+    open_really = sessions._local.open
+
+    async def open_and_leave(target: LocalTarget, seat: Seat) -> Channel:
+        made.append(await open_really(target, seat))
+        asyncio.get_running_loop().call_soon(opening.cancel)
+        return made[0]
+
+    monkeypatch.setattr(sessions._local, "open", open_and_leave)
+    opening = asyncio.ensure_future(sessions.open("a", LOCAL))
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    await until(lambda: not made[0].connected)
+    assert len(sessions) == 0
+    assert not sessions._open_slots._taken
+    await until(lambda: not sessions._passing)

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
@@ -173,7 +174,40 @@ async def test_a_hung_host_does_not_hold_up_closing(
     await asyncio.wait_for(terminal.close(), 5)
 
 
-async def test_stopping_while_the_channel_opens_is_possible(terminal: Terminal, ssh_server: SshServer) -> None:
+@pytest.mark.parametrize("opens_late", [False, True])
+async def test_what_is_stopped_while_its_channel_opens_does_not_run_on(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, opens_late: bool
+) -> None:
+    nap = a_nap()
+    held, stop = asyncio.Event(), asyncio.Event()
+    create = asyncssh.SSHClientConnection.create_session
+
+    async def hold_the_first(*given: Any, **options: Any) -> Any:
+        created = await create(*given, **options)
+        if not held.is_set():
+            held.set()
+            await (stop if opens_late else asyncio.Event()).wait()
+        return created
+
+    monkeypatch.setattr(asyncssh.SSHClientConnection, "create_session", hold_the_first)
+    monkeypatch.setattr(channel, "CLOSE_TIMEOUT", 0.5)
+    command = terminal.sessions.command(f"setsid sleep {nap} & sleep {nap}")
+    work = asyncio.ensure_future(terminal.session._channel.execute(command, stop))
+    await until(lambda: len(running(nap)) >= 2)
+    assert held.is_set()
+    stop.set()
+    with pytest.raises(TerminalError) as stopped:
+        await asyncio.wait_for(work, 5)
+    assert stopped.value.code == "command_stopped"
+    assert not running(nap)
+    assert terminal.session.connected
+
+
+async def test_stopping_while_the_channel_opens_is_possible(
+    terminal: Terminal, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "REAP_TIMEOUT", 0.1)
+    monkeypatch.setattr(channel, "CLOSE_TIMEOUT", 0.1)
     ssh_server.connections[0]._transport.pause_reading()  # type: ignore[union-attr]
     work = asyncio.ensure_future(terminal.run("true"))
     await asyncio.sleep(0.05)

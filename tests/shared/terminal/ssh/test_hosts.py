@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from shared.errors import Forbidden, HostKeyChanged, InvalidInput, TerminalError
 from shared.terminal.sessions import Sessions
+from shared.terminal.ssh.known_hosts import Known, KnownHosts
 from tests.support.ssh_server import USER, SshServer, running_ssh_server
 from tests.support.terminals import make_sessions, open_descriptors, opened, ssh_target, until
 
@@ -235,6 +236,40 @@ async def test_giving_up_while_it_connects_leaves_nothing(sessions: Sessions, ss
             await opening
     await until(lambda: open_descriptors() <= before)
     assert not sessions._open_slots._taken
+
+
+async def test_a_host_key_that_cannot_be_kept_ends_the_connection(
+    sessions: Sessions, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Known:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(KnownHosts, "_remember", full)
+    before = open_descriptors()
+    with pytest.raises(TerminalError, match="No space left") as unusable:
+        await sessions.open("a", ssh_target(ssh_server))
+    assert unusable.value.code == "known_hosts_unusable"
+    await until(lambda: open_descriptors() <= before)
+
+
+async def test_giving_up_while_the_host_key_is_kept_ends_the_connection(
+    sessions: Sessions, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping = asyncio.Event()
+
+    async def slow(*_: object) -> Known:
+        keeping.set()
+        await asyncio.Event().wait()
+        return Known()
+
+    monkeypatch.setattr(KnownHosts, "remember", slow)
+    before = open_descriptors()
+    opening = asyncio.ensure_future(sessions.open("a", ssh_target(ssh_server)))
+    await asyncio.wait_for(keeping.wait(), 5)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    await until(lambda: open_descriptors() <= before)
 
 
 class _Agent:

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from shared.errors import TerminalError
 from shared.terminal.ssh.known_hosts import HostKey, Known, KnownHosts
 
 ONE, TWO = HostKey("ssh-ed25519", b"one"), HostKey("ssh-rsa", b"two")
@@ -87,3 +88,22 @@ async def test_revoked_keys_and_authorities_are_not_taken_for_known(path: Path) 
 def test_fingerprints_are_those_that_ssh_shows() -> None:
     key = asyncssh.generate_private_key("ssh-ed25519")
     assert HostKey(key.get_algorithm(), key.public_data).fingerprint == key.get_fingerprint()
+
+
+async def test_a_last_line_without_an_end_is_ended_first(path: Path) -> None:
+    write(path, line("other", TWO).rstrip())
+    hosts = KnownHosts(path)
+    await hosts.remember("host", 22, ONE)
+    assert (await hosts.of("host", 22)).keys == (ONE,)
+    assert (await hosts.of("other", 22)).keys == (TWO,)
+    await hosts.remember("third", 22, ONE)
+    assert len(path.read_text().splitlines()) == 3
+
+
+async def test_a_file_that_cannot_be_used_is_an_error_that_says_so(path: Path) -> None:
+    path.mkdir(parents=True)
+    hosts = KnownHosts(path)
+    for use, what in ((hosts.of("host", 22), "read"), (hosts.remember("host", 22, ONE), "written")):
+        with pytest.raises(TerminalError, match=f"cannot be {what}: Is a directory") as unusable:
+            await use
+        assert unusable.value.code == "known_hosts_unusable"

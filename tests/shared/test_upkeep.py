@@ -1,0 +1,78 @@
+"""What goes on in the background: seen when it dies, and never held up by a neighbour."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import upkeep
+from shared.domain.identity import LOCAL
+from shared.domain.wire import NoInput
+from shared.errors import Unavailable
+from shared.gateway import Gateway, open_gateway
+from shared.operations import dispatch
+from shared.operations.system import HEALTH
+from shared.providers.base import FoundModel, Probe
+from tests.support.http_gateway import settings_for
+from tests.support.waiting import until
+
+
+async def failing(*_: Any) -> None:
+    raise Unavailable("this part is broken")
+
+
+async def test_one_part_that_cannot_refresh_does_not_hold_up_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.01)
+    async with open_gateway(settings_for(tmp_path)) as one, open_gateway(settings_for(tmp_path)) as other:
+        monkeypatch.setattr(other.accounts, "refresh", failing)
+        monkeypatch.setattr(other.registry, "refresh", failing)
+        key, secret = await one.api_keys.create("k", ["chat"])
+        await until(lambda: known(other, secret))
+        await one.api_keys.delete(key.id)
+        await until(lambda: not known(other, secret))
+        assert other.dead_jobs == []
+
+
+def known(gateway: Gateway, secret: str) -> bool:
+    try:
+        gateway.api_keys.authenticate(secret)
+    except Exception:  # noqa: BLE001 - whatever the refusal is
+        return False
+    return True
+
+
+async def test_a_job_that_dies_shows_in_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.01)
+    async with open_gateway(settings_for(tmp_path)) as gateway:
+
+        async def broken() -> None:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(gateway.registry, "refresh", broken)
+        await until(lambda: gateway.dead_jobs == ["refresh"])
+        report = await dispatch.call(gateway, LOCAL, HEALTH, NoInput().model_dump())
+        assert report.status == "degraded"
+
+
+async def test_models_of_a_local_server_come_into_the_registry_and_those_of_others_do_not(tmp_path: Path) -> None:
+    async with open_gateway(settings_for(tmp_path)) as gateway:
+        found = Probe(healthy=True, models=(FoundModel(name="llama"),))
+        await upkeep._take_up(gateway, "openai", found)
+        assert "openai/llama" not in gateway.registry.snapshot.models
+        await upkeep._take_up(gateway, upkeep.LOCAL, found)
+        assert gateway.registry.snapshot.models["oss-local/llama"].source == "discovered"
+
+
+async def test_prices_are_looked_up_before_anybody_asks(tmp_path: Path) -> None:
+    async with open_gateway(settings_for(tmp_path)) as gateway:
+        await until(lambda: len(gateway.prices._rates) == len(gateway.registry.snapshot.models))
+
+
+async def test_nothing_goes_on_after_the_gateway_has_closed(tmp_path: Path) -> None:
+    before = asyncio.all_tasks()
+    async with open_gateway(settings_for(tmp_path)):
+        assert asyncio.all_tasks() - before
+    assert asyncio.all_tasks() - before == set()
