@@ -88,5 +88,7 @@ async def _payload(row: Row, scope: Scope, receive: Receive, exchange: Exchange)
     for name, value in exchange.params.items():
         if NUL in value:
             raise invalid_field(name, "it may not contain NUL characters")
+        if name in payload:
+            raise invalid_field(name, "it is given by the path; leave it out here")
         payload[name] = value
     return payload

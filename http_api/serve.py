@@ -1,6 +1,7 @@
 """Running the HTTP surface: where it may listen, and what to say when it cannot."""
 
 import asyncio
+import contextlib
 import errno
 import gc
 import ipaddress
@@ -45,19 +46,35 @@ def run(
     on_ready: OnReady = lambda url: None,
     allow_open: bool = False,
 ) -> int:
-    """Serve until SIGINT or SIGTERM; returns the process's exit code. `allow_open` is `--insecure-no-auth`."""
+    """Serve until SIGINT, SIGTERM or SIGHUP; returns the process's exit code. `allow_open` is `--insecure-no-auth`."""
     try:
         sockets = listen(settings, allow_open=allow_open)
     except CannotServe as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a message for the person who started it
+        _say(f"error: {error}")
         return error.exit_code
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(settings, open_gateway, sockets, mounts=mounts, on_ready=_settled(on_ready)))
+            runner.run(
+                serve(
+                    settings,
+                    open_gateway,
+                    sockets,
+                    mounts=mounts,
+                    on_ready=_settled(on_ready),
+                    on_stopping=lambda: _say("Stopping …"),
+                )
+            )
     except GatewayError as error:
-        print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
+        _say(f"error: {error.message}")
         return EXIT_FAILED
+    _say("Stopped.")
     return 0
+
+
+def _say(message: str) -> None:
+    """A word for the person who started it, whose terminal may have gone."""
+    with contextlib.suppress(OSError, ValueError):
+        print(message, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _settled(on_ready: OnReady) -> OnReady:
@@ -78,6 +95,7 @@ async def serve(
     *,
     mounts: Sequence[Mounted] = (),
     on_ready: OnReady = lambda url: None,
+    on_stopping: Callable[[], None] = lambda: None,
     handle_signals: bool = True,
 ) -> None:
     """Open the gateway and serve it on these sockets, until a signal or until this is cancelled.
@@ -85,12 +103,17 @@ async def serve(
     Raises GatewayError when the gateway cannot be opened. Either way everything is closed when it returns.
     """
     app = create_app(open_gateway, mounts=mounts)
+
+    def stopping() -> None:
+        on_stopping()
+        app.stop()
+
     server = Server(
         app,
         limits=Limits(connections=settings.max_connections),
         max_message_bytes=settings.max_body_bytes,
         on_ready=lambda: on_ready(url_of(settings.api_host, sockets[0])),
-        on_stopping=app.stop,
+        on_stopping=stopping,
         handle_signals=handle_signals,
     )
     serving = asyncio.get_running_loop().create_task(_serve(app, server, sockets))
@@ -105,8 +128,10 @@ async def serve(
 
 async def _serve(app: App, server: Server, sockets: list[socket.socket]) -> None:
     try:
-        async with app.opened():
-            await server.serve(sockets)
+        with server.capture_signals():  # also while the gateway opens and closes
+            async with app.opened():
+                if not server.should_exit:
+                    await server.serve(sockets)
     finally:
         for listener in sockets:
             listener.close()

@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
         if not self._handle_signals:
             yield
             return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self.handle_exit) for number in _ending()}
         try:
             yield
         finally:
@@ -88,6 +88,13 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal asks, the second insists."""
-        self.force_exit = self.should_exit
+        """The first signal asks, the second insists; but a closing terminal hangs up more than once."""
+        self.force_exit = self.force_exit or (self.should_exit and sig in (signal.SIGINT, signal.SIGTERM))
         self.should_exit = True
+
+
+def _ending() -> list[signal.Signals]:
+    """Ctrl-C, a request to end, and (where there is such a signal, and no `nohup`) a terminal that has gone."""
+    hung_up = getattr(signal.Signals, "SIGHUP", None)
+    also = [hung_up] if hung_up is not None and signal.getsignal(hung_up) != signal.SIG_IGN else []
+    return [signal.SIGINT, signal.SIGTERM, *also]

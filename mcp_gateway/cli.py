@@ -4,17 +4,26 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+INTERRUPTED = 130
+
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # while the command's modules are still being imported, for instance
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
     if arguments == ["stdio"]:
         # A host waits for this one: it goes without what only the others need.
         from mcp_gateway import stdio
 
         stdio.main()
-        sys.exit(0)
+        return 0
 
     from mcp_gateway.commands import root
 
-    sys.exit(root.run(arguments))
+    return root.run(arguments)

@@ -102,6 +102,12 @@ async def open_gateway(settings: Settings, *, with_admin: bool = False) -> Async
 
     `with_admin` makes sure that there is an administrator to log in; a password made up for it is announced once.
     """
+    if settings.terminal_sandbox == "required":
+        raise Unavailable(
+            "TERMINAL_SANDBOX is 'required', but this version has no sandbox for commands; set it to 'auto' or 'off' "
+            "to run commands with your user's rights.",
+            code="no_sandbox",
+        )
     redactor = Redactor(_secret_values(settings))
     logging.configure(settings.log_level, settings.log_format, redactor.text)
     await anyio.to_thread.run_sync(_prepare_folder, settings)

@@ -145,6 +145,10 @@ class Settings(BaseModel):
 
     # Terminal
     terminal_shell: str = Field("", description="Shell of local sessions. Empty: bash, else sh.")
+    terminal_sandbox: Literal["auto", "required", "off"] = Field(
+        "auto",
+        description="Sandbox for commands. This version has none yet: `auto` and `off` run commands with your user's rights, `required` refuses to start.",
+    )
     terminal_max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(32, description="Terminal sessions in all.")
     terminal_max_sessions_per_caller: Annotated[int, Field(ge=1, le=10_000)] = Field(
         8, description="Terminal sessions of one caller."

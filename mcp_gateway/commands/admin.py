@@ -7,7 +7,7 @@ import typer
 
 from mcp_gateway.commands.output import AsJson, print_json
 from shared.domain.identity import LOCAL
-from shared.errors import NotFound
+from shared.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -31,7 +31,7 @@ def set_password(
     """
     from mcp_gateway.commands.opening import with_gateway
 
-    password = _asked() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    password = _given()
 
     async def work(gateway: "Gateway") -> str:
         name = username or gateway.settings.admin_username
@@ -58,8 +58,18 @@ async def _set(gateway: "Gateway", name: str, password: str) -> None:
         await gateway.accounts.ensure_admin(name, password)
 
 
-def _asked() -> str:
-    return str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+def _given() -> str:
+    """The password, good enough for a gateway that others can reach, whatever AUTH_MODE is now."""
+    from shared.security.passwords import Passwords
+
+    if sys.stdin is not None and sys.stdin.isatty():
+        password = str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+    else:
+        password = sys.stdin.readline().rstrip("\r\n") if sys.stdin else ""
+    if not password:
+        raise InvalidInput("No password was given: type it, or write it to stdin.", code="weak_password")
+    Passwords(refuse_defaults=True).check(password)
+    return password
 
 
 def _group() -> None:

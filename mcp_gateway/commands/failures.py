@@ -1,44 +1,64 @@
-"""What a person is told when a command fails: one clear line with what to do, and no traceback."""
+"""What a person, or a script, is told when a command fails: one clear line with what to do, and no traceback."""
 
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
-from shared.errors import GatewayError
+import orjson
+
+from shared.errors import Details, GatewayError
 from shared.settings import SettingsError
 
 FAILED = 1
-MISUSED = 2
 INTERRUPTED = 130
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Whatever fails inside ends the process with its line and code."""
+def guarded(*, as_json: bool = False) -> Iterator[None]:
+    """Whatever fails inside ends the process with its line and code, and with `as_json` its object on stdout."""
     try:
         yield
+        _flush()
     except SettingsError as error:
+        _object(as_json, str(error), {"problems": error.problems}, "invalid_settings")
         fail(str(error))
     except GatewayError as error:
+        _object(as_json, error.message, error.details, error.code)
         fail(error.message, *_more(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        _nobody_reads()
+        _leave_stdout()
     except Exception as error:
+        if _called_wrongly(error):
+            _misused(as_json, error)
+        if isinstance(error, OSError) and not _takes_more():
+            _leave_stdout(f"stdout cannot be written: {error.strerror or error}")
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise
+        _object(as_json, f"{type(error).__name__}: {error}", "", GatewayError.code)
         fail(f"{type(error).__name__}: {error}", "This was not expected; LOG_LEVEL=debug shows where it happened.")
 
 
 def fail(message: str, *more: str, code: int = FAILED) -> NoReturn:
     """Say what is wrong and end the process."""
-    print(f"error: {message}", file=sys.stderr)
-    for line in more:
-        print(f"  {line}", file=sys.stderr)
+    with suppress(OSError):
+        print(f"error: {message}", file=sys.stderr)
+        for line in more:
+            print(f"  {line}", file=sys.stderr)
     sys.exit(code)
+
+
+def _object(wanted: bool, message: str, details: Details, code: str) -> None:
+    """The failure as REST has it."""
+    if wanted:
+        try:
+            print(orjson.dumps({"error": message, "details": details, "code": code}, default=str).decode())
+            _flush()
+        except OSError:
+            _leave_stdout()
 
 
 def _more(error: GatewayError) -> list[str]:
@@ -51,7 +71,34 @@ def _more(error: GatewayError) -> list[str]:
     return lines
 
 
-def _nobody_reads() -> NoReturn:
-    """`mcp-gateway … | head`: end in silence, and keep the interpreter from trying to flush once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _called_wrongly(error: Exception) -> bool:
+    """Whether the command line itself was wrong; typer says so in a class that it does not export."""
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")
+
+
+def _misused(as_json: bool, error: Any) -> NoReturn:
+    _object(as_json, error.format_message(), "", "invalid_usage")
+    fail(error.format_message(), code=error.exit_code)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _takes_more() -> bool:
+    """Whether stdout can be written: what could not be is still in its buffer, and fails again."""
+    try:
+        _flush()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _leave_stdout(why: str = "") -> NoReturn:
+    """`mcp-gateway … | head`: end, and keep the interpreter from trying to flush once more."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if why:
+        fail(why)
     sys.exit(FAILED)

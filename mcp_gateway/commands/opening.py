@@ -1,10 +1,10 @@
 """How a command gets the gateway: its own, in its own process, as the user of this machine."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mcp_gateway.commands import signals
 from shared.domain.identity import LOCAL
 from shared.settings import Settings, load_settings
 
@@ -21,8 +21,8 @@ def settings_here(**overrides: Any) -> Settings:
 
 
 def with_gateway(work: "Callable[[Gateway], Awaitable[T]]") -> T:
-    """Open the gateway, do the work, close it. Its log is quiet: a person reads what the command says."""
-    return asyncio.run(_opened(settings_here(), work))
+    """Open the gateway, do the work, close it, after a signal too. Its log is quiet: a person reads what the command says."""
+    return signals.run(_opened(settings_here(), work))
 
 
 def call(operation: "Operation[Any, T]", payload: dict[str, Any], *, strict: bool = True) -> T:

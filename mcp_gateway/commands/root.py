@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mcp_gateway.commands import admin, chat, config, doctor, keys, models, running, serve, stdio
+from mcp_gateway.commands import admin, chat, config, doctor, keys, models, running, serve, signals, stdio
 from mcp_gateway.commands.failures import guarded
+from mcp_gateway.commands.output import wants_json
 
 NAME = "mcp-gateway"
 HELP = "One local gateway for any AI client: the right model at the least cost, and a safe terminal."
@@ -19,9 +20,11 @@ EPILOG = (
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code: 0, 1 when it failed, 2 when it was called wrongly."""
-    with guarded():
-        application()(args=arguments, prog_name=NAME)
-    return 0
+    as_json = wants_json(arguments)
+    with guarded(as_json=as_json), signals.ending_in_order():
+        # By itself typer would print its errors and leave nothing to make an object of.
+        code = application()(args=arguments, prog_name=NAME, standalone_mode=not as_json)
+    return code if isinstance(code, int) else 0
 
 
 def application() -> typer.Typer:

@@ -3,14 +3,23 @@
 from decimal import Decimal
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.domain.wire import Money, Wire
 
 Layer = Literal["L0", "L1", "L2", "L3"]
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 
-ModelId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_@~][A-Za-z0-9_@~.:/+\-]{0,199}$")]
+
+def _reachable(value: str) -> str:
+    if any(part in ("", ".", "..") for part in value.split("/")):
+        raise ValueError("must not have empty, '.' or '..' parts, which no path could name")
+    return value
+
+
+ModelId = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_@~][A-Za-z0-9_@~.:/+\-]{0,199}$"), AfterValidator(_reachable)
+]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_\-]{0,63}$")]
 Price = Annotated[Money, Field(ge=0, le=Decimal(10_000))]
 Priority = Annotated[int, Field(ge=0, le=1_000_000)]

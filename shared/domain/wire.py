@@ -34,7 +34,12 @@ def iso(moment: datetime) -> str:
 
 def _moment(value: Any) -> Any:
     """JSON has no dates: text in ISO 8601 is one even where types are strict."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("it must be a date, or a date and time, in ISO 8601") from None
 
 
 def _amount(value: Any) -> Any:

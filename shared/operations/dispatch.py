@@ -103,6 +103,11 @@ def _reason(kind: str, message: str) -> str:
         return "this field is not known here"
     if kind == "missing":
         return "this field is required"
+    if kind == "string_pattern_mismatch":
+        return "it has characters that are not allowed here, or the wrong form"
+    if kind == "is_instance_of":
+        return "it must be a number"
+    message = message.removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
 
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class HealthReport(Wire):
-    """The state of the gateway and of what it depends on. `local` says which local models really answer."""
+    """The state of the gateway and of what it depends on.
+
+    `local` says which local models really answer, `sandbox` what holds the commands that are run.
+    """
 
     status: Literal["ok", "degraded", "error"]
     redis: bool
@@ -24,6 +27,7 @@ class HealthReport(Wire):
     layers: dict[str, LayerState]
     configuration: Configuration
     local: dict[str, Any]
+    sandbox: Literal["none"] = "none"
     version: str
     uptime_seconds: int
 

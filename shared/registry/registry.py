@@ -104,7 +104,11 @@ class Registry:
             strangers = [model_id for model_id in model_ids if model_id not in inside]
             if strangers or len(set(model_ids)) != len(model_ids):
                 raise InvalidInput(
-                    f"'modelIds' must name models of layer {layer}, each once.", details={"unknown": strangers[:20]}
+                    f"'modelIds' must name models of layer {layer}, each once.",
+                    details={
+                        "fields": [{"field": "modelIds", "reason": f"must name models of layer {layer}, each once"}],
+                        "unknown": strangers[:20],
+                    },
                 )
             named = [inside.pop(model_id) for model_id in model_ids]
             moved = [

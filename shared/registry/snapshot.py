@@ -57,12 +57,13 @@ class Snapshot:
 
     def nearest(self, name: str) -> list[str]:
         """Names that are close to an unknown one."""
-        names = {*self.models, *self.by_api_name, "auto", *LAYERS}
+        names = {*self.models, *self.by_api_name, "auto"}
         lowered = {known.lower(): known for known in names}
         wanted = name.lower()[:200]
         parts = [known for low, known in lowered.items() if wanted and wanted in low][:3]
-        close = [lowered[low] for low in difflib.get_close_matches(wanted, lowered, n=3, cutoff=0.5)]
-        return list(dict.fromkeys([*parts, *close]))[:3]
+        close = [lowered[low] for low in difflib.get_close_matches(wanted, lowered, n=3, cutoff=0.3)]
+        first = [model.id for layer in LAYERS for model in self.by_layer[layer][:1]]
+        return list(dict.fromkeys([*parts, *close] or first))[:3]
 
     def layer_states(self) -> dict[str, LayerState]:
         """All four layers as callers see them."""

@@ -94,7 +94,7 @@ class Executor:
     async def stream(self, caller: Caller, request: ChatRequest) -> AsyncIterator["StreamedAnswer"]:
         """The answer as it comes; entered once the first content is here, so that failing over goes unnoticed.
 
-        The caller's own time limit holds until then; an answer under way is bounded by the provider's limits.
+        The caller's own time limit ends an answer under way too.
         """
         deadline = Deadline(request.options.timeout_ms)
         failures: list[Failure] = []
@@ -111,7 +111,9 @@ class Executor:
                 except asyncio.CancelledError:
                     attempt.left()
                     raise
-                answer = StreamedAnswer(attempt, first, rest)
+                answer = StreamedAnswer(
+                    attempt, first, rest if request.options.timeout_ms is None else _until(deadline, rest)
+                )
                 try:
                     yield answer
                 finally:
@@ -122,6 +124,19 @@ class Executor:
     def _attempts(self, caller: Caller, request: ChatRequest) -> Iterator[Attempt]:
         for number, model in enumerate(self.plan(request).attempts[:MAX_ATTEMPTS], 1):
             yield Attempt(self._desk, caller, request, Route(model, number))
+
+
+async def _until(deadline: Deadline, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
+    """The same, until the time is up. Raises UpstreamTimeout then."""
+    while True:
+        try:
+            async with asyncio.timeout(deadline.left):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise deadline.error() from None
+        yield chunk
 
 
 class StreamedAnswer:
@@ -151,7 +166,8 @@ class StreamedAnswer:
                     self._final = chunk.final
         except UpstreamError as error:
             self._outcome = error.code
-            self._attempt.troubled(error)
+            if error.code != "request_timeout":
+                self._attempt.troubled(error)
             raise
         self.usage = self._used()
         cost = self._attempt.succeeded(self.usage, self._raw_usage())

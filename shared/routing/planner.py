@@ -43,10 +43,11 @@ def plan(
     attempts: list[Model] = []
     cooling: list[tuple[float, Model]] = []
     dropped: list[Dropped] = []
+    named = request.model != "auto" and request.model not in LAYERS
     for model in _candidates(request, snapshot, low, high):
         if reason := _reason_away(model, snapshot, conditions, low, high):
             dropped.append(Dropped(model, reason))
-        elif reason := _reason_unfit(model, request, conditions):
+        elif reason := _reason_unfit(model, request, conditions, named=named):
             dropped.append(Dropped(model, reason, unfit=True))
         elif (seconds := conditions.cooling(model.id)) > 0:
             cooling.append((seconds, model))
@@ -97,16 +98,25 @@ def _reason_away(model: Model, snapshot: Snapshot, conditions: Conditions, low: 
     return ""
 
 
-def _reason_unfit(model: Model, request: ChatRequest, conditions: Conditions) -> str:
-    """The first hard fact that speaks against a model for this request, in words; empty when none does."""
+def _reason_unfit(model: Model, request: ChatRequest, conditions: Conditions, *, named: bool) -> str:
+    """The first hard fact that speaks against a model for this request, in words; empty when none does.
+
+    What a model can do is for choosing one. Of a model that was asked for by name its provider knows better.
+    """
+    if not named and (reason := _reason_of_ability(model, request)):
+        return reason
+    if request.options.budget_usd is not None:
+        return _reason_of_budget(model, request, conditions, request.options.budget_usd)
+    return ""
+
+
+def _reason_of_ability(model: Model, request: ChatRequest) -> str:
     if request.needs_vision and not model.capabilities.vision:
         return "it cannot see images"
     if request.needs_tools and not model.capabilities.tools:
         return "it cannot call tools"
     if model.context_window and request.prompt_tokens + (request.max_tokens or 0) > model.context_window:
         return f"its context window of {model.context_window} tokens is too small"
-    if request.options.budget_usd is not None:
-        return _reason_of_budget(model, request, conditions, request.options.budget_usd)
     return ""
 
 

@@ -112,7 +112,9 @@ def _server_engine(url: URL) -> Engine:
 
 def _sqlite_engine(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = Path(url.database)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)  # SQLite gives its other files the same mode
     engine = sqlalchemy.create_engine(
         url, poolclass=QueuePool, pool_size=WORKERS, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
     )

@@ -83,7 +83,7 @@ def find(marker: str, roots: Collection[Root] = ()) -> list[psutil.Process]:
         for pid, look in looks.items()
         if look.marker == marker or (marker.endswith(":") and look.marker.startswith(marker))
     }
-    found |= _in_sessions(looks, roots)
+    found.update(_in_sessions(looks, roots))
     found |= _descendants(found, {pid: look.parent for pid, look in looks.items()})
     return _living(_identified(found - {os.getpid()}))
 
@@ -93,9 +93,7 @@ def unused(roots: Collection[Root]) -> set[Root]:
 
     Reads every process: call it in a thread.
     """
-    looks = _looks(markers=False)
-    used = {looks[pid].session for pid in _in_sessions(looks, roots)}
-    return {root for root in roots if root.pid not in used}
+    return set(roots).difference(_in_sessions(_looks(markers=False), roots).values())
 
 
 def _looks(*, markers: bool = True) -> dict[int, _Look]:
@@ -108,12 +106,14 @@ def _looks(*, markers: bool = True) -> dict[int, _Look]:
     return found
 
 
-def _in_sessions(looks: Mapping[int, _Look], roots: Collection[Root]) -> set[int]:
-    """The processes in the sessions of the roots, without those of a later leader that was given the same number."""
-    created = {
-        root.pid: root.created for root in roots if root.pid not in looks or looks[root.pid].created == root.created
+def _in_sessions(looks: Mapping[int, _Look], roots: Iterable[Root]) -> dict[int, Root]:
+    """The processes in the sessions of the roots, but not in that of a later leader that was given the same number."""
+    leaders = {root.pid: root for root in roots if root.pid not in looks or looks[root.pid].created == root.created}
+    return {
+        pid: leaders[look.session]
+        for pid, look in looks.items()
+        if look.session in leaders and look.created >= leaders[look.session].created
     }
-    return {pid for pid, look in looks.items() if look.session in created and look.created >= created[look.session]}
 
 
 def _look_at(pid: int, *, marker: bool = True) -> _Look:

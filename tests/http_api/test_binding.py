@@ -74,10 +74,19 @@ async def test_a_query_string_becomes_the_request() -> None:
     }
 
 
-async def test_a_json_body_becomes_the_request_and_the_path_wins() -> None:
-    answer = await ask("PUT", "/v1/things/real", json={"id": "other", "howMany": 2})
+async def test_a_json_body_becomes_the_request() -> None:
+    answer = await ask("PUT", "/v1/things/real", json={"howMany": 2})
     assert answer.status_code == 201
     assert answer.json()["thing"] == {"id": "real", "howMany": 2, "urgent": False, "note": ""}
+
+
+async def test_what_the_path_says_cannot_be_said_again() -> None:
+    for answer in (
+        await ask("PUT", "/v1/things/real", json={"id": "other"}),
+        await ask("GET", "/v1/things/real?id=other"),
+    ):
+        assert answer.status_code == 400
+        assert answer.json()["details"]["fields"][0]["field"] == "id"
 
 
 async def test_a_body_is_optional_where_the_request_is() -> None:

@@ -305,7 +305,7 @@ async def test_nothing_is_typed_for_a_deleted_key_or_after_a_logout(
         headers = {"authorization": f"Bearer {secret}"}
         opened = await made.http.post("/v1/terminal/sessions", headers=headers, json={"type": "local"})
         assert opened.status_code == 201, opened.text
-        path = PATH.replace("{id}", opened.json()["sessionId"])
+        path = PATH.replace("{id}", opened.json()["session"]["id"])
         url = server.url.replace("http://", "ws://") + path
         async with connect(url, open_timeout=5, close_timeout=1, subprotocols=["bearer", secret]) as socket:  # type: ignore[list-item]
             await say(socket, type="input", data="echo $((40+2))-before\n")

@@ -82,6 +82,20 @@ class PostgresServer:
 
 
 @contextmanager
+def away(database: Database) -> Iterator[None]:
+    """Every statement fails as it does when the server has gone, until the block ends."""
+
+    def refuse(*_: object) -> None:
+        raise sqlalchemy.exc.OperationalError("", None, ConnectionError("the database has gone"))
+
+    event.listen(database.engine, "before_cursor_execute", refuse)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "before_cursor_execute", refuse)
+
+
+@contextmanager
 def another_process_after(database: Database, statements: int, work: Callable[[Session], object]) -> Iterator[None]:
     """Once so many statements are done, another connection does some work and commits it before the next one."""
     done = 0

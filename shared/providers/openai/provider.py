@@ -110,9 +110,10 @@ class OpenAICompatible:
 
     async def _chunks(self, exchange: Exchange, decoder: StreamDecoder) -> AsyncGenerator[Chunk]:
         if not exchange.headers.get("content-type", "").startswith("text/event-stream"):
-            raise errors.from_response(
-                self.name, 200, exchange.headers, await exchange.read(MAX_ERROR_BYTES), secret=self._key
-            )
+            error = errors.error_object(await exchange.read(MAX_ERROR_BYTES))
+            if error:
+                raise errors.from_event(self.name, error, secret=self._key)
+            raise UpstreamError(f"{self.name} sent an answer that is no stream.")
         async for block in exchange.blocks():
             chunk = decoder.feed(block)
             if chunk.data:

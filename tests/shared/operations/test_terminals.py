@@ -230,14 +230,16 @@ def test_no_result_schema_is_open() -> None:
     assert CommandResult.model_json_schema(mode="serialization")["additionalProperties"] is False
 
 
-async def test_a_session_whose_opener_leaves_before_it_is_told_is_closed(gateway: Gateway) -> None:
+async def test_a_session_whose_opener_leaves_before_it_is_told_is_closed(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recording = asyncio.Event()
 
     async def slow(*_: object) -> None:
         recording.set()
         await asyncio.Event().wait()
 
-    gateway.record = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(gateway, "record", slow)
     opening = asyncio.ensure_future(gateway.open())
     await asyncio.wait_for(recording.wait(), 5)
     assert len(gateway.terminals) == 1
@@ -247,11 +249,11 @@ async def test_a_session_whose_opener_leaves_before_it_is_told_is_closed(gateway
     assert len(gateway.terminals) == 0
 
 
-async def test_a_session_that_cannot_be_audited_is_closed(gateway: Gateway) -> None:
+async def test_a_session_that_cannot_be_audited_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     async def failing(*_: object) -> None:
         raise Unavailable("The audit trail cannot be written.")
 
-    gateway.record = failing  # type: ignore[method-assign]
+    monkeypatch.setattr(gateway, "record", failing)
     with pytest.raises(Unavailable):
         await gateway.open()
     assert len(gateway.terminals) == 0

@@ -284,6 +284,23 @@ async def test_the_requests_own_limit_is_for_all_attempts_together(stack: ChatSt
     assert stack.server.requests == 1, f"after {time.monotonic() - began:.1f} s"
 
 
+async def test_the_requests_own_limit_ends_an_answer_under_way(stack: ChatStack) -> None:
+    await stack.add("scripted-n500-itl20")
+    with pytest.raises(UpstreamTimeout) as caught:
+        await streamed(stack, gateway={"timeoutMs": 300})
+    assert caught.value.code == "request_timeout"
+    assert stack.ledger.totals.by_outcome == {"request_timeout": 1}
+    assert stack.executor.health.cooling_models() == {}
+    async with asyncio.timeout(5):
+        await stack.server.left.wait()
+
+
+async def test_a_model_asked_for_by_name_is_not_judged_by_what_the_registry_thinks_it_can(stack: ChatStack) -> None:
+    await stack.add("scripted-tool", capabilities=Capabilities(), context_window=1)
+    answer = await stack.chat(model="scripted-tool", tools=[{"type": "function", "function": {"name": "f"}}])
+    assert answer.payload["choices"][0]["finish_reason"] == "tool_calls"
+
+
 async def test_a_callers_own_limit_cools_nobody(stack: ChatStack) -> None:
     await stack.add("scripted-hang")
     with pytest.raises(UpstreamTimeout):

@@ -29,6 +29,9 @@ def started(command: str, marker: str, **options: Any) -> Iterator["subprocess.P
         except ProcessLookupError:
             pass
         process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 async def test_everything_of_a_command_ends_wherever_it_went() -> None:
@@ -124,7 +127,7 @@ async def test_the_session_of_a_root_that_is_gone_ends_too() -> None:
         assert process_tree.unused([root]) == set()
         assert await process_tree.end(f"{token_hex(8)}:", roots=[root])
         assert not running(nap)
-        assert process_tree.unused([root]) == {root}
+        await until(lambda: process_tree.unused([root]) == {root})
 
 
 async def test_what_was_there_before_the_root_is_none_of_it() -> None:
@@ -148,7 +151,7 @@ async def test_a_later_leader_with_the_same_number_is_none_of_it() -> None:
 async def test_a_root_that_is_not_there_is_an_error() -> None:
     with started("true", "x:1") as process:
         process.wait(5)
-        with pytest.raises(OSError):
+        with pytest.raises((FileNotFoundError, ProcessLookupError)):
             process_tree.Root.of(process.pid)
 
 
