@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,12 +16,27 @@ import httpx
 from mcp.client import Client
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
 QUESTION = "What is the capital of France? Answer in one short sentence."
 COMMAND = 'echo "hello from $(uname -s)"; exit 3'
 START_SECONDS = 60
+WIDTH = 76
+
+PASSED = {"HOME", "PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "OLLAMA_HOST", "OSS_MODEL_ENDPOINT"}
+PASSED_ENDINGS = ("_API_KEY", "_BASE_URL", "_PROXY")
 
 console = Console()
+
+
+def environment(folder: str) -> dict[str, str]:
+    """What the demo's gateway needs of ours, so that no other setting of yours changes the demo."""
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED or name.startswith("LC_") or name.upper().endswith(PASSED_ENDINGS)
+    }
+    return {**ours, "DATA_DIR": folder, "AUTH_MODE": "local", "API_HOST": "127.0.0.1"}
 
 
 def free_port() -> int:
@@ -40,7 +56,7 @@ async def gateway() -> AsyncIterator[str]:
         command = [str(Path(sys.executable).with_name("mcp-gateway")), "serve", "--port", str(port)]
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *command, stdout=output, stderr=output, env={**os.environ, "DATA_DIR": folder}, cwd=folder
+                *command, stdout=output, stderr=output, env=environment(folder), cwd=folder
             )
         try:
             await answering(url, process, log)
@@ -54,7 +70,7 @@ async def gateway() -> AsyncIterator[str]:
 async def answering(url: str, process: asyncio.subprocess.Process, log: Path) -> None:
     """Wait until it answers, with a provider that is well."""
     deadline = time.monotonic() + START_SECONDS
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(trust_env=False) as client:
         while time.monotonic() < deadline and process.returncode is None:
             with contextlib.suppress(httpx.TransportError):
                 if (await client.get(f"{url}/health")).json()["healthyProviders"]:
@@ -66,13 +82,19 @@ async def answering(url: str, process: asyncio.subprocess.Process, log: Path) ->
 
 def show(title: str, body: str, facts: dict[str, Any]) -> None:
     """One answer, and how it came about."""
-    line = "  ".join(f"[bold]{name}[/bold] {value}" for name, value in facts.items())
-    console.print(Panel(f"{body.strip()}\n\n[dim]{line}[/dim]", title=title, title_align="left"))
+    text = Text("\n".join(textwrap.wrap(body.strip(), WIDTH)) + "\n")
+    used = WIDTH
+    for name, value in facts.items():
+        size = len(f"{name} {value}  ")
+        new_line = used + size > WIDTH
+        text.append("\n" if new_line else "  ").append(name, style="bold dim").append(f" {value}", style="dim")
+        used = size if new_line else used + size
+    console.print(Panel(text, title=title, title_align="left"))
 
 
 async def over_rest(url: str) -> None:
     """A chat and a command with plain HTTP."""
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=120, trust_env=False) as client:
         began = time.perf_counter()
         body = {"model": "auto", "messages": [{"role": "user", "content": QUESTION}], "max_tokens": 60}
         answer = await client.post("/v1/chat/completions", json=body)
@@ -93,9 +115,9 @@ async def over_rest(url: str) -> None:
         result = (await client.post(f"{path}/execute", json={"command": COMMAND})).raise_for_status().json()["result"]
         await client.delete(path)
         show(
-            f"REST: POST /v1/terminal/:id/execute  {COMMAND}",
+            "REST: POST /v1/terminal/:id/execute",
             result["stdout"],
-            {"exit code": result["exitCode"], "time": f"{result['durationMs']} ms"},
+            {"command": COMMAND, "exit code": result["exitCode"], "time": f"{result['durationMs']} ms"},
         )
 
 
@@ -119,9 +141,9 @@ async def over_mcp(url: str) -> None:
         ran = await client.call_tool("run_command", {"command": COMMAND})
         result: Any = ran.structured_content
         show(
-            f"MCP: tool run_command  {COMMAND}",
+            "MCP: tool run_command",
             result["stdout"],
-            {"exit code": result["exitCode"], "time": f"{result['durationMs']} ms"},
+            {"command": COMMAND, "exit code": result["exitCode"], "time": f"{result['durationMs']} ms"},
         )
 
 
@@ -137,5 +159,7 @@ async def main() -> None:
 if __name__ == "__main__":
     if sys.platform == "win32":
         sys.exit("error: the demo needs Linux or macOS")
+    for name in ("NO_PROXY", "no_proxy"):  # what the demo itself asks is on this machine
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1")))
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main())

@@ -1,8 +1,13 @@
 """The command `mcp-gateway`."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+
+TYPE_CHECKING = False  # typing takes long to import, and Ctrl-C meanwhile would be a traceback
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 INTERRUPTED = 130
 

@@ -13,7 +13,7 @@ from shared.operations import dispatch
 from shared.operations.chat import CHAT_STREAM
 
 if TYPE_CHECKING:
-    from shared.routing.executor import Route
+    from shared.routing.attempt import Route
 
 NOTES = {
     "length": "The answer reached its longest length; raise maxTokens, or ask for the rest.",

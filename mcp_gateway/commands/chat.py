@@ -12,7 +12,7 @@ from shared.domain.identity import LOCAL
 if TYPE_CHECKING:
     from mcp_gateway.calls.reply import Reply
     from shared.gateway import Gateway
-    from shared.routing.executor import Route
+    from shared.routing.attempt import Route
 
 
 def chat(

@@ -1,13 +1,14 @@
 """`mcp-gateway doctor`: looks at everything the gateway stands on, and says what to do."""
 
-import asyncio
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mcp_gateway.commands import signals
 from mcp_gateway.commands.output import AsJson, print_json, printable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def _findings(settings: "Settings") -> "Iterator[Finding]":
-    from mcp_gateway.diagnosis import hosts, machine
+    from mcp_gateway.diagnosis import hosts, machine, pointers
 
     looks: list[Callable[[], Finding]] = [
         machine.python,
@@ -43,12 +44,13 @@ def _findings(settings: "Settings") -> "Iterator[Finding]":
     ]
     for look in looks:
         yield look()
-    yield from asyncio.run(_services(settings))
+    yield from pointers.look(settings, os.environ)
+    yield from signals.run(_services(settings, machine.gateway_at(settings.api_host, settings.api_port)))
     for host in hosts.hosts(Path.home(), Path.cwd()):
         yield hosts.look(host, settings.api_port)
 
 
-async def _services(settings: "Settings") -> "list[Finding]":
+async def _services(settings: "Settings", running: dict[str, Any]) -> "list[Finding]":
     from mcp_gateway.commands.opening import quiet
     from mcp_gateway.diagnosis import services
     from shared.errors import GatewayError
@@ -56,7 +58,7 @@ async def _services(settings: "Settings") -> "list[Finding]":
 
     try:
         async with open_gateway(quiet(settings, "error")) as gateway:
-            return await services.look(gateway)
+            return await services.look(gateway, running)
     except GatewayError as error:
         return [services.failed(error)]
 

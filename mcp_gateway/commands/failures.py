@@ -1,5 +1,6 @@
 """What a person, or a script, is told when a command fails: one clear line with what to do, and no traceback."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from shared.settings import SettingsError
 
 FAILED = 1
 INTERRUPTED = 130
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 @contextmanager
@@ -20,7 +22,6 @@ def guarded(*, as_json: bool = False) -> Iterator[None]:
     """Whatever fails inside ends the process with its line and code, and with `as_json` its object on stdout."""
     try:
         yield
-        _flush()
     except SettingsError as error:
         _object(as_json, str(error), {"problems": error.problems}, "invalid_settings")
         fail(str(error))
@@ -34,8 +35,8 @@ def guarded(*, as_json: bool = False) -> Iterator[None]:
     except Exception as error:
         if _called_wrongly(error):
             _misused(as_json, error)
-        if isinstance(error, OSError) and not _takes_more():
-            _leave_stdout(f"stdout cannot be written: {error.strerror or error}")
+        if isinstance(error, OSError) and _is_about_stdout(error):
+            _leave_stdout(f"the output cannot be written: {error.strerror or error}")
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise
         _object(as_json, f"{type(error).__name__}: {error}", "", GatewayError.code)
@@ -86,13 +87,13 @@ def _flush() -> None:
         sys.stdout.flush()
 
 
-def _takes_more() -> bool:
-    """Whether stdout can be written: what could not be is still in its buffer, and fails again."""
+def _is_about_stdout(error: OSError) -> bool:
+    """Whether it was stdout that could not be written: an error of a file names it, but for a disk that is full."""
     try:
         _flush()
     except (OSError, ValueError):
-        return False
-    return True
+        return True
+    return error.filename is None and error.errno in NO_ROOM
 
 
 def _leave_stdout(why: str = "") -> NoReturn:

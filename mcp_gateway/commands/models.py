@@ -1,10 +1,11 @@
 """`mcp-gateway models`: the registry from a shell, and the embedded model's weights."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, print_table
+from mcp_gateway.commands.output import AsJson, print_json, print_table, printable, shown
 
 if TYPE_CHECKING:
     from mcp_gateway.results import ModelEntry
@@ -41,14 +42,17 @@ def list_models(
     wanted = dispatch.parse(ListModelsArguments, {"layer": layer, "provider": provider})
 
     async def work(gateway: "Gateway") -> "list[ModelEntry]":
+        if provider is not None:
+            gateway.accounts_of_providers.get(provider)  # an unknown one is an error, and no empty list
         return await entries(gateway, LOCAL, wanted)
 
     found = [entry for entry in with_gateway(work) if entry.available or not available]
     if as_json:
         print_json({"models": [entry.model_dump(mode="json", by_alias=True) for entry in found]})
     else:
-        columns = ("layer", "id", "provider", "in/out $ per M", "context", "can", "")
-        print_table(columns, [_row(entry) for entry in found])
+        print_table(("layer", "id", "$/M in/out", "context", "use"), map(_row, found))
+        for line in _legend(found):
+            print(printable(line))
 
 
 def show(model_id: ModelId, as_json: AsJson = False) -> None:
@@ -60,7 +64,7 @@ def show(model_id: ModelId, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        print_table(("field", "value"), found.items())
+        print_table(("field", "value"), ((name, shown(value)) for name, value in found.items()))
 
 
 def enable(model_id: ModelId, as_json: AsJson = False) -> None:
@@ -105,6 +109,23 @@ def _update(model_id: str, change: dict[str, object], as_json: bool) -> None:
 def _row(entry: "ModelEntry") -> tuple[object, ...]:
     prices = "not known"
     if entry.input_price is not None and entry.output_price is not None:
-        prices = f"{entry.input_price:g} / {entry.output_price:g}"
-    window = "" if entry.context_window is None else f"{entry.context_window:,}"
-    return entry.layer, entry.id, entry.provider, prices, window, " ".join(entry.capabilities), entry.why_not
+        prices = f"{entry.input_price:g}/{entry.output_price:g}"
+    return entry.layer, entry.id, prices, _in_short(entry.context_window), shown(entry.available)
+
+
+def _in_short(tokens: int | None) -> str:
+    """Tokens to three digits: 8.19k, 262k, 1.05M."""
+    if tokens is None:
+        return ""
+    if tokens < 1000:
+        return str(tokens)
+    return f"{tokens / 1000:.3g}k" if tokens < 999_500 else f"{tokens / 1_000_000:.3g}M"
+
+
+def _legend(found: "list[ModelEntry]") -> list[str]:
+    """Why models cannot be used, each reason once."""
+    reasons = Counter((entry.provider, entry.why_not) for entry in found if not entry.available)
+    if not reasons:
+        return []
+    lines = [f"  {provider} ({count}): {why}" for (provider, why), count in reasons.items()]
+    return ["", "Not to be used now:", *lines]

@@ -1,6 +1,7 @@
 """What commands print: JSON for scripts, tables for people, and nothing that could steer a terminal."""
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -10,7 +11,25 @@ from pydantic import BaseModel
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
+NONE = "none"
+GAP = 2
+SHORT = 12
+"""Cells of so many characters are never folded while others can be."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether `--json` is among the options, before anything is parsed; those of `run` end where its command begins."""
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        if argument == "--":
+            return False
+        if argument == "--json":
+            return True
+        takes_value = before.startswith("--") and "=" not in before
+        if arguments[0] == "run" and not argument.startswith("-") and argument != "run" and not takes_value:
+            return False
+    return False
 
 
 def print_json(value: Any) -> None:
@@ -20,22 +39,61 @@ def print_json(value: Any) -> None:
     print(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode())
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; on a terminal as wide as it is, elsewhere each row on one line."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def on_terminal() -> bool:
+    """Whether a person sees what is printed."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=10_000)
-    table = Table(*columns, box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(printable(str(cell))) for cell in row))
-    console.print(table)
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; on a terminal as wide as it is, elsewhere each row on one line, in full.
+
+    Nothing is ever cut off: where there is too little room, the longest cells go on in the next line.
+    """
+    cells = [tuple(printable(str(cell)) for cell in row) for row in rows]
+    if not cells:
+        print(NONE)
+    elif on_terminal():
+        _print_fitted(columns, cells)
+    else:
+        _print_lines([tuple(columns), *(tuple(" ".join(cell.split()) for cell in row) for row in cells)])
 
 
 def printable(text: str) -> str:
     """The same without control characters but tabs and line feeds: a model's words must not move the cursor."""
     return _CONTROL.sub("", text)
+
+
+def shown(value: Any) -> str:
+    """A value as people write it."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        if all(isinstance(able, bool) for able in value.values()):
+            return shown([name for name, able in value.items() if able])
+        return ", ".join(f"{name}: {shown(item)}" for name, item in value.items()) or NONE
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(item) for item in value) or NONE
+    return str(value)
+
+
+def _print_lines(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print((" " * GAP).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for index, name in enumerate(columns):
+        longest = max(len(name), *(len(row[index]) for row in rows))
+        table.add_column(name, overflow="fold", min_width=min(longest, SHORT))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)

@@ -9,20 +9,29 @@ RUNTIME = "xllamacpp"
 
 
 def pull_weights(data_dir: Path, *, as_json: bool) -> None:
-    """Fetch them unless they are there, and say what is still missing. Raises Unavailable."""
+    """Fetch them unless they are there. Raises Unavailable, before anything is fetched when nothing could run them."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     from shared.providers.weights import pull
 
+    _need_runtime()
     columns = TextColumn("SmolLM2-135M-Instruct"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("download", total=None)
         place = pull(data_dir, lambda done, total: progress.update(task, completed=done, total=total))
-    runs = importlib.util.find_spec(RUNTIME) is not None
     if as_json:
-        print_json({"path": str(place), "runtimeInstalled": runs})
-        return
-    print(f"The weights are at {place}.")
-    if not runs:
-        print("Its runtime is missing: pip install 'ai-mcp-gateway[local]'")
+        print_json({"path": str(place)})
+    else:
+        print(f"The weights are at {place}.")
+
+
+def _need_runtime() -> None:
+    if importlib.util.find_spec(RUNTIME) is None:
+        from shared.errors import Unavailable
+        from shared.providers.installation import extra_missing
+
+        raise Unavailable(
+            f"The embedded model's runtime is not installed, so nothing was fetched; {extra_missing('local')}",
+            code="runtime_missing",
+        )

@@ -1,5 +1,6 @@
 """All commands under one name, and the options of the whole."""
 
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mcp_gateway.commands import admin, chat, config, doctor, keys, models, running, serve, signals, stdio
-from mcp_gateway.commands.failures import guarded
+from mcp_gateway.commands.failures import FAILED, guarded
 from mcp_gateway.commands.output import wants_json
 
 NAME = "mcp-gateway"
@@ -22,8 +23,20 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code: 0, 1 when it failed, 2 when it was called wrongly."""
     as_json = wants_json(arguments)
     with guarded(as_json=as_json), signals.ending_in_order():
+        code = _code_of(arguments, as_json)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        elif code == 0:
+            code = FAILED  # it was closed from the start: what was printed has gone nowhere
+    return code
+
+
+def _code_of(arguments: Sequence[str], as_json: bool) -> int:
+    try:
         # By itself typer would print its errors and leave nothing to make an object of.
         code = application()(args=arguments, prog_name=NAME, standalone_mode=not as_json)
+    except SystemExit as ended:
+        code = ended.code
     return code if isinstance(code, int) else 0
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -87,8 +88,9 @@ def address(host: str, port: int, auth_mode: str) -> Finding:
     if problem is None:
         return Finding(name="address", status="ok", text=f"{place} is free")
     if problem.errno == errno.EADDRINUSE:
-        version = _gateway_at(host, port)
-        if version:
+        running = gateway_at(host, port)
+        if running:
+            version = running.get("version", "")
             return Finding(
                 name="address", status="ok", text=f"{place} is served by a gateway already (version {version})"
             )
@@ -117,11 +119,11 @@ def _binding(host: str, port: int) -> OSError | None:
     return None
 
 
-def _gateway_at(host: str, port: int) -> str:
-    """The version of the gateway that answers there; empty when it is something else."""
+def gateway_at(host: str, port: int) -> dict[str, Any]:
+    """What the gateway that answers there says of its health; empty when it is something else, or nothing."""
     try:
         answer = httpx.get(f"http://{f'[{host}]' if ':' in host else host}:{port}/health", timeout=2, trust_env=False)
         found = answer.json()
-    except (httpx.HTTPError, ValueError):
-        return ""
-    return str(found.get("version", "")) if isinstance(found, dict) and "uptimeSeconds" in found else ""
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return {}
+    return found if isinstance(found, dict) and "uptimeSeconds" in found and "version" in found else {}

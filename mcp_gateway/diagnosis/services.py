@@ -1,7 +1,8 @@
 """The services that the gateway uses: its database, Redis, and the providers, each asked for real."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from mcp_gateway.diagnosis.finding import Finding
 from shared.domain.identity import LOCAL
@@ -19,8 +20,11 @@ NO_MODEL = (
 )
 
 
-async def look(gateway: "Gateway") -> list[Finding]:
-    """Everything, on a gateway that is open: that it could be opened is the proof for the database."""
+async def look(gateway: "Gateway", running: Mapping[str, Any] | None = None) -> list[Finding]:
+    """Everything, on a gateway that is open: that it could be opened is the proof for the database.
+
+    `running` is what the gateway that serves already says of its health, where there is one.
+    """
     names = gateway.providers.names()
     await asyncio.gather(*(gateway.providers.probe(name) for name in names))
     states = (await dispatch.call(gateway, LOCAL, LIST_PROVIDERS, {})).providers
@@ -29,7 +33,7 @@ async def look(gateway: "Gateway") -> list[Finding]:
         _database(gateway, health),
         _redis(gateway, health),
         *(_provider(state) for state in states if state.dialect != "local"),
-        _local(health),
+        _local(health, running or {}),
         _answer(states),
     ]
 
@@ -78,12 +82,10 @@ def _provider(state: ProviderState) -> Finding:
     )
 
 
-def _local(health: HealthReport) -> Finding:
+def _local(health: HealthReport, running: Mapping[str, Any]) -> Finding:
     servers = [f"{server['kind']} at {server['url']}" for server in health.local["servers"]]
     embedded = health.local["embedded"]
-    own = f"embedded model {embedded['model']}: {embedded['state']}" + (
-        f" ({embedded['detail']})" if embedded["detail"] else ""
-    )
+    own = f"embedded model {embedded['model']}: {_embedded(embedded, running)}"
     found = f"found {', '.join(servers)}" if servers else "no local model server found"
     missing = health.local["notAnswering"]
     if missing:
@@ -92,6 +94,15 @@ def _local(health: HealthReport) -> Finding:
             name="local models", status="warn", text=f"nothing answers at {', '.join(missing)}; {own}", advice=advice
         )
     return Finding(name="local models", status="ok", text=f"{found}; {own}")
+
+
+def _embedded(own: Mapping[str, Any], running: Mapping[str, Any]) -> str:
+    """How it is in the gateway that serves, where that has it going; else how it is for a process such as this one."""
+    local = running.get("local")
+    theirs = local.get("embedded") if isinstance(local, dict) else None
+    if isinstance(theirs, dict) and theirs.get("state") in ("running", "starting"):
+        return f"{theirs['state']} in the gateway that serves here"
+    return f"{own['state']} ({own['detail']})" if own["detail"] else str(own["state"])
 
 
 def _answer(states: list[ProviderState]) -> Finding:

@@ -11,6 +11,7 @@ from typing import Literal
 from shared.errors import UpstreamError
 from shared.providers.base import FoundModel
 from shared.providers.embedded_child import Child, Endpoint, Launch
+from shared.providers.installation import extra_missing
 from shared.providers.weights import find_weights
 
 Mode = Literal["auto", "start", "off"]
@@ -23,7 +24,7 @@ SLOTS = 2
 STEADY_SECONDS = 60.0
 MAX_DELAY_SECONDS = 60.0
 RUNTIME = "xllamacpp"
-NO_RUNTIME = "its runtime is not installed: pip install 'ai-mcp-gateway[local]'"
+NO_RUNTIME = "its runtime is not installed: {}"
 NO_WEIGHTS = "its weights are not here: mcp-gateway models pull"
 CANNOT_BE_USED = "The embedded model cannot be used: {}."
 
@@ -109,9 +110,8 @@ class EmbeddedModel:
             return
         self._weights = find_weights(self._data_dir, explicit=self._explicit)
         runtime = importlib.util.find_spec(RUNTIME) is not None
-        self._missing = "; ".join(
-            text for absent, text in ((not runtime, NO_RUNTIME), (self._weights is None, NO_WEIGHTS)) if absent
-        )
+        missing = [] if runtime else [NO_RUNTIME.format(extra_missing("local"))]
+        self._missing = "; ".join(missing if self._weights else [*missing, NO_WEIGHTS])
 
     def begin(self) -> None:
         """Start it without waiting, where that is possible and it doesn't run yet."""

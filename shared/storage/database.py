@@ -88,6 +88,14 @@ class Database(AbstractAsyncContextManager["Database"]):
                 operator_detail=str(error),
                 code="value_refused",
             ) from error
+        except exc.DatabaseError as error:
+            if type(error) is not exc.DatabaseError:
+                raise
+            self.reachable = False  # the bare class is SQLite's for a file that is damaged, or none of its own
+            raise Unavailable(
+                "The database cannot be read: it is damaged, or no database; check DATABASE_URL, or restore a copy.",
+                operator_detail=str(error),
+            ) from error
         return answer
 
 

@@ -99,7 +99,7 @@ def test_a_name_that_is_no_address_of_ours_is_told(tmp_path: Path) -> None:
         listen(settings(tmp_path, api_host="no such host"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_process_in_order_and_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path)],
@@ -124,7 +124,28 @@ def test_a_signal_ends_the_process_in_order_and_leaves_nothing_behind(tmp_path: 
         process.wait(5)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
+    said = errors.splitlines()
+    assert said.index("Stopping …") < said.index("Stopped.") == len(said) - 1
     assert not lives(child)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_the_gateway_opens_ends_it_in_order(
+    tmp_path: Path, number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = settings(tmp_path)
+    life: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[Gateway]:
+        signal.raise_signal(number)
+        async with open_gateway(given) as gateway:
+            yield gateway
+        life.append("closed in order")
+
+    assert run(given, opened, on_ready=life.append) == 0
+    assert life == ["closed in order"]
+    assert capsys.readouterr().err.splitlines()[-1] == "Stopped."
 
 
 async def test_cancelling_it_closes_everything(tmp_path: Path) -> None:

@@ -1,8 +1,14 @@
 """A shell for the commands: an environment of their own, a scripted provider, and what they print."""
 
 import asyncio
+import contextlib
 import json
 import os
+import re
+import select
+import subprocess
+import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +21,9 @@ from mcp_gateway.cli import main
 from shared.providers.scripted import ScriptedServer
 from shared.settings import Settings
 from tests.support.mcp_stack import environment
+
+ROOT = Path(__file__).parents[3]
+ON_TERMINAL = {"PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1"}
 
 
 @dataclass
@@ -81,6 +90,26 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join(5)
     loop.close()
+
+
+def on_terminal(environ: dict[str, str], columns: int, *arguments: str) -> str:
+    """What a command prints on a terminal of so many columns, without colours."""
+    leader, follower = os.openpty()
+    termios.tcsetwinsize(follower, (50, columns))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mcp_gateway", *arguments],
+        env={**{name: value for name, value in environ.items() if name != "COLUMNS"}, **ON_TERMINAL},
+        stdin=follower,
+        stdout=follower,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(follower)
+    found = b""
+    with open(leader, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # Linux: EIO at the end
+        while select.select([screen], [], [], 20)[0] and (some := screen.read(65536)):
+            found += some
+    assert process.wait(10) == 0
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", found.decode()).replace("\r\n", "\n")
 
 
 @pytest.fixture

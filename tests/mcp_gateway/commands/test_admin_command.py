@@ -31,3 +31,19 @@ def test_a_password_in_the_settings_counts_again_at_the_next_start(
     done = shell("admin", "set-password")
     assert done.code == 0
     assert "ADMIN_PASSWORD is set" in done.err
+
+
+@pytest.mark.parametrize("given", ["", "\n", "abc\n", "password\n", "1234567\n", "password123\n"])
+def test_an_empty_or_weak_password_is_refused(shell: Shell, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(given))
+    done = shell("admin", "set-password", "--json")
+    assert done.code == 1
+    assert done.json["code"] == "weak_password"
+    assert done.err.startswith("error: ")
+    if given.strip():
+        assert "8 characters" in done.err
+
+
+def test_a_closed_stdin_gives_no_password(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert shell("admin", "set-password").code == 1

@@ -1,11 +1,13 @@
 """The command as a whole: help, version, and one clear line when something is wrong."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mcp_gateway.commands.output import wants_json
 from tests.mcp_gateway.commands.conftest import Shell
 
 COMMANDS = ("serve", "stdio", "chat", "run", "models", "doctor", "config", "keys", "admin")
@@ -102,3 +104,110 @@ def test_help_needs_none_of_the_heavy_parts() -> None:
     )
     heavy = {"mcp", "sqlalchemy", "aiohttp", "structlog", "uvicorn", "http_api", "shared.gateway", "httpx", "asyncssh"}
     assert not heavy & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "kind"),
+    [
+        (["models", "list", "--layer", "L9", "--json"], 1, "invalid_request"),
+        (["models", "show", "--json", "nix"], 1, "model_not_found"),
+        (["models", "list", "--json", "--nonsense"], 2, "invalid_usage"),
+        (["keys", "create", "--json"], 2, "invalid_usage"),
+        (["run", "--timeout", "10000", "--json", "true"], 1, "invalid_request"),
+        (["keys", "delete", "nix", "--json"], 1, "key_not_found"),
+    ],
+)
+def test_json_that_was_asked_for_also_comes_when_it_fails(
+    shell: Shell, arguments: list[str], code: int, kind: str
+) -> None:
+    done = shell(*arguments)
+    assert done.code == code
+    assert set(done.json) == {"error", "details", "code"}
+    assert done.json["code"] == kind
+    assert done.err.startswith("error: ")
+
+
+def test_wrong_settings_are_an_object_too(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_PORT", "many")
+    done = shell("doctor", "--json")
+    assert (done.code, done.json["code"]) == (1, "invalid_settings")
+    assert "API_PORT" in done.json["details"]["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["models", "list", "--json"], True),
+        (["run", "--timeout", "3", "--json", "true"], True),
+        (["run", "--json", "--", "true"], True),
+        (["run", "echo", "--json"], False),
+        (["run", "--", "echo", "--json"], False),
+        (["run", "--timeout=3", "echo", "--json"], False),
+        (["chat", "--", "--json"], False),
+        ([], False),
+    ],
+)
+def test_json_is_wanted_only_where_it_is_an_option_of_ours(arguments: list[str], wanted: bool) -> None:
+    assert wants_json(arguments) is wanted
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["models list", "models list --json", "--help", "run -- date"])
+def test_a_full_stdout_is_one_line(shell: Shell, environ: dict[str, str], command: str, unbuffered: str) -> None:
+    done = ran(environ, f"{command} > /dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["models list", "models list --json", "--help"])
+def test_a_closed_stdout_is_a_failure_without_a_word(shell: Shell, environ: dict[str, str], command: str) -> None:
+    done = ran(environ, f"{command} >&-")
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def ran(environ: dict[str, str], line: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m mcp_gateway {line}"],
+        env={**environ, **more},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_control_c_while_the_command_is_still_loading_is_no_traceback(environ: dict[str, str]) -> None:
+    program = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from mcp_gateway.cli import main\n"
+        "main(['--help'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_outside_the_gateway_runs_what_must_be_cleaned_up(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    cleaned: list[bool] = []
+
+    def pull(*_: object, **__: object) -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            cleaned.append(True)
+
+    before = signal.getsignal(number)
+    monkeypatch.setattr("mcp_gateway.commands.pulling.pull_weights", pull)
+    assert shell("models", "pull").code == code
+    assert cleaned == [True]
+    assert signal.getsignal(number) == before

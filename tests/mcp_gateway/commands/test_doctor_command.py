@@ -79,3 +79,48 @@ def test_hosts_that_name_us_are_found(shell: Shell, provider: ScriptedServer, tm
     found = findings(shell("doctor", "--json"))
     assert found["host Cursor"]["status"] == "warn"
     assert "no configuration" in found["host Claude Desktop"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [
+        ("TERMINAL_SHELL", "/nope", "fail"),
+        ("MCP_GATEWAY_CONFIG", "/nope.toml", "warn"),
+    ],
+)
+def test_a_setting_that_points_nowhere_is_named(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str, value: str, status: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    done = shell("doctor", "--json")
+    assert done.code == 1
+    found = findings(done)[f"setting {name}"]
+    assert (found["status"], found["text"].split(": ")[0]) == (status, value)
+    assert f"unset {name}" in found["advice"]
+
+
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "DATABASE_URL"])
+def test_an_address_that_is_none_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "notaurl")
+    done = shell("doctor")
+    assert done.code == 1
+    assert f"  - {name}: must be" in done.err
+
+
+@pytest.mark.parametrize("name", ["OSS_MODEL_ENDPOINT", "OLLAMA_HOST"])
+def test_a_local_server_that_is_not_there_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "127.0.0.1:1")
+    found = findings(shell("doctor", "--json"))["local models"]
+    assert found["status"] == "warn"
+    assert "127.0.0.1:1" in found["text"]
+
+
+def test_the_embedded_model_of_the_gateway_that_serves_counts(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = {
+        "version": "0.1.0",
+        "uptimeSeconds": 5,
+        "local": {"embedded": {"state": "running", "detail": "process 7"}},
+    }
+    monkeypatch.setattr("mcp_gateway.diagnosis.machine.gateway_at", lambda host, port: served)
+    text = findings(shell("doctor", "--json"))["local models"]["text"]
+    assert text.endswith(": running in the gateway that serves here")

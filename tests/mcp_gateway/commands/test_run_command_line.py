@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.mcp_gateway.commands.conftest import Shell
 from tests.support.processes import lives
@@ -49,12 +50,44 @@ def test_what_it_cannot_do_is_one_line(shell: Shell) -> None:
     assert done.err.startswith("error: ")
 
 
-def test_control_c_ends_the_command(shell: Shell, environ: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_too(
+    shell: Shell, environ: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    process, command = running(environ, tmp_path)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 128 + number
+    assert (out, err) == ("", "Stopping …\n")
+    assert not lives(command)
+
+
+def test_a_terminal_that_goes_hangs_up_more_than_once(shell: Shell, environ: dict[str, str], tmp_path: Path) -> None:
+    process, command = running(environ, tmp_path)
+    for _ in range(5):
+        process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGHUP
+    assert not lives(command)
+
+
+def test_under_nohup_a_hang_up_means_nothing(shell: Shell, environ: dict[str, str], tmp_path: Path) -> None:
+    process, command = running(environ, tmp_path, "nohup")
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not lives(command)
+
+
+def running(environ: dict[str, str], tmp_path: Path, *before: str) -> tuple[subprocess.Popen[str], psutil.Process]:
+    """The process of `run`, and that of its command, which is up."""
     pid = tmp_path / "pid"
     line = f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 300"
     process = subprocess.Popen(
-        [sys.executable, "-m", "mcp_gateway", "run", "--timeout", "200", "--", line],
+        [*before, sys.executable, "-m", "mcp_gateway", "run", "--timeout", "200", "--", line],
         env={**environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -62,9 +95,4 @@ def test_control_c_ends_the_command(shell: Shell, environ: dict[str, str], tmp_p
     deadline = time.monotonic() + 10
     while not pid.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    command = psutil.Process(int(pid.read_text()))
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert (out, err) == ("", "")
-    assert not lives(command)
+    return process, psutil.Process(int(pid.read_text()))

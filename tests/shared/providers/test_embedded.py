@@ -181,9 +181,9 @@ async def test_closing_ends_a_start_on_its_way(model: EmbeddedModel, starts: Sta
 @pytest.mark.parametrize(
     ("runtime", "has_weights", "told"),
     [
-        ("no_such_runtime", True, ["ai-mcp-gateway[local]"]),
+        ("no_such_runtime", True, ["[local]"]),
         ("json", False, ["mcp-gateway models pull"]),
-        ("no_such_runtime", False, ["ai-mcp-gateway[local]", "mcp-gateway models pull"]),
+        ("no_such_runtime", False, ["[local]", "mcp-gateway models pull"]),
     ],
 )
 async def test_what_is_missing_is_named(
@@ -192,7 +192,7 @@ async def test_what_is_missing_is_named(
     monkeypatch.setattr(module, "RUNTIME", runtime)
     model = EmbeddedModel(data_dir=tmp_path, weights=weights if has_weights else tmp_path / "none.gguf")
     assert (model.state.status, model.installed, model.available) == ("not installed", False, False)
-    assert [text for text in ("ai-mcp-gateway[local]", "mcp-gateway models pull") if text in model.state.detail] == told
+    assert [text for text in ("[local]", "mcp-gateway models pull") if text in model.state.detail] == told
     with pytest.raises(UpstreamError) as refused:
         await model.endpoint()
     assert told[0] in refused.value.message

