@@ -70,6 +70,14 @@ class Unsupported(InvalidInput):
 class Unauthenticated(GatewayError):
     code = "unauthenticated"
 
+    def __init__(self, message: str = "", **more: Any) -> None:
+        super().__init__(
+            message
+            or "Authentication is required: log in at POST /v1/auth/login, or make an API key, and send it in the header "
+            "'Authorization: Bearer …' or 'x-api-key'.",
+            **more,
+        )
+
 
 class Forbidden(GatewayError):
     code = "forbidden"

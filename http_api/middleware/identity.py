@@ -62,7 +62,7 @@ class Identity:
     def _refusal(self, exchange: Exchange) -> GatewayError | None:
         caller = exchange.caller
         if caller.kind == "anonymous":
-            return Unauthenticated("Authentication is required: log in at POST /v1/auth/login or send an API key.")
+            return Unauthenticated()
         needed = exchange.route.scope if exchange.route else None
         if not caller.may(needed):
             return Forbidden(f"This needs the scope '{needed}', which these credentials do not have.")

@@ -37,22 +37,33 @@ class Capabilities(Wire):
     tools: bool = False
 
 
-class Model(Wire):
-    """One row of the registry: a model as one provider serves it. Prices are US dollars for 1,000 tokens."""
+ApiModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
+RelativeCost = Annotated[float, Field(ge=0, le=1_000_000)]
+ContextWindow = Annotated[int, Field(ge=1, le=100_000_000)]
+OwnedBy = Annotated[str, StringConstraints(max_length=100)]
+
+
+class ModelFields(Wire):
+    """What an operator says of a model. Prices are US dollars for 1,000 tokens."""
 
     id: ModelId
     provider: ProviderName
-    api_model_name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
+    api_model_name: ApiModelName
     layer: Layer
     enabled: bool = True
     priority: Priority = 0
-    relative_cost: Annotated[float, Field(ge=0, le=1_000_000)] = 0
+    relative_cost: RelativeCost = 0
     price_per_1k_input_tokens: Price | None = Field(None, alias="pricePer1kInputTokens")
     price_per_1k_output_tokens: Price | None = Field(None, alias="pricePer1kOutputTokens")
-    context_window: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    context_window: ContextWindow | None = None
     capabilities: Capabilities = Capabilities()
+    owned_by: OwnedBy = Field("", alias="owned_by")
+
+
+class Model(ModelFields):
+    """One row of the registry: a model as one provider serves it."""
+
     created: Annotated[int, Field(ge=0)] = 0
-    owned_by: Annotated[str, StringConstraints(max_length=100)] = Field("", alias="owned_by")
     source: Literal["user", "seed", "discovered"] = Field("user", exclude=True)
 
 

@@ -18,7 +18,7 @@ async def _login(gateway: "Gateway", caller: Caller, request: Credentials) -> Lo
 
 async def _status(gateway: "Gateway", caller: Caller, _: NoInput) -> AuthStatus:
     if caller.kind == "anonymous":
-        raise Unauthenticated("Authentication is required: log in at POST /v1/auth/login or send an API key.")
+        raise Unauthenticated()
     return AuthStatus(
         auth_mode=gateway.settings.auth_mode,
         authenticated=caller.kind != "local",

@@ -65,7 +65,7 @@ def allow(caller: Caller, operation: AnyOperation) -> None:
     """Raises Unauthenticated or Forbidden unless this caller may ask for such operations."""
     if not caller.may(operation.scope):
         if caller.kind == "anonymous":
-            raise Unauthenticated("Authentication is required: log in at POST /v1/auth/login or send an API key.")
+            raise Unauthenticated()
         raise Forbidden(
             f"This needs the scope '{operation.scope}', which these credentials do not have.",
             details={"operation": operation.name, "scope": operation.scope},

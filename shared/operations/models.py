@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from shared.domain.identity import Caller
-from shared.domain.models import Capabilities, Layer, LayerState, Model, ModelId, Price, Priority, ProviderName
+from shared.domain.models import (
+    ApiModelName,
+    Capabilities,
+    ContextWindow,
+    Layer,
+    LayerState,
+    Model,
+    ModelFields,
+    OwnedBy,
+    Price,
+    Priority,
+    ProviderName,
+    RelativeCost,
+)
 from shared.domain.wire import NoInput, Wire
 from shared.errors import InvalidInput
 from shared.operations.operation import Operation
@@ -51,21 +64,8 @@ class Layers(Wire):
     layers: dict[str, LayerState]
 
 
-class AddModel(Wire):
+class AddModel(ModelFields):
     """A new model."""
-
-    id: ModelId
-    provider: ProviderName
-    api_model_name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
-    layer: Layer
-    enabled: bool = True
-    priority: Priority = 0
-    relative_cost: Annotated[float, Field(ge=0, le=1_000_000)] = 0
-    price_per_1k_input_tokens: Price | None = Field(None, alias="pricePer1kInputTokens")
-    price_per_1k_output_tokens: Price | None = Field(None, alias="pricePer1kOutputTokens")
-    context_window: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    capabilities: Capabilities = Capabilities()
-    owned_by: Annotated[str, StringConstraints(max_length=100)] = Field("", alias="owned_by")
 
 
 class UpdateModel(Wire):
@@ -73,18 +73,16 @@ class UpdateModel(Wire):
 
     id: AnyId
     provider: ProviderName | None = None
-    api_model_name: (
-        Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")] | None
-    ) = None
+    api_model_name: ApiModelName | None = None
     layer: Layer | None = None
     enabled: bool | None = None
     priority: Priority | None = None
-    relative_cost: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    relative_cost: RelativeCost | None = None
     price_per_1k_input_tokens: Price | None = Field(None, alias="pricePer1kInputTokens")
     price_per_1k_output_tokens: Price | None = Field(None, alias="pricePer1kOutputTokens")
-    context_window: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    context_window: ContextWindow | None = None
     capabilities: Capabilities | None = None
-    owned_by: Annotated[str, StringConstraints(max_length=100)] | None = Field(None, alias="owned_by")
+    owned_by: OwnedBy | None = Field(None, alias="owned_by")
 
     @model_validator(mode="after")
     def _no_null_where_a_value_is_needed(self) -> "UpdateModel":
