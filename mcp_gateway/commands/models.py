@@ -16,7 +16,8 @@ ModelId = Annotated[str, typer.Argument(metavar="ID", help="The model's id, as `
 
 def group() -> typer.Typer:
     """The commands of the group."""
-    app = typer.Typer(help="See and arrange the models.", no_args_is_help=True)
+    app = typer.Typer(help="See and arrange the models; by itself it lists them.", invoke_without_command=True)
+    app.callback()(list_all)
     app.command(name="list")(list_models)
     app.command()(show)
     app.command()(enable)
@@ -24,6 +25,12 @@ def group() -> typer.Typer:
     app.command()(priority)
     app.command()(pull)
     return app
+
+
+def list_all(context: typer.Context, as_json: AsJson = False) -> None:
+    """See and arrange the models; by itself it lists them."""
+    if context.invoked_subcommand is None:
+        list_models(as_json=as_json)
 
 
 def list_models(

@@ -25,6 +25,11 @@ def test_the_list_shows_what_can_be_used(shell: Shell, provider: ScriptedServer)
     assert {model["layer"] for model in shell("models", "list", "--layer", "L2", "--json").json["models"]} == {"L2"}
 
 
+def test_by_itself_it_lists(shell: Shell, provider: ScriptedServer) -> None:
+    assert shell("models").out == shell("models", "list").out
+    assert shell("models", "--json").json == shell("models", "list", "--json").json
+
+
 def test_a_model_can_be_looked_at(shell: Shell) -> None:
     assert shell("models", "show", MODEL, "--json").json["apiModelName"] == "gpt-6-luna"
     assert "gpt-6-luna" in shell("models", "show", MODEL).out
