@@ -1,6 +1,7 @@
 """Sessions as the composition root makes them, and what tests ask of processes and output."""
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -89,6 +90,16 @@ async def opened(sessions: Sessions, target: Target | None = None, owner: str = 
 def a_nap() -> str:
     """A time to sleep that no other process names, in this run of the tests or in another one at the same time."""
     return f"300.{randbelow(10**9):09d}"
+
+
+def running_programs(word: str, name: str) -> list[psutil.Process]:
+    """Those of them that run the program of that name by now, and not the shell that will start it."""
+    found = []
+    for process in running(word):
+        with contextlib.suppress(psutil.Error):  # it may be gone again
+            if process.name() == name:
+                found.append(process)
+    return found
 
 
 def running(word: str) -> list[psutil.Process]:

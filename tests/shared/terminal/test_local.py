@@ -12,7 +12,16 @@ from shared.domain.targets import LocalTarget
 from shared.errors import InvalidInput, TerminalError
 from shared.terminal import child, local, local_run
 from shared.terminal.sessions import Sessions
-from tests.support.terminals import Terminal, a_nap, make_sessions, open_descriptors, opened, running, until
+from tests.support.terminals import (
+    Terminal,
+    a_nap,
+    make_sessions,
+    open_descriptors,
+    opened,
+    running,
+    running_programs,
+    until,
+)
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -223,7 +232,7 @@ async def test_closing_ends_what_an_interactive_shell_left_that_has_ended(sessio
     nap = a_nap()
     async with opened(sessions, LocalTarget(shell="bash")) as terminal:
         await terminal.session.send(f"(trap '' HUP; exec env -i sleep {nap}) &\n")
-        await until(lambda: [process for process in running(nap) if process.name() == "sleep"])
+        await until(lambda: bool(running_programs(nap, "sleep")))
         await terminal.session.send("disown -a; exit\n")
         await until(lambda: not terminal.session.connected)
         await terminal.session.send("echo again-$((1+1))\n")

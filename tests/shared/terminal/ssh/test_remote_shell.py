@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.terminal.process_tree import MARKER
 from shared.terminal.ssh.remote_shell import RemoteState, Separator, content, is_gone, parse, reaper, script
-from tests.support.terminals import a_nap, eventually, running
+from tests.support.terminals import a_nap, eventually, running, running_programs
 
 SHELLS = ["bash", "dash"]
 
@@ -145,7 +145,7 @@ def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
     )
     process = subprocess.Popen([login_shell, "-c", line], start_new_session=True, stderr=subprocess.DEVNULL)
     other = subprocess.Popen(["sleep", other_nap], env={**os.environ, "MCP_GATEWAY_JOB": "other:1"})
-    eventually(lambda: len([found for found in running(nap) if found.name() == "sleep"]) >= 2)
+    eventually(lambda: len(running_programs(nap, "sleep")) >= 2)
     subprocess.run([login_shell, "-c", reaper(marker, nonce=nonce)], check=True, timeout=10)
     process.wait(5)
     eventually(lambda: not running(nap))
