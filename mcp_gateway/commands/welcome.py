@@ -39,7 +39,8 @@ def who_answers(gateway: "Gateway") -> str:
 
     request = ChatRequest.parse({"messages": [{"role": "user", "content": "Say hello."}]})
     try:
-        model = gateway.executor.plan(request).attempts[0]
+        attempts = gateway.executor.plan(request).attempts
     except GatewayError as error:
         return f"no model yet. {error.message}"
+    model = next((model for model in attempts if gateway.providers.healthy(model.provider)), attempts[0])
     return f"{model.api_model_name} ({model.provider}, layer {model.layer})"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mcp_gateway.diagnosis.finding import Finding
+from shared.domain.chat import ChatRequest
 from shared.domain.identity import LOCAL
 from shared.errors import GatewayError
 from shared.operations import dispatch
@@ -34,7 +35,7 @@ async def look(gateway: "Gateway", running: Mapping[str, Any] | None = None) -> 
         _redis(gateway, health),
         *(_provider(state) for state in states if state.dialect != "local"),
         _local(health, running or {}),
-        _answer(states),
+        _answer(gateway, states),
     ]
 
 
@@ -105,8 +106,23 @@ def _embedded(own: Mapping[str, Any], running: Mapping[str, Any]) -> str:
     return f"{own['state']} ({own['detail']})" if own["detail"] else str(own["state"])
 
 
-def _answer(states: list[ProviderState]) -> Finding:
+def _answer(gateway: "Gateway", states: list[ProviderState]) -> Finding:
+    """Who would take a plain chat, in the layers where `auto` may look."""
     healthy = [state.name for state in states if state.healthy]
-    if healthy:
-        return Finding(name="chat", status="ok", text=f"can be answered by {', '.join(healthy)}")
-    return Finding(name="chat", status="fail", text="no provider can answer", advice=NO_MODEL)
+    if not healthy:
+        return Finding(name="chat", status="fail", text="no provider can answer", advice=NO_MODEL)
+    request = ChatRequest.parse({"messages": [{"role": "user", "content": "Say hello."}]})
+    try:
+        attempts = gateway.executor.plan(request).attempts
+    except GatewayError:
+        attempts = ()
+    model = next((model for model in attempts if model.provider in healthy), None)
+    if model is not None:
+        return Finding(name="chat", status="ok", text=f"`auto` goes to {model.id}")
+    layer = gateway.configuration.current.default_layer
+    return Finding(
+        name="chat",
+        status="warn",
+        text=f"`auto` finds no model in layer {layer}, though {', '.join(healthy)} can answer",
+        advice=f"Set DEFAULT_LAYER (or defaultLayer with PUT /v1/config) to a layer of theirs, or ask for {healthy[0]}'s models by name.",
+    )

@@ -18,7 +18,7 @@ from shared.errors import (
 
 SHOWN = 20
 NAMED = 3
-HIGHER = "choose other layers (gateway.maxLayer, DEFAULT_LAYER)"
+HIGHER = "choose other layers (gateway.maxLayer, or defaultLayer in the configuration)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class LocalChannel:
     async def start(self) -> None:
         """Start the interactive shell in the session's directory and with its variables."""
         env = {name: value for name, value in self._state.env.items() if NON_INTERACTIVE.get(name) != value}
+        env.setdefault("HISTFILE", "/dev/null")  # what clients type does not belong into the user's own history
         state = ShellState(self._state.cwd, env, self._state.umask)
         try:
             self._terminal = await PseudoTerminal.start(self._shell, state, self._seat, self._marker())

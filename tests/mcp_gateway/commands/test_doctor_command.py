@@ -29,11 +29,21 @@ def test_all_is_well(shell: Shell, provider: ScriptedServer) -> None:
     assert done.code == 0, done.out
     assert {finding["status"] for finding in found.values()} == {"ok"}
     assert "answers" in found["provider openai"]["text"]
-    assert "can be answered by openai" in found["chat"]["text"]
+    assert found["chat"]["text"] == "`auto` goes to openai/gpt-6-luna"
     assert "schema is up to date" in found["database"]["text"]
     text = shell("doctor").out
     assert text.count("\n") >= len(found)
     assert "FAIL" not in text
+
+
+def test_a_chat_that_would_find_no_model_in_its_layer_is_told(
+    shell: Shell, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFAULT_LAYER", "L0")
+    found = findings(shell("doctor", "--json"))["chat"]
+    assert found["status"] == "warn"
+    assert "layer L0" in found["text"]
+    assert "DEFAULT_LAYER" in found["advice"]
 
 
 def test_no_model_is_a_failure_that_says_what_to_do(shell: Shell) -> None:
