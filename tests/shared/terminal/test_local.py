@@ -267,6 +267,7 @@ async def test_a_terminal_whose_start_is_cancelled_gives_its_descriptors_back(
         assert open_descriptors() == before
 
 
-async def test_what_clients_type_stays_out_of_the_users_history(terminal: Terminal) -> None:
-    await terminal.session.send("echo history=$HISTFILE.\n")
-    await terminal.shows("history=/dev/null.")
+async def test_what_clients_type_stays_out_of_the_users_history(sessions: Sessions) -> None:
+    async with opened(sessions) as terminal:
+        await terminal.session.send("echo history=$HISTFILE.\n")
+        await terminal.shows("history=/dev/null.")
