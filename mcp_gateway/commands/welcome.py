@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from mcp_gateway.answering import likely_model
 from mcp_gateway.transports import HTTP_PATH, SSE_PATH
 from shared.errors import GatewayError
 
@@ -35,12 +36,8 @@ def welcome(url: str, gateway: "Gateway") -> str:
 
 def who_answers(gateway: "Gateway") -> str:
     """The model that a simple chat would go to now."""
-    from shared.domain.chat import ChatRequest
-
-    request = ChatRequest.parse({"messages": [{"role": "user", "content": "Say hello."}]})
     try:
-        attempts = gateway.executor.plan(request).attempts
+        model = likely_model(gateway)
     except GatewayError as error:
         return f"no model yet. {error.message}"
-    model = next((model for model in attempts if gateway.providers.healthy(model.provider)), attempts[0])
     return f"{model.api_model_name} ({model.provider}, layer {model.layer})"

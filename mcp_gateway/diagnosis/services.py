@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from mcp_gateway.answering import likely_model
 from mcp_gateway.diagnosis.finding import Finding
-from shared.domain.chat import ChatRequest
 from shared.domain.identity import LOCAL
 from shared.errors import GatewayError
 from shared.operations import dispatch
@@ -111,14 +112,10 @@ def _answer(gateway: "Gateway", states: list[ProviderState]) -> Finding:
     healthy = [state.name for state in states if state.healthy]
     if not healthy:
         return Finding(name="chat", status="fail", text="no provider can answer", advice=NO_MODEL)
-    request = ChatRequest.parse({"messages": [{"role": "user", "content": "Say hello."}]})
-    try:
-        attempts = gateway.executor.plan(request).attempts
-    except GatewayError:
-        attempts = ()
-    model = next((model for model in attempts if model.provider in healthy), None)
-    if model is not None:
-        return Finding(name="chat", status="ok", text=f"`auto` goes to {model.id}")
+    with suppress(GatewayError):
+        model = likely_model(gateway)
+        if model.provider in healthy:
+            return Finding(name="chat", status="ok", text=f"`auto` goes to {model.id}")
     layer = gateway.configuration.current.default_layer
     return Finding(
         name="chat",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from shared.domain.identity import Caller
-from shared.domain.wire import Money, NoInput, Timestamp, Wire
+from shared.domain.wire import Moment, Money, NoInput, Timestamp, Wire
 from shared.errors import InvalidInput
 from shared.operations.operation import Operation
 from shared.storage import usage_rows
@@ -23,8 +23,8 @@ MAX_DAYS = 3660
 class QueryUsage(Wire):
     """A span of time (default: the last 30 days) and what to sum by. Dates alone mean midnight UTC."""
 
-    from_: Annotated[Timestamp | None, Field(alias="from")] = None
-    to: Timestamp | None = None
+    from_: Annotated[Moment | None, Field(alias="from")] = None
+    to: Moment | None = None
     group_by: GroupBy = "day"
 
 
@@ -98,16 +98,12 @@ def _total(groups: list[UsageGroup]) -> UsageGroup:
 
 def _span(gateway: "Gateway", request: QueryUsage) -> tuple[datetime, datetime]:
     now = gateway.clock()
-    end = _aware(request.to, now) if request.to else now + timedelta(seconds=1)
+    end = request.to or now + timedelta(seconds=1)
     midnight = datetime.combine(now.date(), time(), now.tzinfo)
-    start = _aware(request.from_, now) if request.from_ else min(midnight, end) - timedelta(days=DEFAULT_DAYS)
+    start = request.from_ or min(midnight, end) - timedelta(days=DEFAULT_DAYS)
     if start >= end or end - start > timedelta(days=MAX_DAYS):
         raise InvalidInput(f"'from' must be before 'to', and at most {MAX_DAYS} days before it.")
     return start, end
-
-
-def _aware(moment: datetime, now: datetime) -> datetime:
-    return moment.astimezone(now.tzinfo) if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
 
 
 async def _stats(gateway: "Gateway", caller: Caller, request: NoInput) -> Stats:

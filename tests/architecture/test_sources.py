@@ -74,6 +74,7 @@ def test_nothing_is_changed_through_global() -> None:
 
 THROUGH_A_HIGHER_DOOR = {
     "mcp_gateway/__main__.py": "journeys/test_stdio.py",
+    "mcp_gateway/answering.py": "mcp_gateway/commands/test_doctor_command.py",
     "mcp_gateway/calls/commands.py": "mcp_gateway/test_run_command.py",
     "mcp_gateway/commands/admin.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/commands/doctor.py": "mcp_gateway/commands/test_cli.py",
