@@ -109,6 +109,7 @@ def _server_engine(url: URL) -> Engine:
     }
     return sqlalchemy.create_engine(
         url,
+        hide_parameters=True,
         pool_size=WORKERS,
         max_overflow=2,
         pool_timeout=SERVER_TIMEOUT_MS / 1000,
@@ -124,7 +125,11 @@ def _sqlite_engine(url: URL) -> Engine:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)  # SQLite gives its other files the same mode
     engine = sqlalchemy.create_engine(
-        url, poolclass=QueuePool, pool_size=WORKERS, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
+        url,
+        hide_parameters=True,
+        poolclass=QueuePool,
+        pool_size=WORKERS,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
