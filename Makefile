@@ -79,6 +79,16 @@ fix: $(VENV)/.dev ## Format, fix what can be fixed, renew the generated parts of
 bench: $(VENV)/.dev ## Measure the gateway against a bare proxy (about 2 minutes)
 	@$(BIN)/python bench/bench.py
 
+.PHONY: train-router
+train-router: $(VENV)/.dev ## Train the complexity estimate anew from the folder DATA=…
+	@test -n "$(DATA)" || { echo "error: say where the data are: make train-router DATA=path"; exit 1; }
+	@PYTHONPATH=. $(BIN)/python -m scripts.train_router "$(DATA)"
+
+.PHONY: bench-routing
+bench-routing: $(VENV)/.dev ## Judge the complexity estimate on held-out rows of DATA=… (about 5 minutes)
+	@test -n "$(DATA)" || { echo "error: say where the data are: make bench-routing DATA=path"; exit 1; }
+	@PYTHONPATH=. $(BIN)/python -m bench.routing.evaluate "$(DATA)"
+
 .PHONY: pins
 pins: $(VENV)/.dev ## Renew constraints.txt with the newest versions that fit
 	@$(BIN)/python scripts/pins.py

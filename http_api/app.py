@@ -21,7 +21,23 @@ from http_api.middleware.identity import Identity
 from http_api.middleware.rate_limits import RateLimiting
 from http_api.middleware.request_context import RequestContext
 from http_api.openapi import describe
-from http_api.routes import audit, auth, chat, config, keys, models, providers, system, terminals, usage
+from http_api.routes import (
+    audit,
+    auth,
+    budgets,
+    cache,
+    chat,
+    config,
+    decisions,
+    feedback,
+    keys,
+    models,
+    providers,
+    routing,
+    system,
+    terminals,
+    usage,
+)
 from http_api.routing import Endpoint, Routing, not_found
 from shared.settings import Settings, comma_separated
 
@@ -32,13 +48,18 @@ GatewayOpener = Callable[[], AbstractAsyncContextManager["Gateway"]]
 
 ROWS: tuple[Row, ...] = (
     *system.ROWS,
+    *routing.ROWS,
     *models.ROWS,
     *terminals.ROWS,
     *auth.ROWS,
     *keys.ROWS,
+    *budgets.ROWS,
     *providers.ROWS,
     *usage.ROWS,
     *config.ROWS,
+    *cache.ROWS,
+    *feedback.ROWS,
+    *decisions.ROWS,
     *audit.ROWS,
 )
 

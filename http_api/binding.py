@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from http_api.bodies import NUL, parse_object, parse_query, read_body
 from http_api.context import Exchange, Route, exchange_of
 from http_api.disconnect import CancelWhenGone
-from http_api.responses import send_json
+from http_api.renderings import FORMAT, Rendering, Renderings, chosen
+from http_api.responses import NO_STORE, send_bytes, send_json
 from shared.errors import invalid_field
 from shared.operations import dispatch
 from shared.operations.operation import Operation
@@ -31,6 +32,8 @@ class Row:
     The names of path parameters are fields of the operation's request, as they are on the wire. GET and DELETE take
     the rest of the request from the query string, the others from a JSON body. `public` and `limited` as in Route;
     `nul` lets NUL characters through, for what goes to a terminal; `status_of` makes the status depend on the result.
+    `as_chat` is for what takes a chat: its body may be as large, and this puts in what its headers say.
+    `renderings` are further forms of the result that a GET may ask for, by the query parameter `format` or by Accept.
     """
 
     method: Method
@@ -41,6 +44,8 @@ class Row:
     limited: bool = True
     nul: bool = False
     status_of: Callable[[Any], int] | None = None
+    as_chat: Callable[[dict[str, Any], Exchange], None] | None = None
+    renderings: Renderings = field(default_factory=dict)
 
 
 def routes_of(rows: Iterable[Row], gateway: "Gateway") -> list[Route]:
@@ -59,6 +64,7 @@ def _route(path: str, rows: Sequence[Row], gateway: "Gateway") -> Route:
         methods={row.method: bind(row, gateway) for row in rows},
         public=rows[0].public,
         limited=rows[0].limited,
+        body_limit=gateway.settings.max_chat_body_bytes if any(row.as_chat for row in rows) else None,
     )
 
 
@@ -69,13 +75,27 @@ def bind(row: Row, gateway: "Gateway") -> ASGIApp:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
         payload = await _payload(row, scope, receive, exchange)
+        rendering = _rendering(row, payload, exchange)
         strict = row.method not in WITHOUT_BODY
         with CancelWhenGone(receive) if watched else nullcontext():
             result = await dispatch.call(gateway, exchange.caller, operation, payload, strict=strict)
         status = row.status if row.status_of is None else row.status_of(result)
-        await send_json(scope, send, result.model_dump_json(by_alias=True).encode(), status)
+        if rendering is None:
+            await send_json(scope, send, result.model_dump_json(by_alias=True).encode(), status)
+            return
+        saved = (b"content-disposition", b'attachment; filename="%s"' % rendering.filename.encode("ascii"))
+        media, body = rendering.media.encode("ascii"), rendering.render(result)
+        await send_bytes(scope, send, body, status=status, media=media, headers=[NO_STORE, saved])
 
     return application
+
+
+def _rendering(row: Row, payload: dict[str, Any], exchange: Exchange) -> Rendering | None:
+    """What the answer is to be rendered with; None is JSON."""
+    if not row.renderings:
+        return None
+    accept = exchange.headers.get(b"accept", b"").decode("latin-1")
+    return chosen(row.renderings, payload.pop(FORMAT, None), accept)
 
 
 async def _payload(row: Row, scope: Scope, receive: Receive, exchange: Exchange) -> dict[str, Any]:
@@ -85,6 +105,8 @@ async def _payload(row: Row, scope: Scope, receive: Receive, exchange: Exchange)
         for name in payload:
             raise invalid_field(name[:100], "this path takes no query parameters")
         payload = parse_object(await read_body(receive), nul=row.nul)
+        if row.as_chat is not None:
+            row.as_chat(payload, exchange)
     for name, value in exchange.params.items():
         if NUL in value:
             raise invalid_field(name, "it may not contain NUL characters")

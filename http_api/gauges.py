@@ -26,4 +26,11 @@ def gauges_of(gateway: "Gateway") -> Iterator[Gauge]:
         {"prompt": float(totals.prompt_tokens), "completion": float(totals.completion_tokens)},
     )
     yield "gateway_cost_usd", "Cost since the start, as far as prices are known.", {"": float(totals.cost)}
+    cache = gateway.cache.counters
+    yield (
+        "gateway_cache",
+        "What the cache of answers did since the start.",
+        {"hits": float(cache.hits), "misses": float(cache.misses), "stored": float(cache.stored)},
+    )
+    yield "gateway_cache_saved_usd", "Cost of the answers that came from the cache.", {"": float(cache.saved)}
     yield "gateway_usage_rows_lost", "Usage rows that had no room in the queue.", {"": float(gateway.ledger.lost)}

@@ -7,7 +7,10 @@ from pydantic import TypeAdapter
 
 from http_api.binding import WITHOUT_BODY, Row
 from http_api.openapi_chat import CHAT_PATHS, CHAT_SCHEMAS
+from http_api.openapi_options import OPTION_HEADERS, described_options
+from http_api.renderings import FORMAT, JSON
 from http_api.routing import PARAMETER
+from shared.domain.chat import ChatRequest
 from shared.domain.routing import RoutingOptions
 
 REFERENCES = "#/components/schemas/{model}"
@@ -45,6 +48,9 @@ ERROR_RESPONSE = {
     "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS},
     "content": {"application/json": {"schema": {"$ref": REFERENCES.format(model="Error")}}},
 }
+CHAT_REQUEST = {"$ref": REFERENCES.format(model="ChatRequest")}
+"""The request of whatever takes a chat: pydantic does not know its form."""
+
 PLAIN_PATHS: dict[str, Any] = {
     "/metrics": {
         "get": {
@@ -69,12 +75,13 @@ def describe(rows: Iterable[Row], version: str) -> dict[str, Any]:
     """The whole document."""
     rows = tuple(rows)
     schemas, definitions = _schemas(rows)
+    definitions |= {"RoutingOptions": described_options(definitions["RoutingOptions"]), **CHAT_SCHEMAS}
     paths: dict[str, Any] = {**CHAT_PATHS}
     for row in rows:
         path = PARAMETER.sub(r"{\1}", row.path)
         paths.setdefault(path, {})[row.method.lower()] = _operation(row, schemas, definitions)
     paths.update(PLAIN_PATHS)
-    known = {**definitions, **CHAT_SCHEMAS, "Error": ERROR}
+    known = {**definitions, "Error": ERROR}
     return {
         "openapi": "3.1.0",
         "info": {"title": "AI MCP gateway", "version": version, "description": INTRODUCTION},
@@ -99,7 +106,8 @@ def _schemas(rows: Iterable[Row]) -> tuple[Schemas, dict[str, Any]]:
     """The schema of each operation's request and result, and the definitions that they refer to."""
     inputs: list[Any] = [("RoutingOptions", "validation", TypeAdapter(RoutingOptions))]
     for operation in {row.operation.name: row.operation for row in rows}.values():
-        inputs.append((f"{operation.name}.request", "validation", TypeAdapter(operation.request)))
+        if operation.request is not ChatRequest:
+            inputs.append((f"{operation.name}.request", "validation", TypeAdapter(operation.request)))
         inputs.append((f"{operation.name}.result", "serialization", TypeAdapter(operation.result)))
     schemas, rest = TypeAdapter.json_schemas(inputs, by_alias=True, ref_template=REFERENCES)
     tidied = {(str(key), str(mode)): _tidied(schema) for (key, mode), schema in schemas.items()}
@@ -108,7 +116,7 @@ def _schemas(rows: Iterable[Row]) -> tuple[Schemas, dict[str, Any]]:
 
 def _operation(row: Row, schemas: Schemas, definitions: Mapping[str, Any]) -> dict[str, Any]:
     operation = row.operation
-    request = schemas[(f"{operation.name}.request", "validation")]
+    request = schemas.get((f"{operation.name}.request", "validation"), CHAT_REQUEST)
     fields = _resolved(request, definitions)
     in_path = [match[1] for match in PARAMETER.finditer(row.path)]
     properties: dict[str, Any] = fields.get("properties", {})
@@ -122,7 +130,10 @@ def _operation(row: Row, schemas: Schemas, definitions: Mapping[str, Any]) -> di
             str(row.status): {
                 "description": "Done.",
                 "headers": _headers(row),
-                "content": {"application/json": {"schema": schemas[(f"{operation.name}.result", "serialization")]}},
+                "content": {
+                    "application/json": {"schema": schemas[(f"{operation.name}.result", "serialization")]},
+                    **{form.media: {"schema": {"type": "string"}} for form in row.renderings.values()},
+                },
             },
             "default": {"$ref": "#/components/responses/Error"},
         },
@@ -131,9 +142,12 @@ def _operation(row: Row, schemas: Schemas, definitions: Mapping[str, Any]) -> di
         described["description"] = f"Needs the scope `{operation.scope}`."
     if row.public:
         described["security"] = []
+    if row.as_chat is not None:
+        described["parameters"] += OPTION_HEADERS
     rest = {name: schema for name, schema in properties.items() if name not in in_path}
     if row.method in WITHOUT_BODY:
         described["parameters"] += [_parameter(name, "query", rest[name], name in required) for name in rest]
+        described["parameters"] += _format(row)
     elif rest or "oneOf" in fields or "anyOf" in fields:
         described["requestBody"] = _body(request if not in_path else _without(fields, in_path), required - set(in_path))
     return described
@@ -196,6 +210,15 @@ def _parameter(name: str, place: str, schema: Mapping[str, Any], required: bool)
     if description := schema.get("description"):
         described["description"] = description
     return described
+
+
+def _format(row: Row) -> list[dict[str, Any]]:
+    """The parameter that asks for another form than JSON, where there are any."""
+    if not row.renderings:
+        return []
+    schema = {"type": "string", "enum": [JSON, *row.renderings], "default": JSON}
+    schema["description"] = "The form of the answer; without it, what `Accept` asks for."
+    return [_parameter(FORMAT, "query", schema, False)]
 
 
 def _headers(row: Row) -> dict[str, Any]:

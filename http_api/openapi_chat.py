@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from http_api.openapi_options import OPTION_HEADERS
+
 _STRING = {"type": "string"}
 _INTEGER = {"type": "integer"}
 _OBJECT = {"type": "object", "additionalProperties": True}
@@ -67,6 +69,51 @@ CHAT_SCHEMAS: dict[str, Any] = {
             "model": _STRING,
             "choices": {"type": "array", "items": _OBJECT},
             "usage": _OBJECT,
+            "gateway": _reference("ChatNotes"),
+        },
+    },
+    "ChatNotes": {
+        "type": "object",
+        "description": "What was done with the answer; there when something was. Streams carry it in their last event.",
+        "additionalProperties": True,
+        "properties": {
+            "crossCheck": _reference("ChatVerdict"),
+            "selfCheck": _reference("ChatVerdict"),
+            "agreement": {
+                "type": "object",
+                "properties": {
+                    "agreed": {"type": ["boolean", "null"], "description": "null when only one model answered."},
+                    "models": {"type": "array", "items": _STRING},
+                },
+            },
+            "escalation": {
+                "type": "object",
+                "properties": {
+                    "steps": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {"reason": _STRING, "from": _STRING, "to": _STRING},
+                        },
+                    },
+                    "ended": {"type": "string", "description": "`answered`, or why it went no further."},
+                },
+            },
+            "costUsd": {"type": ["number", "null"], "description": "Everything together; null when not known."},
+        },
+    },
+    "ChatVerdict": {
+        "type": "object",
+        "properties": {
+            "verdict": {
+                "enum": ["confirmed", "corrected", "upheld", "disputed", "unclear", "not_checked"],
+                "description": "`corrected`: a better answer took the first one's place. `upheld`: the first one stood "
+                "against another. `disputed`: nobody could decide.",
+            },
+            "models": {"type": "object", "additionalProperties": _STRING},
+            "issues": {"type": "array", "items": _STRING},
+            "reason": _STRING,
+            "addedCostUsd": {"type": "number"},
         },
     },
 }
@@ -78,14 +125,18 @@ CHAT_PATHS: dict[str, Any] = {
             "tags": ["chat"],
             "summary": "Answer a chat with the model that routing finds",
             "description": "Needs the scope `chat`. With `stream: true` the answer is server-sent events ending in "
-            '`data: [DONE]`; a stream that fails after it began ends with `data: {"error": …}` instead.',
+            '`data: [DONE]`; a stream that fails after it began ends with `data: {"error": …}` instead. '
+            "An answer that is to be judged whole (`crossCheck`, `selfCheck`, `agreement`, `escalate`) is streamed once it "
+            "is. 409 `escalation_needs_confirmation` asks before a step that costs money (see `escalation`).",
             "parameters": [
+                *OPTION_HEADERS,
                 {
-                    "name": "X-Gateway-Options",
+                    "name": "Cache-Control",
                     "in": "header",
-                    "description": "The `gateway` object as JSON, for clients that cannot change the body.",
+                    "description": "`no-store`, `no-cache`, `max-age` and `only-if-cached` as in RFC 9111; `cacheControl` in "
+                    "the `gateway` object says the same. With `only-if-cached` and nothing cached the answer is 504.",
                     "schema": _STRING,
-                }
+                },
             ],
             "requestBody": {
                 "required": True,
@@ -106,8 +157,9 @@ CHAT_PATHS: dict[str, Any] = {
                         "X-Gateway-Attempts": _header("How many models were asked.", "integer"),
                         "X-Gateway-Cost-Usd": _header("Cost in US dollars, or `unknown`; not on streams."),
                         "X-Gateway-Cache": _header(
-                            "Whether the answer came from a cache: always `off`, there is none."
+                            "`hit`: the answer came from the cache. `miss`: it was made, and may be kept. `off`: neither."
                         ),
+                        "Age": _header("Seconds since an answer from the cache was made.", "integer"),
                     },
                     "content": {
                         "application/json": {"schema": _reference("ChatAnswer")},

@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from shared.domain.chat import ChatRequest
+from shared.domain.identity import LOCAL
 from shared.domain.models import Model
+from shared.routing.exhausted import nothing_to_try
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -15,5 +17,8 @@ def likely_model(gateway: "Gateway") -> Model:
     Raises GatewayError when there is nothing to try.
     """
     request = ChatRequest.parse({"messages": [{"role": "user", "content": "Say hello."}]})
-    attempts = gateway.executor.plan(request).attempts
+    plan = gateway.router.plan(LOCAL, request)
+    if not plan.attempts:
+        raise nothing_to_try(request.facts, plan)
+    attempts = plan.attempts
     return next((model for model in attempts if gateway.providers.healthy(model.provider)), attempts[0])

@@ -9,7 +9,7 @@ from shared.domain.models import Layer
 from shared.domain.routing import Quality
 from shared.domain.targets import Id, Path, refuse
 from shared.domain.terminal import Command
-from shared.domain.wire import Wire
+from shared.domain.wire import Money, Wire
 
 MAX_CHAT_CHARACTERS = 2_000_000
 MAX_COMMAND_SECONDS = 50
@@ -36,8 +36,8 @@ class ChatMessage(Wire):
     content: Text
 
 
-class ChatArguments(Wire):
-    """What `chat` takes."""
+class Question(Wire):
+    """What `explain_route` takes: what a chat is, and what bears on where it goes."""
 
     message: Text | None = Field(
         None,
@@ -57,13 +57,17 @@ class ChatArguments(Wire):
     )
     quality: Quality = Field(
         "normal",
-        description="With `auto`: how much hangs on the answer; `high` starts in L1 and `critical` in L2, which may cost money.",
-    )
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
-        None, description="0 for the likeliest answer, up to 2 for variety. Leave out for the model's own."
+        description="With `auto`: how much hangs on the answer; `high` starts in L1 where the message looks hard, "
+        "`critical` in L2, which may cost money.",
     )
     max_tokens: Annotated[int, Field(ge=1, le=32_000)] | None = Field(
         None, description="Longest answer in tokens (1 to 32000). Leave out for the model's own limit."
+    )
+    budget_usd: Annotated[Money, Field(ge=0)] | None = Field(
+        None, description="The most US dollars that all of it may cost; 0 leaves free models only."
+    )
+    session: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="A name for the conversation: calls of the same name stay with the same model."
     )
 
     @model_validator(mode="after")
@@ -73,6 +77,21 @@ class ChatArguments(Wire):
         if self.message is None and self.messages is None:
             raise refuse("message", "this field is required (or 'messages')")
         return self
+
+
+class ChatArguments(Question):
+    """What `chat` takes."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        None, description="0 for the likeliest answer, up to 2 for variety. Leave out for the model's own."
+    )
+    cross_check: bool = Field(False, description="Have a second model check the answer and correct it.")
+    agreement: Annotated[int, Field(ge=0, le=2)] | None = Field(
+        None, description="`2`: ask two cheap models at once, and go a layer up when they disagree."
+    )
+    escalate: bool | None = Field(
+        None, description="`true`: go a layer up, as far as `maxLayer`, when the answer is not good enough."
+    )
 
 
 class ListModelsArguments(Wire):

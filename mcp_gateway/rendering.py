@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 import orjson
 
-from mcp_gateway.results import ChatResult, CommandResult, ModelEntry, ModelsPage
+from mcp_gateway.results import (
+    ChatResult,
+    Checks,
+    CommandResult,
+    ModelEntry,
+    ModelsPage,
+    RouteEntry,
+    RouteResult,
+)
 
 HEAD_SHARE = 0.6
 
@@ -48,10 +56,47 @@ def _cut(text: str, keep: int) -> Cut:
 
 
 def chat(result: ChatResult) -> str:
-    """The answer, and a line on how it came about."""
+    """The answer, and lines on how it came about."""
     tokens = "" if result.usage is None else f", {result.usage.total_tokens} tokens"
     line = f"— {result.model} ({result.provider}, {result.layer}{tokens}, {dollars(result.cost_usd)})"
-    return "\n".join(part for part in (result.text, "", line, result.note) if part or part == "").rstrip("\n")
+    return "\n".join([result.text, "", line, *checks(result.checks), *filter(None, [result.note])])
+
+
+def checks(found: Checks | None) -> list[str]:
+    """A line for each thing that was done with the answer."""
+    if found is None:
+        return []
+    lines = []
+    if found.agreed is not None:
+        lines.append(f"— two models {'agreed' if found.agreed else 'did not agree'}")
+    lines += [f"— went up: {step}" for step in found.steps]
+    if found.steps and found.ended != "answered":
+        lines.append(f"— went no higher: {found.ended}")
+    if found.verdict is not None:
+        why = f" ({found.why})" if found.why else ""
+        lines.append(f"— check: {found.verdict}{why}")
+        lines += [f"  · {issue}" for issue in found.issues]
+    if found.added_cost_usd:
+        lines.append(f"— beside the answer this cost {dollars(found.added_cost_usd)}")
+    return lines
+
+
+def route(result: RouteResult) -> str:
+    """The plan, a line for each model."""
+    lines = [result.summary, *(_attempt(number, entry) for number, entry in enumerate(result.attempts, 1))]
+    lines += [f"not {entry.layer} {entry.id}: {entry.reason}" for entry in result.dropped]
+    if result.more:
+        lines.append(f"… and {result.more} more.")
+    return "\n".join(lines)
+
+
+def _attempt(number: int, entry: RouteEntry) -> str:
+    cost = "cost not known"
+    if entry.expected_cost_usd is not None and entry.most_cost_usd is not None:
+        most = f", at most {dollars(entry.most_cost_usd)}" if entry.most_cost_usd else ""
+        cost = f"{dollars(entry.expected_cost_usd)}{most}"
+    state = f"; cooling down for {entry.cooling_seconds:g} s" if entry.cooling_seconds else ""
+    return f"{number}. {entry.layer} {entry.id} ({cost}{state})"
 
 
 def models(page: ModelsPage) -> str:

@@ -8,6 +8,7 @@ from mcp.server.lowlevel import Server
 from mcp.types import (
     CallToolRequestParams,
     CallToolResult,
+    InputRequiredResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
     ListToolsResult,
@@ -30,7 +31,7 @@ INSTRUCTIONS = """\
 This gateway gives you two things.
 
 1. Other language models. `chat` asks one and returns its answer; with `model: "auto"` the gateway picks the cheapest \
-that can do it and falls back to another when one fails. `list_models` shows what there is: layer L0 is free, L1 cheap, \
+that can do it and falls back to another when one fails; `explain_route` shows where that would go. `list_models` shows what there is: layer L0 is free, L1 cheap, \
 L2 balanced, L3 premium. Say which model answered when the user would want to know, and ask before spending on L3.
 
 2. A shell. `run_command` runs a command on the gateway's machine and returns stdout, stderr and the exit code. It acts \
@@ -50,8 +51,8 @@ def create_server(ready: Ready, *, limits: "Limits | None" = None) -> Server[Any
     async def list_tools(context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=tools.infos)
 
-    async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult:
-        return await tools.call(context, params.name, params.arguments or {})
+    async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+        return await tools.call(context, params)
 
     async def list_resources(context: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
         return ListResourcesResult(resources=resources.infos)

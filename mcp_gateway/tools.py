@@ -5,16 +5,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolRequestParams, CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from mcp.types import Tool as ToolInfo
 
 from mcp_gateway import errors, rendering
-from mcp_gateway.arguments import ChatArguments, ListModelsArguments, RunCommandArguments
+from mcp_gateway.arguments import ChatArguments, ListModelsArguments, Question, RunCommandArguments
+from mcp_gateway.asking import User
 from mcp_gateway.cancellation import in_its_own_task
 from mcp_gateway.core import Ready
 from mcp_gateway.identity import Context, caller_of
 from mcp_gateway.progress import progress_of
-from mcp_gateway.results import ChatResult, CommandResult, ModelsPage
+from mcp_gateway.results import ChatResult, CommandResult, ModelsPage, RouteResult
 from mcp_gateway.schemas import arguments_schema, result_schema
 from shared.domain.identity import Caller
 from shared.domain.wire import Wire
@@ -42,7 +43,7 @@ class Tool(Generic[A, R]):
     annotations: ToolAnnotations
     operations: tuple[str, ...]
     first: str
-    run: "Callable[[Call, A], Awaitable[R]]"
+    run: "Callable[[Call, A], Awaitable[R | InputRequiredResult]]"
     render: Callable[[R], str]
 
     def info(self) -> ToolInfo:
@@ -70,33 +71,36 @@ class Tools:
         """The schema of a tool's arguments; None when there is no such tool."""
         return self._schemas.get(name)
 
-    async def call(self, context: Context, name: str, given: Mapping[str, Any]) -> CallToolResult:
+    async def call(self, context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         """Call a tool; every failure comes back as a result that the model can read."""
-        tool = TOOLS.get(name)
+        tool = TOOLS.get(params.name)
         if tool is None:
             return errors.failed(
-                f"There is no tool '{name[:100]}'; there are {', '.join(TOOLS)}.\n(code: unknown_tool)"
+                f"There is no tool '{params.name[:100]}'; there are {', '.join(TOOLS)}.\n(code: unknown_tool)"
             )
         caller = caller_of(context)
         try:
-            return await in_its_own_task(self._run(context, caller, tool, given))
+            return await in_its_own_task(self._run(context, caller, tool, params))
         except GatewayError as error:
             return errors.tool_result(error)
         except Exception:
-            log.exception("tool %s failed (request %s)", name, caller.request_id)
+            log.exception("tool %s failed (request %s)", params.name, caller.request_id)
             return errors.failed(errors.internal(caller.request_id))
 
     async def _run(
-        self, context: Context, caller: Caller, tool: Tool[Any, Any], given: Mapping[str, Any]
-    ) -> CallToolResult:
-        arguments = _parsed(tool, given)
+        self, context: Context, caller: Caller, tool: Tool[Any, Any], params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
+        arguments, user = _parsed(tool, params.arguments or {}), User(context, params)
         async with progress_of(context, tool.first) as progress:
             gateway = await self._ready()
             from mcp_gateway.calls.call import Call, Limits, noted
 
-            call = Call(gateway=gateway, caller=caller, progress=progress, limits=self._limits or Limits())
+            limits = self._limits or Limits()
+            call = Call(gateway=gateway, caller=caller, user=user, progress=progress, limits=limits)
             with noted(f"tool {tool.name}", caller):
                 result = await tool.run(call, arguments)
+        if isinstance(result, InputRequiredResult):
+            return result
         return CallToolResult(
             content=[TextContent(type="text", text=tool.render(result))],
             structured_content=result.model_dump(mode="json", by_alias=True),
@@ -112,10 +116,16 @@ def _parsed(tool: Tool[A, Any], given: Mapping[str, Any]) -> A:
         raise InvalidInput(f"{error.message} {tool.name} takes: {names}.", details=error.details) from None
 
 
-async def _chat(call: "Call", arguments: ChatArguments) -> ChatResult:
+async def _chat(call: "Call", arguments: ChatArguments) -> ChatResult | InputRequiredResult:
     from mcp_gateway.calls import chat
 
     return await chat.run(call, arguments)
+
+
+async def _explain_route(call: "Call", arguments: Question) -> RouteResult:
+    from mcp_gateway.calls import routing
+
+    return await routing.run(call, arguments)
 
 
 async def _list_models(call: "Call", arguments: ListModelsArguments) -> ModelsPage:
@@ -143,6 +153,10 @@ TOOLS: Mapping[str, Tool[Any, Any]] = {
                 "With `model` left at `auto` the gateway picks the cheapest model that can do it and goes on to the "
                 "next when one fails. Name a layer (`L0` free, `L1` cheap, `L2` balanced, `L3` premium) or a model "
                 "from `list_models` to choose yourself; `maxLayer` lets `auto` go higher, which may cost money.\n"
+                "When it must be right, `crossCheck` has another model look it over. To save, let cheap models try first: "
+                "`escalate` and `agreement` go a layer up, as far as `maxLayer`, when their answer is not good enough; the "
+                "user is asked before that costs money. `checks` in the result says what came of it. `budgetUsd` bounds "
+                "it all.\n"
                 "The model sees only what you send: put everything it needs into `message` (or `messages`). It has no "
                 "tools and no memory of earlier calls.\n"
                 "An answer gets 50 seconds; what there is by then comes back with `truncated: true` and "
@@ -157,6 +171,25 @@ TOOLS: Mapping[str, Tool[Any, Any]] = {
             first="looking for a model …",
             run=_chat,
             render=rendering.chat,
+        ),
+        Tool(
+            name="explain_route",
+            title="Explain where a chat would go",
+            description=(
+                "Show where `chat` would send a message, without sending it: the models in the order in which they would "
+                "be asked, each with its layer, what it may cost and whether it is cooling down, and why others are left "
+                "out. Use it before something long or dear, or when the user asks why a model was or was not used. It "
+                "takes the arguments of `chat` that bear on this, and costs nothing."
+            ),
+            arguments=Question,
+            result=RouteResult,
+            annotations=ToolAnnotations(
+                read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+            ),
+            operations=("explain_route",),
+            first="making the plan …",
+            run=_explain_route,
+            render=rendering.route,
         ),
         Tool(
             name="list_models",

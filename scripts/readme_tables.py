@@ -56,7 +56,7 @@ def _default(name: str) -> str:
         value = value.get_secret_value()
     if isinstance(value, bool):
         value = str(value).lower()
-    return f"`{value}`" if value != "" else "-"
+    return f"`{value}`" if value not in ("", None) else "-"
 
 
 def _cell(text: str) -> str:

@@ -9,13 +9,19 @@ GatewayError
 ├── Conflict                the thing exists already, or has changed meanwhile
 │   └── HostKeyChanged      an SSH host shows another key than the one we know
 ├── RateLimited             a limit of this gateway is reached
+│   └── BudgetExceeded      no more money may be spent for this caller, tag or gateway in this period
 ├── Overloaded              the gateway takes no more work just now
 ├── Unavailable             nothing can serve this now (no model, no database)
+│   └── NotCached           only a cached answer was wanted, and there is none
 ├── UpstreamError           a provider failed; the executor decides what is next
 │   ├── UpstreamTimeout
 │   ├── UpstreamThrottled
+│   ├── UpstreamOverloaded
+│   ├── UpstreamNetwork     below HTTP: not reachable, broken off
+│   ├── UpstreamBadAnswer   a good status, but no answer in it
 │   ├── UpstreamAuthFailed
 │   ├── UpstreamQuota
+│   ├── UpstreamRefused     its rules do not let it answer this; another provider's may
 │   ├── UpstreamBadRequest  the provider says the caller's request is wrong: not retried
 │   └── UpstreamContextTooLong
 └── TerminalError           a shell or connection could not be opened or has gone
@@ -100,6 +106,10 @@ class RateLimited(GatewayError):
     retryable = True
 
 
+class BudgetExceeded(RateLimited):
+    code = "budget_exceeded"
+
+
 class Overloaded(GatewayError):
     code = "overloaded"
     retryable = True
@@ -110,15 +120,26 @@ class Unavailable(GatewayError):
     retryable = True
 
 
+class NotCached(Unavailable):
+    code = "not_cached"
+    retryable = False
+
+
 class UpstreamError(GatewayError):
-    """A provider failed. `status` is its HTTP status, where it gave one."""
+    """A provider failed. `status` is its HTTP status, where it gave one.
+
+    `usage` is what an answer that is none used all the same, in OpenAI's form: the provider bills it.
+    """
 
     code = "provider_failed"
     retryable = True
 
-    def __init__(self, message: str, *, status: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, usage: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(message, **kwargs)
         self.status = status
+        self.usage = usage
 
 
 class UpstreamTimeout(UpstreamError):
@@ -129,12 +150,28 @@ class UpstreamThrottled(UpstreamError):
     code = "provider_rate_limited"
 
 
+class UpstreamOverloaded(UpstreamError):
+    code = "provider_overloaded"
+
+
+class UpstreamNetwork(UpstreamError):
+    code = "provider_unreachable"
+
+
+class UpstreamBadAnswer(UpstreamError):
+    code = "provider_bad_answer"
+
+
 class UpstreamAuthFailed(UpstreamError):
     code = "provider_auth_failed"
 
 
 class UpstreamQuota(UpstreamError):
     code = "provider_quota_exceeded"
+
+
+class UpstreamRefused(UpstreamError):
+    code = "content_refused"
 
 
 class UpstreamBadRequest(UpstreamError):

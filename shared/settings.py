@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,11 +13,13 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from shared.domain.models import Layer
+from shared.domain.shares import parse_shares
 
 APPLICATION = "mcp-gateway"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=9)]
 
 
 class SettingsError(Exception):
@@ -47,7 +50,7 @@ class Settings(BaseModel):
     )
     redis_url: SecretStr = Field(
         SecretStr(""),
-        description="Redis or Valkey, `redis://host:6379/0`: rate limits shared between processes. Empty: in memory.",
+        description="Redis or Valkey, `redis://host:6379/0`: rate limits, budgets and cached answers shared between processes. Empty: in memory.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What goes to the log on stderr."
@@ -68,6 +71,10 @@ class Settings(BaseModel):
     ollama_host: str = Field(
         "",
         description="Where Ollama listens, in any form Ollama takes (`host`, `host:port`, `http://host:port`). Empty: the usual local ports are tried.",
+    )
+    ollama_max_context: Count = Field(
+        0,
+        description="Longest context window to ask Ollama for, in tokens: long ones take memory. 0 leaves it to each model.",
     )
     oss_model_endpoint: str = Field(
         "",
@@ -95,10 +102,61 @@ class Settings(BaseModel):
         False,
         description="Let `auto` go on to the next layers, up to `MAX_ESCALATION_LAYER`, when none in its own can answer.",
     )
-    max_escalation_layer: Layer = Field("L0", description="Highest layer that `auto` may reach by itself.")
+    max_escalation_layer: Layer = Field(
+        "L0", description="Highest layer that `auto`, and an answer that escalates, may reach by itself."
+    )
+    enable_hedging: bool = Field(
+        False,
+        description="Ask a second model too when the first takes longer than 95 % of its answers did; never for requests with tools, and one in ten at most.",
+    )
+    spend_guard: bool = Field(
+        True, description="Keep models that bill from answering in the free layer L0 unless a request allows it."
+    )
+    upstream_retry_wait: Annotated[float, Field(ge=0, le=600)] = Field(
+        5, description="Seconds a request may wait in all for a busy provider when no other model is left; 0 never waits."
+    )
+    router_learning: Literal["off", "shadow", "on"] = Field(
+        "off",
+        description="Let what came of answers (checks, failures, `POST /v1/feedback`) teach `auto` where to start, within the layers it may use: `shadow` learns and logs what it would have done, `on` does it.",
+    )
+    router_share: str = Field(
+        "L0=70,L1=20,L2=8,L3=2",
+        description="Per cent of the requests that should start at each layer when `ROUTER_LEARNING` is `on`; among the layers that a request may use, they keep their proportion.",
+    )
     enable_cost_tracking: bool = Field(True, description="Write what each answer used and cost to the database.")
     cost_alert_threshold: Annotated[float, Field(ge=0)] = Field(
-        1, description="US dollars a day after which a warning is logged; 0 never warns."
+        1, description="US dollars a day (UTC) after which an alert is raised, once; 0 never raises one."
+    )
+
+    decision_days: Annotated[int, Field(ge=0, le=3660)] = Field(
+        30,
+        description="Days that routing decisions are kept, for `mcp-gateway replay` and `GET /v1/decisions/{requestId}`; 0 keeps none. They hold no text of the messages.",
+    )
+    decision_text: bool = Field(
+        False, description="Keep the messages of requests, the first 100 kB, with their decisions."
+    )
+
+    # Spending
+    budget_usd_per_day: Dollars | None = Field(
+        None, description="US dollars that may be spent in a day (UTC), by everybody together; 0: free models only."
+    )
+    budget_usd_per_month: Dollars | None = Field(
+        None, description="The same for a calendar month (UTC). `POST /v1/budgets` makes more, for keys and tags too."
+    )
+    budget_usd_total: Dollars | None = Field(None, description="The same for everything that was ever recorded.")
+    alert_webhook_url: SecretStr = Field(
+        SecretStr(""),
+        description="Address that alerts about spending are posted to, as JSON that Slack's incoming webhooks take. Empty: they are only logged and shown.",
+    )
+
+    # Cache
+    enable_cache: bool = Field(
+        False,
+        description="Answer the same request of the same caller from the cache, where requests do not say otherwise (`gateway.cache`); never those with tools.",
+    )
+    cache_seconds: Seconds = Field(300, description="Seconds a cached answer is of use.")
+    cache_max_bytes: Annotated[int, Field(ge=0, le=64 * 1024**3)] = Field(
+        64 * 1024 * 1024, description="Memory for cached answers, where Redis does not keep them."
     )
 
     # Who may call
@@ -185,6 +243,19 @@ class Settings(BaseModel):
     def _address(cls, value: str) -> str:
         if value and not re.fullmatch(r"https?://[^\s/?#@]+([/?#]\S*)?", value):
             raise ValueError("must be an address such as http://127.0.0.1:8080/v1")
+        return value
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _webhook(cls, value: SecretStr) -> SecretStr:
+        if url := value.get_secret_value():
+            cls._address(url)
+        return value
+
+    @field_validator("router_share")
+    @classmethod
+    def _shares(cls, value: str) -> str:
+        parse_shares(value)
         return value
 
     @field_validator("database_url")

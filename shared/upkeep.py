@@ -11,6 +11,7 @@ import structlog
 from shared.domain.models import Model
 from shared.errors import Unavailable
 from shared.providers.base import Probe
+from shared.providers.vendors import LOCAL
 from shared.registry.discovered import as_models
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 REFRESH_SECONDS = 0.5
 FIRST_LOOK_SECONDS = 1.0
-LOCAL = "oss-local"
+FORGET_SECONDS = 3600.0
 
 
 async def look_for_local_servers(gateway: "Gateway") -> None:
@@ -35,8 +36,11 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
     jobs: dict[str, Coroutine[Any, Any, None]] = {
         "refresh": _refresh(gateway),
         "ledger": gateway.ledger.run(),
+        "decisions": gateway.decisions.run(),
+        "retention": _forget(gateway),
         "probes": gateway.providers.run(lambda name, probe: _take_up(gateway, name, probe)),
         "prices": _look_prices_up(gateway),
+        "learning": gateway.learning.run(),
     }
     if gateway.redis is not None:
         jobs["redis"] = gateway.redis.watch()
@@ -68,6 +72,7 @@ async def _refresh(gateway: "Gateway") -> None:
         gateway.registry.refresh,
         gateway.configuration.refresh,
         gateway.accounts_of_providers.refresh,
+        gateway.budgets.refresh,
     )
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
@@ -76,6 +81,16 @@ async def _refresh(gateway: "Gateway") -> None:
                 await part()
             except Unavailable as error:
                 log.warning("going on with what is in memory", reason=error.message, detail=error.operator_detail)
+
+
+async def _forget(gateway: "Gateway") -> None:
+    """Delete decisions that are older than they may be, for ever."""
+    while True:
+        try:
+            await gateway.decisions.prune()
+        except Unavailable as error:
+            log.warning("old decisions wait for the database", reason=error.operator_detail)
+        await asyncio.sleep(FORGET_SECONDS)
 
 
 async def _take_up(gateway: "Gateway", name: str, probe: Probe) -> None:

@@ -7,6 +7,7 @@ import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.bodies import parse_object, read_body
+from http_api.chat_headers import named_options
 from http_api.context import Exchange, Route, exchange_of
 from http_api.disconnect import CancelWhenGone
 from http_api.errors import Header
@@ -19,11 +20,12 @@ from shared.operations.chat import CHAT, CHAT_STREAM
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
-    from shared.routing.attempt import Route as ModelRoute
+    from shared.routing.answers import Route as ModelRoute
 
 PATH = "/v1/chat/completions"
 OPTIONS_HEADER = b"x-gateway-options"
 UNKNOWN = b"unknown"
+MOST_CACHE_CONTROL = 1000
 OPERATIONS = (CHAT, CHAT_STREAM)
 
 
@@ -36,7 +38,7 @@ def _application(gateway: "Gateway", metrics: Metrics) -> ASGIApp:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
         payload = parse_object(await read_body(receive))
-        _merge_options(payload, exchange)
+        merge_options(payload, exchange)
         stream = payload.get("stream") is True
         started = time.perf_counter()
         try:
@@ -59,32 +61,45 @@ def _application(gateway: "Gateway", metrics: Metrics) -> ASGIApp:
 def headers_of(route: "ModelRoute") -> list[Header]:
     """How an answer came about, as far as it is known when its headers go out."""
     model = route.model
-    return [
+    headers = [
         (b"x-gateway-model", model.id.encode("ascii")),
         (b"x-gateway-provider", model.provider.encode("ascii")),
         (b"x-gateway-layer", model.layer.encode("ascii")),
         (b"x-gateway-attempts", b"%d" % route.attempts),
-        (b"x-gateway-cache", b"off"),
+        (b"x-gateway-cache", route.cache.encode("ascii")),
     ]
+    return headers if route.age is None else [*headers, (b"age", b"%d" % route.age)]
 
 
 def _cost(route: "ModelRoute") -> Header:
     return (b"x-gateway-cost-usd", UNKNOWN if route.cost is None else f"{route.cost:f}".encode("ascii"))
 
 
-def _merge_options(payload: dict[str, Any], exchange: Exchange) -> None:
-    """Put what the options header says under what the body says itself."""
+def merge_options(payload: dict[str, Any], exchange: Exchange) -> None:
+    """Put what the headers say under what the body says itself. Raises InvalidInput."""
+    options = {**_cache_control(exchange), **named_options(exchange.headers), **_header_options(exchange)}
+    if not options:
+        return
+    own = payload.get("gateway")
+    if own is None:
+        payload["gateway"] = options
+    elif isinstance(own, dict):
+        payload["gateway"] = {**options, **own}
+
+
+def _header_options(exchange: Exchange) -> dict[str, Any]:
     header = exchange.headers.get(OPTIONS_HEADER)
     if header is None:
-        return
+        return {}
     try:
         options = orjson.loads(header)
     except orjson.JSONDecodeError:
         options = None
     if not isinstance(options, dict):
         raise invalid_field("X-Gateway-Options", "it must be a JSON object")
-    own = payload.get("gateway")
-    if own is None:
-        payload["gateway"] = options
-    elif isinstance(own, dict):
-        payload["gateway"] = {**options, **own}
+    return options
+
+
+def _cache_control(exchange: Exchange) -> dict[str, str]:
+    header = exchange.headers.get(b"cache-control")
+    return {"cacheControl": header.decode("latin-1")[:MOST_CACHE_CONTROL]} if header else {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from mcp_gateway.asking import User
 from mcp_gateway.progress import Progress
 from shared.domain.identity import Caller
 from shared.errors import GatewayError
@@ -20,9 +21,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What fits a host: many give a call 60 seconds and a model 25,000 tokens of result."""
+    """What fits a host: many give a call 60 seconds and a model 25,000 tokens of result; one that asks its user waits."""
 
     chat_seconds: float = 50
+    asking_seconds: float = 120
     chat_bytes: int = 48_000
     stdout_bytes: int = 24_000
     stderr_bytes: int = 8_000
@@ -30,10 +32,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who calls, what to work with, and where to tell how it goes."""
+    """Who calls, what to work with, whom to ask for leave, and where to tell how it goes."""
 
     gateway: "Gateway"
     caller: Caller
+    user: User
     progress: Progress
     limits: Limits
 

@@ -4,16 +4,22 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from mcp_gateway.arguments import ChatArguments
+from mcp.types import InputRequiredResult
+from pydantic import ValidationError
+
+from mcp_gateway.arguments import ChatArguments, Question
 from mcp_gateway.calls.call import Call
+from mcp_gateway.calls.checks import checks_of
+from mcp_gateway.calls.offer import Offer
 from mcp_gateway.calls.reply import Reply
 from mcp_gateway.results import ChatResult, ChatUsage
-from shared.errors import UpstreamError, UpstreamTimeout
+from shared.domain.wire import Wire
+from shared.errors import Conflict, GatewayError, InvalidInput, UpstreamError, UpstreamTimeout
 from shared.operations import dispatch
 from shared.operations.chat import CHAT_STREAM
 
 if TYPE_CHECKING:
-    from shared.routing.attempt import Route
+    from shared.routing.answers import Route
 
 NOTES = {
     "length": "The answer reached its longest length; raise maxTokens, or ask for the rest.",
@@ -24,7 +30,78 @@ NOTES = {
 }
 
 
-async def run(call: Call, arguments: ChatArguments) -> ChatResult:
+class Pending(Wire):
+    """A question to the user, and the answer that they get without agreeing."""
+
+    offer: Offer
+    kept: ChatResult
+
+
+async def run(call: Call, arguments: ChatArguments) -> ChatResult | InputRequiredResult:
+    """The answer; before a step that costs money the user is asked, and without their leave the cheap answer stays."""
+    payload = payload_of(arguments)
+    payload["gateway"]["escalation"] = "confirm"
+    agreed: bool | InputRequiredResult
+    if (earlier := call.user.earlier) is not None:
+        pending, agreed = _pending(earlier.state), earlier.agreed
+    else:
+        try:
+            return await _answered(call, payload)
+        except Conflict as error:
+            pending = Pending(offer=(offer := Offer.of(error)), kept=_kept(call, offer, error))
+        call.progress.say("asking the user …")
+        state = pending.model_dump_json(by_alias=True)
+        agreed = await call.user.agrees(pending.offer.question, state=state, seconds=call.limits.asking_seconds)
+    if isinstance(agreed, InputRequiredResult):
+        return agreed
+    return await _better(call, pending, payload) if agreed else pending.kept
+
+
+async def _better(call: Call, pending: Pending, payload: dict[str, Any]) -> ChatResult:
+    """The answer that the user has agreed to pay for; if there is none, the one there was."""
+    offer = pending.offer
+    call.progress.say(f"asking {offer.next_model} …")
+    try:
+        better = await _answered(call, offer.accepted(payload))
+    except GatewayError as error:
+        note = f"{offer.next_model} could not be asked after all: {error.message}"
+        return pending.kept.model_copy(update={"note": note})
+    total = None if better.cost_usd is None else better.cost_usd + offer.spent_usd
+    return better.model_copy(update={"cost_usd": total})
+
+
+def _pending(state: str) -> Pending:
+    try:
+        return Pending.model_validate_json(state)
+    except ValidationError:
+        raise InvalidInput("'requestState' is not what this server gave; call the tool anew.") from None
+
+
+def _kept(call: Call, offer: Offer, error: Conflict) -> ChatResult:
+    """The answer there is, with how to get the better one. Raises the error when its model has just gone."""
+    model = call.gateway.registry.snapshot.models.get(offer.model)
+    if model is None:
+        raise error
+    cut = offer.reason == "truncated"
+    return ChatResult(
+        text=offer.answer,
+        model=model.api_model_name,
+        model_id=model.id,
+        provider=model.provider,
+        layer=model.layer,
+        usage=None,
+        cost_usd=offer.spent_usd,
+        attempts=1,
+        finish_reason="length" if cut else "stop",
+        truncated=cut,
+        duration_ms=0,
+        note=f"It may not be good enough: {offer.shortcoming}. {offer.next_model} may do better and costs {offer.price}; "
+        f'if the user agrees, call chat again with model "{offer.next_layer}".',
+        checks=None,
+    )
+
+
+async def _answered(call: Call, payload: dict[str, Any]) -> ChatResult:
     """Ask, tell how the answer grows, and give what there is when the time is up."""
     started = time.perf_counter()
     reply = Reply()
@@ -32,7 +109,7 @@ async def run(call: Call, arguments: ChatArguments) -> ChatResult:
     stopped = ""
     try:
         async with asyncio.timeout(call.limits.chat_seconds):
-            async with dispatch.open_stream(call.gateway, call.caller, CHAT_STREAM, payload_of(arguments)) as answer:
+            async with dispatch.open_stream(call.gateway, call.caller, CHAT_STREAM, payload) as answer:
                 route = answer.route
                 call.progress.follow(lambda: reply.text or f"{answer.route.model.api_model_name} is thinking …")
                 async for events in answer:
@@ -52,29 +129,40 @@ async def run(call: Call, arguments: ChatArguments) -> ChatResult:
     return _result(reply, route, stopped, int((time.perf_counter() - started) * 1000))
 
 
+def question_of(question: Question) -> dict[str, Any]:
+    """A question as a chat request in its canonical form."""
+    messages: list[dict[str, Any]] = []
+    if question.system:
+        messages.append({"role": "system", "content": question.system})
+    if question.messages:
+        messages += [{"role": message.role, "content": message.content} for message in question.messages]
+    else:
+        messages.append({"role": "user", "content": question.message})
+    options = {
+        "quality": question.quality,
+        "maxLayer": question.max_layer,
+        "budgetUsd": question.budget_usd,
+        "session": question.session,
+    }
+    payload: dict[str, Any] = {"model": question.model, "messages": messages, "gateway": _given(options)}
+    return payload | _given({"max_tokens": question.max_tokens})
+
+
 def payload_of(arguments: ChatArguments) -> dict[str, Any]:
     """The chat request in its canonical form."""
-    messages: list[dict[str, Any]] = []
-    if arguments.system:
-        messages.append({"role": "system", "content": arguments.system})
-    if arguments.messages:
-        messages += [{"role": message.role, "content": message.content} for message in arguments.messages]
-    else:
-        messages.append({"role": "user", "content": arguments.message})
-    payload: dict[str, Any] = {
-        "model": arguments.model,
-        "messages": messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "gateway": {"quality": arguments.quality},
-    }
-    if arguments.max_layer is not None:
-        payload["gateway"]["maxLayer"] = arguments.max_layer
-    if arguments.temperature is not None:
-        payload["temperature"] = arguments.temperature
-    if arguments.max_tokens is not None:
-        payload["max_tokens"] = arguments.max_tokens
-    return payload
+    payload = question_of(arguments) | {"stream": True, "stream_options": {"include_usage": True}}
+    payload["gateway"] |= _given(
+        {
+            "crossCheck": arguments.cross_check or None,
+            "agreement": arguments.agreement,
+            "escalate": arguments.escalate,
+        }
+    )
+    return payload | _given({"temperature": arguments.temperature})
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _result(reply: Reply, route: "Route", stopped: str, duration_ms: int) -> ChatResult:
@@ -95,6 +183,7 @@ def _result(reply: Reply, route: "Route", stopped: str, duration_ms: int) -> Cha
         truncated=reason in NOTES,
         duration_ms=duration_ms,
         note=note,
+        checks=checks_of(reply.notes, reply.cost),
     )
 
 

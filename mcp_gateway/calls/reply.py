@@ -10,13 +10,15 @@ from shared.providers.server_sent_events import payloads
 
 
 class Reply:
-    """What a stream has said so far."""
+    """What a stream has said so far. `cost` is what its usage says, `notes` its `gateway` object."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self.size = 0
         self.finish_reason = ""
         self.usage: Usage | None = None
+        self.cost: Any = None
+        self.notes: dict[str, Any] = {}
 
     @property
     def text(self) -> str:
@@ -44,7 +46,9 @@ class Reply:
             if isinstance(reason := choice.get("finish_reason"), str) and reason:
                 self.finish_reason = reason
         if isinstance(usage := chunk.get("usage"), dict):
-            self.usage = Usage.from_openai(usage)
+            self.usage, self.cost = Usage.from_openai(usage), usage.get("cost")
+        if isinstance(notes := chunk.get("gateway"), dict):
+            self.notes = notes
 
 
 def _chunk(data: bytes) -> dict[str, Any]:

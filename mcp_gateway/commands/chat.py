@@ -10,9 +10,10 @@ from mcp_gateway.commands.output import AsJson, print_json, printable
 from shared.domain.identity import LOCAL
 
 if TYPE_CHECKING:
+    from mcp_gateway.calls.offer import Offer
     from mcp_gateway.calls.reply import Reply
     from shared.gateway import Gateway
-    from shared.routing.attempt import Route
+    from shared.routing.answers import Route
 
 
 def chat(
@@ -23,13 +24,25 @@ def chat(
     quality: Annotated[str, typer.Option(help="normal, high or critical.")] = "normal",
     temperature: Annotated[float | None, typer.Option(help="0 to 2.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.")] = None,
+    cross_check: Annotated[bool, typer.Option("--cross-check", help="Have a second model check the answer.")] = False,
+    agreement: Annotated[
+        bool, typer.Option("--agreement", help="Ask two models at once; a layer up where they disagree.")
+    ] = False,
+    escalate: Annotated[
+        bool, typer.Option("--escalate", help="A layer up when the answer is not good enough, as far as --max-layer.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before such a step costs money.")] = False,
+    budget: Annotated[str | None, typer.Option(metavar="USD", help="The most that all of it may cost.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a model; the answer comes as it is made.
 
     The answer goes to stdout; model, layer, tokens, cost and time go to stderr.
     """
+    from mcp_gateway.arguments import ChatArguments
+    from mcp_gateway.calls.chat import payload_of
     from mcp_gateway.commands.opening import with_gateway
+    from shared.operations import dispatch
 
     given = {
         "message": sys.stdin.read() if message == "-" else message,
@@ -39,22 +52,28 @@ def chat(
         "quality": quality,
         "temperature": temperature,
         "maxTokens": max_tokens,
+        "crossCheck": cross_check,
+        "agreement": 2 if agreement else None,
+        "escalate": escalate or None,
+        "budgetUsd": budget,
     }
+    payload = payload_of(dispatch.parse(ChatArguments, given, strict=False))
+    payload["gateway"]["escalation"] = "allow" if yes else "confirm"
+    offer = with_gateway(lambda gateway: _ask(gateway, payload, as_json))
+    if offer is not None:
+        _keep(offer, as_json)
+        if _agreed(offer, as_json):
+            with_gateway(lambda gateway: _ask(gateway, offer.accepted(payload), as_json))
 
-    async def work(gateway: "Gateway") -> None:
-        await _ask(gateway, given, as_json)
 
-    with_gateway(work)
-
-
-async def _ask(gateway: "Gateway", given: dict[str, Any], as_json: bool) -> None:
-    from mcp_gateway.arguments import ChatArguments
-    from mcp_gateway.calls.chat import payload_of
+async def _ask(gateway: "Gateway", payload: dict[str, Any], as_json: bool) -> "Offer | None":
+    """Print the answer; or give the offer of a better one that costs money."""
+    from mcp_gateway.calls.offer import Offer
     from mcp_gateway.calls.reply import Reply
+    from shared.errors import Conflict
     from shared.operations import dispatch
     from shared.operations.chat import CHAT_STREAM
 
-    payload = payload_of(dispatch.parse(ChatArguments, given, strict=False))
     reply = Reply()
     started = time.perf_counter()
     shown = 0
@@ -64,6 +83,8 @@ async def _ask(gateway: "Gateway", given: dict[str, Any], as_json: bool) -> None
                 reply.take(events)
                 if not as_json:
                     shown += _print_more(reply.text[shown:])
+    except Conflict as error:
+        return Offer.of(error)
     finally:
         if shown:
             print(flush=True)
@@ -72,6 +93,24 @@ async def _ask(gateway: "Gateway", given: dict[str, Any], as_json: bool) -> None
         print_json(_facts(reply, answer.route, seconds))
     else:
         print(_footer(reply, answer.route, seconds), file=sys.stderr)
+    return None
+
+
+def _keep(offer: "Offer", as_json: bool) -> None:
+    """Print the answer there is, and what would be possible."""
+    note = f"{offer.shortcoming}; {offer.next_model} may do better and costs {offer.price}: --yes goes there."
+    if as_json:
+        facts = {"text": offer.answer, "modelId": offer.model, "costUsd": float(offer.spent_usd), "note": note}
+        print_json({**facts, "offer": offer.model_dump(mode="json", by_alias=True, exclude={"answer", "model"})})
+        return
+    print(printable(offer.answer), flush=True)
+    print(printable(f"— {note}"), file=sys.stderr)
+
+
+def _agreed(offer: "Offer", as_json: bool) -> bool:
+    """Whether the user wants it, where there is one to be asked."""
+    asks = not as_json and sys.stdin.isatty() and sys.stderr.isatty()
+    return asks and typer.confirm(printable(f"Ask {offer.next_model} for {offer.price}?"), err=True)
 
 
 def _print_more(text: str) -> int:
@@ -80,6 +119,9 @@ def _print_more(text: str) -> int:
 
 
 def _facts(reply: "Reply", route: "Route", seconds: float) -> dict[str, Any]:
+    from mcp_gateway.calls.checks import checks_of
+
+    checks = checks_of(reply.notes, reply.cost)
     return {
         "text": reply.text,
         "model": route.model.api_model_name,
@@ -91,11 +133,13 @@ def _facts(reply: "Reply", route: "Route", seconds: float) -> dict[str, Any]:
         "attempts": route.attempts,
         "finishReason": reply.finish_reason or None,
         "durationMs": round(seconds * 1000),
+        "checks": checks and checks.model_dump(mode="json", by_alias=True),
     }
 
 
 def _footer(reply: "Reply", route: "Route", seconds: float) -> str:
-    from mcp_gateway.rendering import dollars
+    from mcp_gateway.calls.checks import checks_of
+    from mcp_gateway.rendering import checks, dollars
 
     tokens = f"{reply.usage.prompt}+{reply.usage.completion} tokens" if reply.usage else "tokens not counted"
     facts = [f"{route.model.api_model_name} ({route.model.provider})", route.model.layer, tokens]
@@ -104,4 +148,4 @@ def _footer(reply: "Reply", route: "Route", seconds: float) -> str:
         facts.append(f"attempt {route.attempts}")
     if reply.finish_reason == "length":
         facts.append("cut at its longest length")
-    return printable("— " + " · ".join(facts))
+    return printable("\n".join(["— " + " · ".join(facts), *checks(checks_of(reply.notes, reply.cost))]))

@@ -61,7 +61,7 @@ def _rows(settings: "Settings", stored: dict[str, Any]) -> list[dict[str, Any]]:
         value = stored.get(name, getattr(settings, name))
         if name in hidden:
             return "********" if value.get_secret_value() else ""
-        return value if isinstance(value, bool | int | float) else redactor.text(str(value))
+        return value if isinstance(value, bool | int | float) else redactor.text("" if value is None else str(value))
 
     return [
         {

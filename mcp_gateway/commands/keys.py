@@ -1,11 +1,14 @@
 """`mcp-gateway keys`: the gateway's API keys."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, print_table
+from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table
+
+if TYPE_CHECKING:
+    from shared.domain.keys import ApiKey
 
 
 def group() -> typer.Typer:
@@ -18,27 +21,49 @@ def group() -> typer.Typer:
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    name: Annotated[str, typer.Argument(help="What the key is for; --name says it too.")] = "",
+    named: Annotated[str, typer.Option("--name", help="The same as an option.")] = "",
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="chat, models:read, models:write, terminal or admin; repeatable. Default: chat, models:read."
+            "--scope",
+            "--scopes",
+            help="chat, models:read, models:write, terminal or admin; repeatable, or with commas. Default: chat, models:read.",
         ),
     ] = None,
     days: Annotated[float | None, typer.Option(min=0.01, max=36_500, help="Days until it expires.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="When it expires: a date, or a date and time, in ISO 8601.")
+    ] = None,
     per_hour: Annotated[int | None, typer.Option(min=0, help="Its own rate limit; 0 is none.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="USD", help="US dollars it may spend; 0 leaves it free models only.")
+    ] = None,
+    budget_period: Annotated[str, typer.Option(help="What the budget is for: day, month or total.")] = "month",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", "--models", help="A model it may use, by id or its provider's name; repeatable, or with commas."
+        ),
+    ] = None,
+    max_layer: Annotated[str | None, typer.Option(help="Highest layer it may use: L0, L1, L2 or L3.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once and never again."""
     from mcp_gateway.commands.opening import call
     from shared.operations.keys import CREATE_KEY
 
-    payload: dict[str, object] = {"name": name, "rateLimitPerHour": per_hour}
+    if bool(name) == bool(named):
+        raise typer.BadParameter("give the key one name, as an argument or with --name")
+    payload: dict[str, object] = {"name": name or named, "rateLimitPerHour": per_hour, "maxLayer": max_layer}
+    payload |= {"budgetUsd": budget, "budgetPeriod": budget_period, "expiresAt": expires}
+    if model:
+        payload["models"] = _items(model)
     if scope:
-        payload["scopes"] = scope
+        payload["scopes"] = _items(scope)
     if days is not None:
         payload["expiresAt"] = datetime.now(UTC) + timedelta(days=days)
-    made = call(CREATE_KEY, payload)
+    made = call(CREATE_KEY, payload, strict=False)
     if as_json:
         print_json(made)
     else:
@@ -55,10 +80,18 @@ def list_keys(as_json: AsJson = False) -> None:
         print_json(found)
         return
     rows = [
-        (key.id, key.name, key.prefix + "…", " ".join(key.scopes), _day(key.expires_at), _day(key.last_used_at))
+        (
+            key.id,
+            key.name,
+            key.prefix + "…",
+            " ".join(key.scopes),
+            _bounds(key),
+            _day(key.expires_at),
+            _day(key.last_used_at),
+        )
         for key in found.keys
     ]
-    print_table(("id", "name", "begins", "scopes", "expires", "last used"), rows)
+    print_table(("id", "name", "begins", "scopes", "bounds", "expires", "last used"), rows)
 
 
 def delete(
@@ -73,6 +106,24 @@ def delete(
         print_json(gone)
     else:
         print(f"{gone.key_id} is deleted.")
+
+
+def _items(given: list[str]) -> list[str]:
+    return [part.strip() for text in given for part in text.split(",") if part.strip()]
+
+
+def _bounds(key: "ApiKey") -> str:
+    """What the key may spend, ask and use, in words."""
+    from shared.domain.budgets import IN_WORDS
+    from shared.domain.money import plain
+
+    bounds = [
+        None if key.budget_usd is None else f"${plain(key.budget_usd)} {IN_WORDS[key.budget_period or 'total']}",
+        None if key.rate_limit_per_hour is None else f"{key.rate_limit_per_hour} requests an hour",
+        None if key.max_layer is None else f"up to {key.max_layer}",
+        None if key.models is None else " ".join(key.models),
+    ]
+    return ", ".join(bound for bound in bounds if bound) or NONE
 
 
 def _day(moment: datetime | None) -> str:

@@ -2,8 +2,8 @@
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Annotated, Any, Literal
 
 import orjson
 import typer
@@ -44,18 +44,18 @@ def on_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Collection[str] = ()) -> None:
     """A table; on a terminal as wide as it is, elsewhere each row on one line, in full.
 
-    Nothing is ever cut off: where there is too little room, the longest cells go on in the next line.
+    The columns named in `right` stand at their right edge. Nothing is ever cut off: where there is too little room, the longest cells go on in the next line.
     """
     cells = [tuple(printable(str(cell)) for cell in row) for row in rows]
     if not cells:
         print(NONE)
     elif on_terminal():
-        _print_fitted(columns, cells)
+        _print_fitted(columns, cells, right)
     else:
-        _print_lines([tuple(columns), *(tuple(" ".join(cell.split()) for cell in row) for row in cells)])
+        _print_lines(columns, [tuple(" ".join(cell.split()) for cell in row) for row in cells], right)
 
 
 def printable(text: str) -> str:
@@ -78,13 +78,14 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def _print_lines(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print((" " * GAP).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def _print_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
+    forms = [f"{{:{'>' if name in right else '<'}{width}}}" for name, width in zip(columns, widths, strict=True)]
+    for row in (columns, *rows):
+        print((" " * GAP).join(form.format(cell) for form, cell in zip(forms, row, strict=True)).rstrip())
 
 
-def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -93,7 +94,8 @@ def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     for index, name in enumerate(columns):
         longest = max(len(name), *(len(row[index]) for row in rows))
-        table.add_column(name, overflow="fold", min_width=min(longest, SHORT))
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        table.add_column(name, overflow="fold", min_width=min(longest, SHORT), justify=justify)
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)

@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from mcp_gateway.commands import admin, chat, config, doctor, keys, models, running, serve, signals, stdio
+from mcp_gateway.commands import (
+    admin,
+    budgets,
+    chat,
+    config,
+    doctor,
+    keys,
+    models,
+    replay,
+    route,
+    running,
+    serve,
+    signals,
+    stdio,
+    usage,
+)
 from mcp_gateway.commands.failures import FAILED, guarded
 from mcp_gateway.commands.output import wants_json
 
@@ -54,11 +69,15 @@ def application() -> typer.Typer:
     app.command()(serve.serve)
     app.command()(stdio.stdio)
     app.command()(chat.chat)
+    app.command()(route.route)
     app.command(name="run", context_settings={"allow_interspersed_args": False})(running.run)
     app.add_typer(models.group(), name="models")
+    app.command()(usage.usage)
+    app.command()(replay.replay)
     app.command()(doctor.doctor)
     app.add_typer(config.group(), name="config")
     app.add_typer(keys.group(), name="keys")
+    app.add_typer(budgets.group(), name="budgets")
     app.add_typer(admin.group(), name="admin")
     return app
 

@@ -1,19 +1,24 @@
 """A chat request in its canonical form, the OpenAI payload, with the few facts that routing needs picked out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
-from shared.domain.routing import RoutingOptions
+from shared.domain.routing import OPENING, Facts, RoutingOptions
 from shared.domain.usage import Usage
-from shared.errors import invalid_field
+from shared.errors import InvalidInput, invalid_field
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1_000
+MOST_TOKENS_PER_IMAGE = 3_000
+TOKENS_PER_MESSAGE = 16
 MAX_MESSAGES = 10_000
+OPENING_CHARACTERS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +26,8 @@ class ChatRequest:
     """One chat. `payload` is the caller's body without `gateway`; every field of it that we do not know is kept."""
 
     payload: dict[str, Any]
-    model: str
-    stream: bool
+    facts: Facts
     include_usage: bool
-    options: RoutingOptions
-    prompt_tokens: int
-    max_tokens: int | None
-    needs_vision: bool
-    needs_tools: bool
-    needs_code: bool
 
     @classmethod
     def parse(cls, body: Any) -> "ChatRequest":
@@ -44,21 +42,32 @@ class ChatRequest:
                 raise invalid_field(name, reason)
         if payload.get("messages") is None:
             raise invalid_field("messages", "this field is required")
-        characters, images = _measure(payload["messages"])
-        tools = payload.get("tools") or payload.get("functions")
         stream_options = payload.get("stream_options") or {}
-        return cls(
-            payload=payload,
-            model=payload.get("model") or "auto",
-            stream=bool(payload.get("stream")),
-            include_usage=bool(stream_options.get("include_usage")),
-            options=options,
-            prompt_tokens=characters // CHARACTERS_PER_TOKEN + images * TOKENS_PER_IMAGE + 1,
-            max_tokens=payload.get("max_completion_tokens") or payload.get("max_tokens"),
-            needs_vision=images > 0,
-            needs_tools=bool(tools),
-            needs_code=_mentions_code(payload["messages"][-1]),
-        )
+        return cls(payload, _facts(payload, options), bool(stream_options.get("include_usage")))
+
+    @property
+    def options(self) -> RoutingOptions:
+        """What the caller asks of the router."""
+        return self.facts.options
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is wanted as it comes."""
+        return self.facts.stream
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The prompt's length in tokens, estimated."""
+        return self.facts.prompt_tokens
+
+    def whole(self) -> "ChatRequest":
+        """The same, to be answered in one piece."""
+        payload = {name: value for name, value in self.payload.items() if name not in ("stream", "stream_options")}
+        return ChatRequest(payload, replace(self.facts, stream=False), self.include_usage)
+
+    def limited(self, tokens: int) -> "ChatRequest":
+        """The same with an answer of at most so many tokens."""
+        return ChatRequest({**self.payload, "max_tokens": tokens}, replace(self.facts, max_tokens=tokens), self.include_usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,8 @@ class Chunk:
     """Part of a streamed answer.
 
     `data` holds whole server-sent events in OpenAI's form, without `[DONE]`; it may be empty. `content` says that
-    it carries some of the answer (text, reasoning, a tool call, a finish reason): the commit point of a stream.
+    it carries some of the answer (text, reasoning, a tool call; a finish reason only where it says that the answer is
+    at its longest): the commit point of a stream.
     `final` is the parsed usage event, kept back so that the cost can be put in; it comes at most once, last.
     """
 
@@ -102,31 +112,102 @@ def _options(value: Any) -> RoutingOptions:
 _DEFAULT_OPTIONS = RoutingOptions()
 
 
-def _measure(messages: list[Any]) -> tuple[int, int]:
-    """Characters of text and number of images in the messages; refuses what no provider could take."""
-    characters = images = 0
+def _facts(payload: dict[str, Any], options: RoutingOptions) -> Facts:
+    messages = payload["messages"]
+    size = _Size()
     for index, message in enumerate(messages):
-        if not isinstance(message, dict):
-            raise invalid_field(f"messages.{index}", "must be an object with 'role' and 'content'")
-        role = message.get("role")
-        if role not in ROLES:
-            raise invalid_field(f"messages.{index}.role", "must be one of " + ", ".join(sorted(ROLES)))
-        content = message.get("content")
-        if isinstance(content, str):
-            characters += len(content)
-        elif isinstance(content, list):
-            for part_index, part in enumerate(content):
-                if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-                    raise invalid_field(f"messages.{index}.content.{part_index}", "must be an object with 'type'")
-                if part["type"] in IMAGE_PARTS:
-                    images += 1
-                elif isinstance(text := part.get("text"), str):
-                    characters += len(text)
-        elif content is not None:
-            raise invalid_field(f"messages.{index}.content", "must be text or a list of content parts")
-        elif role in ("user", "system", "developer"):
-            raise invalid_field(f"messages.{index}.content", "this field is required")
-    return characters, images
+        _measure(size, index, message)
+    tools = payload.get("tools") or payload.get("functions")
+    if tools:
+        size.add(_written(tools))
+    turn = sum(message["role"] == "assistant" for message in messages)
+    return Facts(
+        model=payload.get("model") or "auto",
+        options=options,
+        prompt_tokens=size.characters // CHARACTERS_PER_TOKEN + size.images * TOKENS_PER_IMAGE + 1,
+        prompt_most=size.most + size.images * MOST_TOKENS_PER_IMAGE + len(messages) * TOKENS_PER_MESSAGE,
+        max_tokens=payload.get("max_completion_tokens") or payload.get("max_tokens"),
+        choices=payload.get("n") or 1,
+        needs_vision=size.images > 0,
+        needs_tools=bool(tools),
+        needs_schema=(payload.get("response_format") or {}).get("type") in ("json_schema", "json_object"),
+        needs_code=_mentions_code(messages[-1]),
+        stream=bool(payload.get("stream")),
+        conversation=_conversation(payload, options),
+        turn=turn,
+    )
+
+
+def _written(tools: Any) -> str:
+    try:
+        return orjson.dumps(tools, default=str).decode()
+    except orjson.JSONEncodeError:
+        raise InvalidInput("The request body is nested too deeply.") from None
+
+
+class _Size:
+    """How long a prompt is. A token is at least one byte of UTF-8, so `most` is never below the tokens of the text."""
+
+    __slots__ = ("characters", "images", "most")
+
+    def __init__(self) -> None:
+        self.characters = self.images = self.most = 0
+
+    def add(self, text: str) -> None:
+        self.characters += len(text)
+        self.most += len(text) if text.isascii() else 4 * len(text)
+
+
+def _measure(size: _Size, index: int, message: Any) -> None:
+    """Add one message; refuses what no provider could take."""
+    if not isinstance(message, dict):
+        raise invalid_field(f"messages.{index}", "must be an object with 'role' and 'content'")
+    role = message.get("role")
+    if not isinstance(role, str) or role not in ROLES:
+        raise invalid_field(f"messages.{index}.role", "must be one of " + ", ".join(sorted(ROLES)))
+    content = message.get("content")
+    if isinstance(content, str):
+        size.add(content)
+    elif isinstance(content, list):
+        for part_index, part in enumerate(content):
+            if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+                raise invalid_field(f"messages.{index}.content.{part_index}", "must be an object with 'type'")
+            if part["type"] in IMAGE_PARTS:
+                size.images += 1
+            elif isinstance(text := part.get("text"), str):
+                size.add(text)
+    elif content is not None:
+        raise invalid_field(f"messages.{index}.content", "must be text or a list of content parts")
+    elif role in ("user", "system", "developer"):
+        raise invalid_field(f"messages.{index}.content", "this field is required")
+    if calls := message.get("tool_calls"):
+        size.add(str(calls))
+
+
+def _conversation(payload: dict[str, Any], options: RoutingOptions) -> str:
+    if options.session:
+        return f"session:{options.session}"
+    if payload.get("user"):
+        return f"user:{payload['user']}"
+    return f"{OPENING}{_opening(payload['messages'])}"
+
+
+def _opening(messages: list[dict[str, Any]]) -> str:
+    """How the conversation began, as a digest: the system's words and the user's first."""
+    digest = blake2b(digest_size=12)
+    for message in messages:
+        digest.update(_text_of(message)[:OPENING_CHARACTERS].encode("utf-8", "surrogatepass"))
+        if message["role"] not in ("system", "developer"):
+            break
+    return digest.hexdigest()
+
+
+def _text_of(message: dict[str, Any]) -> str:
+    """The first text of a message."""
+    content = message.get("content")
+    if isinstance(content, list):
+        content = next((part["text"] for part in content if isinstance(part.get("text"), str)), "")
+    return content if isinstance(content, str) else ""
 
 
 def _mentions_code(message: dict[str, Any]) -> bool:

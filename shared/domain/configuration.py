@@ -17,5 +17,8 @@ class Configuration(Wire):
     enable_cross_check: bool = True
     enable_auto_escalate: bool = False
     max_escalation_layer: Layer = "L0"
+    enable_hedging: bool = False
+    spend_guard: bool = True
+    enable_cache: bool = False
     enable_cost_tracking: bool = True
     cost_alert_threshold: Annotated[Money, Field(ge=0, le=Decimal(1_000_000))] = Decimal(1)

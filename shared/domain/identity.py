@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from shared.domain.models import Layer
+
 Scope = Literal["chat", "models:read", "models:write", "terminal", "admin"]
 Role = Literal["admin", "viewer"]
 
@@ -17,7 +19,8 @@ ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
 class Caller:
     """One authenticated party. `id` owns terminal sessions and usage rows, `address` is its peer address.
 
-    `rate_limit_per_hour` is the caller's own; None means the gateway's, 0 none.
+    `rate_limit_per_hour` is the caller's own; None means the gateway's, 0 none. `models` (ids, or the providers' own
+    names; None for all) and `max_layer` bound what it may chat with.
     """
 
     id: str
@@ -29,6 +32,8 @@ class Caller:
     token_id: str | None = None
     request_id: str = ""
     rate_limit_per_hour: int | None = None
+    models: frozenset[str] | None = None
+    max_layer: Layer | None = None
 
     def may(self, scope: Scope | None) -> bool:
         """Whether an operation of that scope is allowed; None is open to everyone."""

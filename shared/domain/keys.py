@@ -2,18 +2,26 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from shared.domain.budgets import Limit, Period
 from shared.domain.identity import Scope
-from shared.domain.wire import Moment, Name, Timestamp, Wire
+from shared.domain.models import Layer
+from shared.domain.wire import Moment, Money, Name, Timestamp, Wire
 
 DEFAULT_SCOPES: tuple[Scope, ...] = ("chat", "models:read")
+
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
+"""A model's id, or the name that its provider has for it."""
 
 PerHour = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class ApiKey(Wire):
-    """A key without its secret. `prefix` is the start of the secret, to recognise it by."""
+    """A key without its secret. `prefix` is the start of the secret, to recognise it by.
+
+    `models` and `max_layer` bound what it may chat with, null where nothing does.
+    """
 
     id: str
     name: str
@@ -23,10 +31,17 @@ class ApiKey(Wire):
     expires_at: Timestamp | None = None
     last_used_at: Timestamp | None = None
     rate_limit_per_hour: int | None = None
+    budget_usd: Money | None = None
+    budget_period: Period | None = None
+    models: list[str] | None = None
+    max_layer: Layer | None = None
 
 
 class NewApiKey(Wire):
-    """A key to make. Without `rate_limit_per_hour` the gateway's own limit counts; 0 is no limit."""
+    """A key to make. Without `rate_limit_per_hour` the gateway's own limit counts; 0 is no limit.
+
+    A `budget_usd` of 0 leaves it free models only. `models` are ids, or the providers' own names.
+    """
 
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)] = Field(
@@ -34,6 +49,10 @@ class NewApiKey(Wire):
     )
     expires_at: Moment | None = None
     rate_limit_per_hour: PerHour | None = None
+    budget_usd: Limit | None = None
+    budget_period: Period = "month"
+    models: Annotated[list[ModelName], Field(min_length=1, max_length=200)] | None = None
+    max_layer: Layer | None = None
 
 
 class MadeApiKey(Wire):

@@ -28,23 +28,29 @@ RESERVED_IDS = frozenset({"auto", *LAYERS, "layers"})
 
 
 class Capabilities(Wire):
-    """What a model can do; the planner filters on these."""
+    """What a model can do; the planner filters on these. Whether it keeps to a JSON schema is often not known."""
 
     general: bool = True
     code: bool = False
     reasoning: bool = False
     vision: bool = False
     tools: bool = False
+    json_schema: bool | None = Field(None, exclude_if=lambda value: value is None)
 
 
 ApiModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
+Weight = Annotated[int, Field(ge=0, le=1_000)]
 RelativeCost = Annotated[float, Field(ge=0, le=1_000_000)]
 ContextWindow = Annotated[int, Field(ge=1, le=100_000_000)]
 OwnedBy = Annotated[str, StringConstraints(max_length=100)]
 
 
 class ModelFields(Wire):
-    """What an operator says of a model. Prices are US dollars for 1,000 tokens."""
+    """What an operator says of a model. Prices are US dollars for 1,000 tokens.
+
+    Models of one layer and priority share its traffic as their weights say, or, where these are all the same, by how
+    well they do.
+    """
 
     id: ModelId
     provider: ProviderName
@@ -52,6 +58,7 @@ class ModelFields(Wire):
     layer: Layer
     enabled: bool = True
     priority: Priority = 0
+    weight: Weight = 1
     relative_cost: RelativeCost = 0
     price_per_1k_input_tokens: Price | None = Field(None, alias="pricePer1kInputTokens")
     price_per_1k_output_tokens: Price | None = Field(None, alias="pricePer1kOutputTokens")

@@ -1,15 +1,26 @@
 """What an answer used."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MOST_TOKENS = 1_000_000_000
-"""What a provider claims beyond that is an error of its own, which must not become one of ours."""
+MOST_TOKENS = 500_000_000
+"""What a provider claims beyond that is an error of its own, which must not become one of ours: sums of a few such
+counts still fit a database's integer.
+"""
+
+CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+WRITTEN = ("cache_creation_input_tokens", "cache_write_tokens")
+"""What others than OpenAI call what came from the cache, and what went into it, beside the details or in them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer. `prompt` includes `cached` and `cache_write`; `completion` includes `reasoning`."""
+    """Tokens of one answer. `prompt` and `completion` hold all of them; every other count is a part of these two.
+
+    `cache_write_1h` is the part of `cache_write` that is kept for an hour. `searches` counts web searches.
+    `tier` is the service tier that answered, in the provider's own word, where it says so.
+    """
 
     prompt: int = 0
     completion: int = 0
@@ -17,39 +28,111 @@ class Usage:
     cache_write: int = 0
     reasoning: int = 0
     estimated: bool = False
+    cache_write_1h: int = 0
+    audio_prompt: int = 0
+    image_prompt: int = 0
+    audio_completion: int = 0
+    image_completion: int = 0
+    searches: int = 0
+    tier: str = ""
 
     @classmethod
-    def from_openai(cls, usage: dict[str, Any]) -> "Usage":
-        """From an OpenAI `usage` object; anything missing or not a number counts as 0."""
-        prompt_details = usage.get("prompt_tokens_details")
-        completion_details = usage.get("completion_tokens_details")
+    def from_answer(cls, answer: Mapping[str, Any]) -> "Usage":
+        """From a whole answer or a stream's usage event: its `usage`, and the tier that it names beside that."""
+        return cls.from_openai(answer.get("usage"), tier=answer.get("service_tier"))
+
+    @classmethod
+    def from_openai(cls, usage: Any, *, tier: Any = None) -> "Usage":
+        """From a `usage` object in OpenAI's form or a cousin's; anything missing or not a number counts as 0."""
+        usage = usage if isinstance(usage, dict) else {}
+        asked, answered = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+        created = usage.get("cache_creation")
+        cached = _first((asked, "cached_tokens"), *((usage, name) for name in CACHED))
+        written = _first((asked, "cache_write_tokens"), *((usage, name) for name in WRITTEN))
+        reasoning = _first((answered, "reasoning_tokens"), (usage, "reasoning_tokens"))
+        prompt, completion = _totals(usage, cached + written, reasoning)
         return cls(
-            prompt=_count(usage, "prompt_tokens"),
-            completion=_count(usage, "completion_tokens"),
-            cached=_count(prompt_details, "cached_tokens"),
-            cache_write=_count(prompt_details, "cache_write_tokens"),
-            reasoning=_count(completion_details, "reasoning_tokens"),
+            prompt=prompt,
+            completion=completion,
+            cached=cached,
+            cache_write=written,
+            reasoning=reasoning,
             estimated=bool(usage.get("estimated")),
+            cache_write_1h=min(count_of(created, "ephemeral_1h_input_tokens"), written),
+            audio_prompt=count_of(asked, "audio_tokens"),
+            image_prompt=count_of(asked, "image_tokens"),
+            audio_completion=count_of(answered, "audio_tokens"),
+            image_completion=count_of(answered, "image_tokens"),
+            searches=_first((usage.get("server_tool_use"), "web_search_requests"), (usage, "num_search_queries")),
+            tier=_tier(usage.get("speed"), usage.get("service_tier"), tier),
         )
 
     def to_openai(self) -> dict[str, Any]:
-        """As an OpenAI `usage` object."""
+        """As an OpenAI `usage` object without the tier; what an hour's cache took is named as Anthropic does."""
         answer: dict[str, Any] = {
             "prompt_tokens": self.prompt,
             "completion_tokens": self.completion,
             "total_tokens": self.prompt + self.completion,
         }
-        if self.cached or self.cache_write:
-            answer["prompt_tokens_details"] = {"cached_tokens": self.cached}
-            if self.cache_write:
-                answer["prompt_tokens_details"]["cache_write_tokens"] = self.cache_write
-        if self.reasoning:
-            answer["completion_tokens_details"] = {"reasoning_tokens": self.reasoning}
+        asked = _known(
+            cache_write_tokens=self.cache_write, audio_tokens=self.audio_prompt, image_tokens=self.image_prompt
+        )
+        answered = _known(
+            reasoning_tokens=self.reasoning,
+            audio_tokens=self.audio_completion,
+            image_tokens=self.image_completion,
+        )
+        if asked or self.cached:
+            answer["prompt_tokens_details"] = {"cached_tokens": self.cached, **asked}
+        if answered:
+            answer["completion_tokens_details"] = answered
+        if self.cache_write_1h:
+            answer["cache_creation"] = {
+                "ephemeral_5m_input_tokens": self.cache_write - self.cache_write_1h,
+                "ephemeral_1h_input_tokens": self.cache_write_1h,
+            }
+        if self.searches:
+            answer["server_tool_use"] = {"web_search_requests": self.searches}
         if self.estimated:
             answer["estimated"] = True
         return answer
 
 
-def _count(source: Any, key: str) -> int:
+def _totals(usage: Mapping[str, Any], cache: int, reasoning: int) -> tuple[int, int]:
+    """All tokens of the prompt and of the completion.
+
+    Some count what the cache took or gave beside the prompt, or reasoning beside the completion (xAI, Gemini):
+    their total then has more in it than the two, or a part is larger than its whole.
+    """
+    prompt, completion = count_of(usage, "prompt_tokens"), count_of(usage, "completion_tokens")
+    if cache > prompt:
+        prompt += cache
+    beyond = count_of(usage, "total_tokens") - prompt - completion
+    if beyond > 0 and beyond == cache != reasoning:
+        prompt += beyond
+    elif beyond > 0:
+        completion += beyond
+    if reasoning > completion:
+        completion += reasoning
+    return prompt, completion
+
+
+def _first(*places: tuple[Any, str]) -> int:
+    """The first count that is there and not 0."""
+    return next((count for source, key in places if (count := count_of(source, key))), 0)
+
+
+def count_of(source: Any, key: str) -> int:
+    """A count of tokens or the like; whatever is no count, is 0."""
     value = source.get(key) if isinstance(source, dict) else None
     return min(value, MOST_TOKENS) if isinstance(value, int) and value > 0 else 0
+
+
+def _tier(speed: Any, *tiers: Any) -> str:
+    """Anthropic says `fast` apart from its tiers; it is priced as one."""
+    named: Iterable[Any] = ("fast",) if speed == "fast" else tiers
+    return next((tier for tier in named if isinstance(tier, str) and tier), "")
+
+
+def _known(**counts: int) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count}

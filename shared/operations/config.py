@@ -29,6 +29,9 @@ class ChangeConfiguration(Wire):
     enable_cross_check: bool | None = None
     enable_auto_escalate: bool | None = None
     max_escalation_layer: Layer | None = None
+    enable_hedging: bool | None = None
+    spend_guard: bool | None = None
+    enable_cache: bool | None = None
     enable_cost_tracking: bool | None = None
     cost_alert_threshold: Annotated[Money, Field(ge=0, le=Decimal(1_000_000))] | None = None
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from shared.domain.identity import Caller
 from shared.domain.keys import ApiKeyId, ApiKeys, DeletedApiKey, MadeApiKey, NewApiKey
+from shared.domain.money import plain
 from shared.domain.wire import NoInput, iso
 from shared.errors import Forbidden
 from shared.operations.operation import Operation
@@ -23,7 +24,13 @@ async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> Mad
         request.scopes,
         expires_at=request.expires_at,
         rate_limit_per_hour=request.rate_limit_per_hour,
+        budget_usd=request.budget_usd,
+        budget_period=request.budget_period,
+        models=request.models,
+        max_layer=request.max_layer,
     )
+    if request.budget_usd is not None:
+        await gateway.budgets.refresh()  # before the secret is out, so that it binds the first request too
     return MadeApiKey(key=key, secret=secret)
 
 
@@ -49,6 +56,10 @@ CREATE_KEY = Operation(
         "scopes": request.scopes,
         "expiresAt": request.expires_at and iso(request.expires_at),
         "rateLimitPerHour": request.rate_limit_per_hour,
+        "budgetUsd": None if request.budget_usd is None else plain(request.budget_usd),
+        "budgetPeriod": None if request.budget_usd is None else request.budget_period,
+        "models": request.models,
+        "maxLayer": request.max_layer,
     },
 )
 

@@ -8,6 +8,7 @@ from shared.domain.identity import Caller
 from shared.domain.models import ProviderName
 from shared.domain.wire import NoInput, Wire
 from shared.operations.operation import Operation
+from shared.providers.vendors import AddedDialect
 from shared.registry.accounts import AccountChange
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ class ProviderStates(Wire):
 
 
 class AddProvider(Wire):
-    """A further OpenAI- or Anthropic-compatible service."""
+    """A further service that speaks the dialect of OpenAI, Anthropic or Ollama."""
 
     name: ProviderName
     base_url: BaseUrl
-    dialect: Literal["openai", "anthropic"] = "openai"
+    dialect: AddedDialect = "openai"
     api_key: Key | None = None
     enabled: bool = True
 
@@ -52,7 +53,7 @@ class UpdateProvider(Wire):
 
     name: ProviderName
     base_url: BaseUrl | None = None
-    dialect: Literal["openai", "anthropic"] | None = None
+    dialect: AddedDialect | None = None
     api_key: Key | None = None
     enabled: bool | None = None
 

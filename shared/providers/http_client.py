@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from shared.errors import UpstreamError, UpstreamTimeout
+from shared.errors import UpstreamBadAnswer, UpstreamError, UpstreamNetwork, UpstreamTimeout
 from shared.providers.base import Timeouts
 
 if TYPE_CHECKING:
@@ -130,11 +130,23 @@ class Exchange:
         async for block in self.blocks(stall=self._timeouts.total):
             size += len(block)
             if size > limit:
-                raise UpstreamError(
+                raise UpstreamBadAnswer(
                     "The provider's answer is too large to handle.", operator_detail=f"over {limit} bytes"
                 )
             parts.append(block)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def beginning(self, limit: int = MAX_ERROR_BYTES) -> bytes:
+        """What comes of a failure's body, up to `limit` bytes: its status counts even where the rest is too much, or missing."""
+        found = bytearray()
+        try:
+            async for block in self.blocks():
+                found += block
+                if len(found) >= limit:
+                    break
+        except UpstreamError:
+            pass
+        return bytes(found[:limit])
 
     async def _read_announced(self) -> bytes:
         """A body whose length is known to be within the limit; the exchange's total time bounds the wait."""
@@ -210,15 +222,17 @@ def network_error(error: BaseException) -> UpstreamError:
 
     detail = f"{type(error).__name__}: {error}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return UpstreamError("The provider's host name cannot be resolved; check its base URL.", operator_detail=detail)
+        return UpstreamNetwork(
+            "The provider's host name cannot be resolved; check its base URL.", operator_detail=detail
+        )
     if isinstance(error, TimeoutError):
         return UpstreamTimeout("The provider did not answer in time.", operator_detail=detail)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return UpstreamError("The provider's TLS certificate cannot be trusted.", operator_detail=detail)
+        return UpstreamNetwork("The provider's TLS certificate cannot be trusted.", operator_detail=detail)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return UpstreamError(
+        return UpstreamNetwork(
             "The provider cannot be reached; check its base URL and the network.", operator_detail=detail
         )
     if isinstance(error, aiohttp.InvalidURL | ValueError):
-        return UpstreamError("The provider's base URL is not valid.", operator_detail=detail)
-    return UpstreamError("The connection to the provider broke off.", operator_detail=detail)
+        return UpstreamNetwork("The provider's base URL is not valid.", operator_detail=detail)
+    return UpstreamNetwork("The connection to the provider broke off.", operator_detail=detail)

@@ -21,6 +21,9 @@ log = structlog.stdlib.get_logger(__name__)
 Connect = Callable[[str, str], Provider]
 """Makes the client of an OpenAI-compatible API from its base URL and key."""
 
+ConnectOllama = Callable[[str], Provider]
+"""Makes the client of Ollama's own API from the server's root."""
+
 RECHECK_DELAYS = (0.0, 1.0, 4.0)
 
 
@@ -30,10 +33,13 @@ class OssLocal:
     name = "oss-local"
     reports_cost = False
 
-    def __init__(self, *, discovery: Discovery, embedded: EmbeddedModel, connect: Connect) -> None:
+    def __init__(
+        self, *, discovery: Discovery, embedded: EmbeddedModel, connect: Connect, connect_ollama: ConnectOllama
+    ) -> None:
         self._discovery = discovery
         self._embedded = embedded
         self._connect = connect
+        self._connect_ollama = connect_ollama
         self._clients: dict[str, Provider] = {}
         self._embedded_client: tuple[Endpoint, Provider] | None = None
         self._recheck: asyncio.Task[None] | None = None
@@ -128,7 +134,9 @@ class OssLocal:
 
     def _client_of(self, server: LocalServer) -> Provider:
         if server.base_url not in self._clients:
-            self._clients[server.base_url] = self._connect(server.base_url, "")
+            native = server.kind == "ollama"
+            client = self._connect_ollama(server.root) if native else self._connect(server.base_url, "")
+            self._clients[server.base_url] = client
         return self._clients[server.base_url]
 
     async def _embedded_for(self, model: Model) -> tuple[Endpoint, Provider]:

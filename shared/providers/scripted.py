@@ -11,57 +11,32 @@ for any fault: `scripted`, `scripted-n200`, `scripted-e429-ra2`, `scripted-drop5
     e200        status 200, an error in the body      errmid<K> streaming: an error event after K tokens
     rst         reset before any answer               rsthead   reset after the headers
     drop<K>     reset after K tokens                  cut<K>    end cleanly after K tokens, unfinished
-    hang        never answer                          hang<K>   fall silent after K tokens
-    badjson     not JSON                              html      a web page with status 200
-    empty       no choices                            huge      an answer of 80 MiB
+    hang        never answer                          hang<K>   fall silent after K tokens, or half a whole answer
+    badjson     not JSON                              trunc     JSON that stops half way, as if that were its end
+    html        a web page with status 200            big       with e: an error of 80 KiB
+    empty       no choices                            blank     a choice with nothing in it
+    len         end as if it were too long            filter    end by a content filter, with nothing
+    refuse      refuse in words                       badtool   call a tool with broken arguments
+    ctx         refuse the prompt as too long         policy    refuse it by its rules
+    huge        an answer of 80 MiB, or an event without end
     first<K>    misbehave only the first K times      p<PCT>    misbehave in that share of requests, evenly
 
 Run it by itself: `python -m shared.providers.scripted [PORT]`.
 """
 
 import asyncio
-import re
 import sys
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import orjson
 
-WORD = re.compile(r"(n|ttft|itl|e|ra|errmid|drop|cut|hang|first|p)(\d+)$|([a-z]+)$")
-FAULTS = frozenset({"e", "errmid", "rst", "rsthead", "drop", "cut", "hang", "badjson", "html", "empty", "huge"})
-CREATED = 1_750_000_000
-PROMPT_TOKENS = 11
-HUGE_BYTES = 80 * 1024 * 1024
+from shared.providers.scripted_answers import CREATED, FAULTS, Reply, Script, play
 
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """What one request is to be answered with."""
-
-    words: dict[str, int]
-    text: tuple[str, ...]
-
-    @classmethod
-    def read(cls, model: str, body: dict[str, Any]) -> Self:
-        """From the model's name, and the conversation for `echo`."""
-        words: dict[str, int] = {}
-        for word in model.rsplit("/", 1)[-1].split("-")[1:]:
-            match = WORD.match(word)
-            if match:
-                words[match[1] or match[3]] = int(match[2] or 0)
-        tokens = tuple(f"word{index} " for index in range(words.get("n", 8)))
-        if "echo" in words:
-            last = body["messages"][-1].get("content")
-            tokens = tuple(f"{part} " for part in str(last).split()) or ("",)
-        return cls(words, tokens)
-
-    @property
-    def faulty(self) -> bool:
-        """Whether it asks for a fault."""
-        return not FAULTS.isdisjoint(self.words)
+Said = str | Callable[[dict[str, Any]], str]
 
 
 @dataclass(slots=True)
@@ -75,11 +50,16 @@ class Seen:
 
 @dataclass(slots=True)
 class ScriptedServer:
-    """Listens on loopback. `seen` holds the last requests, `gone` counts clients that left before the end;
-    `arrived` and `left` are set with the first chat and the first such client."""
+    """Listens on loopback. `says` gives models words of their own, made from the request where need be; `bills` is
+    the cost it states in usage. `seen` holds
+    the last requests, `gone` counts clients that left before the end; `arrived` and `left` are set with the first chat
+    and the first such client.
+    """
 
     port: int = 0
     models: tuple[str, ...] = ("scripted",)
+    says: dict[str, Said] = field(default_factory=dict)
+    bills: float | None = None
     seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=256))
     requests: int = 0
     gone: int = 0
@@ -108,7 +88,7 @@ class ScriptedServer:
                 connection.abort()
             await server.wait_closed()
 
-    async def answer(self, seen: Seen, reply: "_Reply") -> None:
+    async def answer(self, seen: Seen, reply: Reply) -> None:
         """Answer one request as its model name says."""
         self.seen.append(seen)
         self.requests += 1
@@ -122,7 +102,7 @@ class ScriptedServer:
         self.active += 1
         self.arrived.set()
         try:
-            await _play(self._due(Script.read(model, seen.body), model), model, seen.body, reply)
+            await play(self._due(self._script(model, seen.body), model), model, seen.body, reply)
         finally:
             self.active -= 1
 
@@ -130,6 +110,10 @@ class ScriptedServer:
         """A client closed its connection while it was being answered."""
         self.gone += 1
         self.left.set()
+
+    def _script(self, model: str, body: dict[str, Any]) -> Script:
+        said = self.says.get(model)
+        return replace(Script.read(model, body, said(body) if callable(said) else said), bill=self.bills)
 
     def _due(self, script: Script, model: str) -> Script:
         """The script, without its fault where `first` or `p` say that it is not due."""
@@ -141,7 +125,7 @@ class ScriptedServer:
         )
         if not spared:
             return script
-        return Script({word: value for word, value in words.items() if word not in FAULTS}, script.text)
+        return replace(script, words={word: value for word, value in words.items() if word not in FAULTS})
 
 
 class _Connection(asyncio.Protocol):
@@ -190,7 +174,7 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         if self._answering is None and (seen := self._next()) is not None:
-            self._answering = asyncio.ensure_future(self._server.answer(seen, _Reply(self)))
+            self._answering = asyncio.ensure_future(self._server.answer(seen, Reply(self.write, self.abort)))
             self._answering.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -212,165 +196,6 @@ class _Connection(asyncio.Protocol):
         self._buffer = rest[length:]
         body = orjson.loads(rest[:length]) if length else {}
         return Seen(lines[0].split(" ")[1].split("?")[0], headers, body)
-
-
-class _Reply:
-    """Writes HTTP/1.1 answers."""
-
-    def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
-
-    async def json(self, status: int, payload: Any, headers: str = "") -> None:
-        await self.body(status, "application/json", orjson.dumps(payload), headers)
-
-    async def body(self, status: int, kind: str, data: bytes, headers: str = "") -> None:
-        await self.head(status, kind, len(data), headers)
-        await self.raw(data)
-
-    async def head(self, status: int, kind: str, length: int, headers: str = "") -> None:
-        await self.raw(
-            f"HTTP/1.1 {status} Scripted\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{headers}\r\n".encode()
-        )
-
-    async def raw(self, data: bytes) -> None:
-        await self._connection.write(data)
-
-    async def start_stream(self) -> None:
-        await self.raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-
-    async def event(self, data: bytes) -> None:
-        event = b"data: " + data + b"\n\n"
-        await self.raw(b"%x\r\n%s\r\n" % (len(event), event))
-
-    async def end_stream(self) -> None:
-        await self.raw(b"0\r\n\r\n")
-
-    def reset(self) -> None:
-        self._connection.abort()
-        raise ConnectionResetError
-
-
-async def _play(script: Script, model: str, body: dict[str, Any], reply: _Reply) -> None:
-    words = script.words
-    if "ttft" in words:
-        await asyncio.sleep(words["ttft"] / 1000)
-    if "rst" in words:
-        reply.reset()
-    if "hang" in words and not words["hang"]:
-        await asyncio.Event().wait()
-    if "e" in words:
-        await _error(words, reply)
-    elif "html" in words:
-        await reply.body(200, "text/html", b"<html>It works!</html>")
-    elif body.get("stream"):
-        await _stream(script, model, body, reply)
-    else:
-        await _whole(script, model, body, reply)
-
-
-async def _error(words: dict[str, int], reply: _Reply) -> None:
-    status = words["e"]
-    codes = {401: "invalid_api_key", 429: "rate_limit_exceeded", 404: "model_not_found"}
-    error = {"message": f"scripted error {status}", "type": "scripted_error", "param": None, "code": codes.get(status)}
-    headers = f"retry-after: {words['ra']}\r\n" if "ra" in words else ""
-    await reply.json(status, {"error": error}, headers)
-
-
-async def _whole(script: Script, model: str, body: dict[str, Any], reply: _Reply) -> None:
-    words = script.words
-    answer = {"id": "chatcmpl-scripted", "object": "chat.completion", "created": CREATED, "model": model}
-    answer["choices"] = [] if "empty" in words else [{"index": 0, **_message(script, body)}]
-    if "nousage" not in words:
-        answer["usage"] = _usage(script)
-    answer["scripted_field"] = "kept"
-    data = orjson.dumps(answer)
-    if "huge" in words:
-        data = orjson.dumps({**answer, "padding": "x" * HUGE_BYTES})
-    if "badjson" in words:
-        data = b'{"id": "chatcmpl-scripted", "choices": [{'
-    if "drop" in words or "rsthead" in words:
-        await reply.head(200, "application/json", len(data))
-        if "drop" in words:
-            await reply.raw(data[: len(data) // 2])
-        await asyncio.sleep(0)
-        reply.reset()
-    await reply.body(200, "application/json", data)
-
-
-def _message(script: Script, body: dict[str, Any]) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(script.text).strip()}
-    if "reason" in script.words:
-        message["reasoning_content"] = "let me think"
-    if "tool" in script.words and body.get("tools"):
-        message["content"] = None
-        message["tool_calls"] = [_tool_call(body)]
-        return {"message": message, "finish_reason": "tool_calls", "logprobs": None}
-    return {"message": message, "finish_reason": "stop", "logprobs": None}
-
-
-def _tool_call(body: dict[str, Any]) -> dict[str, Any]:
-    name = body["tools"][0]["function"]["name"]
-    return {"id": "call_scripted", "type": "function", "function": {"name": name, "arguments": '{"city":"Paris"}'}}
-
-
-def _usage(script: Script) -> dict[str, Any]:
-    tokens = len(script.text)
-    return {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": tokens, "total_tokens": PROMPT_TOKENS + tokens}
-
-
-async def _stream(script: Script, model: str, body: dict[str, Any], reply: _Reply) -> None:
-    words = script.words
-    await reply.start_stream()
-    if "rsthead" in words:
-        reply.reset()
-    await reply.event(_chunk(model, {"role": "assistant", "content": ""}))
-    for index, delta in enumerate(_deltas(script, body)):
-        await _mishap(words, index, reply)
-        if words.get("cut") == index and "cut" in words:
-            await reply.end_stream()
-            return
-        await reply.event(_chunk(model, delta))
-        if "itl" in words:
-            await asyncio.sleep(words["itl"] / 1000)
-    called = "tool" in words and body.get("tools")
-    await reply.event(_chunk(model, {}, "tool_calls" if called else "stop"))
-    if "nousage" not in words and (body.get("stream_options") or {}).get("include_usage"):
-        event = {**orjson.loads(_chunk(model, {})), "choices": [], "usage": _usage(script)}
-        await reply.event(orjson.dumps(event))
-    await reply.event(b"[DONE]")
-    await reply.end_stream()
-
-
-async def _mishap(words: dict[str, int], index: int, reply: _Reply) -> None:
-    """The fault that is due before the token of that index."""
-    if words.get("drop") == index and "drop" in words:
-        reply.reset()
-    if "hang" in words and words["hang"] == index:
-        await asyncio.Event().wait()
-    if "errmid" in words and words["errmid"] == index:
-        await reply.event(orjson.dumps({"error": {"message": "scripted error", "type": "server_error", "code": 500}}))
-        await reply.end_stream()
-        raise ConnectionResetError
-    if "badjson" in words and index == 1:
-        await reply.event(b'{"id": "chatcmpl-scripted", "choices": [{')
-
-
-def _deltas(script: Script, body: dict[str, Any]) -> list[dict[str, Any]]:
-    if "tool" in script.words and body.get("tools"):
-        call = _tool_call(body)
-        start = {**call, "index": 0, "function": {"name": call["function"]["name"], "arguments": ""}}
-        rest = {"index": 0, "function": {"arguments": call["function"]["arguments"]}}
-        return [{"tool_calls": [start]}, {"tool_calls": [rest]}]
-    thoughts = [{"reasoning_content": "let me think"}] if "reason" in script.words else []
-    if "empty" in script.words:
-        return []
-    return [*thoughts, *({"content": token} for token in script.text)]
-
-
-def _chunk(model: str, delta: dict[str, Any], finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    event = {"id": "chatcmpl-scripted", "object": "chat.completion.chunk", "created": CREATED, "model": model}
-    return orjson.dumps({**event, "choices": [choice]})
 
 
 async def _main(port: int) -> None:

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Dialect = Literal["openai", "anthropic", "local"]
+LOCAL = "oss-local"
+"""The provider of what runs on this machine."""
+
+AddedDialect = Literal["openai", "anthropic", "ollama"]
+"""How a service that an operator adds may be spoken to."""
+
+Dialect = AddedDialect | Literal["local"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +18,8 @@ class Vendor:
     """How a vendor differs from plain OpenAI.
 
     `renames` are (old, new) fields that its own API wants renamed; `message_fields_refused` are fields of messages that
-    answers of others may carry and that it answers with 400.
+    answers of others may carry and that it answers with 400. `billed` says that everything costs money there, but for
+    models whose names end in `free_suffix`.
     """
 
     name: str
@@ -24,11 +31,20 @@ class Vendor:
     message_fields_refused: frozenset[str] = frozenset()
     probe_path: str = "/models"
     reports_cost: bool = False
+    billed: bool = False
+    free_suffix: str = ""
+
+    def bills(self, api_model_name: str) -> bool:
+        """Whether a model of that name costs money, as far as its name tells."""
+        return self.billed and not (self.free_suffix and api_model_name.endswith(self.free_suffix))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One account at a vendor, or at an OpenAI-compatible service that an operator added."""
+    """One account at a vendor, or at an OpenAI-compatible service that an operator added.
+
+    `api_key` may hold several keys, comma-separated, which take turns.
+    """
 
     name: str
     dialect: Dialect
@@ -36,6 +52,11 @@ class Account:
     api_key: str = field(default="", repr=False)
     enabled: bool = True
     from_settings: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Its keys, each once."""
+        return tuple(dict.fromkeys(key.strip() for key in self.api_key.split(",") if key.strip()))
 
 
 VENDORS: Mapping[str, Vendor] = {
@@ -47,17 +68,20 @@ VENDORS: Mapping[str, Vendor] = {
             headers={"X-Title": "AI MCP Gateway"},
             probe_path="/key",
             reports_cost=True,
+            billed=True,
+            free_suffix=":free",
         ),
         Vendor(
             name="openai",
             base_url="https://api.openai.com/v1",
+            billed=True,
             renames=(("max_tokens", "max_completion_tokens"),),
             message_fields_refused=frozenset(
-                {"reasoning", "reasoning_content", "reasoning_details", "anthropic_content"}
+                {"reasoning", "reasoning_content", "reasoning_details", "anthropic_content", "cache_control"}
             ),
         ),
-        Vendor(name="anthropic", dialect="anthropic", base_url="https://api.anthropic.com"),
-        Vendor(name="oss-local", dialect="local", needs_key=False),
+        Vendor(name="anthropic", dialect="anthropic", base_url="https://api.anthropic.com", billed=True),
+        Vendor(name=LOCAL, dialect="local", needs_key=False),
     )
 }
 

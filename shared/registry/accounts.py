@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, cast
 
 import structlog
 from sqlmodel import Session
 
 from shared.errors import Conflict, GatewayError, InvalidInput, NotFound
 from shared.providers.directory import Directory
-from shared.providers.vendors import VENDORS, Account
+from shared.providers.vendors import VENDORS, Account, AddedDialect
 from shared.security.secrets_box import SecretsBox
 from shared.storage import provider_rows
 from shared.storage.database import Database
@@ -23,7 +23,7 @@ log = structlog.stdlib.get_logger(__name__)
 class AccountChange:
     """What to set; None leaves a value as it is, an empty key takes the stored one away."""
 
-    dialect: Literal["openai", "anthropic"] | None = None
+    dialect: AddedDialect | None = None
     base_url: str | None = None
     api_key: str | None = None
     enabled: bool | None = None
@@ -138,7 +138,7 @@ class ProviderAccounts:
         if base is None:
             return Account(
                 name=row.name,
-                dialect="anthropic" if row.dialect == "anthropic" else "openai",
+                dialect=cast("AddedDialect", row.dialect),
                 base_url=row.base_url or "",
                 api_key=key or "",
                 enabled=row.enabled,

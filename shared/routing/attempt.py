@@ -1,6 +1,7 @@
 """One model being asked: its provider, its outcome, its line in the ledger."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -9,53 +10,26 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.chat import ChatRequest, Chunk
-from shared.domain.identity import Caller
+import structlog
+
+from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Model
 from shared.domain.usage import Usage
-from shared.errors import Unsupported, UpstreamError, UpstreamTimeout
+from shared.errors import Unsupported, UpstreamBadAnswer, UpstreamError, UpstreamNetwork, UpstreamTimeout
 from shared.providers.base import Probe, Provider, Timeouts
 from shared.providers.directory import Directory
-from shared.routing.exhausted import Failure
+from shared.routing.allowance import FEWEST_TOKENS, allowance, most
+from shared.routing.answers import Route
 from shared.routing.health import Health
+from shared.routing.job import Failure, Job, Made, Purpose
+from shared.routing.planner import FREE_LAYER, Conditions
+from shared.usage.budgets import Reservation
 from shared.usage.ledger import Entry, Ledger
-from shared.usage.pricing import PriceBook
+from shared.usage.pricing import PriceBook, billed
+
+log = structlog.stdlib.get_logger(__name__)
 
 HEALTHY = Probe(healthy=True)
-LARGEST_BILL = 1_000_000
-
-
-@dataclass(slots=True)
-class Route:
-    """How an answer came about. `cost` is None while it is not known."""
-
-    model: Model
-    attempts: int
-    cost: Decimal | None = None
-
-
-class Deadline:
-    """The caller's own limit for the whole request, over all attempts; without one it never passes."""
-
-    def __init__(self, milliseconds: int | None) -> None:
-        self._milliseconds = milliseconds
-        self._at = float("inf") if milliseconds is None else time.monotonic() + milliseconds / 1000
-
-    @property
-    def left(self) -> float:
-        """Seconds until then."""
-        return max(self._at - time.monotonic(), 0.0)
-
-    @property
-    def passed(self) -> bool:
-        """Whether the time is up."""
-        return time.monotonic() >= self._at
-
-    def error(self) -> UpstreamTimeout:
-        """What the caller is told."""
-        return UpstreamTimeout(
-            f"No answer came within the {self._milliseconds} ms that the request allows.", code="request_timeout"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,91 +44,167 @@ class Desk:
     clock: Callable[[], datetime]
 
 
-class Attempt:
-    """One model being asked."""
+def conditions_of(desk: Desk) -> Conditions:
+    """The world as the desk sees it, for the planner."""
+    providers, health = desk.providers, desk.health
 
-    def __init__(self, desk: Desk, caller: Caller, request: ChatRequest, route: Route) -> None:
-        self.request = request
-        self.route = route
+    def cooling(model: Model) -> float:
+        keys = range(providers.keys(model.provider) or 1)
+        return min(health.cooling(model, key) for key in keys)
+
+    return Conditions(
+        serves=providers.serves,
+        cooling=cooling,
+        rates=desk.prices.rates,
+        may_bill=providers.may_bill,
+        rank=health.rank,
+        draw=random.random,
+    )
+
+
+class Attempt:
+    """One model being asked, with one of its provider's keys. It ends once, and is then written down."""
+
+    def __init__(self, desk: Desk, job: Job, model: Model, key: int, number: int, purpose: Purpose) -> None:
+        self.job = job
+        self.model = model
+        self.key = key
+        self.number = number
+        self.request: ChatRequest = job.request
         self._desk = desk
-        self._caller = caller
+        self._purpose = purpose
+        self._reservation: Reservation | None = None
         self._started = time.perf_counter()
+        desk.health.began(model, key)
 
     @property
     def provider(self) -> Provider:
         """Raises UpstreamError when the provider has gone since the plan was made."""
-        provider = self._desk.providers.get(self.route.model.provider)
+        provider = self._desk.providers.get(self.model.provider, self.key)
         if provider is None:
-            raise UpstreamError(f"The provider '{self.route.model.provider}' has just been removed or turned off.")
+            raise UpstreamError(f"The provider '{self.model.provider}' has just been removed or turned off.")
         return provider
 
-    async def open(self, stack: AsyncExitStack, deadline: Deadline) -> tuple[bytes, AsyncIterator[Chunk]]:
-        """Everything up to the first content, and the rest. Raises UpstreamError."""
+    @property
+    def route(self) -> Route:
+        """How the answer came about, with what it has cost by now."""
+        return Route(self.model, self.number, self.job.tab.total)
+
+    async def reserve(self) -> None:
+        """Set aside what the answer may cost, and bound its length so that it cannot cost more.
+
+        Raises BudgetExceeded when that is more than is left.
+        """
+        left = self.job.tab.left
+        rates = self._desk.prices.rates(self.model, str(self.request.payload.get("service_tier") or ""))
+        if left is None or rates is None:
+            return
+        facts = self.request.facts
+        allowed = allowance(facts, rates, left)
+        if allowed is None:
+            raise await self.job.tab.refusal(most(facts, rates, facts.max_tokens or FEWEST_TOKENS))
+        if allowed.tokens and not facts.max_tokens:
+            self.request = self.request.limited(allowed.tokens)
+        if self.job.tab.bound is not None:
+            self._reservation = await self.job.tab.bound.reserve(allowed.cost)
+
+    async def complete(self) -> Completion:
+        """The whole answer. Raises UpstreamError, Unsupported."""
+        return await self.provider.complete(self.model, self.request, self._desk.timeouts)
+
+    async def open(self, stack: AsyncExitStack) -> tuple[bytes, AsyncIterator[Chunk]]:
+        """Everything up to the first content, and the rest. Raises UpstreamError, Unsupported."""
         timeouts = self._desk.timeouts
         held: list[bytes] = []
         try:
-            async with asyncio.timeout(min(timeouts.first_token, deadline.left)):
-                chunks = await stack.enter_async_context(self.provider.stream(self.route.model, self.request, timeouts))
+            async with asyncio.timeout(min(timeouts.first_token, self.job.tab.deadline.left)):
+                chunks = await stack.enter_async_context(self.provider.stream(self.model, self.request, timeouts))
                 async for chunk in chunks:
                     held.append(chunk.data)
                     if chunk.content:
+                        self._desk.health.answered_after(self.model, self._seconds, stream=True)
                         return b"".join(held), chunks
         except TimeoutError:
             raise UpstreamTimeout(
-                f"{self.route.model.provider} did not start to answer within {timeouts.first_token:g} seconds."
+                f"{self.model.provider} did not start to answer within {timeouts.first_token:g} seconds."
             ) from None
-        raise UpstreamError(f"{self.route.model.provider} sent an empty answer.")
+        raise UpstreamBadAnswer(f"{self.model.provider} sent an empty answer.")
 
     def succeeded(self, usage: Usage, raw: Any) -> Decimal | None:
-        """Note a good end; returns the cost."""
-        model = self.route.model
-        self._desk.health.succeeded(model.id)
+        """Note a good end; returns what the answer cost."""
+        model = self.model
+        if not self.request.stream:
+            self._desk.health.answered_after(model, self._seconds, stream=False)
+        self._desk.health.succeeded(model, self.key)
         self._desk.providers.report(model.provider, HEALTHY)
-        self.route.cost = self._cost(usage, raw)
-        self._record("ok", usage, self.route.cost)
-        return self.route.cost
+        cost = self._cost(usage, raw)
+        self._end("ok", usage, cost)
+        return cost
 
     def failed(self, error: UpstreamError | Unsupported) -> Failure:
         """Note a failure. Raises it again when another model would not do better."""
         if isinstance(error, UpstreamTimeout):
             self.left(error.code)  # the prompt was sent, so it may be billed
+        elif isinstance(error, UpstreamError) and error.usage:
+            self.ended(error.code, Usage.from_openai(error.usage), error.usage)
         else:
-            self._record(error.code, Usage(), Decimal(0))
+            self._end(error.code, Usage(), Decimal(0))
         if isinstance(error, Unsupported):  # this dialect cannot say it; another one may
-            return Failure(self.route.model, error)
+            return Failure(self.model, error, self.key)
         if not error.retryable:
             raise error
         self.troubled(error)
-        return Failure(self.route.model, error)
+        return Failure(self.model, error, self.key)
 
     def left(self, outcome: str = "cancelled") -> None:
         """Note that nobody waits for the answer any more; the provider may bill the prompt all the same."""
         self.ended(outcome, Usage(prompt=self.request.prompt_tokens, estimated=True), None)
 
+    def not_made(self) -> None:
+        """Nothing was sent after all."""
+        self._desk.health.ended(self.model, self.key)
+
     def troubled(self, error: UpstreamError) -> None:
-        """Let the model cool down."""
-        self._desk.health.failed(self.route.model.id, error)
-        if error.status is None:
-            self._desk.providers.report(self.route.model.provider, Probe(healthy=False, detail=error.message))
+        """Let the deployment cool down."""
+        self._desk.health.failed(self.model, error, self.key)
+        if isinstance(error, UpstreamNetwork | UpstreamTimeout):
+            self._desk.providers.report(self.model.provider, Probe(healthy=False, detail=error.message))
 
     def ended(self, outcome: str, usage: Usage, raw: Any) -> None:
         """Note the end of an answer that did not come to its own."""
-        self._record(outcome, usage, self._cost(usage, raw))
+        self._end(outcome, usage, self._cost(usage, raw))
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
 
     def _cost(self, usage: Usage, raw: Any) -> Decimal | None:
-        provider = self._desk.providers.get(self.route.model.provider)
-        billed = raw.get("cost") if isinstance(raw, dict) and provider and provider.reports_cost else None
-        if isinstance(billed, int | float) and not isinstance(billed, bool) and 0 <= billed <= LARGEST_BILL:
-            return Decimal(str(billed))
-        return self._desk.prices.cost(self.route.model, usage)
+        provider = self._desk.providers.get(self.model.provider, self.key)
+        said = billed(raw) if provider is not None and provider.reports_cost else None
+        return self._desk.prices.cost(self.model, usage) if said is None else said
 
-    def _record(self, outcome: str, usage: Usage, cost: Decimal | None) -> None:
-        model = self.route.model
+    def _bar(self, cost: Decimal) -> None:
+        """A free model that bills all the same did so once, and no further request falls for it."""
+        self._desk.health.bar(self.model, self.key, "bills_in_free_layer")
+        log.error(
+            "a model of the free layer has billed; it is kept away for an hour: set its price, or move it to a paid layer",
+            model=self.model.id,
+            cost=str(cost),
+        )
+
+    def _end(self, outcome: str, usage: Usage, cost: Decimal | None) -> None:
+        model, milliseconds = self.model, int(self._seconds * 1000)
+        self._desk.health.ended(model, self.key)
+        if self._reservation is not None:
+            self._reservation.settle(cost)
+        if cost and model.layer == FREE_LAYER and not self.job.may_spend:
+            self._bar(cost)
+        self.job.tab.calls.append(Made(model, self._purpose, outcome, cost, milliseconds))
         self._desk.ledger.record(
             Entry(
                 at=self._desk.clock(),
-                request_id=self._caller.request_id,
-                caller=self._caller.id,
+                request_id=self.job.caller.request_id,
+                caller=self.job.caller.id,
                 model_id=model.id,
                 provider=model.provider,
                 layer=model.layer,
@@ -164,7 +214,10 @@ class Attempt:
                 cost=cost,
                 outcome=outcome,
                 estimated=usage.estimated,
-                duration_ms=int((time.perf_counter() - self._started) * 1000),
+                duration_ms=milliseconds,
                 tags=self.request.options.tags,
+                cache_write_tokens=usage.cache_write,
+                reasoning_tokens=usage.reasoning,
+                purpose=self._purpose,
             )
         )

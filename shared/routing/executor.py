@@ -1,136 +1,153 @@
-"""Walks a plan's attempts: the first model that answers wins, and what each attempt cost is written down."""
+"""Asks the models of a job one after another: the first that answers wins, and what each attempt cost is written down."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from shared.domain.chat import ChatRequest, Chunk
-from shared.domain.identity import Caller
-from shared.domain.models import LAYERS
-from shared.domain.routing import Plan
+from shared.domain.chat import Chunk, Completion
 from shared.domain.usage import Usage
 from shared.errors import Unsupported, UpstreamError
-from shared.providers.base import Timeouts
-from shared.providers.directory import Directory
-from shared.registry.registry import Registry, unknown_model
-from shared.routing import exhausted, usage_event
-from shared.routing.attempt import Attempt, Deadline, Desk, Route
-from shared.routing.exhausted import Failure
-from shared.routing.health import Health
-from shared.routing.planner import Conditions, Policy, plan
-from shared.usage.ledger import Ledger
-from shared.usage.pricing import PriceBook
-
-MAX_ATTEMPTS = 8
-ENOUGH = 32
+from shared.routing import usage_event
+from shared.routing.answers import Answer
+from shared.routing.attempt import Attempt, Desk
+from shared.routing.hedging import HedgeAllowance, raced
+from shared.routing.job import Deadline, Job
+from shared.routing.walk import Turns, Walk
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer, with usage and cost in it."""
+class _Begun(NamedTuple):
+    """A stream whose first content is here. `stack` holds what it lives on."""
 
-    payload: dict[str, Any]
-    usage: Usage
-    route: Route
+    attempt: Attempt
+    first: bytes
+    rest: AsyncIterator[Chunk]
+    stack: AsyncExitStack
 
 
 class Executor:
-    """Chats with the models of the registry, one after another until one answers."""
+    """Walks jobs. `patience` is how many seconds a job may wait in all when waiting is the only way left."""
 
-    def __init__(
-        self,
-        *,
-        registry: Registry,
-        providers: Directory,
-        ledger: Ledger,
-        prices: PriceBook,
-        timeouts: Timeouts,
-        policy: Callable[[], Policy],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self.health = Health()
-        self._registry = registry
-        self._policy = policy
-        self._desk = Desk(providers, self.health, ledger, prices, timeouts, clock)
-        self._conditions = Conditions(serves=providers.serves, cooling=self.health.cooling, cost=prices.cost)
+    def __init__(self, desk: Desk, *, patience: float) -> None:
+        self._desk = desk
+        self._patience = patience
+        self._turns = Turns()
+        self._hedges = HedgeAllowance()
 
-    def plan(self, request: ChatRequest) -> Plan:
-        """The models to try. Raises NotFound for an unknown name, Unavailable when no model is left."""
-        snapshot = self._registry.snapshot
-        found = plan(request, snapshot, self._policy(), self._conditions, enough=ENOUGH)
-        if not found.attempts:
-            if not found.dropped and request.model != "auto" and request.model not in LAYERS:
-                raise unknown_model(snapshot, request.model)
-            raise exhausted.nothing_to_try(request, found)
-        return found
-
-    async def complete(self, caller: Caller, request: ChatRequest) -> Answer:
-        """The whole answer. Raises Unavailable, UpstreamError and its kin when every attempt failed."""
-        deadline = Deadline(request.options.timeout_ms)
-        failures: list[Failure] = []
+    async def complete(self, job: Job) -> Answer:
+        """The whole answer. Raises Unavailable, BudgetExceeded, UpstreamError and its kin when every attempt failed."""
+        walk = self._walk(job)
         try:
-            async with asyncio.timeout(None if request.options.timeout_ms is None else deadline.left):
-                for attempt in self._attempts(caller, request):
-                    try:
-                        completion = await attempt.provider.complete(attempt.route.model, request, self._desk.timeouts)
-                    except (UpstreamError, Unsupported) as error:
-                        failures.append(attempt.failed(error))
-                        continue
-                    except asyncio.CancelledError:
-                        attempt.left("request_timeout" if deadline.passed else "cancelled")
-                        raise
-                    usage = completion.usage or usage_event.estimate(request, completion.payload)
-                    cost = attempt.succeeded(usage, completion.payload.get("usage"))
-                    completion.payload["usage"] = usage_event.with_cost(completion.payload.get("usage"), usage, cost)
-                    return Answer(completion.payload, usage, attempt.route)
+            async with job.tab.deadline.timeout():
+                while (attempt := await walk.next()) is not None:
+                    after = self._hedge_after(job, attempt)
+                    if after is None:
+                        found = await self._completed(walk, attempt)
+                    else:
+                        first, second = self._completed(walk, attempt), lambda: self._completed(walk, None)
+                        found = await raced(first, second, after=after, drop=_paid_already)
+                    if found is not None:
+                        return found
         except TimeoutError:
-            raise deadline.error() from None
-        raise exhausted.all_failed(failures)
+            raise job.tab.deadline.error() from None
+        raise walk.exhausted()
 
     @asynccontextmanager
-    async def stream(self, caller: Caller, request: ChatRequest) -> AsyncIterator["StreamedAnswer"]:
+    async def stream(self, job: Job) -> AsyncIterator["StreamedAnswer"]:
         """The answer as it comes; entered once the first content is here, so that failing over goes unnoticed.
 
         The caller's own time limit ends an answer under way too.
         """
-        deadline = Deadline(request.options.timeout_ms)
-        failures: list[Failure] = []
-        for attempt in self._attempts(caller, request):
-            async with AsyncExitStack() as stack:
-                try:
-                    first, rest = await attempt.open(stack, deadline)
-                except (UpstreamError, Unsupported) as error:
-                    if deadline.passed:
-                        attempt.left("request_timeout")
-                        raise deadline.error() from None
-                    failures.append(attempt.failed(error))
-                    continue
-                except asyncio.CancelledError:
-                    attempt.left()
-                    raise
-                answer = StreamedAnswer(
-                    attempt, first, rest if request.options.timeout_ms is None else _until(deadline, rest)
-                )
-                try:
-                    yield answer
-                finally:
-                    answer.settle()
-                return
-        raise exhausted.all_failed(failures)
+        deadline = job.tab.deadline
+        begun = await self._begun(job)
+        async with begun.stack:
+            rest = _until(deadline, begun.rest) if deadline.set else begun.rest
+            answer = StreamedAnswer(begun.attempt, begun.first, rest)
+            try:
+                yield answer
+            finally:
+                answer.settle()
 
-    def _attempts(self, caller: Caller, request: ChatRequest) -> Iterator[Attempt]:
-        for number, model in enumerate(self.plan(request).attempts[:MAX_ATTEMPTS], 1):
-            yield Attempt(self._desk, caller, request, Route(model, number))
+    def _walk(self, job: Job) -> Walk:
+        return Walk(self._desk, self._turns, job, self._patience)
+
+    def _hedge_after(self, job: Job, attempt: Attempt) -> float | None:
+        """When a second attempt may set off beside this one; None for never. What calls tools is not asked twice."""
+        if not job.hedged or job.request.facts.needs_tools:
+            return None
+        self._hedges.count()
+        after = self._desk.health.slow_after(attempt.model, stream=job.request.stream)
+        return after if after is not None and self._hedges.take() else None
+
+    async def _completed(self, walk: Walk, attempt: Attempt | None) -> Answer | None:
+        """An attempt's whole answer; None when it failed in a way that the walk has taken in."""
+        if attempt is None and (attempt := await walk.next("hedge")) is None:
+            return None
+        try:
+            completion = await attempt.complete()
+        except (UpstreamError, Unsupported) as error:
+            walk.failed(attempt, error)
+            return None
+        except asyncio.CancelledError:
+            attempt.left("request_timeout" if attempt.job.tab.deadline.passed else "cancelled")
+            raise
+        return _answer(attempt, completion)
+
+    async def _begun(self, job: Job) -> _Begun:
+        walk = self._walk(job)
+        while (attempt := await walk.next()) is not None:
+            after = self._hedge_after(job, attempt)
+            if after is None:
+                found = await self._opened(walk, attempt)
+            else:
+                first, second = self._opened(walk, attempt), lambda: self._opened(walk, None)
+                found = await raced(first, second, after=after, drop=_stopped)
+            if found is not None:
+                return found
+        raise walk.exhausted()
+
+    async def _opened(self, walk: Walk, attempt: Attempt | None) -> _Begun | None:
+        """An attempt's stream with its first content; None when it failed in a way that the walk has taken in."""
+        if attempt is None and (attempt := await walk.next("hedge")) is None:
+            return None
+        deadline = attempt.job.tab.deadline
+        async with AsyncExitStack() as stack:
+            try:
+                first, rest = await attempt.open(stack)
+            except (UpstreamError, Unsupported) as error:
+                if deadline.passed:
+                    attempt.left("request_timeout")
+                    raise deadline.error() from None
+                walk.failed(attempt, error)
+                return None
+            except asyncio.CancelledError:
+                attempt.left()
+                raise
+            return _Begun(attempt, first, rest, stack.pop_all())
+
+
+async def _paid_already(_: Answer) -> None:
+    """A whole answer that nobody hears is in the ledger; nothing is left of it."""
+
+
+async def _stopped(begun: _Begun) -> None:
+    """A stream that nobody hears is closed, and its prompt may be billed."""
+    await begun.stack.aclose()
+    begun.attempt.left()
+
+
+def _answer(attempt: Attempt, completion: Completion) -> Answer:
+    usage = completion.usage or usage_event.estimate(attempt.request, completion.payload)
+    cost = attempt.succeeded(usage, completion.payload.get("usage"))
+    completion.payload["usage"] = usage_event.with_cost(completion.payload.get("usage"), usage, cost)
+    return Answer(completion.payload, usage, attempt.route)
 
 
 async def _until(deadline: Deadline, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
     """The same, until the time is up. Raises UpstreamTimeout then."""
     while True:
         try:
-            async with asyncio.timeout(deadline.left):
+            async with deadline.timeout():
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             return
@@ -140,7 +157,7 @@ async def _until(deadline: Deadline, chunks: AsyncIterator[Chunk]) -> AsyncItera
 
 
 class StreamedAnswer:
-    """An answer under way: iterate it for runs of server-sent events in OpenAI's form, the usage event last.
+    """An answer under way, as an EventStream. `outcome` is `cancelled` until its end, then `ok` or an error's code.
 
     Raises UpstreamError from the iteration when the provider breaks off: the answer is then incomplete for good.
     """
@@ -152,8 +169,9 @@ class StreamedAnswer:
         self._first = first
         self._rest = rest
         self._events = first.count(b"data:")
+        self._last = first
         self._final: dict[str, Any] | None = None
-        self._outcome = "cancelled"
+        self.outcome = "cancelled"
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield self._first
@@ -161,29 +179,38 @@ class StreamedAnswer:
             async for chunk in self._rest:
                 if chunk.data:
                     self._events += chunk.data.count(b"data:")
+                    self._last = chunk.data
                     yield chunk.data
                 if chunk.final is not None:
                     self._final = chunk.final
         except UpstreamError as error:
-            self._outcome = error.code
+            self.outcome = error.code
             if error.code != "request_timeout":
                 self._attempt.troubled(error)
             raise
         self.usage = self._used()
         cost = self._attempt.succeeded(self.usage, self._raw_usage())
-        self._outcome = "ok"
+        self.route.cost = self._attempt.job.tab.total
+        self.outcome = "ok"
         yield usage_event.final(self._attempt.request, self.route.model, self._first, self._final, self.usage, cost)
+
+    @property
+    def finish_reason(self) -> str | None:
+        """How the answer ended, as far as its last events say: `length`, `content_filter`, or None for anything else."""
+        return next(
+            (reason for reason in ("length", "content_filter") if b'"%s"' % reason.encode() in self._last), None
+        )
 
     def settle(self) -> None:
         """Write down what a stream used that did not come to its end; the provider bills it all the same."""
-        if self._outcome != "ok":
-            self._attempt.ended(self._outcome, self._used(), self._raw_usage())
+        if self.outcome != "ok":
+            self._attempt.ended(self.outcome, self._used(), self._raw_usage())
 
     def _raw_usage(self) -> Any:
         return None if self._final is None else self._final.get("usage")
 
     def _used(self) -> Usage:
-        raw = self._raw_usage()
-        if isinstance(raw, dict):
-            return Usage.from_openai(raw)
+        used = Usage.from_answer(self._final or {})
+        if used.prompt or used.completion:
+            return used
         return Usage(prompt=self._attempt.request.prompt_tokens, completion=self._events, estimated=True)

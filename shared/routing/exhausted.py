@@ -3,43 +3,57 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.domain.chat import ChatRequest
 from shared.domain.models import LAYERS, Model
-from shared.domain.routing import Plan
+from shared.domain.routing import Facts, Plan
 from shared.errors import (
     GatewayError,
     Unavailable,
     Unsupported,
+    UpstreamBadAnswer,
     UpstreamContextTooLong,
     UpstreamError,
+    UpstreamNetwork,
+    UpstreamOverloaded,
+    UpstreamRefused,
     UpstreamThrottled,
     UpstreamTimeout,
 )
+from shared.routing.job import Failure
 
+KINDS = (
+    UpstreamThrottled,
+    UpstreamTimeout,
+    UpstreamContextTooLong,
+    UpstreamRefused,
+    UpstreamOverloaded,
+    UpstreamNetwork,
+    UpstreamBadAnswer,
+)
 SHOWN = 20
 NAMED = 3
 HIGHER = "choose other layers (gateway.maxLayer, or defaultLayer in the configuration)"
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """One attempt that failed."""
+class Resting:
+    """A model that was not asked because it is cooling, for how many seconds yet, and the code of what it said last."""
 
     model: Model
-    error: UpstreamError | Unsupported
+    seconds: float
+    code: str
 
 
-def nothing_to_try(request: ChatRequest, plan: Plan) -> GatewayError:
+def nothing_to_try(facts: Facts, plan: Plan) -> GatewayError:
     """No model was even left to ask."""
     unfit = [item for item in plan.dropped if item.unfit]
-    if request.model not in ("auto", *LAYERS) and plan.dropped:
-        message = f"The model '{request.model[:200]}' cannot be used: {plan.dropped[0].reason}."
+    if facts.model not in ("auto", *LAYERS) and plan.dropped:
+        message = f"The model '{facts.model[:200]}' cannot be used: {plan.dropped[0].reason}."
     elif unfit:
         reasons = "; ".join(f"{item.model.id}: {item.reason}" for item in unfit[:NAMED])
         message = f"No available model can take this request ({reasons}). Change it, add a model, or {HIGHER}."
     else:
         message = (
-            f"No model is available for '{request.model}': set a provider's API key, start a local model server, "
+            f"No model is available for '{facts.model}': set a provider's API key, start a local model server, "
             f"install the embedded model (see `mcp-gateway doctor`), or {HIGHER}."
         )
     first = [*unfit, *(item for item in plan.dropped if not item.unfit)][:SHOWN]
@@ -47,8 +61,11 @@ def nothing_to_try(request: ChatRequest, plan: Plan) -> GatewayError:
     return Unavailable(message, details={"dropped": dropped}, code="no_model_available")
 
 
-def all_failed(failures: Sequence[Failure]) -> GatewayError:
-    """Every attempt failed: throttled, too slow, or broken, in this order of what a caller can do about it."""
+def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> GatewayError:
+    """Every attempt failed: throttled, too slow, or broken, in this order of what a caller can do about it.
+
+    Models that were not asked because they are cooling are named with what they last said: nothing hides behind them.
+    """
     attempts = [
         {
             "model": failure.model.id,
@@ -60,21 +77,26 @@ def all_failed(failures: Sequence[Failure]) -> GatewayError:
         for failure in failures
     ]
     errors = [failure.error for failure in failures]
+    if not errors:
+        return Unavailable("The models of the plan have just been removed or turned off.", code="no_model_available")
     if all(isinstance(error, Unsupported) for error in errors):
         return errors[-1]
     kind = _kind(errors)
     count = "The model" if len(failures) == 1 else f"All {len(failures)} models"
     waits = [error.retry_after for error in errors if error.retry_after is not None]
+    waits += [other.seconds for other in resting]
+    more = [{"model": other.model.id, "code": other.code, "seconds": round(other.seconds, 1)} for other in resting]
+    also = f" {len(resting)} more are cooling down after failures of their own." if resting else ""
     return kind(
-        f"{count} failed; the last said: {errors[-1].message}",
-        details={"attempts": attempts},
+        f"{count} failed; the last said: {errors[-1].message}{also}",
+        details={"attempts": attempts, **({"cooling": more} if more else {})},
         operator_detail="; ".join(error.operator_detail for error in errors if error.operator_detail),
         retry_after=min(waits) if waits else None,
     )
 
 
 def _kind(errors: Sequence[GatewayError]) -> type[UpstreamError]:
-    for kind in (UpstreamThrottled, UpstreamTimeout, UpstreamContextTooLong):
+    for kind in KINDS:
         if all(isinstance(error, kind) for error in errors):
             return kind
     return UpstreamError

@@ -1,65 +1,161 @@
-"""How each model has been lately: who has failed stays out of the way until it has cooled down."""
+"""How each deployment, a model with one of its keys, has been lately: breakers, and how fast it answers."""
 
+import math
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from shared.errors import UpstreamAuthFailed, UpstreamContextTooLong, UpstreamError, UpstreamQuota, UpstreamThrottled
+from shared.domain.models import Model
+from shared.errors import UpstreamError
+from shared.routing.treatment import cooldown, treatment
 
-FIRST_COOLDOWN = 5.0
-LONGEST_COOLDOWN = 300.0
-THROTTLED_COOLDOWN = 10.0
-ACCOUNT_COOLDOWN = 300.0
+DECAY_SECONDS = 10.0
+KEPT_TIMES = 64
+FEWEST_TIMES = 16
+HALF_OPEN_SECONDS = 1.0
+TROUBLE_SECONDS = 60.0
+BARRED_SECONDS = 3600.0
 
 
 @dataclass(slots=True)
-class _State:
+class _Breaker:
     failures: int = 0
     until: float = 0.0
     reason: str = ""
+    probing: bool = False
+
+
+@dataclass(slots=True)
+class _Speed:
+    """Peak-EWMA of the seconds to an answer: it jumps up with a slow one and comes down over time.
+
+    `times` are the last ones, of whole answers and of the first content of streams.
+    """
+
+    peak: float = 0.0
+    at: float = 0.0
+    busy: int = 0
+    troubled: float = -math.inf
+    times: tuple[deque[float], deque[float]] = field(
+        default_factory=lambda: (deque(maxlen=KEPT_TIMES), deque(maxlen=KEPT_TIMES))
+    )
 
 
 class Health:
-    """One breaker for each model. A success closes it; failures open it for longer and longer."""
+    """One breaker for each deployment, and one for each key as a whole.
+
+    Failures open a breaker for longer and longer. When its time is up it is half open: one request tries, and the
+    others stay away until that one has an answer. A success closes it.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._states: dict[str, _State] = {}
+        self._breakers: dict[tuple[str, int], _Breaker] = {}
+        self._speeds: dict[str, _Speed] = {}
 
-    def cooling(self, model_id: str) -> float:
-        """Seconds until the model should be tried again; 0 when it may be now."""
-        state = self._states.get(model_id)
-        return 0.0 if state is None else max(state.until - self._clock(), 0.0)
+    def cooling(self, model: Model, key: int = 0) -> float:
+        """Seconds until the model should be tried again with that key; 0 when it may be now."""
+        if not self._breakers:
+            return 0.0
+        return max(self._left((model.id, key)), self._left((_of_provider(model), key)))
 
-    def reason(self, model_id: str) -> str:
+    def reason(self, model: Model, key: int = 0) -> str:
         """Why it is cooling."""
-        state = self._states.get(model_id)
-        return "" if state is None else state.reason
+        for name in ((model.id, key), (_of_provider(model), key)):
+            if (breaker := self._breakers.get(name)) and self._left(name) > 0:
+                return breaker.reason
+        return ""
 
-    def succeeded(self, model_id: str) -> None:
+    def began(self, model: Model, key: int = 0) -> None:
+        """The model is being asked."""
+        self._speed(model).busy += 1
+        for name in ((model.id, key), (_of_provider(model), key)) if self._breakers else ():
+            if (breaker := self._breakers.get(name)) and breaker.until <= self._clock():
+                breaker.probing = True
+
+    def ended(self, model: Model, key: int = 0) -> None:
+        """It is not any more, however that came."""
+        self._speed(model).busy -= 1
+        for name in ((model.id, key), (_of_provider(model), key)) if self._breakers else ():
+            if breaker := self._breakers.get(name):
+                breaker.probing = False
+
+    def succeeded(self, model: Model, key: int = 0) -> None:
         """The model answered."""
-        self._states.pop(model_id, None)
+        if self._breakers:
+            self._breakers.pop((model.id, key), None)
+            self._breakers.pop((_of_provider(model), key), None)
 
-    def failed(self, model_id: str, error: UpstreamError) -> None:
-        """The model failed in a way that is not the caller's fault."""
-        if not error.retryable or isinstance(error, UpstreamContextTooLong):
+    def answered_after(self, model: Model, seconds: float, *, stream: bool) -> None:
+        """How long its whole answer, or the first content of its stream, took to come."""
+        speed, now = self._speed(model), self._clock()
+        fade = math.exp(-(now - speed.at) / DECAY_SECONDS)
+        speed.peak = seconds if seconds > speed.peak else speed.peak * fade + seconds * (1 - fade)
+        speed.at = now
+        speed.times[stream].append(seconds)
+
+    def failed(self, model: Model, error: UpstreamError, key: int = 0) -> None:
+        """The model failed; whoever must rest for it does."""
+        rests = treatment(error).rests
+        if rests == "nobody":
             return
-        state = self._states.setdefault(model_id, _State())
-        if state.until <= self._clock():  # many requests that fail in the same trouble count once
-            state.failures += 1
-        state.reason = error.code
-        state.until = max(state.until, self._clock() + _cooldown(error, state.failures))
+        now = self._clock()
+        self._speed(model).troubled = now
+        self._open((model.id, key), error, now)
+        if rests == "key":  # the model rests by itself too, in case it is only there that the key is refused
+            self._open((_of_provider(model), key), error, now)
+
+    def bar(self, model: Model, key: int, reason: str) -> None:
+        """Keep a model away for an hour that must not be asked again before somebody has looked."""
+        self._breakers[model.id, key] = _Breaker(failures=1, until=self._clock() + BARRED_SECONDS, reason=reason)
+
+    def rank(self, model: Model) -> tuple[bool, float]:
+        """For choosing among equals, the least first: in trouble lately or not, and the expected seconds to an answer."""
+        speed = self._speeds.get(model.id)
+        if speed is None:
+            return False, 0.0
+        return self._clock() - speed.troubled < TROUBLE_SECONDS, speed.peak * (speed.busy + 1)
+
+    def slow_after(self, model: Model, *, stream: bool) -> float | None:
+        """The seconds within which 95 % of its answers came lately; None while too little is known."""
+        speed = self._speeds.get(model.id)
+        if speed is None or len(speed.times[stream]) < FEWEST_TIMES:
+            return None
+        times = sorted(speed.times[stream])
+        return times[math.ceil(0.95 * len(times)) - 1]
 
     def cooling_models(self) -> dict[str, float]:
-        """All models that are cooling, with the seconds left."""
-        return {model_id: left for model_id in tuple(self._states) if (left := self.cooling(model_id)) > 0}
+        """Everything that is cooling, with the seconds left: models, and `provider:…` for a key with all its models."""
+        found: dict[str, float] = {}
+        for name, key in tuple(self._breakers):
+            left = self._left((name, key))
+            if left > 0:
+                found[name if key == 0 else f"{name} (key {key + 1})"] = left
+        return found
+
+    def _open(self, name: tuple[str, int], error: UpstreamError, now: float) -> None:
+        breaker = self._breakers.setdefault(name, _Breaker())
+        if breaker.until <= now:  # many requests that fail in the same trouble count once
+            breaker.failures += 1
+        breaker.reason = error.code
+        breaker.until = max(breaker.until, now + cooldown(error, breaker.failures))
+
+    def _left(self, name: tuple[str, int]) -> float:
+        breaker = self._breakers.get(name)
+        if breaker is None:
+            return 0.0
+        left = breaker.until - self._clock()
+        if left <= 0 and breaker.probing:
+            return HALF_OPEN_SECONDS
+        return max(left, 0.0)
+
+    def _speed(self, model: Model) -> _Speed:
+        speed = self._speeds.get(model.id)
+        if speed is None:
+            speed = self._speeds[model.id] = _Speed()
+        return speed
 
 
-def _cooldown(error: UpstreamError, failures: int) -> float:
-    if isinstance(error, UpstreamAuthFailed | UpstreamQuota):
-        return ACCOUNT_COOLDOWN
-    if error.retry_after is not None:
-        return min(error.retry_after, LONGEST_COOLDOWN)
-    if isinstance(error, UpstreamThrottled):
-        return THROTTLED_COOLDOWN
-    return min(FIRST_COOLDOWN * float(2 ** min(failures - 1, 10)), LONGEST_COOLDOWN)
+def _of_provider(model: Model) -> str:
+    return f"provider:{model.provider}"

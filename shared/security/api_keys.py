@@ -5,9 +5,12 @@ import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
+from shared.domain.budgets import Period
 from shared.domain.identity import Caller, Scope
 from shared.domain.keys import ApiKey
+from shared.domain.models import Layer
 from shared.errors import InvalidInput, NotFound
 from shared.security.tokens import bad_credentials
 from shared.storage import api_key_rows
@@ -49,6 +52,10 @@ class ApiKeys:
         *,
         expires_at: datetime | None = None,
         rate_limit_per_hour: int | None = None,
+        budget_usd: Decimal | None = None,
+        budget_period: Period = "month",
+        models: Sequence[str] | None = None,
+        max_layer: Layer | None = None,
     ) -> tuple[ApiKey, str]:
         """A new key and its secret, which nobody can show again. Raises InvalidInput, Unavailable."""
         now = self._clock()
@@ -63,6 +70,10 @@ class ApiKeys:
             created_at=now,
             expires_at=expires_at,
             rate_limit_per_hour=rate_limit_per_hour,
+            budget_usd=budget_usd,
+            budget_period=None if budget_usd is None else budget_period,
+            models=None if models is None else [*dict.fromkeys(models)],
+            max_layer=max_layer,
         )
         await self._change(lambda session: api_key_rows.add(session, key, _digest(secret)))
         return key, secret
@@ -95,6 +106,8 @@ class ApiKeys:
             rate_limit_per_hour=key.rate_limit_per_hour,
             address=address,
             request_id=request_id,
+            models=None if key.models is None else frozenset(key.models),
+            max_layer=key.max_layer,
         )
 
     async def flush(self) -> None:

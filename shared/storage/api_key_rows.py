@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
 from shared.domain.keys import ApiKey
 from shared.storage import facts
-from shared.storage.tables import ApiKeyRow
+from shared.storage.tables import ApiKeyRow, BudgetRow
 
 VERSION = "api_keys_version"
 
@@ -45,7 +45,6 @@ def changed(session: Session, work: Work) -> tuple[bool, State]:
 
 def add(session: Session, key: ApiKey, secret_hash: str) -> bool:
     """A new key."""
-    limits = {} if key.rate_limit_per_hour is None else {"rate_per_hour": key.rate_limit_per_hour}
     session.add(
         ApiKeyRow(
             id=key.id,
@@ -53,7 +52,7 @@ def add(session: Session, key: ApiKey, secret_hash: str) -> bool:
             secret_hash=secret_hash,
             prefix=key.prefix,
             scopes=list(key.scopes),
-            limits=limits,
+            limits=_limits(key),
             created_at=key.created_at,
             expires_at=key.expires_at,
         )
@@ -62,11 +61,14 @@ def add(session: Session, key: ApiKey, secret_hash: str) -> bool:
 
 
 def delete(session: Session, key_id: str) -> bool:
-    """Take a key away; False when there is none."""
+    """Take a key away, with the budgets made for it; False when there is none."""
     row = session.get(ApiKeyRow, key_id)
     if row is None:
         return False
     session.delete(row)
+    for budget in session.exec(select(BudgetRow)):
+        if budget.data.get("keyId") == key_id:
+            session.delete(budget)
     return True
 
 
@@ -79,6 +81,17 @@ def touch(session: Session, used: Mapping[str, datetime]) -> None:
     )
 
 
+def _limits(key: ApiKey) -> dict[str, Any]:
+    limits = {
+        "rate_per_hour": key.rate_limit_per_hour,
+        "budget_usd": None if key.budget_usd is None else str(key.budget_usd),  # JSON numbers are binary
+        "budget_period": key.budget_period,
+        "models": key.models,
+        "max_layer": key.max_layer,
+    }
+    return {name: value for name, value in limits.items() if value is not None}
+
+
 def _key(row: ApiKeyRow) -> ApiKey:
     return ApiKey(
         id=row.id,
@@ -89,4 +102,8 @@ def _key(row: ApiKeyRow) -> ApiKey:
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         rate_limit_per_hour=row.limits.get("rate_per_hour"),
+        budget_usd=row.limits.get("budget_usd"),
+        budget_period=row.limits.get("budget_period"),
+        models=row.limits.get("models"),
+        max_layer=row.limits.get("max_layer"),
     )

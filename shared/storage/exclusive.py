@@ -5,6 +5,8 @@ from sqlmodel import Session
 
 AUDIT = 0x6D637061
 SEALED = 0x6D637062
+ALERTS = 0x6D637063
+LEARNING = 0x6D637064
 
 
 def alone(session: Session, lock: int) -> None:

@@ -35,7 +35,7 @@ class Script:
 class _Call:
     script: Script
     keys: Sequence[str]
-    arguments: Sequence[str | int]
+    arguments: Sequence[str | int | bytes]
 
 
 class RedisStore:
@@ -53,7 +53,7 @@ class RedisStore:
         self._failures = _failures()
         self._batcher: Batcher[_Call, Any] = Batcher(self._send)
 
-    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:
         """The script's answer; those of other tasks travel in the same round trip. Raises StoreAway."""
         if self._away:
             raise StoreAway

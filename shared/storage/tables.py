@@ -145,11 +145,41 @@ class UsageRow(SQLModel, table=True):
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    cache_write_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    reasoning_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    purpose: str = Field(default="answer", max_length=20, sa_column_kwargs={"server_default": "answer"})
     cost_pico: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     outcome: str = Field(max_length=40)
     estimated: bool = False
     duration_ms: int
     tags: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class BudgetRow(SQLModel, table=True):
+    """How much may be spent in a period: by all, by one API key, or for one tag."""
+
+    __tablename__ = "budgets"
+
+    id: str = Field(primary_key=True, max_length=64)
+    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: datetime = Field(sa_column=_moment())
+
+
+class DecisionRow(SQLModel, table=True):
+    """How one request was routed: what it was decided from, what came of it. `text` only where that is wanted."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_at", "at"), Index("ix_decisions_request_id", "request_id"))
+
+    id: int | None = Field(
+        default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    )
+    at: datetime = Field(sa_column=_moment())
+    request_id: str = Field(max_length=100)
+    caller: str = Field(max_length=100)
+    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    score: float | None = None
+    text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
 class AuditRow(SQLModel, table=True):

@@ -1,15 +1,39 @@
-"""Usage rows: written in batches, summed up by day, model, layer, provider or caller."""
+"""Usage rows: written in batches, summed up by time, model, layer, provider, caller, purpose, outcome or tag."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import Select, case, func, insert, select
+from sqlalchemy import ColumnElement, Select, case, distinct, func, insert, literal, or_, select
 from sqlmodel import Session, col
 
 from shared.storage.tables import UsageRow
 
-GroupBy = Literal["day", "model", "layer", "provider", "key"]
+TAG = "tag:"
+"""What a grouping by the values of a tag begins with; the tag's name follows."""
+
+COLUMNS: dict[str, Any] = {
+    "model": UsageRow.model_id,
+    "layer": UsageRow.layer,
+    "provider": UsageRow.provider,
+    "key": UsageRow.caller,
+    "purpose": UsageRow.purpose,
+    "outcome": UsageRow.outcome,
+}
+TIMES = {"day": ("%Y-%m-%d", "YYYY-MM-DD"), "hour": ("%Y-%m-%dT%H:00Z", 'YYYY-MM-DD"T"HH24:00"Z"')}
+"""How SQLite and PostgreSQL write them; hours are UTC, as days are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which rows count; `tag` is a name and a value. None is no filter."""
+
+    model: str | None = None
+    provider: str | None = None
+    layer: str | None = None
+    key: str | None = None
+    tag: tuple[str, str] | None = None
 
 
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -17,37 +41,77 @@ def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     session.connection().execute(insert(UsageRow), rows)
 
 
-def summed(session: Session, start: datetime, end: datetime, group_by: GroupBy) -> list[dict[str, Any]]:
-    """Sums over [start, end), one row a group, in the group's order."""
-    group = _group(session, group_by)
-    statement: Select[Any] = (
-        select(
-            group.label("group"),
-            func.count().label("requests"),
-            func.sum(case((col(UsageRow.outcome) == "ok", 0), else_=1)).label("failed"),
-            func.sum(col(UsageRow.prompt_tokens)).label("prompt_tokens"),
-            func.sum(col(UsageRow.completion_tokens)).label("completion_tokens"),
-            func.sum(col(UsageRow.cached_tokens)).label("cached_tokens"),
-            func.sum(func.coalesce(col(UsageRow.cost_pico), 0)).label("cost_pico"),
-            func.sum(case((col(UsageRow.cost_pico).is_(None), 1), else_=0)).label("unpriced"),
-        )
-        .where(col(UsageRow.at) >= start, col(UsageRow.at) < end)
-        .group_by(group)
-        .order_by(group)
+def summed(
+    session: Session,
+    start: datetime,
+    end: datetime,
+    group_by: str | None,
+    *,
+    filters: Filters = Filters(),
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
+    """Sums over [start, end), one row a group, in the group's order; without a grouping all in one row.
+
+    `requests` are distinct: one that was tried with two models counts once in each of their groups.
+    """
+    group = literal("total") if group_by is None else _group(session, group_by)
+    statement: Select[Any] = select(group.label("group"), *_sums()).where(
+        col(UsageRow.at) >= start, col(UsageRow.at) < end, *_conditions(filters)
     )
+    if group_by is not None:
+        statement = statement.group_by("group").order_by("group").limit(limit)
     return [dict(row) for row in session.connection().execute(statement).mappings()]
 
 
-def _group(session: Session, group_by: GroupBy) -> Any:
-    if group_by == "day":
-        at = col(UsageRow.at)
-        if session.get_bind().dialect.name == "sqlite":
-            return func.strftime("%Y-%m-%d", at)
-        return func.to_char(func.timezone("UTC", at), "YYYY-MM-DD")
-    columns: dict[str, Any] = {
-        "model": UsageRow.model_id,
-        "layer": UsageRow.layer,
-        "provider": UsageRow.provider,
-        "key": UsageRow.caller,
+def _sums() -> list[ColumnElement[Any]]:
+    """Rows without a request id are requests of their own."""
+    request, cost = col(UsageRow.request_id), col(UsageRow.cost_pico)
+    extra = or_(col(UsageRow.purpose) != "answer", col(UsageRow.outcome) != "ok")
+    sums: dict[str, Any] = {
+        "requests": func.count(distinct(func.nullif(request, ""))) + _count(request == ""),
+        "attempts": func.count(),
+        "failed": _count(col(UsageRow.outcome) != "ok"),
+        "prompt_tokens": _sum(col(UsageRow.prompt_tokens)),
+        "completion_tokens": _sum(col(UsageRow.completion_tokens)),
+        "cached_tokens": _sum(col(UsageRow.cached_tokens)),
+        "cache_write_tokens": _sum(col(UsageRow.cache_write_tokens)),
+        "reasoning_tokens": _sum(col(UsageRow.reasoning_tokens)),
+        "cost_pico": _sum(cost),
+        "unpriced": _count(cost.is_(None)),
+        "overhead_pico": _sum(case((extra, cost), else_=0)),
+        "overhead_unpriced": _count(extra & cost.is_(None)),
     }
-    return col(columns[group_by])
+    return [expression.label(name) for name, expression in sums.items()]
+
+
+def _sum(numbers: Any) -> Any:
+    return func.coalesce(func.sum(numbers), 0)
+
+
+def _count(condition: ColumnElement[bool]) -> Any:
+    return _sum(case((condition, 1), else_=0))
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    wanted = {"model": filters.model, "provider": filters.provider, "layer": filters.layer, "key": filters.key}
+    conditions = [col(COLUMNS[name]) == value for name, value in wanted.items() if value is not None]
+    if filters.tag is not None:
+        name, value = filters.tag
+        conditions.append(_tag(name) == value)
+    return conditions
+
+
+def _group(session: Session, group_by: str) -> Any:
+    if group_by.startswith(TAG):
+        return func.coalesce(_tag(group_by.removeprefix(TAG)), "")
+    if group_by not in TIMES:
+        return col(COLUMNS[group_by])
+    at, (sqlite, postgresql) = col(UsageRow.at), TIMES[group_by]
+    if session.get_bind().dialect.name == "sqlite":
+        return func.strftime(sqlite, at)
+    return func.to_char(func.timezone("UTC", at), postgresql)
+
+
+def _tag(name: str) -> Any:
+    """The value of a tag; NULL where there is no such tag."""
+    return col(UsageRow.tags)[name].as_string()

@@ -1,31 +1,36 @@
 """What was spent: counted at once in memory, written to the database in batches, never by the chat itself."""
 
-import asyncio
-from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
-import structlog
+from sqlmodel import Session
 
-from shared.errors import InvalidInput, Unavailable
+from shared.domain.alerts import Alert
+from shared.domain.money import plain
+from shared.errors import Unavailable
 from shared.storage import usage_rows
 from shared.storage.database import Database
-
-log = structlog.stdlib.get_logger(__name__)
+from shared.storage.write_behind import WriteBehind
+from shared.usage.alerts import Alerts
+from shared.usage.totals import Day, Totals
 
 PICO = Decimal(10) ** 12
-FLUSH_SECONDS = 0.5
-BATCH = 500
 CAPACITY = 100_000
+OTHERS_SECONDS = 10.0
+"""So often, at most, a process that writes looks at what the others have spent today."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One attempt at an answer. `cost` is None when the price is not known."""
+    """One attempt at an answer. `cost` is None when the price is not known.
+
+    `purpose` says what it was for: "answer", or something that the gateway did besides ("hedge", "agreement",
+    "review", "arbitration", "self-check", "escalation").
+    """
 
     at: datetime
     request_id: str
@@ -41,116 +46,87 @@ class Entry:
     estimated: bool
     duration_ms: int
     tags: dict[str, str]
-
-
-@dataclass(slots=True)
-class Totals:
-    """Live counters since the start of the process."""
-
-    attempts: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: Decimal = Decimal(0)
-    unpriced: int = 0
-    by_model: Counter[str] = field(default_factory=Counter)
-    by_outcome: Counter[str] = field(default_factory=Counter)
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    purpose: str = "answer"
 
 
 class Ledger:
-    """A bounded queue of entries and the one task that writes them. `lost` counts what had no room."""
+    """Counts entries, and queues them for the database unless `store` is off."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime], alerts: Alerts | None = None) -> None:
         self.totals = Totals()
-        self.lost = 0
         self.store = True
-        self.alert_threshold = Decimal(0)
         self._database = database
         self._clock = clock
-        self._queue: deque[Entry] = deque()
-        self._wake = asyncio.Event()
-        self._writer: asyncio.Task[None] | None = None
-        self._today = ("", Decimal(0))
-        self._alerted = ""
+        self._alerts = alerts
+        self._threshold = Decimal(0)
+        self._alerted = ("", Decimal(0))
+        self._queue: WriteBehind[Entry] = WriteBehind(
+            database, _write, what="usage rows", capacity=CAPACITY, then=self._look_at_others
+        )
+        self._today = Day("")
+        self._looked = clock()
 
     def record(self, entry: Entry) -> None:
         """Count an entry and queue it. Never waits."""
         self._count(entry)
-        if not self.store:
-            return
-        if len(self._queue) >= CAPACITY:
-            self.lost += 1
-            if self.lost == 1:
-                log.error("usage rows are being lost: the database does not take them", queued=len(self._queue))
-            return
-        self._queue.append(entry)
-        if len(self._queue) >= BATCH:
-            self._wake.set()
+        if self.store:
+            self._queue.put(entry)
+
+    @property
+    def lost(self) -> int:
+        """How many had no room, or were refused by the database."""
+        return self._queue.lost
 
     async def run(self) -> None:
         """Write what is queued, for ever."""
-        while True:
-            try:
-                async with asyncio.timeout(FLUSH_SECONDS):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
-            try:
-                await self.flush()
-            except Unavailable as error:
-                log.warning("usage rows wait for the database", queued=len(self._queue), reason=error.operator_detail)
+        await self._queue.run()
 
     async def flush(self) -> None:
-        """Write everything queued so far. Raises Unavailable and keeps it when the database is away.
-
-        The writing is a task of its own: whoever waits for it may be cancelled without a row being written twice.
-        """
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_all())
-            self._writer.add_done_callback(_seen)
-        await asyncio.shield(self._writer)
-
-    async def _write_all(self) -> None:
-        while self._queue:
-            batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
-            try:
-                await self._database.run(partial(usage_rows.add, rows=[_row(entry) for entry in batch]))
-            except InvalidInput:
-                await self._write_singly(batch)
-            for _ in batch:
-                self._queue.popleft()
-
-    async def _write_singly(self, batch: list[Entry]) -> None:
-        """One row that the database refuses must not hold up the others."""
-        for entry in batch:
-            try:
-                await self._database.run(partial(usage_rows.add, rows=[_row(entry)]))
-            except InvalidInput as error:
-                self.lost += 1
-                log.error(
-                    "a usage row is lost: the database refuses it", model=entry.model_id, reason=error.operator_detail
-                )
+        """Write everything queued so far. Raises Unavailable and keeps it when the database is away."""
+        await self._queue.flush()
 
     async def aclose(self) -> None:
-        """Write the rest. What the database does not take by now is lost, and the log says how much."""
-        try:
-            await self.flush()
-        except Unavailable as error:
-            log.error("usage rows are lost", rows=len(self._queue), reason=error.operator_detail)
+        """Write the rest, if the database takes it."""
+        await self._queue.aclose()
 
     async def load_today(self) -> None:
-        """Take up today's spend where the last process left it."""
-        now = self._clock()
-        start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        sums = await self._database.read(lambda session: usage_rows.summed(session, start, now, "day"))
-        self._today = (start.date().isoformat(), sum((cost_of(row) for row in sums), Decimal(0)))
+        """Take up today's spend as the database has it, of all processes, and what this one has yet to write.
+
+        Only where nothing is being written meanwhile.
+        """
+        self._looked = self._clock()
+        start = self._looked.replace(hour=0, minute=0, second=0, microsecond=0)
+        end = start + timedelta(days=1)
+        (sums,) = await self._database.read(lambda session: usage_rows.summed(session, start, end, None))
+        day = Day(_date(start), cost_of(sums), sums["unpriced"])
+        for entry in self._queue:
+            if _date(entry.at) == day.date:
+                day = day.plus(entry.cost)
+        self._today = day.at_least(self._today)  # what was counted while nothing was stored is in no database
+        self._compare()
+
+    async def _look_at_others(self) -> None:
+        if self._clock() - self._looked >= timedelta(seconds=OTHERS_SECONDS):
+            with suppress(Unavailable):  # the rows are written; the others' can wait
+                await self.load_today()
+
+    def watch(self, threshold: Decimal) -> None:
+        """Raise an alert once a day when the day's spend reaches so many dollars; 0 never does."""
+        self._threshold = threshold
+        self._compare()
+
+    @property
+    def today(self) -> Day:
+        """What was spent since midnight UTC, as far as this process knows."""
+        date = _date(self._clock())
+        return self._today if self._today.date == date else Day(date)
 
     @property
     def spent_today(self) -> Decimal:
-        """US dollars since midnight UTC that this process knows of."""
-        day, spent = self._today
-        return spent if day == self._clock().astimezone(UTC).date().isoformat() else Decimal(0)
+        """The dollars of `today`."""
+        return self.today.cost
 
     def _count(self, entry: Entry) -> None:
         totals = self.totals
@@ -160,34 +136,43 @@ class Ledger:
         totals.completion_tokens += entry.completion_tokens
         totals.by_model[entry.model_id] += 1
         totals.by_outcome[entry.outcome] += 1
-        if entry.cost is None:
-            totals.unpriced += 1
-        elif entry.cost:
-            totals.cost += entry.cost
-            self._spend(entry)
+        totals.by_purpose[entry.purpose] += 1
+        totals.unpriced += entry.cost is None
+        totals.cost += entry.cost or 0
+        date = _date(entry.at)
+        self._today = (self._today if self._today.date == date else Day(date)).plus(entry.cost)
+        if entry.cost:
+            self._compare()
 
-    def _spend(self, entry: Entry) -> None:
-        day = entry.at.date().isoformat()
-        before = self._today[1] if self._today[0] == day else Decimal(0)
-        self._today = (day, before + (entry.cost or 0))
-        if self.alert_threshold and self._today[1] >= self.alert_threshold and self._alerted != day:
-            self._alerted = day
-            log.warning(
-                "today's spend has reached COST_ALERT_THRESHOLD",
-                spent=str(self._today[1]),
-                threshold=str(self.alert_threshold),
-            )
+    def _compare(self) -> None:
+        reached = (self.today.date, self._threshold)
+        if self._alerts is None or reached == self._alerted or not 0 < self._threshold <= self.today.cost:
+            return
+        self._alerted = reached
+        self._alerts.raise_once("cost_threshold", self.today.date, self._alert())
+
+    def _alert(self) -> Alert:
+        date, spent = self.today.date, self.today.cost
+        return Alert(
+            at=self._clock(),
+            kind="cost_threshold_reached",
+            message=f"The spend of {date} (UTC) has reached ${plain(spent)}; COST_ALERT_THRESHOLD is ${plain(self._threshold)}.",
+            spent_usd=spent,
+            threshold_usd=self._threshold,
+        )
 
 
-def _seen(task: "asyncio.Task[None]") -> None:
-    """Whoever waited for it may have left; its failure is kept for the next one who asks."""
-    if not task.cancelled():
-        task.exception()
+def _date(moment: datetime) -> str:
+    return moment.astimezone(UTC).date().isoformat()
 
 
 def cost_of(row: dict[str, Any]) -> Decimal:
     """The dollars of a summed row."""
     return Decimal(int(row["cost_pico"] or 0)) / PICO
+
+
+def _write(session: Session, entries: Sequence[Entry]) -> None:
+    usage_rows.add(session, [_row(entry) for entry in entries])
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -1,109 +1,99 @@
-"""What an answer costs, in US dollars. Pure arithmetic on Decimals.
+"""What an answer costs, in US dollars.
 
-The registry's price decides. Where the public price list (the package genai-prices) has the same price for the
-model, its finer rates are used too: cached input, cache writes, and tiers for long prompts.
+The registry's price decides. Where the public list has the same price for the model, its finer rates are used too:
+what the cache gives and takes, audio, images, web searches, service tiers, and tiers for long prompts.
+A price that is not known is None, never 0.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from shared.domain.models import Model
 from shared.domain.usage import Usage
+from shared.usage.price_list import Listed, listed
+from shared.usage.rates import Rate, Rates
 
-MILLION = Decimal(1_000_000)
+__all__ = ("PriceBook", "Rate", "Rates", "billed")
+
 THOUSAND = Decimal(1_000)
+LARGEST_BILL = 1_000_000
+SPAN_SECONDS = 1800
+"""Prices that depend on the time of day change at half hours."""
+
+TIERS = frozenset({"flex", "priority", "fast"})
+"""The service tiers that the list may have prices of their own for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """Dollars for a million tokens; `tiers` are (prompt tokens, price) above which another price holds for all."""
+class _Entry:
+    """Rates as they were looked up. `span` is the half hour they hold in; None for ever."""
 
-    base: Decimal
-    tiers: tuple[tuple[int, Decimal], ...] = ()
-
-    def at(self, prompt_tokens: int) -> Decimal:
-        """The price for a prompt of that length."""
-        price = self.base
-        for start, tier_price in self.tiers:
-            if prompt_tokens > start:
-                price = tier_price
-        return price
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """The rates of one model."""
-
-    prompt: Rate
-    completion: Rate
-    cached: Rate | None = None
-    cache_write: Rate | None = None
-
-    def cost(self, usage: Usage) -> Decimal:
-        """What that usage costs."""
-        size = usage.prompt
-        prompt = self.prompt.at(size)
-        cached = self.cached.at(size) if self.cached else prompt
-        written = self.cache_write.at(size) if self.cache_write else prompt
-        plain = max(usage.prompt - usage.cached - usage.cache_write, 0)
-        total = plain * prompt + usage.cached * cached + usage.cache_write * written
-        return (total + usage.completion * self.completion.at(size)) / MILLION
-
-    @property
-    def free(self) -> bool:
-        """Whether nothing is billed at all."""
-        return not (self.prompt.base or self.completion.base)
+    model: Model
+    rates: Rates | None
+    span: int | None
 
 
 class PriceBook:
-    """The rates of the registry's models, worked out once for each model."""
+    """The rates of the registry's models, worked out once for each model and service tier."""
 
-    def __init__(self) -> None:
-        self._rates: dict[str, tuple[Model, Rates | None]] = {}
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
+        self._entries: dict[tuple[str, str], _Entry] = {}
 
-    def rates(self, model: Model) -> Rates | None:
+    def rates(self, model: Model, tier: str = "") -> Rates | None:
         """The model's rates; None when its price is not known."""
-        found = self._rates.get(model.id)
-        if found is None or found[0] is not model:
-            found = (model, _rates(model))
-            self._rates[model.id] = found
-        return found[1]
+        entry = self._entries.get((model.id, tier))
+        if entry is None or entry.model is not model or entry.span not in (None, _span(self._clock())):
+            entry = self._entries[model.id, tier] = _entry(model, tier, self._clock())
+        return entry.rates
 
     def cost(self, model: Model, usage: Usage) -> Decimal | None:
         """What an answer of that model costs; None when its price is not known."""
-        rates = self.rates(model)
-        return None if rates is None else rates.cost(usage)
+        rates = self.rates(model, usage.tier if usage.tier in TIERS else "")
+        return rates.cost(usage) if rates is not None and rates.cover(usage) else None
 
 
-def _rates(model: Model) -> Rates | None:
+def billed(usage: Any) -> Decimal | None:
+    """What a provider says in a `usage` object that it bills, in US dollars; None when it does not say.
+
+    OpenRouter's cost leaves out what goes to the caller's own account at the vendor, where a key of theirs was used.
+    """
+    if not isinstance(usage, dict) or (cost := _dollars(usage.get("cost"))) is None:
+        return None
+    details = usage.get("cost_details")
+    upstream = _dollars(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
+    return cost + upstream if usage.get("is_byok") is True and upstream else cost
+
+
+def _dollars(value: Any) -> Decimal | None:
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    return Decimal(str(value)) if numeric and 0 <= value <= LARGEST_BILL else None
+
+
+def _entry(model: Model, tier: str, at: datetime) -> _Entry:
+    own = _own(model)
+    found = None if own and own.free else listed(model.provider, model.api_model_name, at)
+    rates = found.rates if found and (own is None or _same(own, found)) else own
+    if found and rates is found.rates and tier:
+        in_tier = listed(model.provider, model.api_model_name, at, tier=tier)
+        rates = in_tier.rates if in_tier else rates
+    return _Entry(model, rates, _span(at) if found and found.passing else None)
+
+
+def _own(model: Model) -> Rates | None:
+    """The registry's price, which then holds for all tokens alike."""
     prompt, completion = model.price_per_1k_input_tokens, model.price_per_1k_output_tokens
-    listed = None if prompt == 0 and completion == 0 else _listed(model.provider, model.api_model_name)
-    if prompt is None or completion is None:
-        return listed
-    if listed and listed.prompt.base == prompt * THOUSAND and listed.completion.base == completion * THOUSAND:
-        return listed
-    return Rates(Rate(prompt * THOUSAND), Rate(completion * THOUSAND))
-
-
-def _listed(provider: str, name: str) -> Rates | None:
-    """The public list's rates for a model, if it has them."""
-    from genai_prices import Usage as ListUsage
-    from genai_prices import calc_price
-
-    try:
-        found = calc_price(ListUsage(input_tokens=1, output_tokens=1), name, provider_id=provider).model_price
-    except (LookupError, ValueError):
-        return None
-    prompt, completion = _rate(found.input_mtok), _rate(found.output_mtok)
     if prompt is None or completion is None:
         return None
-    return Rates(prompt, completion, _rate(found.cache_read_mtok), _rate(found.cache_write_mtok))
+    return Rates(Rate(prompt * THOUSAND), Rate(completion * THOUSAND), flat=True)
 
 
-def _rate(value: Any) -> Rate | None:
-    if value is None:
-        return None
-    if isinstance(value, Decimal):
-        return Rate(value)
-    return Rate(value.base, tuple((tier.start, tier.price) for tier in value.tiers))
+def _same(own: Rates, found: Listed) -> bool:
+    return (own.prompt.base, own.completion.base) == (found.rates.prompt.base, found.rates.completion.base)
+
+
+def _span(at: datetime) -> int:
+    return int(at.timestamp()) // SPAN_SECONDS

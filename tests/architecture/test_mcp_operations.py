@@ -15,6 +15,7 @@ ONLY_ONE_FORM = {
     "chat",  # `chat_stream`, so that progress can carry the text so far
     "get_model",  # `list_models` shows the same
     "run_command",  # `run_command_events`, so that progress can carry the output
+    "replay_events",  # `replay` says the same at its end
 }
 FOR_THE_OPERATOR = {  # a model that could change these could give itself more than it was given
     "add_model",
@@ -27,9 +28,14 @@ FOR_THE_OPERATOR = {  # a model that could change these could give itself more t
     "delete_provider",
     "get_config",
     "change_config",
+    "clear_cache",
     "create_key",
     "list_keys",
     "delete_key",
+    "list_budgets",
+    "create_budget",
+    "update_budget",
+    "delete_budget",
     "login",
     "logout",
     "auth_status",
@@ -38,6 +44,9 @@ FOR_THE_OPERATOR = {  # a model that could change these could give itself more t
     "verify_audit",
 }
 NOT_YET = {
+    "get_decision",
+    "replay",
+    "give_feedback",
     "usage",
     "stats",
     "open_terminal",

@@ -7,8 +7,10 @@ import pytest
 from http_api.app import ROWS
 from http_api.openapi import describe
 from http_api.openapi_chat import CHAT_SCHEMAS
+from http_api.openapi_options import MEANINGS
 from http_api.routing import PARAMETER
 from shared.domain.chat import FIELD_RULES
+from shared.domain.routing import RoutingOptions
 from tests.support.http_gateway import surface
 
 
@@ -80,6 +82,22 @@ def test_requests_speak_camel_case_and_refuse_the_unknown(document: dict[str, An
 def test_the_chats_documented_fields_are_those_that_are_checked() -> None:
     documented = set(CHAT_SCHEMAS["ChatRequest"]["properties"])
     assert documented - set(FIELD_RULES) == {"gateway"}
+
+
+def test_every_option_of_a_chat_says_what_it_means(document: dict[str, Any]) -> None:
+    options = document["components"]["schemas"]["RoutingOptions"]["properties"]
+    assert set(options) == {field.alias for field in RoutingOptions.model_fields.values()}
+    assert set(options) == set(MEANINGS)
+    assert all(option["description"] for option in options.values())
+
+
+def test_what_takes_a_chat_takes_its_body_and_its_headers(document: dict[str, Any]) -> None:
+    explain = document["paths"]["/v1/route/explain"]["post"]
+    assert explain["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/ChatRequest")
+    chat = document["paths"]["/v1/chat/completions"]["post"]
+    names = [{parameter["name"] for parameter in item["parameters"]} for item in (explain, chat)]
+    assert names[0] <= names[1]
+    assert {"X-Gateway-Options", "X-Gateway-Escalation", "X-Gateway-Session"} <= names[0]
 
 
 def test_the_chat_lets_unknown_fields_through(document: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ async def test_it_answers_with_text_and_how_it_came_about(gateway: Gateway, era:
         "finishReason": "stop",
         "truncated": False,
         "note": "",
+        "checks": None,
     }
     text = text_of(result)
     assert text.startswith("hello there")
@@ -69,10 +70,11 @@ async def test_auto_goes_no_higher_than_it_may(gateway: Gateway) -> None:
     async with client_of(gateway) as client:
         goes = facts_of(await client.call_tool("chat", {"message": "hi", "maxLayer": "L1"}))
         stays = await client.call_tool("chat", {"message": "hi"})
-        better = facts_of(await client.call_tool("chat", {"message": "hi", "quality": "high"}))
+        await add(gateway, "scripted-n1", layer="L2")
+        better = facts_of(await client.call_tool("chat", {"message": "hi", "quality": "critical"}))
     assert stays.is_error
     assert (goes["model"], goes["layer"], goes["attempts"]) == ("scripted", "L1", 2)
-    assert better["layer"] == "L1"
+    assert better["layer"] == "L2"
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -155,7 +157,7 @@ async def test_an_event_that_is_not_json_breaks_the_answer_off(
         if index == 2:
             await reply.event(b"garbage}")
 
-    monkeypatch.setattr("shared.providers.scripted._mishap", garble)
+    monkeypatch.setattr("shared.providers.scripted_answers._mishap", garble)
     await add(gateway, "scripted-itl20")
     async with client_of(gateway) as client:
         result = await client.call_tool("chat", {"message": "hi"})
@@ -188,3 +190,63 @@ async def test_cancelling_the_call_closes_the_upstream(
         with pytest.raises(asyncio.CancelledError):
             await call
     assert scripted.active == 0
+
+
+FREE = {"price_per_1k_input_tokens": "0", "price_per_1k_output_tokens": "0"}
+
+
+def reviewing(body: dict[str, Any]) -> str:
+    """Reviews what it is given to review, and answers anything else."""
+    if "You review another assistant's answer" not in str(body["messages"][0]["content"]):
+        return "Five."
+    return '{"verdict": "correct", "issues": [], "corrected": null}'
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_checked_answer_comes_with_its_verdict_and_what_that_cost(
+    gateway: Gateway, scripted: ScriptedServer, era: str
+) -> None:
+    scripted.says["scripted-b"] = reviewing
+    await add(gateway, "scripted-a", **FREE)
+    await add(gateway, "scripted-b", priority=1)
+    async with client_of(gateway, mode=era) as client:
+        result = await client.call_tool("chat", {"message": "2 + 2?", "crossCheck": True})
+    facts = facts_of(result)
+    assert facts["text"].startswith("word0")
+    checks = facts["checks"]
+    assert (checks["verdict"], checks["issues"], checks["agreed"], checks["steps"]) == ("confirmed", [], None, [])
+    assert checks["addedCostUsd"] == facts["costUsd"] > 0
+    assert "— check: confirmed\n— beside the answer this cost $" in text_of(result)
+
+
+async def test_models_that_do_not_agree_lead_a_layer_up(gateway: Gateway, scripted: ScriptedServer) -> None:
+    scripted.says |= {"scripted-a": "42", "scripted-b": "43", "scripted-c": "44"}
+    await add(gateway, "scripted-a", **FREE)
+    await add(gateway, "scripted-b", priority=1, **FREE)
+    await add(gateway, "scripted-c", layer="L1", **FREE)
+    async with client_of(gateway) as client:
+        up = facts_of(await client.call_tool("chat", {"message": "hi", "agreement": 2, "maxLayer": "L1"}))
+        stays = await client.call_tool("chat", {"message": "hi", "agreement": 2})
+    assert (up["text"], up["layer"], up["checks"]["agreed"]) == ("44", "L1", False)
+    assert up["checks"]["steps"] == ["no_agreement: openai:scripted-a → openai:scripted-c"]
+    assert facts_of(stays)["text"] == "42"
+    assert "— two models did not agree\n" in text_of(stays)
+    assert "— went no higher: no higher layer is allowed or available" in text_of(stays)
+
+
+async def test_a_budget_bounds_the_call(gateway: Gateway) -> None:
+    await add(gateway, "scripted")
+    async with client_of(gateway) as client:
+        refused = await client.call_tool("chat", {"message": "hi", "budgetUsd": 0.000001})
+        enough = facts_of(await client.call_tool("chat", {"message": "hi", "budgetUsd": 5}))
+    assert refused.is_error
+    assert "(code: budget_exceeded)" in text_of(refused)
+    assert enough["text"].startswith("word0")
+
+
+async def test_a_named_conversation_stays_with_its_model(gateway: Gateway) -> None:
+    await add(gateway, "scripted-a", weight=1)
+    await add(gateway, "scripted-b", weight=2)
+    async with client_of(gateway) as client:
+        calls = [await client.call_tool("chat", {"message": "hi", "session": "s"}) for _ in range(12)]
+    assert len({facts_of(call)["model"] for call in calls}) == 1

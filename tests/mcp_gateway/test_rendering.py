@@ -55,6 +55,7 @@ def answer(**changes: object) -> ChatResult:
         "truncated": False,
         "duration_ms": 5,
         "note": "",
+        "checks": None,
     }
     return ChatResult.model_validate({**facts, **changes})
 

@@ -29,7 +29,12 @@ async def test_the_handshake_and_the_lists_do_not_wait_for_the_gateway(era: str)
             metadata.version("ai-mcp-gateway"),
         )
         assert client.instructions == INSTRUCTIONS
-        assert [tool.name for tool in (await client.list_tools()).tools] == ["chat", "list_models", "run_command"]
+        assert [tool.name for tool in (await client.list_tools()).tools] == [
+            "chat",
+            "explain_route",
+            "list_models",
+            "run_command",
+        ]
         resources = (await client.list_resources()).resources
         assert [resource.uri for resource in resources] == ["models://registry", "models://layers", "gateway://health"]
         assert all(resource.description and resource.mime_type == "application/json" for resource in resources)
@@ -52,6 +57,7 @@ def test_the_annotations_are_honest() -> None:
     }
     assert hints == {
         "chat": (False, False, False, True),
+        "explain_route": (True, False, True, False),
         "list_models": (True, False, True, False),
         "run_command": (False, True, False, True),
     }
@@ -72,6 +78,11 @@ def test_the_annotations_are_honest() -> None:
         ("chat", {"messages": [{"role": "s3cret", "content": "x"}]}, "'messages.0.role' is not valid"),
         ("chat", {"messages": "s3cret"}, "'messages' is not valid"),
         ("chat", {"message": ""}, "'message' is not valid"),
+        ("chat", {"message": "hi", "agreement": 3}, "'agreement' is not valid"),
+        ("chat", {"message": "hi", "budgetUsd": -1}, "'budgetUsd' is not valid"),
+        ("chat", {"message": "hi", "session": ""}, "'session' is not valid"),
+        ("explain_route", {}, "'message' is not valid: this field is required"),
+        ("explain_route", {"message": "hi", "crossCheck": True}, "'crossCheck' is not valid: this field is not known"),
         ("list_models", {"limit": 101}, "'limit' is not valid"),
         ("list_models", {"cursor": "s3cret"}, "'cursor' is not valid"),
         ("run_command", {}, "'command' is not valid: this field is required"),
@@ -104,7 +115,7 @@ async def test_an_unknown_tool_is_answered_with_the_known_ones() -> None:
     async with Client(create_server(never)) as client:
         result = await client.call_tool("rm_rf", {})
     assert result.is_error
-    assert "there are chat, list_models, run_command" in text_of(result)
+    assert "there are chat, explain_route, list_models, run_command" in text_of(result)
 
 
 @pytest.mark.parametrize("era", ERAS)

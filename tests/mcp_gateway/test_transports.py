@@ -18,6 +18,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from http_api.app import Mounted, create_app
+from mcp_gateway.tools import TOOLS
 from mcp_gateway.transports import HttpTransports, security_of
 from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
@@ -82,7 +83,7 @@ async def served(tmp_path: Path, scripted: ScriptedServer) -> AsyncIterator[Site
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_tool_and_resource_works(served: Site, kind: str) -> None:
     async with served.client(kind) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == ["chat", "list_models", "run_command"]
+        assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
         answer = facts_of(await client.call_tool("chat", {"message": "hello there", "model": "scripted-echo"}))
         assert answer["text"] == "hello there "
         assert facts_of(await client.call_tool("list_models", {"search": "scripted-echo"}))["total"] == 1

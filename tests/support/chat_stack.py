@@ -10,6 +10,7 @@ from typing import Any
 from shared.domain.chat import ChatRequest
 from shared.domain.identity import LOCAL
 from shared.domain.models import Capabilities, Model
+from shared.domain.shares import parse_shares
 from shared.providers.base import Timeouts
 from shared.providers.directory import Directory
 from shared.providers.http_client import HttpClient
@@ -17,15 +18,27 @@ from shared.providers.openai.provider import OpenAICompatible
 from shared.providers.scripted import ScriptedServer
 from shared.providers.vendors import Account
 from shared.registry.registry import Registry
-from shared.routing.executor import Answer, Executor
+from shared.routing.affinity import Affinity
+from shared.routing.answers import Answer
+from shared.routing.attempt import Desk, conditions_of
+from shared.routing.decision import Decision
+from shared.routing.executor import Executor
+from shared.routing.health import Health
+from shared.routing.judgement import Judgement
+from shared.routing.learning.learner import Learner
 from shared.routing.planner import Policy
+from shared.routing.response_cache import ResponseCache
+from shared.routing.router import Router, Rules
 from shared.storage import schema
 from shared.storage.database import Database
+from shared.storage.key_values import MemoryValues
+from shared.usage.budgets import Budgets
 from shared.usage.ledger import Ledger
 from shared.usage.pricing import PriceBook
 
 QUICK = Timeouts(connect=2, first_token=0.5, stall=0.5, total=5)
 ABLE = Capabilities(code=True, vision=True, tools=True)
+UNGUARDED = Policy(spend_guard=False)
 
 
 def now() -> datetime:
@@ -37,9 +50,13 @@ class ChatStack:
     server: ScriptedServer
     registry: Registry
     providers: Directory
-    executor: Executor
+    router: Router
+    health: Health
     ledger: Ledger
+    budgets: Budgets
+    cache: ResponseCache
     database: Database
+    decisions: "Kept"
 
     async def add(
         self, name: str, *, provider: str = "scripted", layer: Any = "L0", priority: int = 0, **more: Any
@@ -51,18 +68,35 @@ class ChatStack:
         )
 
     async def chat(self, **body: Any) -> Answer:
-        return await self.executor.complete(LOCAL, ask(**body))
+        return await self.router.complete(LOCAL, ask(**body))
 
 
 def ask(**body: Any) -> ChatRequest:
     return ChatRequest.parse({"messages": [{"role": "user", "content": "hi"}], **body})
 
 
+class Kept(list[Decision]):
+    """A decision log that is a list."""
+
+    takes_text = True
+
+    def record(self, decision: Decision) -> None:
+        self.append(decision)
+
+
 @asynccontextmanager
 async def chat_stack(
-    folder: Path, policy: Policy | None = None, timeouts: Timeouts = QUICK
+    folder: Path,
+    policy: Policy = UNGUARDED,
+    timeouts: Timeouts = QUICK,
+    *,
+    patience: float = 0,
+    keys: str = "sk-test-key",
+    learner: Learner | None = None,
 ) -> AsyncIterator[ChatStack]:
-    """Providers: `scripted` answers as the model name says, `dead` refuses connections. The registry starts empty."""
+    """Providers: `scripted` and `other` answer as the model name says, `dead` refuses connections. The registry starts
+    empty, and all models bill, so there is no spend guard unless a test wants one.
+    """
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ScriptedServer().listening())
         database = await stack.enter_async_context(Database(f"sqlite:///{folder / 'stack.sqlite3'}"))
@@ -75,21 +109,36 @@ async def chat_stack(
         providers = Directory(lambda account: OpenAICompatible(account.name, account.base_url, account.api_key, client))
         await providers.replace(
             [
-                Account(name="scripted", dialect="openai", base_url=server.base_url, api_key="sk-test-key"),
+                Account(name="scripted", dialect="openai", base_url=server.base_url, api_key=keys),
+                Account(name="other", dialect="openai", base_url=server.base_url, api_key="sk-other-key"),
                 Account(name="dead", dialect="openai", base_url="http://127.0.0.1:9/v1", api_key="sk-test-key"),
             ]
         )
-        ledger = Ledger(database, now)
-        executor = Executor(
-            registry=registry,
-            providers=providers,
-            ledger=ledger,
-            prices=PriceBook(),
-            timeouts=timeouts,
-            policy=lambda: policy or Policy(),
+        prices, ledger, budgets = PriceBook(), Ledger(database, now), Budgets(database, None, now)
+        stack.push_async_callback(budgets.aclose)
+        await budgets.refresh()
+        desk = Desk(providers, Health(), ledger, prices, timeouts, now)
+        cache = ResponseCache(
+            MemoryValues(max_bytes=1_000_000),
+            enabled=lambda: False,
+            usable=lambda model_id: registry.snapshot.models.get(model_id),
+            terms=lambda: "",
             clock=now,
         )
-        yield ChatStack(server, registry, providers, executor, ledger, database)
+        stack.push_async_callback(cache.aclose)
+        decisions = Kept()
+        router = Router(
+            registry=registry,
+            executor=Executor(desk, patience=patience),
+            rules=Rules(policy=lambda: policy, conditions=conditions_of(desk), clock=now),
+            prices=prices,
+            budgets=budgets,
+            judgement=Judgement(learner or Learner("off", parse_shares("L0=70,L1=20,L2=8,L3=2")), prices),
+            cache=cache,
+            affinity=Affinity(),
+            decisions=decisions,
+        )
+        yield ChatStack(server, registry, providers, router, desk.health, ledger, budgets, cache, database, decisions)
 
 
 def _no_seed(session: Any) -> None:

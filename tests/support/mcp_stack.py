@@ -27,7 +27,12 @@ def settings_for(folder: Path, server: ScriptedServer | None = None, **more: Any
 
 def environment() -> dict[str, str]:
     """The variables that keep a gateway from looking around."""
-    return {"EMBEDDED_MODEL": "off", "OSS_DISCOVERY": "false"}
+    return {
+        "EMBEDDED_MODEL": "off",
+        "OSS_DISCOVERY": "false",
+        "SPEND_GUARD": "false",  # the models of the tests bill, in whatever layer they are
+        "UPSTREAM_RETRY_WAIT": "0",
+    }
 
 
 @asynccontextmanager

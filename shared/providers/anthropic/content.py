@@ -58,23 +58,17 @@ def text_blocks(text: Any) -> list[Block]:
 
 
 def tool_use(call: dict[str, Any], identity: str) -> Block:
-    """A tool call of an assistant message."""
-    function = call.get("function")
+    """A tool call of an assistant message; the text of a free-text call becomes its input."""
+    function, custom = call.get("function"), call.get("custom")
     if isinstance(function, dict):
-        return {
-            "type": "tool_use",
-            "id": identity,
-            "name": str(function.get("name") or ""),
-            "input": arguments_of(function.get("arguments")),
-        }
-    custom = call.get("custom")
-    custom = custom if isinstance(custom, dict) else {}
-    return {
-        "type": "tool_use",
-        "id": identity,
-        "name": str(custom.get("name") or ""),
-        "input": {"input": custom.get("input") or ""},
-    }
+        name, given = function.get("name"), arguments_of(function.get("arguments"))
+    else:
+        custom = custom if isinstance(custom, dict) else {}
+        name, given = custom.get("name"), {"input": custom.get("input") or ""}
+    block: Block = {"type": "tool_use", "id": identity, "name": str(name or ""), "input": given}
+    if isinstance(call.get("cache_control"), dict):
+        block["cache_control"] = call["cache_control"]
+    return block
 
 
 def arguments_of(arguments: Any) -> dict[str, Any]:

@@ -101,6 +101,9 @@ class _Builder:
         identity = tool_id(message.get("tool_call_id"), self._function_ids.get(name, f"call_{index}"))
         result: Block = {"type": "tool_result", "tool_use_id": identity}
         if blocks := blocks_of(message.get("content"), f"messages.{index}.content"):
+            for block in blocks:
+                if mark := block.pop("cache_control", None):
+                    result["cache_control"] = mark  # which Anthropic takes on the result, not inside it
             simple = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
             result["content"] = blocks[0]["text"] if simple else blocks
         if isinstance(message.get("is_error"), bool):
@@ -161,10 +164,11 @@ class _Builder:
 
 
 def _marked(blocks: list[Block], message: Turn) -> list[Block]:
-    """A cache mark of the message itself belongs on its last block."""
+    """A cache mark of the message itself belongs on its last block that takes one."""
     mark = message.get("cache_control")
-    if blocks and isinstance(mark, dict):
-        blocks[-1]["cache_control"] = mark
+    last = next((block for block in reversed(blocks) if block["type"] not in THINKING), None)
+    if last is not None and isinstance(mark, dict):
+        last["cache_control"] = mark
     return blocks
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 
 from shared.domain.chat import Completion
-from shared.domain.usage import Usage
-from shared.errors import UpstreamError
+from shared.errors import UpstreamBadAnswer, UpstreamError
 from shared.providers.anthropic import errors
 from shared.providers.anthropic.content import FORMAT, THINKING, Block
+from shared.providers.anthropic.usage import tier, unknown, usage_object, usage_of
+from shared.providers.emptiness import empty_answer
 
 FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop",
@@ -25,22 +26,38 @@ FINISH_REASONS: Mapping[str, str] = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-TIERS: Mapping[str, str] = {"standard": "default", "priority": "priority"}
+TRANSLATED = frozenset(
+    {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "stop_details", "usage"}
+)
+"""The fields of an answer that have a place in OpenAI's form; others are kept under their names."""
+
+REBUILT: Mapping[str, frozenset[str]] = {
+    "thinking": frozenset({"type", "thinking", "signature"}),
+    "redacted_thinking": frozenset({"type", "data"}),
+    "text": frozenset({"type", "text"}),
+    "tool_use": frozenset({"type", "id", "name", "input"}),
+}
+DIRECT = {"type": "direct"}
+"""Who calls a tool when nobody else is named."""
+
 RANKS: Mapping[str, int] = {"thinking": 0, "redacted_thinking": 0, "text": 1, "tool_use": 2}
 
 
-def completion(provider: str, body: bytes, api_model_name: str, created: int) -> Completion:
-    """A whole answer. Raises UpstreamError when it isn't one, whatever its status said."""
+def completion(provider: str, body: bytes, api_model_name: str, created: int, *, secret: str = "") -> Completion:
+    """A whole answer. Raises UpstreamError when it isn't one, or an empty one, whatever its status said."""
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise UpstreamError(f"{provider} sent an answer that is not JSON.", operator_detail=str(error)) from None
+        raise UpstreamBadAnswer(f"{provider} sent an answer that is not JSON.", operator_detail=str(error)) from None
     if isinstance(answer, dict) and answer.get("error"):
-        raise errors.from_event(provider, answer["error"])
+        raise errors.from_event(provider, answer["error"], secret=secret)
     try:
-        return decode(answer, api_model_name=api_model_name, created=created)
+        found = decode(answer, api_model_name=api_model_name, created=created)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UpstreamError(f"{provider} sent an answer of the wrong shape.", operator_detail=repr(error)) from None
+        raise UpstreamBadAnswer(f"{provider} sent an answer of the wrong shape.", operator_detail=repr(error)) from None
+    if (empty := emptiness(provider, answer["content"], answer, found.payload["usage"])) is not None:
+        raise empty
+    return found
 
 
 def decode(answer: Mapping[str, Any], *, api_model_name: str, created: int) -> Completion:
@@ -66,9 +83,23 @@ def decode(answer: Mapping[str, Any], *, api_model_name: str, created: int) -> C
         "choices": [{"index": 0, "message": message, "logprobs": None, **ending(answer)}],
         "usage": usage_object(usage, counts),
     }
-    if (tier := TIERS.get(str(counts.get("service_tier")))) is not None:
-        payload["service_tier"] = tier
-    return Completion(payload, usage)
+    return Completion({**unknown(answer, TRANSLATED), **payload, **tier(counts)}, usage)
+
+
+def emptiness(
+    provider: str, blocks: Iterable[Block], source: Mapping[str, Any], usage: dict[str, Any]
+) -> UpstreamError | None:
+    """The failure that an answer whose blocks tell nothing is; `source` says how it ended."""
+    if any(has_content(block) for block in blocks):
+        return None
+    explanation = refusal(source).get("refusal", "")
+    return empty_answer(provider, [ending(source)["finish_reason"]], usage=usage, explanation=explanation)
+
+
+def has_content(block: Block) -> bool:
+    """Whether a block tells anything: text, thinking that can be read, a call, or something of Anthropic's own."""
+    kind = block["type"]
+    return bool(block.get(kind)) if kind in ("text", "thinking") else kind != "redacted_thinking"
 
 
 def tool_call(block: Block) -> dict[str, Any]:
@@ -89,6 +120,8 @@ def ending(source: Mapping[str, Any]) -> dict[str, Any]:
         ended["native_finish_reason"] = reason
     if isinstance(sequence := source.get("stop_sequence"), str):
         ended["stop_reason"] = sequence
+    if isinstance(details := source.get("stop_details"), dict):
+        ended["stop_details"] = details
     return ended
 
 
@@ -97,27 +130,6 @@ def refusal(source: Mapping[str, Any]) -> dict[str, str]:
     details = source.get("stop_details")
     explanation = details.get("explanation") if isinstance(details, dict) else None
     return {"refusal": explanation} if isinstance(explanation, str) and explanation else {}
-
-
-def usage_of(usage: Any) -> Usage:
-    """Anthropic counts what came from the cache, and what went into it, apart from the other input."""
-    counts = usage if isinstance(usage, dict) else {}
-    cached, cache_write = _count(counts, "cache_read_input_tokens"), _count(counts, "cache_creation_input_tokens")
-    return Usage(
-        prompt=_count(counts, "input_tokens") + cached + cache_write,
-        completion=_count(counts, "output_tokens"),
-        cached=cached,
-        cache_write=cache_write,
-        reasoning=_count(counts.get("output_tokens_details"), "thinking_tokens"),
-    )
-
-
-def usage_object(usage: Usage, source: Any) -> dict[str, Any]:
-    """Usage in OpenAI's form, with the server tools that are billed beside tokens."""
-    made = usage.to_openai()
-    if isinstance(source, dict) and source.get("server_tool_use"):
-        made["server_tool_use"] = source["server_tool_use"]
-    return made
 
 
 def extras(blocks: list[Block], api_model_name: str) -> dict[str, Any]:
@@ -159,13 +171,15 @@ def _annotations(blocks: Iterable[Block]) -> Iterable[dict[str, Any]]:
 
 
 def _can_be_rebuilt(blocks: list[Block]) -> bool:
-    """Whether text, calls and reasoning alone give the same blocks again: thinking, then text, then calls."""
-    if any(block["type"] not in RANKS or block.get("citations") for block in blocks):
+    """Whether text, calls and reasoning alone give the same blocks again: thinking, then one text, then calls."""
+    if not all(_is_plain(block) for block in blocks):
         return False
     ranks = [RANKS[block["type"]] for block in blocks]
-    return ranks == sorted(ranks)
+    return ranks == sorted(ranks) and ranks.count(RANKS["text"]) <= 1
 
 
-def _count(source: Any, key: str) -> int:
-    value = source.get(key) if isinstance(source, dict) else None
-    return value if isinstance(value, int) and value > 0 else 0
+def _is_plain(block: Block) -> bool:
+    known = REBUILT.get(block["type"])
+    return known is not None and all(
+        name in known or value in (None, []) or (name == "caller" and value == DIRECT) for name, value in block.items()
+    )

@@ -11,8 +11,11 @@ import orjson
 
 from shared.errors import (
     UpstreamAuthFailed,
+    UpstreamBadAnswer,
     UpstreamBadRequest,
     UpstreamError,
+    UpstreamNetwork,
+    UpstreamOverloaded,
     UpstreamQuota,
     UpstreamThrottled,
     UpstreamTimeout,
@@ -31,7 +34,9 @@ BY_STATUS: Mapping[int, type[UpstreamError]] = {
     413: UpstreamBadRequest,
     422: UpstreamBadRequest,
     429: UpstreamThrottled,
+    503: UpstreamOverloaded,
     504: UpstreamTimeout,
+    529: UpstreamOverloaded,
 }
 BY_TYPE: Mapping[str, type[UpstreamError]] = {
     "invalid_request_error": UpstreamBadRequest,
@@ -43,7 +48,7 @@ BY_TYPE: Mapping[str, type[UpstreamError]] = {
     "timeout_error": UpstreamTimeout,
     "not_found_error": UpstreamError,
     "api_error": UpstreamError,
-    "overloaded_error": UpstreamError,
+    "overloaded_error": UpstreamOverloaded,
 }
 BY_CODE: Mapping[str, type[UpstreamError]] = {
     "contract_spend_limit_reached": UpstreamQuota,
@@ -61,11 +66,11 @@ ADVICE: Mapping[type[UpstreamError], str] = {
     UpstreamAuthFailed: "it refuses the API key; check the key and what it may do in the gateway's settings",
     UpstreamQuota: "the account has reached its spending limit; top it up or use another provider",
     UpstreamThrottled: "too many requests or tokens; wait, or use another model",
+    UpstreamOverloaded: "it is overloaded; try again later or use another model",
     UpstreamTimeout: "it did not finish in time; try again or use another model",
     UpstreamError: "it failed; try again or use another model",
 }
 NO_SUCH_MODEL = "it does not know this model; check the model's apiModelName"
-OVERLOADED = "it is overloaded; try again later or use another model"
 
 
 def from_response(
@@ -78,14 +83,21 @@ def from_response(
     )
 
 
-def from_event(provider: str, error: Any) -> UpstreamError:
+def from_event(provider: str, error: Any, *, secret: str = "") -> UpstreamError:
     """The failure that an error inside a stream, or inside an answer with status 200, means."""
-    return classify(provider, None, error if isinstance(error, dict) else {})
+    return classify(provider, None, error if isinstance(error, dict) else {}, secret=secret)
 
 
 def cut_off(provider: str) -> UpstreamError:
     """The failure of a stream that ended before its last event."""
-    return UpstreamError(f"{provider} broke off in the middle of its answer.")
+    return UpstreamNetwork(f"{provider} broke off in the middle of its answer.")
+
+
+def no_stream(provider: str, body: bytes, *, secret: str = "") -> UpstreamError:
+    """The failure that a body of another kind means where a stream was asked for."""
+    if error := _error(body):
+        return from_event(provider, error, secret=secret)
+    return UpstreamBadAnswer(f"{provider} sent an answer that is no stream.")
 
 
 def classify(
@@ -99,12 +111,12 @@ def classify(
 ) -> UpstreamError:
     """One error class for each way to go on from here: by the finest structured marker there is."""
     kind, code = _text(error.get("type")), _error_code(error)
-    found = BY_CODE.get(code) or BY_TYPE.get(kind) or BY_STATUS.get(status or 0, UpstreamError)
+    found = BY_CODE.get(code) or BY_TYPE.get(kind, UpstreamError)
+    if found is UpstreamError:
+        found = BY_STATUS.get(status or 0, UpstreamError)
     advice = ADVICE[found]
     if kind == "not_found_error" or (not kind and status == 404):
         advice = NO_SUCH_MODEL
-    elif kind == "overloaded_error" or status in (503, 529):
-        advice = OVERLOADED
     what = f"{provider} answered {status}" if status else f"{provider} reported an error"
     message = _text(error.get("message"))
     private = found in PRIVATE or SECRET.search(message) or (secret and secret in message)

@@ -66,7 +66,7 @@ class AnthropicMessages:
             if exchange.status != 200:
                 raise await self._failure(exchange)
             body = await exchange.read()
-        return completion(self.name, body, model.api_model_name, int(self._clock()))
+        return completion(self.name, body, model.api_model_name, int(self._clock()), secret=self._key)
 
     @asynccontextmanager
     async def stream(
@@ -76,7 +76,7 @@ class AnthropicMessages:
         async with self._post(model, request, timeouts, stream=True) as exchange:
             if exchange.status != 200:
                 raise await self._failure(exchange)
-            decoder = StreamDecoder(self.name, model.api_model_name, int(self._clock()))
+            decoder = StreamDecoder(self.name, model.api_model_name, int(self._clock()), secret=self._key)
             async with aclosing(self._chunks(exchange, decoder)) as chunks:
                 yield chunks
 
@@ -109,17 +109,20 @@ class AnthropicMessages:
         return self._client.post(self.base_url + "/v1/messages", headers=headers, body=body, timeouts=timeouts)
 
     async def _failure(self, exchange: Exchange) -> UpstreamError:
-        body = await exchange.read(MAX_ERROR_BYTES)
+        body = await exchange.beginning()
         return errors.from_response(self.name, exchange.status, exchange.headers, body, secret=self._key)
 
     async def _chunks(self, exchange: Exchange, decoder: StreamDecoder) -> AsyncGenerator[Chunk, None]:
         if not exchange.headers.get("content-type", "").startswith("text/event-stream"):
-            raise await self._failure(exchange)
+            raise errors.no_stream(self.name, await exchange.read(MAX_ERROR_BYTES), secret=self._key)
         async for block in exchange.blocks():
             chunk = decoder.feed(block)
             if chunk.data:
                 yield chunk
             if decoder.done:
                 break
-        yield decoder.finish()
+        last = decoder.finish()
+        if last.data:
+            yield Chunk(last.data, last.content)
+        yield Chunk(b"", final=last.final)  # by itself, or what commits the stream would take it along
         await exchange.drain()

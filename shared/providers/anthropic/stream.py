@@ -9,14 +9,16 @@ from typing import Any
 import orjson
 
 from shared.domain.chat import Chunk
-from shared.errors import UpstreamError
+from shared.errors import UpstreamBadAnswer, UpstreamError
 from shared.providers.anthropic import errors
 from shared.providers.anthropic.content import Block
-from shared.providers.anthropic.decode import ending, extras, refusal, usage_object, usage_of
+from shared.providers.anthropic.decode import TRANSLATED, emptiness, ending, extras, refusal
+from shared.providers.anthropic.usage import tier, unknown, usage_object, usage_of
 from shared.providers.server_sent_events import EventSplitter, payloads
 
 Event = dict[str, Any]
 
+ENVELOPE = frozenset({"type", "delta", "usage"})
 PIECES = 64
 TAIL = b',"finish_reason":null}]}\n\n'
 
@@ -24,11 +26,13 @@ TAIL = b',"finish_reason":null}]}\n\n'
 class StreamDecoder:
     """Turns network blocks into chunks, one for each block.
 
-    A failure that the stream reports is raised by `finish`, so that what came before it in the same block is not lost.
+    A failure that the stream reports is raised by `finish`, so that what came before it in the same block is not lost;
+    so is an answer that ends without any content.
     """
 
-    def __init__(self, provider: str, api_model_name: str, created: int) -> None:
+    def __init__(self, provider: str, api_model_name: str, created: int, *, secret: str = "") -> None:
         self.done = False
+        self._secret = secret
         self._provider = provider
         self._model = api_model_name
         self._created = created
@@ -38,10 +42,12 @@ class StreamDecoder:
         self._finished = False
         self._id: Any = None
         self._usage: Event = {}
+        self._more: Event = {}
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
         self._out: list[bytes] = []
         self._content = False
+        self._committed = False
         self._head = b""
         self._handlers: Mapping[str, Callable[[Event], None]] = {
             "content_block_delta": self._delta,
@@ -59,12 +65,18 @@ class StreamDecoder:
 
     def finish(self) -> Chunk:
         """The last chunk, with the usage. Raises UpstreamError when the stream failed or broke off before its end."""
-        last = self._take(self._splitter.finish())
+        last = self._last()
         if self._failure is not None:
             raise self._failure
         if not self._stopped:
             raise errors.cut_off(self._provider)
         return Chunk(last.data, content=last.content, final=self._final())
+
+    def _last(self) -> Chunk:
+        try:
+            return self._take(self._splitter.finish())
+        except UpstreamBadAnswer:
+            return Chunk(b"")  # an event that was cut is none
 
     def _take(self, events: bytes) -> Chunk:
         for data in payloads(events):
@@ -84,12 +96,13 @@ class StreamDecoder:
         return chunk
 
     def _malformed(self, how: str, error: Exception) -> UpstreamError:
-        return UpstreamError(f"{self._provider} sent an event {how}.", operator_detail=repr(error))
+        return UpstreamBadAnswer(f"{self._provider} sent an event {how}.", operator_detail=repr(error))
 
     def _start(self, event: Event) -> None:
         message = event["message"]
         self._id = message.get("id")
         self._usage = dict(message.get("usage") or {})
+        self._more = unknown(message, TRANSLATED)
         head = {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
         self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":[{"index":0,"delta":'
         self._emit(b'{"role":"assistant","content":""}', content=False)
@@ -125,10 +138,10 @@ class StreamDecoder:
             if thinking:
                 block.add(thinking)
                 self._emit(b'{"reasoning_content":' + orjson.dumps(thinking) + b"}")
-        elif kind == "signature_delta":
-            block.start["signature"] = delta["signature"]
         elif kind == "citations_delta":
             block.start["citations"] = [*(block.start.get("citations") or ()), delta["citation"]]
+        else:  # a signature, or something that completes a block of a kind that we pass on as it is
+            block.start.update({name: value for name, value in delta.items() if name != "type"})
 
     def _block_stop(self, event: Event) -> None:
         block = self._blocks[event["index"]]
@@ -145,6 +158,7 @@ class StreamDecoder:
         counts = event.get("usage") or {}
         self._usage.update({name: value for name, value in counts.items() if value is not None})
         delta = event["delta"]
+        self._more.update(unknown(delta, TRANSLATED), **unknown(event, ENVELOPE))
         if delta.get("stop_reason") is not None:
             self._end(delta)
 
@@ -153,8 +167,14 @@ class StreamDecoder:
             return
         if not self._head:
             raise KeyError("message_start")
-        self._finished = self._content = True
+        self._finished = True
         blocks = [block.whole() for block in self._blocks.values()]
+        if not self._committed:
+            self._failure = emptiness(self._provider, blocks, delta, self._usage_object())
+            if self._failure is not None:
+                self.done = True
+                return
+        self._content = True
         last = orjson.dumps({**extras(blocks, self._model), **refusal(delta)})
         self._out += (self._head, last, b",", orjson.dumps(ending(delta))[1:], b"]}\n\n")
 
@@ -163,26 +183,30 @@ class StreamDecoder:
         self._stopped = self.done = True
 
     def _error(self, event: Event) -> None:
-        self._failure = errors.from_event(self._provider, event.get("error"))
+        self._failure = errors.from_event(self._provider, event.get("error"), secret=self._secret)
         self.done = True
 
     def _final(self) -> Event:
-        usage = usage_object(usage_of(self._usage), self._usage)
         return {
+            **self._more,
             "id": self._id,
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self._model,
             "choices": [],
-            "usage": usage,
+            "usage": self._usage_object(),
+            **tier(self._usage),
         }
+
+    def _usage_object(self) -> Event:
+        return usage_object(usage_of(self._usage), self._usage)
 
     def _emit(self, delta: bytes, *, content: bool = True) -> None:
         if not self._head:
             raise KeyError("message_start")
         self._out += (self._head, delta, TAIL)
         if content:
-            self._content = True
+            self._content = self._committed = True
 
 
 class _Block:

@@ -7,18 +7,36 @@ import orjson
 
 from shared.errors import (
     UpstreamAuthFailed,
+    UpstreamBadAnswer,
     UpstreamBadRequest,
     UpstreamContextTooLong,
     UpstreamError,
+    UpstreamOverloaded,
     UpstreamQuota,
+    UpstreamRefused,
     UpstreamThrottled,
     UpstreamTimeout,
 )
 from shared.providers import retry_after as waits
 
-CONTEXT_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
+CONTEXT_CODES = frozenset(
+    {"context_length_exceeded", "string_above_max_length", "token_limit_exceeded", "exceed_context_size_error"}
+)
 QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 THROTTLE_CODES = frozenset({"rate_limit_exceeded", "rate_limit_error", "too_many_requests"})
+OVERLOAD_CODES = frozenset({"overloaded_error", "engine_overloaded_error", "engine_overloaded", "model_overloaded"})
+REFUSAL_CODES = frozenset(
+    {
+        "content_policy_violation",
+        "content_filter",
+        "ResponsibleAIPolicyViolation",
+        "moderation_blocked",
+        "invalid_prompt",
+        "data_inspection_failed",
+    }
+)
+"""What a provider's rules do not let it answer: OpenAI, Azure, OpenAI's images and reasoning models, Alibaba."""
+
 AUTH_CODES = frozenset({"invalid_api_key", "authentication_error", "permission_error"})
 MAX_DETAIL = 500
 
@@ -34,18 +52,48 @@ def from_event(provider: str, error: Any, *, secret: str = "") -> UpstreamError:
     """The failure that an error inside a stream, or inside an answer with status 200, means."""
     found = error if isinstance(error, dict) else {"message": str(error)}
     code = found.get("code")
-    status = code if isinstance(code, int) and not isinstance(code, bool) else None
+    status = code if isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 999 else None
     return classify(provider, status, found, secret=secret)
 
 
+def no_stream(provider: str, body: bytes, *, secret: str = "") -> UpstreamError:
+    """The failure that a body of another kind means where a stream was asked for."""
+    try:
+        found = reported(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        found = None
+    if found is not None:
+        return from_event(provider, found, secret=secret)
+    return UpstreamBadAnswer(f"{provider} sent an answer that is no stream.")
+
+
 def error_object(body: bytes) -> dict[str, Any]:
-    """The `error` object of a body, whatever shape it has."""
+    """The `error` object of a body, whatever shape it has; Google puts it into a list."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
         return {}
+    if isinstance(parsed, list) and parsed:
+        parsed = parsed[0]
     found = parsed.get("error", parsed) if isinstance(parsed, dict) else {}
     return found if isinstance(found, dict) else {"message": str(found)}
+
+
+def reported(answer: Any) -> Any:
+    """The error that a parsed answer or event reports in one of the places for it; None without one."""
+    if isinstance(answer, list) and answer:
+        answer = answer[0]
+    if not isinstance(answer, dict):
+        return None
+    if answer.get("error"):
+        return answer["error"]
+    if answer.get("object") == "error":  # vLLM
+        return answer
+    choices = answer.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and (choice.get("error") or choice.get("finish_reason") == "error"):
+            return choice.get("error") or {}
+    return None
 
 
 def classify(
@@ -57,12 +105,18 @@ def classify(
     secret: str = "",
 ) -> UpstreamError:
     """One error class for each way to go on from here."""
-    codes = {code for code in (error.get("code"), error.get("type")) if isinstance(code, str)}
+    codes = _codes(error)
     what = f"{provider} answered {status}" if status else f"{provider} reported an error"
     details = _details(error, secret)
     if codes & CONTEXT_CODES:
         return UpstreamContextTooLong(
             f"{what}: the conversation is longer than the model's context window.", status=status, details=details
+        )
+    if codes & REFUSAL_CODES:
+        return UpstreamRefused(
+            f"{what}: its rules do not let it answer this; ask in another way, or use another provider's model.",
+            status=status,
+            details=details,
         )
     if status == 402 or codes & QUOTA_CODES:
         return UpstreamQuota(
@@ -73,6 +127,13 @@ def classify(
             f"{what}: the provider refuses the API key; check it in the gateway's settings.",
             status=status,
             operator_detail=str(details),
+        )
+    if status in (503, 529) or codes & OVERLOAD_CODES:
+        return UpstreamOverloaded(
+            f"{what}: it is overloaded; try again later or use another model.",
+            status=status,
+            details=details,
+            retry_after=retry_after,
         )
     if status == 429 or codes & THROTTLE_CODES:
         return UpstreamThrottled(f"{what}: too many requests.", status=status, details=details, retry_after=retry_after)
@@ -87,8 +148,15 @@ def classify(
     return UpstreamError(f"{what}.", status=status, details=details, retry_after=retry_after)
 
 
+def _codes(error: Mapping[str, Any]) -> set[str]:
+    """Every structured mark of an error: its own, Azure's inner one, and OpenRouter's word that the input was flagged."""
+    inner, metadata = error.get("innererror"), error.get("metadata")
+    marks = [error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None]
+    if isinstance(metadata, dict) and (metadata.get("flagged_input") or metadata.get("reasons")):
+        marks.append("content_policy_violation")
+    return {mark for mark in marks if isinstance(mark, str)}
+
+
 def _details(error: Mapping[str, Any], secret: str) -> str:
-    message = error.get("message")
-    if not isinstance(message, str):
-        return ""
+    message = next((text for name in ("message", "detail") if isinstance(text := error.get(name), str)), "")
     return (message.replace(secret, "***") if secret else message)[:MAX_DETAIL]

@@ -11,7 +11,8 @@ from shared.errors import UpstreamError
 from shared.providers.base import FoundModel, Probe, Timeouts
 from shared.providers.http_client import MAX_ERROR_BYTES, Exchange, HttpClient
 from shared.providers.openai import encode, errors
-from shared.providers.openai.decode import StreamDecoder, completion
+from shared.providers.openai.decode import completion
+from shared.providers.openai.stream import StreamDecoder
 
 PROBE_TIMEOUTS = Timeouts(connect=3, first_token=5, stall=5, total=8)
 
@@ -105,22 +106,22 @@ class OpenAICompatible:
         )
 
     async def _failure(self, exchange: Exchange) -> UpstreamError:
-        body = await exchange.read(MAX_ERROR_BYTES)
+        body = await exchange.beginning()
         return errors.from_response(self.name, exchange.status, exchange.headers, body, secret=self._key)
 
     async def _chunks(self, exchange: Exchange, decoder: StreamDecoder) -> AsyncGenerator[Chunk]:
         if not exchange.headers.get("content-type", "").startswith("text/event-stream"):
-            error = errors.error_object(await exchange.read(MAX_ERROR_BYTES))
-            if error:
-                raise errors.from_event(self.name, error, secret=self._key)
-            raise UpstreamError(f"{self.name} sent an answer that is no stream.")
+            raise errors.no_stream(self.name, await exchange.read(MAX_ERROR_BYTES), secret=self._key)
         async for block in exchange.blocks():
             chunk = decoder.feed(block)
             if chunk.data:
                 yield chunk
             if decoder.done:
                 break
-        yield decoder.finish()
+        last = decoder.finish()
+        if last.data:
+            yield Chunk(last.data, last.content)
+        yield Chunk(b"", final=last.final)  # by itself, or what commits the stream would take it along
         await exchange.drain()
 
 

@@ -36,7 +36,7 @@ def as_caller(caller: Caller) -> Callable[[ASGIApp], ASGIApp]:
 
 
 def application_of(stack: ChatStack, metrics: Metrics | None = None, caller: Caller = LOCAL) -> ASGIApp:
-    gateway = cast("Gateway", SimpleNamespace(executor=stack.executor))
+    gateway = cast("Gateway", SimpleNamespace(router=stack.router))
     route = chat_route(gateway, metrics or Metrics(), body_limit=100_000)
     return layers((route,), limit=1000, inner=as_caller(caller))
 

@@ -60,3 +60,75 @@ def test_wrong_options_are_named(shell: Shell, provider: ScriptedServer) -> None
     done = shell("chat", "hi", "--max-layer", "L9")
     assert done.code == 1
     assert "maxLayer" in done.err
+
+
+UP = ("chat", "hi", "--agreement", "--max-layer", "L2")
+
+
+@pytest.fixture
+def ladder(shell: Shell, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
+    """Two models in L1 that contradict each other, and better ones in L2."""
+    monkeypatch.setenv("OPENROUTER_BASE_URL", provider.base_url)
+    monkeypatch.setenv("OPENROUTER_API_KEY", "x")
+    provider.says["gpt-6-luna"] = "42"
+    return provider
+
+
+def test_a_check_is_told_with_its_verdict_and_cost(shell: Shell, ladder: ScriptedServer) -> None:
+    done = shell("chat", "hi", "--cross-check")
+    assert done.code == 0
+    assert "— check: unclear (the reviewing model gave no verdict)" in done.err
+    assert "— beside the answer this cost " in done.err
+
+
+def test_with_leave_the_answer_goes_a_layer_up(shell: Shell, ladder: ScriptedServer) -> None:
+    done = shell(*UP, "--yes")
+    assert done.code == 0
+    assert done.out.startswith("word0")
+    assert "· L2 ·" in done.err
+    assert "— two models did not agree" in done.err
+    assert "— went up: no_agreement: openai/gpt-6-luna → " in done.err
+
+
+def test_without_anybody_to_ask_the_cheap_answer_stays(shell: Shell, ladder: ScriptedServer) -> None:
+    done = shell(*UP)
+    assert done.code == 0
+    assert done.out == "42\n"
+    assert "was contradicted by a second model; " in done.err
+    assert "may do better and costs up to $" in done.err
+    assert "--yes goes there." in done.err
+
+
+def test_json_has_the_cheap_answer_and_the_offer(shell: Shell, ladder: ScriptedServer) -> None:
+    facts = shell(*UP, "--json").json
+    assert (facts["text"], facts["modelId"]) == ("42", "openai/gpt-6-luna")
+    assert facts["offer"]["nextLayer"] == "L2"
+    assert facts["offer"]["reason"] == "no_agreement"
+    assert 0 < facts["costUsd"] < facts["offer"]["costUsd"]
+    assert "--yes" in facts["note"]
+
+
+@pytest.mark.parametrize(("answer", "goes"), [(True, True), (False, False)])
+def test_on_a_terminal_the_user_is_asked(
+    shell: Shell, ladder: ScriptedServer, monkeypatch: pytest.MonkeyPatch, answer: bool, goes: bool
+) -> None:
+    asked: list[str] = []
+
+    def confirm(question: str, **options: object) -> bool:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr("typer.confirm", confirm)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    done = shell(*UP)
+    assert done.out.startswith("42\n")
+    assert ("word0" in done.out) == goes
+    (question,) = asked
+    assert " for up to $" in question
+
+
+def test_a_budget_bounds_the_answer(shell: Shell, ladder: ScriptedServer) -> None:
+    done = shell("chat", "hi", "--budget", "0", "--json")
+    assert done.code == 1
+    assert done.json["code"] == "budget_exceeded"

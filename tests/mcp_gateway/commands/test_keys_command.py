@@ -19,6 +19,26 @@ def test_a_key_is_shown_once_listed_and_deleted(shell: Shell) -> None:
     assert shell("keys", "delete", key["id"]).code == 1
 
 
+def test_a_key_with_bounds(shell: Shell) -> None:
+    arguments = ("--name", "ci", "--scopes", "chat,models:read", "--budget", "0.25", "--budget-period", "day")
+    made = shell("keys", "create", *arguments, "--models", "a/b,c", "--max-layer", "L1", "--expires", "2090-01-01")
+    assert made.out.startswith("mgw_")
+    (key,) = shell("keys", "list", "--json").json["keys"]
+    assert (key["name"], key["scopes"], key["models"], key["maxLayer"]) == (
+        "ci",
+        ["chat", "models:read"],
+        ["a/b", "c"],
+        "L1",
+    )
+    assert (key["budgetUsd"], key["budgetPeriod"], key["expiresAt"][:10]) == (0.25, "day", "2090-01-01")
+    assert "$0.25 a day, up to L1, a/b c" in shell("keys", "list").out
+
+
+def test_a_key_needs_one_name(shell: Shell) -> None:
+    assert shell("keys", "create").code == 2
+    assert shell("keys", "create", "x", "--name", "y").code == 2
+
+
 def test_json_of_a_new_key_holds_its_secret(shell: Shell) -> None:
     assert shell("keys", "create", "ci", "--json").json["secret"].startswith("mgw_")
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.security.api_keys import ApiKeys
 from shared.security.audit import AuditTrail
 from shared.security.redaction import Redactor
 from shared.storage.database import Database
+from shared.usage.budgets import Budgets
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -26,7 +28,11 @@ def now() -> datetime:
 
 @pytest.fixture
 def gateway(database: Database) -> Any:
-    return SimpleNamespace(api_keys=ApiKeys(database, now), audit=AuditTrail(database, now, Redactor()))
+    return SimpleNamespace(
+        api_keys=ApiKeys(database, now),
+        audit=AuditTrail(database, now, Redactor()),
+        budgets=Budgets(database, None, now),
+    )
 
 
 async def made(gateway: Any, **payload: Any) -> dict[str, Any]:
@@ -50,10 +56,34 @@ async def test_a_key_is_shown_whole_once(gateway: Any) -> None:
         "expiresAt",
         "lastUsedAt",
         "rateLimitPerHour",
+        "budgetUsd",
+        "budgetPeriod",
+        "models",
+        "maxLayer",
     }
     assert (key["name"], key["scopes"], key["rateLimitPerHour"]) == ("laptop", ["chat"], 10)
     assert key["expiresAt"] == "2090-01-01T00:00:00.000Z"
     assert key["lastUsedAt"] is not None
+
+
+async def test_a_key_can_be_bounded(gateway: Any) -> None:
+    answer = await made(gateway, budgetUsd=0.25, models=["m", "p/m", "m"], maxLayer="L1")
+    bounds = {name: answer["key"][name] for name in ("budgetUsd", "budgetPeriod", "models", "maxLayer")}
+    assert bounds == {"budgetUsd": 0.25, "budgetPeriod": "month", "models": ["m", "p/m"], "maxLayer": "L1"}
+    caller = gateway.api_keys.authenticate(answer["secret"])
+    assert (caller.models, caller.max_layer) == ({"m", "p/m"}, "L1")
+    bound = gateway.budgets.bound(caller, {})
+    assert bound.left == Decimal("0.25")
+    (created,) = (await gateway.audit.query(AuditQuery())).entries
+    assert created.details["budgetUsd"] == "0.25"
+
+
+async def test_an_unbounded_key_has_no_bounds(gateway: Any) -> None:
+    answer = await made(gateway, budgetPeriod="day")
+    caller = gateway.api_keys.authenticate(answer["secret"])
+    assert (caller.models, caller.max_layer, answer["key"]["budgetPeriod"]) == (None, None, None)
+    await gateway.budgets.refresh()
+    assert gateway.budgets.bound(caller, {}) is None
 
 
 async def test_without_scopes_a_key_may_chat_and_see_models(gateway: Any) -> None:
@@ -102,7 +132,13 @@ async def test_keys_are_for_administrators(gateway: Any, operation: Any) -> None
         {"name": "x", "expiresAt": "2020-01-01T00:00:00Z"},
         {"name": "x", "rateLimitPerHour": -1},
         {"name": "x", "rateLimitPerHour": "10"},
-        {"name": "x", "budgetUsd": 5},
+        {"name": "x", "budgetUsd": -1},
+        {"name": "x", "budgetUsd": 5, "budgetPeriod": "week"},
+        {"name": "x", "models": []},
+        {"name": "x", "models": [""]},
+        {"name": "x", "models": "a"},
+        {"name": "x", "maxLayer": "L4"},
+        {"name": "x", "perMinute": 5},
     ],
 )
 async def test_malformed_keys_are_bad_input(gateway: Any, payload: dict[str, Any]) -> None:
@@ -116,6 +152,15 @@ async def test_making_and_deleting_leaves_a_trace_without_the_secret(gateway: An
     await call(gateway, LOCAL, keys.DELETE_KEY, {"keyId": answer["key"]["id"]})
     deleted, created = (await gateway.audit.query(AuditQuery())).entries
     assert (created.action, created.outcome) == ("create_key", "ok")
-    assert created.details == {"name": "laptop", "scopes": ["chat"], "expiresAt": None, "rateLimitPerHour": None}
+    assert created.details == {
+        "name": "laptop",
+        "scopes": ["chat"],
+        "expiresAt": None,
+        "rateLimitPerHour": None,
+        "budgetUsd": None,
+        "budgetPeriod": None,
+        "models": None,
+        "maxLayer": None,
+    }
     assert (deleted.action, deleted.details) == ("delete_key", {"keyId": answer["key"]["id"]})
     assert answer["secret"] not in created.model_dump_json()

@@ -13,7 +13,7 @@ import pytest
 
 from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Model
-from shared.errors import UpstreamError, UpstreamTimeout
+from shared.errors import UpstreamContextTooLong, UpstreamError, UpstreamTimeout
 from shared.providers import embedded as embedded_module
 from shared.providers.base import Probe, Timeouts
 from shared.providers.discovery import Discovery
@@ -21,10 +21,12 @@ from shared.providers.embedded import MODEL, EmbeddedModel
 from shared.providers.embedded_child import Child, Launch
 from shared.providers.http_client import HttpClient
 from shared.providers.local_addresses import Candidate
+from shared.providers.ollama.provider import OllamaChat
 from shared.providers.openai.provider import OpenAICompatible
 from shared.providers.oss_local import OssLocal
 from shared.providers.scripted import ScriptedServer
 from tests.support.embedded_scripts import ENDS_WITH_STDIN, script
+from tests.support.fake_ollama import FakeOllama, Fault
 from tests.support.local_servers import LM_STUDIO, OLLAMA, VLLM, listed, table_server
 from tests.support.waiting import until
 
@@ -82,7 +84,12 @@ class Local:
         weights.write_bytes(b"GGUF")
         self.discovery = Discovery(candidates)
         self.embedded = EmbeddedModel(data_dir=folder, mode=mode, weights=weights, spawn=self._spawn)
-        self.provider = OssLocal(discovery=self.discovery, embedded=self.embedded, connect=self._connect)
+        self.provider = OssLocal(
+            discovery=self.discovery,
+            embedded=self.embedded,
+            connect=self._connect,
+            connect_ollama=lambda root: self._connect(root, "native"),
+        )
 
     def _connect(self, base_url: str, api_key: str) -> FakeClient:
         self.clients.append(FakeClient(base_url, api_key, self.faults))
@@ -134,7 +141,8 @@ async def test_a_model_goes_to_the_server_that_lists_it(tmp_path: Path) -> None:
         await it.provider.probe()
         assert it.provider.serves(model("qwen3:8b"))
         assert not it.provider.serves(model("nomic-embed-text:latest"))
-        assert (await it.complete("qwen3:8b")) == {"by": f"{ollama.root}/v1", "key": ""}
+        assert (await it.complete("qwen3:8b")) == {"by": ollama.root, "key": "native"}
+        assert (await it.complete("Qwen/Qwen3-32B")) == {"by": f"{vllm.root}/v1", "key": ""}
         assert (await it.stream("Qwen/Qwen3-32B")) == [f"{vllm.root}/v1".encode()]
         await it.complete("llama3.2")
         assert len(it.clients) == 2
@@ -334,6 +342,7 @@ async def test_through_the_real_client_a_found_server_answers_and_streams(tmp_pa
             discovery=Discovery([Candidate(server.base_url.removesuffix("/v1"), explicit=True)]),
             embedded=embedded,
             connect=lambda url, key: OpenAICompatible("oss-local", url, key, client, needs_key=False),
+            connect_ollama=lambda root: OllamaChat("oss-local", root, client),
         )
         probe = await provider.probe()
         assert probe.models
@@ -348,6 +357,44 @@ async def test_through_the_real_client_a_found_server_answers_and_streams(tmp_pa
     await client.aclose()
 
 
+@asynccontextmanager
+async def found_ollama(folder: Path, server: FakeOllama) -> AsyncIterator[OssLocal]:
+    """A provider that has found an Ollama server and speaks with it."""
+    client = HttpClient()
+    provider = OssLocal(
+        discovery=Discovery([Candidate(server.url)]),
+        embedded=EmbeddedModel(data_dir=folder, mode="off"),
+        connect=lambda url, key: OpenAICompatible("oss-local", url, key, client, needs_key=False),
+        connect_ollama=lambda root: OllamaChat("oss-local", root, client),
+    )
+    await provider.probe()
+    yield provider
+    await provider.aclose()
+    await client.aclose()
+
+
+async def test_a_long_conversation_reaches_ollama_whole(tmp_path: Path) -> None:
+    async with FakeOllama(overflow="cut") as server, found_ollama(tmp_path, server) as provider:
+        request = ChatRequest.parse({"messages": [{"role": "user", "content": "many words " * 9_000}]})
+        answer = await provider.complete(model("llama3.2:latest"), request, TIMEOUTS)
+    assert answer.payload["usage"]["prompt_tokens"] > 24_000
+    assert "truncated_prompt" not in answer.payload["usage"]
+    assert server.loads == [("llama3.2:latest", 32_768)]
+
+
+async def test_ollama_is_not_gone_for_what_it_cannot_take_or_finish(tmp_path: Path) -> None:
+    async with FakeOllama() as server, found_ollama(tmp_path, server) as provider:
+        asked = model("llama3.2:latest")
+        request = ChatRequest.parse({"messages": [{"role": "user", "content": "many words " * 50_000}]})
+        with pytest.raises(UpstreamContextTooLong):
+            await provider.complete(asked, request, TIMEOUTS)
+        server.faults.append(Fault(raw=b'{"error": "an error was encountered while running the model"}\n'))
+        with pytest.raises(UpstreamError):
+            await provider.complete(asked, chat(), TIMEOUTS)
+        assert provider.serves(asked)
+        assert provider._recheck is None
+
+
 @pytest.mark.slow
 async def test_through_the_real_client_the_real_embedded_model_answers_streams_and_comes_back(tmp_path: Path) -> None:
     embedded = EmbeddedModel(data_dir=tmp_path)
@@ -358,6 +405,7 @@ async def test_through_the_real_client_the_real_embedded_model_answers_streams_a
         discovery=Discovery([]),
         embedded=embedded,
         connect=lambda url, key: OpenAICompatible("oss-local", url, key, client),
+        connect_ollama=lambda root: OllamaChat("oss-local", root, client),
     )
     ours = model(MODEL.name)
     answer = await provider.complete(ours, chat(max_tokens=12), TIMEOUTS)

@@ -42,7 +42,7 @@ async def stack(tmp_path: Path) -> AsyncIterator[ChatStack]:
 
 
 async def streamed(stack: ChatStack, **body: Any) -> tuple[str, list[dict[str, Any]], Any]:
-    async with stack.executor.stream(LOCAL, ask(stream=True, **body)) as answer:
+    async with stack.router.stream(LOCAL, ask(stream=True, **body)) as answer:
         events = [orjson.loads(data) async for run in answer for data in payloads(run)]
     text = "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
     return text.strip(), events, answer.route
@@ -139,7 +139,7 @@ async def test_what_is_the_callers_fault_is_not_tried_again(stack: ChatStack, st
     with pytest.raises(UpstreamBadRequest):
         await stack.chat()
     assert stack.server.requests == 1
-    assert stack.executor.health.cooling("scripted/scripted-e400") == 0
+    assert stack.health.cooling("scripted/scripted-e400") == 0
 
 
 async def test_when_all_are_throttled_the_answer_says_so_and_how_long(stack: ChatStack) -> None:
@@ -217,7 +217,7 @@ async def test_after_the_first_content_a_fault_is_shown_and_no_second_model_glue
 
 async def test_leaving_a_stream_closes_the_providers_connection(stack: ChatStack) -> None:
     await stack.add("scripted-n500-itl10")
-    async with stack.executor.stream(LOCAL, ask(stream=True)) as answer:
+    async with stack.router.stream(LOCAL, ask(stream=True)) as answer:
         async for _ in answer:
             break
     async with asyncio.timeout(5):
@@ -290,7 +290,7 @@ async def test_the_requests_own_limit_ends_an_answer_under_way(stack: ChatStack)
         await streamed(stack, gateway={"timeoutMs": 300})
     assert caught.value.code == "request_timeout"
     assert stack.ledger.totals.by_outcome == {"request_timeout": 1}
-    assert stack.executor.health.cooling_models() == {}
+    assert stack.health.cooling_models() == {}
     async with asyncio.timeout(5):
         await stack.server.left.wait()
 
@@ -307,7 +307,7 @@ async def test_a_callers_own_limit_cools_nobody(stack: ChatStack) -> None:
         await streamed(stack, gateway={"timeoutMs": 50})
     with pytest.raises(UpstreamTimeout):
         await stack.chat(gateway={"timeoutMs": 50})
-    assert stack.executor.health.cooling_models() == {}
+    assert stack.health.cooling_models() == {}
     assert stack.ledger.totals.by_outcome == {"request_timeout": 2}
 
 
@@ -321,7 +321,7 @@ async def test_a_provider_that_closes_after_working_is_not_asked_again(stack: Ch
 async def test_a_provider_that_is_removed_meanwhile_is_left_for_the_next_model(stack: ChatStack) -> None:
     await stack.add("any", provider="dead", priority=0)
     await stack.add("scripted", priority=1)
-    plan = stack.executor.plan(ask())
+    plan = stack.router.plan(LOCAL, ask())
     assert [model.provider for model in plan.attempts] == ["dead", "scripted"]
     gone = stack.providers.account("scripted")
     assert gone is not None

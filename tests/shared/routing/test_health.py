@@ -2,14 +2,25 @@
 
 import pytest
 
+from shared.domain.models import Model
 from shared.errors import (
     UpstreamAuthFailed,
     UpstreamBadRequest,
     UpstreamContextTooLong,
     UpstreamError,
+    UpstreamQuota,
+    UpstreamRefused,
     UpstreamThrottled,
 )
-from shared.routing.health import LONGEST_COOLDOWN, Health
+from shared.routing.health import HALF_OPEN_SECONDS, Health
+from shared.routing.treatment import LONGEST_COOLDOWN
+
+
+def model(name: str, provider: str = "openai") -> Model:
+    return Model(id=name, provider=provider, api_model_name=name, layer="L0")
+
+
+M, OTHER = model("m"), model("other")
 
 
 class Clock:
@@ -31,56 +42,119 @@ def health(clock: Clock) -> Health:
 
 
 def test_a_failure_cools_and_the_next_one_for_longer(health: Health, clock: Clock) -> None:
-    health.failed("m", UpstreamError("x"))
-    first = health.cooling("m")
+    health.failed(M, UpstreamError("x"))
+    first = health.cooling(M)
     clock.now += first
-    assert health.cooling("m") == 0
-    health.failed("m", UpstreamError("x"))
-    assert health.cooling("m") == 2 * first
+    assert health.cooling(M) == 0
+    health.failed(M, UpstreamError("x"))
+    assert health.cooling(M) == 2 * first
 
 
 def test_it_never_cools_for_ever(health: Health, clock: Clock) -> None:
     for _ in range(50):
-        clock.now += health.cooling("m")
-        health.failed("m", UpstreamError("x"))
-    assert health.cooling("m") == LONGEST_COOLDOWN
-    health.failed("n", UpstreamThrottled("x", retry_after=86_400))
-    assert health.cooling("n") == LONGEST_COOLDOWN
+        clock.now += health.cooling(M)
+        health.failed(M, UpstreamError("x"))
+    assert health.cooling(M) == LONGEST_COOLDOWN
+    health.failed(OTHER, UpstreamThrottled("x", retry_after=86_400))
+    assert health.cooling(OTHER) == LONGEST_COOLDOWN
 
 
 def test_many_requests_in_the_same_trouble_count_once(health: Health) -> None:
-    health.failed("m", UpstreamError("x"))
-    first = health.cooling("m")
+    health.failed(M, UpstreamError("x"))
+    first = health.cooling(M)
     for _ in range(20):
-        health.failed("m", UpstreamError("x"))
-    assert health.cooling("m") == first
+        health.failed(M, UpstreamError("x"))
+    assert health.cooling(M) == first
 
 
 def test_a_success_forgets(health: Health) -> None:
-    health.failed("m", UpstreamError("x"))
-    health.succeeded("m")
-    assert health.cooling("m") == 0
+    health.failed(M, UpstreamError("x"))
+    health.succeeded(M)
+    assert health.cooling(M) == 0
     assert health.cooling_models() == {}
 
 
 def test_retry_after_is_honoured(health: Health) -> None:
-    health.failed("m", UpstreamThrottled("x", retry_after=7))
-    assert health.cooling("m") == 7
+    health.failed(M, UpstreamThrottled("x", retry_after=7))
+    assert health.cooling(M) == 7
 
 
-def test_a_dead_key_cools_for_long(health: Health) -> None:
-    health.failed("m", UpstreamAuthFailed("x"))
-    assert health.cooling("m") >= 60
-    assert health.reason("m") == "provider_auth_failed"
+@pytest.mark.parametrize("error", [UpstreamAuthFailed("x", status=401), UpstreamQuota("x", status=402)])
+def test_a_dead_key_rests_with_all_its_models_and_the_other_keys_go_on(health: Health, error: UpstreamError) -> None:
+    health.failed(M, error, 1)
+    assert health.cooling(M, 1) >= 60
+    assert health.cooling(OTHER, 1) >= 60
+    assert health.cooling(M, 0) == health.cooling(OTHER, 0) == 0
+    assert health.cooling(model("elsewhere", provider="anthropic"), 1) == 0
+    assert list(health.cooling_models()) == ["m (key 2)", "provider:openai (key 2)"]
+    health.succeeded(OTHER, 1)
+    assert health.cooling(OTHER, 1) == 0
+    assert health.cooling(M, 1) >= 60
 
 
-@pytest.mark.parametrize("error", [UpstreamBadRequest("x"), UpstreamContextTooLong("x")])
+def test_what_a_key_may_not_use_rests_alone(health: Health) -> None:
+    health.failed(M, UpstreamAuthFailed("x", status=403))
+    assert health.cooling(M) >= 60
+    assert health.cooling(OTHER) == 0
+    assert health.reason(M) == "provider_auth_failed"
+
+
+@pytest.mark.parametrize("error", [UpstreamBadRequest("x"), UpstreamContextTooLong("x"), UpstreamRefused("x")])
 def test_the_callers_own_fault_cools_nobody(health: Health, error: UpstreamError) -> None:
-    health.failed("m", error)
-    assert health.cooling("m") == 0
+    health.failed(M, error)
+    assert health.cooling(M) == 0
 
 
 def test_one_model_does_not_cool_another(health: Health) -> None:
-    health.failed("m", UpstreamError("x"))
-    assert health.cooling("other") == 0
+    health.failed(M, UpstreamError("x"))
+    assert health.cooling(OTHER) == 0
     assert list(health.cooling_models()) == ["m"]
+
+
+def test_when_its_time_is_up_one_request_tries_and_the_others_stay_away(health: Health, clock: Clock) -> None:
+    health.failed(M, UpstreamError("x"))
+    clock.now += health.cooling(M)
+    assert health.cooling(M) == 0
+    health.began(M)
+    assert health.cooling(M) == HALF_OPEN_SECONDS
+    health.ended(M)
+    assert health.cooling(M) == 0
+    health.began(M)
+    health.ended(M)
+    health.succeeded(M)
+    health.began(M)
+    assert health.cooling(M) == 0
+
+
+def test_a_slow_answer_counts_at_once_and_fades_with_time(health: Health, clock: Clock) -> None:
+    health.answered_after(M, 0.1, stream=True)
+    health.answered_after(M, 5.0, stream=True)
+    assert health.rank(M) == (False, 5.0)
+    for _ in range(30):
+        clock.now += 1
+        health.answered_after(M, 0.1, stream=True)
+    assert health.rank(M)[1] < 1.0
+
+
+def test_the_busier_of_equals_is_taken_for_the_slower(health: Health) -> None:
+    for one in (M, OTHER):
+        health.answered_after(one, 1.0, stream=False)
+    health.began(M)
+    assert health.rank(M) > health.rank(OTHER)
+    health.ended(M)
+    assert health.rank(M) == health.rank(OTHER)
+
+
+def test_who_was_in_trouble_lately_comes_after_who_was_not(health: Health, clock: Clock) -> None:
+    health.failed(M, UpstreamError("x"))
+    assert health.rank(M) > health.rank(OTHER)
+    clock.now += 3600
+    assert health.rank(M) == health.rank(OTHER)
+
+
+def test_what_is_slow_is_known_only_from_enough_answers_of_the_same_kind(health: Health) -> None:
+    for number in range(100):
+        health.answered_after(M, 9.0 if number % 10 == 0 else 0.1, stream=True)
+    assert health.slow_after(M, stream=True) == 9.0
+    assert health.slow_after(M, stream=False) is None
+    assert health.slow_after(OTHER, stream=True) is None

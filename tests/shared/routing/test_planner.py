@@ -1,8 +1,13 @@
 """The planner: who is asked, in which order, and why others are not."""
 
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
+from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,9 +15,13 @@ from shared.domain.chat import ChatRequest
 from shared.domain.models import LAYERS, Capabilities, Layer, Model
 from shared.domain.routing import Plan
 from shared.registry.snapshot import Snapshot
-from shared.routing.planner import Conditions, Policy, plan
+from shared.routing.allowance import allowance
+from shared.routing.planner import FREELY, Conditions, Permit, Policy, plan
 from shared.usage.pricing import PriceBook
 
+PRICES = PriceBook()
+DEAR = {"price_per_1k_input_tokens": Decimal("0.1"), "price_per_1k_output_tokens": Decimal("0.1")}
+FREE = {"price_per_1k_input_tokens": Decimal(0), "price_per_1k_output_tokens": Decimal(0)}
 ON: dict[Layer, bool] = dict.fromkeys(LAYERS, True)
 
 
@@ -32,14 +41,23 @@ def planned(
     layers: dict[Layer, bool] | None = None,
     cooling: dict[str, float] | None = None,
     away: tuple[str, ...] = (),
+    permit: Permit = FREELY,
+    complexity: float | None = None,
+    may_bill: bool = False,
+    rank: Callable[[Model], tuple[bool, float]] = lambda _: (False, 0.0),
+    draw: Callable[[], float] = lambda: 0.5,
     **policy: Any,
 ) -> Plan:
     conditions = Conditions(
         serves=lambda found: found.provider not in away,
-        cooling=lambda name: (cooling or {}).get(name, 0.0),
-        cost=PriceBook().cost,
+        cooling=lambda found: (cooling or {}).get(found.id, 0.0),
+        rates=PRICES.rates,
+        may_bill=lambda _: may_bill,
+        rank=rank,
+        draw=draw,
     )
-    return plan(request, Snapshot.build(1, models, {**ON, **(layers or {})}), Policy(**policy), conditions)
+    snapshot = Snapshot.build(1, models, {**ON, **(layers or {})})
+    return plan(replace(request.facts, complexity=complexity), snapshot, Policy(**policy), conditions, permit)
 
 
 def names(found: Plan) -> list[str]:
@@ -69,8 +87,16 @@ def test_the_operator_may_let_auto_escalate() -> None:
 def test_quality_decides_where_to_start_but_never_above_max_layer() -> None:
     models = [model("a", "L0"), model("b", "L1"), model("c", "L2")]
     assert names(planned(ask(gateway={"quality": "critical"}), *models)) == ["c"]
-    assert names(planned(ask(gateway={"quality": "high"}), *models)) == ["b"]
     assert names(planned(ask(gateway={"quality": "critical", "maxLayer": "L1"}), *models)) == ["b"]
+
+
+def test_high_quality_starts_higher_only_for_what_is_known_to_be_hard() -> None:
+    models = [model("a", "L0"), model("b", "L1"), model("c", "L2")]
+    high = ask(gateway={"quality": "high"})
+    assert names(planned(high, *models, complexity=0.9)) == ["b"]
+    assert names(planned(high, *models, complexity=0.1)) == ["a"]
+    assert names(planned(high, *models, complexity=None)) == ["a"]
+    assert names(planned(ask(), *models, complexity=0.9)) == ["a"]
 
 
 def test_a_layer_name_asks_that_layer_alone() -> None:
@@ -112,18 +138,83 @@ def test_code_goes_to_models_that_know_code_first() -> None:
     assert names(planned(request, *models)) == ["coder", "plain"]
 
 
-def test_cooling_models_come_last_the_soonest_first() -> None:
+def test_of_those_that_are_cooling_only_the_soonest_is_tried_and_last() -> None:
     models = [model("a", "L0", 0), model("b", "L0", 1), model("c", "L0", 2)]
-    assert names(planned(ask(), *models, cooling={"a": 9.0, "b": 3.0})) == ["c", "b", "a"]
+    found = planned(ask(), *models, cooling={"a": 9.0, "b": 3.0})
+    assert names(found) == ["c", "b"]
+    assert reasons(found) == {"a": "it is cooling down for another 9 s"}
+
+
+def test_equals_share_the_traffic_as_their_weights_say() -> None:
+    models = [model("one", "L0", weight=1), model("three", "L0", weight=3), model("none", "L0", weight=0)]
+    drawn = Random(7)
+    firsts = Counter(names(planned(ask(), *models, draw=drawn.random))[0] for _ in range(4000))
+    assert 2.6 < firsts["three"] / firsts["one"] < 3.5
+    assert firsts["none"] == 0
+
+
+def test_equals_of_equal_weight_go_by_trouble_and_then_by_speed() -> None:
+    ranks = {"slow": (False, 2.0), "fast": (False, 0.1), "troubled": (True, 0.0)}
+    found = planned(ask(), *(model(name, "L0") for name in ranks), rank=lambda item: ranks[item.id])
+    assert names(found) == ["fast", "slow", "troubled"]
+
+
+def test_priority_goes_before_weight_and_speed() -> None:
+    models = [model("first", "L0", 0), model("heavy", "L0", 1, weight=1000)]
+    assert names(planned(ask(), *models, rank=lambda item: (item.id == "first", 9.0))) == ["first", "heavy"]
+
+
+def test_a_conversation_stays_with_its_model_as_long_as_that_may_be_asked() -> None:
+    models = [model("a", "L0", 0), model("b", "L0", 1)]
+    assert names(planned(ask(), *models, permit=Permit(stay="b"))) == ["b", "a"]
+    assert names(planned(ask(), *models, permit=Permit(stay="b"), cooling={"b": 5.0})) == ["a", "b"]
+    assert names(planned(ask(), *models, permit=Permit(stay="gone"))) == ["a", "b"]
+
+
+def test_a_key_bounds_models_and_layers_over_everything_that_is_asked() -> None:
+    models = [model("a", "L0"), model("b", "L1"), model("c", "L2")]
+    bound = Permit(max_layer="L1")
+    assert names(planned(ask(gateway={"maxLayer": "L3"}), *models, permit=bound)) == ["a", "b"]
+    assert names(planned(ask(gateway={"quality": "critical"}), *models, permit=bound)) == ["b"]
+    assert names(planned(ask(model="c"), *models, permit=bound)) == []
+    assert names(planned(ask(model="L2"), *models, permit=bound)) == []
+    only = Permit(models=frozenset({"b"}))
+    found = planned(ask(gateway={"maxLayer": "L3"}), *models, permit=only)
+    assert names(found) == ["b"]
+    assert reasons(found)["a"] == "these credentials may not use it"
+
+
+def test_what_cannot_keep_to_a_schema_is_left_out_where_one_is_asked() -> None:
+    models = [model("loose", "L0", capabilities=Capabilities(json_schema=False)), model("unknown", "L0", 1)]
+    assert names(planned(ask(response_format={"type": "json_object"}), *models)) == ["unknown"]
+    assert names(planned(ask(), *models)) == ["loose", "unknown"]
+
+
+@pytest.mark.parametrize("name", ["auto", "L0", "paid"])
+def test_the_free_layer_never_bills_without_leave_whatever_name_was_asked_for(name: str) -> None:
+    models = [model("paid", "L0", 0, **DEAR), model("free", "L0", 1, **FREE)]
+    found = planned(ask(model=name), *models)
+    assert "paid" not in names(found)
+    assert "gateway.allowPaid" in reasons(found)["paid"]
+    for leave in ({"allowPaid": True}, {"budgetUsd": 100}):
+        assert "paid" in names(planned(ask(model=name, gateway=leave), *models))
+    assert "paid" in names(planned(ask(model=name), *models, spend_guard=False))
+
+
+def test_where_everything_bills_a_price_that_is_not_known_is_no_free_one() -> None:
+    unpriced = model("unpriced", "L0")
+    assert names(planned(ask(), unpriced, may_bill=False)) == ["unpriced"]
+    assert "price is not known" in reasons(planned(ask(), unpriced, may_bill=True))["unpriced"]
 
 
 def test_a_budget_leaves_out_what_may_cost_more_and_what_has_no_price() -> None:
-    prices = {"price_per_1k_input_tokens": Decimal("0.1"), "price_per_1k_output_tokens": Decimal("0.1")}
-    free = {"price_per_1k_input_tokens": Decimal(0), "price_per_1k_output_tokens": Decimal(0)}
-    models = [model("dear", "L0", **prices), model("free", "L0", **free), model("unpriced", "L0")]
-    found = planned(ask(gateway={"budgetUsd": 0}), *models)
+    models = [model("dear", "L1", **DEAR), model("free", "L0", **FREE), model("unpriced", "L0")]
+    found = planned(ask(gateway={"maxLayer": "L3"}), *models, permit=Permit(left=Decimal(0)))
     assert names(found) == ["free"]
     assert "not known" in reasons(found)["unpriced"]
+    (over,) = [item for item in found.dropped if item.model.id == "dear"]
+    assert over.cost is not None
+    assert over.cost > 0
 
 
 def test_it_stops_looking_once_it_has_enough() -> None:
@@ -134,8 +225,8 @@ def test_it_stops_looking_once_it_has_enough() -> None:
         return True
 
     snapshot = Snapshot.build(1, [model(f"m{number:05}", "L0", number) for number in range(10_000)], ON)
-    conditions = Conditions(serves=serves, cooling=lambda _: 0.0, cost=PriceBook().cost)
-    found = plan(ask(), snapshot, Policy(), conditions, enough=3)
+    conditions = Conditions(serves=serves, cooling=lambda _: 0.0, rates=PRICES.rates)
+    found = plan(ask().facts, snapshot, Policy(), conditions, enough=3)
     assert names(found) == looked == ["m00000", "m00001", "m00002"]
 
 
@@ -160,3 +251,26 @@ def test_never_above_the_ceiling_and_never_a_model_that_is_off(
     found = planned(request, *models, default_layer=default, auto_escalate=escalate, max_escalation_layer=highest)
     assert all(item.layer <= ceiling and item.enabled for item in found.attempts)
     assert [item.layer for item in found.attempts] == sorted(item.layer for item in found.attempts)
+
+
+money = st.decimals(0, 1, places=4)
+
+
+@given(some_models, money, money, st.integers(1, 100_000) | st.none(), layers, st.booleans())
+def test_never_over_budget_and_never_a_bill_in_the_free_layer(
+    models: list[Model], price: Decimal, left: Decimal, longest: int | None, ceiling: Layer, asked: bool
+) -> None:
+    priced = [
+        item.model_copy(update={"price_per_1k_input_tokens": price, "price_per_1k_output_tokens": price * number})
+        for number, item in enumerate(models)
+    ]
+    request = ask(max_tokens=longest, gateway={"maxLayer": ceiling} if asked else {})
+    found = planned(request, *priced, permit=Permit(left=left), auto_escalate=asked)
+    for item in found.attempts:
+        rates = PRICES.rates(item)
+        assert rates is not None
+        allowed = allowance(request.facts, rates, left)
+        assert allowed is not None
+        assert allowed.cost <= left
+        assert rates.free or item.layer > "L0" or (asked and ceiling > "L0")
+    assert {item.id for item in found.attempts}.isdisjoint(item.model.id for item in found.dropped)

@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
+from shared.domain.alerts import Alert
 from shared.errors import Unavailable
 from shared.storage import usage_rows
 from shared.storage.database import Database
 from shared.usage import ledger as ledger_module
+from shared.usage.alerts import Alerts
 from shared.usage.ledger import Entry, Ledger, cost_of
+from shared.usage.totals import Day
+from tests.support.clock import Clock
+from tests.support.databases import away
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ENTRY = Entry(
@@ -49,7 +54,7 @@ async def test_rows_are_written_exactly_and_summed_by_day(database: Database) ->
     ledger.record(entry(at=NOON + timedelta(days=1), cost=None, outcome="provider_failed"))
     await ledger.flush()
     first, second = await summed(database)
-    assert (first["group"], first["requests"], first["prompt_tokens"]) == ("2026-03-04", 1200, 12_000)
+    assert (first["group"], first["attempts"], first["prompt_tokens"]) == ("2026-03-04", 1200, 12_000)
     assert cost_of(first) == Decimal("0.000000012345") * 1200
     assert (second["group"], second["failed"], second["unpriced"], cost_of(second)) == ("2026-03-05", 1, 1, 0)
 
@@ -80,7 +85,15 @@ async def test_totals_count_at_once(database: Database) -> None:
     ledger.record(ENTRY)
     ledger.record(entry(cost=None, outcome="cancelled"))
     assert (ledger.totals.attempts, ledger.totals.failed, ledger.totals.unpriced) == (2, 1, 1)
+    assert ledger.today == Day("2026-03-04", Decimal("0.000000012345"), unpriced=1)
     assert ledger.spent_today == ENTRY.cost
+
+
+async def test_totals_say_what_for(database: Database) -> None:
+    ledger = Ledger(database, lambda: NOON)
+    for purpose in ("answer", "hedge", "answer"):
+        ledger.record(entry(purpose=purpose))
+    assert ledger.totals.by_purpose == {"answer": 2, "hedge": 1}
 
 
 async def test_todays_spend_goes_on_after_a_restart(database: Database) -> None:
@@ -107,7 +120,7 @@ async def test_rows_wait_while_the_database_is_away(database: Database, monkeypa
         with pytest.raises(Unavailable):
             await ledger.flush()
     await ledger.flush()
-    assert [row["requests"] for row in await summed(database)] == [1]
+    assert [row["attempts"] for row in await summed(database)] == [1]
 
 
 async def test_what_has_no_room_is_counted_as_lost(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +151,7 @@ async def test_a_flush_that_is_cancelled_writes_each_row_once(database: Database
         flushing.cancel()
         await asyncio.gather(flushing, return_exceptions=True)
     await ledger.aclose()
-    assert [row["requests"] for row in await summed(database)] == [5]
+    assert [row["attempts"] for row in await summed(database)] == [5]
 
 
 @pytest.mark.parametrize("odd", [{"prompt_tokens": 2**63}, {"cost": Decimal("1e308")}, {"request_id": "nul\x00"}])
@@ -150,8 +163,107 @@ async def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(
     ledger.record(entry(**odd))
     ledger.record(ENTRY)
     await ledger.flush()
-    found = sum(row["requests"] for row in await summed(database))
+    found = sum(row["attempts"] for row in await summed(database))
     assert (found, ledger.lost) in ((2, 1), (3, 0)), "SQLite takes some of what PostgreSQL refuses"
     ledger.record(ENTRY)
     await ledger.flush()
-    assert sum(row["requests"] for row in await summed(database)) == found + 1
+    assert sum(row["attempts"] for row in await summed(database)) == found + 1
+
+
+class Told(Alerts):
+    """Only notes what it is told to raise."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.told: list[tuple[str, str, Alert]] = []
+
+    def raise_once(self, key: str, period: str, alert: Alert) -> None:
+        self.told.append((key, period, alert))
+
+    @property
+    def thresholds(self) -> list[tuple[str, Decimal]]:
+        return [(period, alert.threshold_usd) for _, period, alert in self.told]
+
+
+async def test_reaching_the_threshold_raises_one_alert_a_day(database: Database) -> None:
+    clock = Clock()
+    alerts = Told(database)
+    ledger = Ledger(database, clock, alerts)
+    ledger.watch(Decimal(1))
+    ledger.record(entry(at=clock(), cost=Decimal("0.999999")))
+    assert alerts.told == []
+    ledger.record(entry(at=clock(), cost=Decimal("0.000001")))
+    ledger.record(entry(at=clock(), cost=Decimal(5)))
+    assert alerts.thresholds == [("2026-11-24", 1)]
+    _, _, alert = alerts.told[0]
+    assert (alert.kind, alert.spent_usd, alert.at) == ("cost_threshold_reached", Decimal(1), clock())
+    assert "$1.00" in alert.message
+    clock.advance(hours=18)
+    ledger.record(entry(at=clock(), cost=Decimal("0.5")))
+    assert len(alerts.told) == 1, "a new day begins at nothing"
+    ledger.record(entry(at=clock(), cost=Decimal("0.5")))
+    assert alerts.thresholds[1:] == [("2026-11-25", 1)]
+
+
+async def test_a_threshold_is_compared_as_soon_as_it_changes(database: Database) -> None:
+    clock = Clock()
+    alerts = Told(database)
+    ledger = Ledger(database, clock, alerts)
+    ledger.record(entry(at=clock(), cost=Decimal(3)))
+    ledger.watch(Decimal(0))
+    assert alerts.told == [], "0 never alerts"
+    ledger.watch(Decimal(4))
+    assert alerts.told == []
+    ledger.watch(Decimal(2))
+    assert [threshold for _, threshold in alerts.thresholds] == [2]
+    ledger.watch(Decimal(4))
+    ledger.record(entry(at=clock(), cost=Decimal(1)))
+    assert [threshold for _, threshold in alerts.thresholds] == [2, 4]
+
+
+async def test_what_others_spend_counts_towards_the_threshold(database: Database) -> None:
+    clock = Clock()
+    alerts = Told(database)
+    one, other = Ledger(database, clock, alerts), Ledger(database, clock)
+    one.watch(Decimal(1))
+    other.record(entry(at=clock(), cost=Decimal("0.6")))
+    await other.flush()
+    one.record(entry(at=clock(), cost=Decimal("0.6")))
+    await one.flush()
+    assert alerts.told == [], "it looks at the others only so often"
+    clock.advance(seconds=ledger_module.OTHERS_SECONDS)
+    one.record(entry(at=clock(), cost=Decimal("0.01")))
+    await one.flush()
+    assert one.spent_today == Decimal("1.21")
+    assert len(alerts.told) == 1
+
+
+async def test_todays_spend_holds_what_is_not_stored_or_not_written_yet(database: Database) -> None:
+    clock = Clock()
+    ledger = Ledger(database, clock)
+    ledger.store = False
+    ledger.record(entry(at=clock(), cost=Decimal(2)))
+    ledger.store = True
+    ledger.record(entry(at=clock(), cost=Decimal(1)))
+    await ledger.load_today()
+    assert ledger.spent_today == 3
+    with away(database), pytest.raises(Unavailable):
+        await ledger.flush()
+    assert ledger.spent_today == 3
+
+
+async def test_a_database_that_goes_after_the_writing_holds_nothing_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    ledger = Ledger(database, clock)
+    clock.advance(minutes=1)
+    ledger.record(entry(at=clock()))
+
+    async def gone(_: Any) -> None:
+        raise Unavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "read", gone)
+        await ledger.flush()
+    assert ledger.spent_today == ENTRY.cost

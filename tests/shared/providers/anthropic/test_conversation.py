@@ -116,6 +116,25 @@ def test_a_cache_mark_of_a_message_goes_on_its_last_block() -> None:
     assert found.turns[0]["content"] == [said("a"), {**said("b"), "cache_control": mark}]
 
 
+def test_a_cache_mark_inside_a_tool_result_moves_onto_it() -> None:
+    mark = {"type": "ephemeral"}
+    content = [{"type": "text", "text": "a", "cache_control": mark}, {"type": "text", "text": "b"}]
+    found = converse(
+        user("x"), assistant(tool_calls=[call("c1")]), {"role": "tool", "tool_call_id": "c1", "content": content}
+    )
+    (result,) = found.turns[2]["content"]
+    assert result["cache_control"] == mark
+    assert result["content"] == [said("a"), said("b")]
+
+
+def test_a_cache_mark_of_a_call_stays_on_it_and_none_goes_on_thinking() -> None:
+    mark = {"type": "ephemeral"}
+    found = converse(user("x"), assistant(tool_calls=[{**call("c1"), "cache_control": mark}, call("c2")]), user("y"))
+    assert ["cache_control" in block for block in found.turns[1]["content"]] == [True, False]
+    thought = assistant(None, reasoning_details=[THOUGHT], cache_control=mark)
+    assert "cache_control" not in converse(user("x"), thought, user("y")).turns[1]["content"][0]
+
+
 THOUGHT = {"type": "reasoning.text", "text": "Hm.", "signature": "sig", "format": "anthropic-claude-v1", "index": 0}
 HIDDEN = {"type": "reasoning.encrypted", "data": "abc", "format": "anthropic-claude-v1", "index": 1}
 

@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion
 
 from shared.domain.chat import Completion
 from shared.domain.usage import Usage
-from shared.errors import UpstreamError
+from shared.errors import UpstreamBadAnswer, UpstreamError, UpstreamRefused
 from shared.providers.anthropic.conversation import conversation_of
 from shared.providers.anthropic.decode import completion
 from shared.providers.anthropic.traits import traits_of
@@ -47,7 +47,12 @@ def test_text_blocks_are_joined(transcript: Transcript) -> None:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "Hello, wörld again", "refusal": None},
+                "message": {
+                    "role": "assistant",
+                    "content": "Hello, wörld again",
+                    "refusal": None,
+                    "anthropic_content": orjson.loads(transcript("text.json"))["content"],
+                },
                 "logprobs": None,
                 "finish_reason": "stop",
                 "native_finish_reason": "end_turn",
@@ -84,7 +89,7 @@ def test_thinking_is_told_apart_from_the_answer_and_can_be_sent_back(transcript:
     assert decoded(body).usage == Usage(prompt=25, completion=15, reasoning=9)
 
 
-@pytest.mark.parametrize("name", ["tools", "web_search", "interleaved"])
+@pytest.mark.parametrize("name", ["text", "tools", "web_search", "interleaved"])
 def test_every_answer_can_be_sent_back_block_for_block(transcript: Transcript, name: str) -> None:
     body = transcript(f"{name}.json")
     turns = conversation_of(
@@ -100,7 +105,8 @@ def test_a_refusal_says_why(transcript: Transcript) -> None:
     found = decoded(transcript("refusal.json")).payload["choices"][0]
     assert found["finish_reason"] == "content_filter"
     assert found["message"]["refusal"] == "This request could enable cyber harm."
-    assert found["message"]["content"] == ""
+    assert found["message"]["content"] == "I"
+    assert found["stop_details"]["category"] == "cyber"
 
 
 def test_the_cache_counts_as_part_of_the_prompt(transcript: Transcript) -> None:
@@ -172,5 +178,60 @@ def test_what_is_no_answer_is_a_failure(body: bytes) -> None:
 
 
 def test_odd_counts_are_no_counts() -> None:
-    body = orjson.dumps({"content": [], "usage": {"input_tokens": None, "output_tokens": "many", "service_tier": []}})
+    text = {"type": "text", "text": "x"}
+    body = orjson.dumps(
+        {"content": [text], "usage": {"input_tokens": None, "output_tokens": "many", "service_tier": []}}
+    )
     assert decoded(body).usage == Usage()
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [],
+        [{"type": "text", "text": ""}],
+        [{"type": "thinking", "thinking": "", "signature": "c2ln"}],
+        [{"type": "redacted_thinking", "data": "c2ln"}],
+    ],
+)
+def test_an_answer_without_content_is_a_failure_unless_it_was_cut(blocks: list[dict[str, Any]]) -> None:
+    with pytest.raises(UpstreamBadAnswer, match="empty"):
+        decoded(orjson.dumps({"content": blocks, "stop_reason": "end_turn"}))
+    cut = decoded(orjson.dumps({"content": blocks, "stop_reason": "max_tokens"}))
+    assert cut.payload["choices"][0]["finish_reason"] == "length"
+
+
+def test_a_refusal_at_once_is_a_failure_that_says_why(transcript: Transcript) -> None:
+    with pytest.raises(UpstreamRefused) as caught:
+        decoded(transcript("refusal_at_once.json"))
+    assert caught.value.details == "This request could enable cyber harm."
+
+
+@pytest.mark.parametrize(
+    "block", [{"type": "thinking", "thinking": "Hm"}, {"type": "container_upload", "file_id": "f"}]
+)
+def test_thinking_that_can_be_read_and_what_is_anthropics_own_are_content(block: dict[str, Any]) -> None:
+    assert decoded(orjson.dumps({"content": [block], "stop_reason": "end_turn"})).payload["choices"]
+
+
+def test_fields_that_only_anthropic_knows_are_kept() -> None:
+    answer = {"id": "m", "content": [{"type": "text", "text": "x"}], "container": {"id": "c"}, "later": 1, "none": None}
+    found = decoded(orjson.dumps({**answer, "usage": {"service_tier": "batch", "later": {"a": 1}}})).payload
+    assert (found["container"], found["later"], found["service_tier"]) == ({"id": "c"}, 1, "batch")
+    assert "none" not in found
+    assert found["usage"]["later"] == {"a": 1}
+
+
+def test_a_tool_that_another_tool_called_keeps_its_caller() -> None:
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    direct = message(orjson.dumps({"content": [{**call, "caller": {"type": "direct"}}]}))
+    assert "anthropic_content" not in direct
+    called = {**call, "caller": {"type": "code_execution_20260120", "tool_id": "s"}}
+    assert message(orjson.dumps({"content": [called]}))["anthropic_content"] == [called]
+
+
+def test_the_key_that_was_sent_is_never_passed_on() -> None:
+    body = orjson.dumps({"type": "error", "error": {"type": "api_error", "message": "bad key plain-key-1"}})
+    with pytest.raises(UpstreamError) as caught:
+        completion("anthropic", body, MODEL, 0, secret="plain-key-1")
+    assert "plain-key-1" not in f"{caught.value.message}{caught.value.details}{caught.value.operator_detail}"

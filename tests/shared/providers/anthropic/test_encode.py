@@ -1,5 +1,6 @@
 """Whole requests."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -306,3 +307,11 @@ def test_no_request_holds_what_anthropic_does_not_know(
     assert None not in body.values()
     assert body["max_tokens"] > body.get("thinking", {}).get("budget_tokens", 0)
     assert orjson.loads(orjson.dumps(body)) == body
+
+
+def test_a_whole_request_becomes_the_one_that_is_written_down(transcript: Callable[[str], bytes]) -> None:
+    """System, images, files, thinking, parallel calls and their results, each with its cache marks."""
+    payload = orjson.loads(transcript("request.json"))
+    found = encode(payload, model="claude-opus-4-6", stream=True)
+    assert found.body == orjson.loads(transcript("request.expected.json"))
+    assert payload == orjson.loads(transcript("request.json"))

@@ -32,7 +32,8 @@ def failure(
         (429, "rate_limit_error", tree.UpstreamThrottled),
         (500, "api_error", tree.UpstreamError),
         (504, "timeout_error", tree.UpstreamTimeout),
-        (529, "overloaded_error", tree.UpstreamError),
+        (529, "overloaded_error", tree.UpstreamOverloaded),
+        (529, "api_error", tree.UpstreamOverloaded),
     ],
 )
 def test_the_type_of_an_error_says_its_class(status: int, kind: str, expected: type[tree.UpstreamError]) -> None:
@@ -58,9 +59,9 @@ def test_the_type_of_an_error_says_its_class(status: int, kind: str, expected: t
         (302, tree.UpstreamError),
         (418, tree.UpstreamError),
         (502, tree.UpstreamError),
-        (503, tree.UpstreamError),
+        (503, tree.UpstreamOverloaded),
         (504, tree.UpstreamTimeout),
-        (529, tree.UpstreamError),
+        (529, tree.UpstreamOverloaded),
     ],
 )
 def test_without_a_type_the_status_says_it(status: int, expected: type[tree.UpstreamError]) -> None:
@@ -133,7 +134,7 @@ def test_what_concerns_the_account_is_for_the_operator(status: int, kind: str) -
 def test_an_error_inside_a_stream_is_classified_the_same_way(transcript: Callable[[str], bytes]) -> None:
     error = orjson.loads(transcript("error.json"))["error"]
     found = errors.from_event("anthropic", error)
-    assert type(found) is tree.UpstreamError
+    assert type(found) is tree.UpstreamOverloaded
     assert found.status is None
     assert "overloaded" in found.message
     assert type(errors.from_event("anthropic", {"type": "rate_limit_error"})) is tree.UpstreamThrottled
@@ -147,3 +148,13 @@ def test_an_error_of_no_shape_is_still_a_failure(error: object) -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b'"x"', b'{"error":"x"}', b"\xff"])
 def test_a_body_of_no_shape_is_still_a_failure(body: bytes) -> None:
     assert type(errors.from_response("anthropic", 500, {}, body)) is tree.UpstreamError
+
+
+def test_a_body_of_another_kind_than_a_stream_is_no_answer_or_the_error_that_it_holds() -> None:
+    assert type(errors.no_stream("anthropic", b"<html>")) is tree.UpstreamBadAnswer
+    error = b'{"type":"error","error":{"type":"overloaded_error","message":"x"}}'
+    assert type(errors.no_stream("anthropic", error)) is tree.UpstreamOverloaded
+
+
+def test_a_stream_that_was_cut_is_a_network_fault() -> None:
+    assert type(errors.cut_off("anthropic")) is tree.UpstreamNetwork

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
+from anthropic import NOT_GIVEN
+from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import RawMessageStreamEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,10 +17,13 @@ from openai.types.chat import ChatCompletionChunk
 from pydantic import TypeAdapter
 
 from shared.domain.chat import Chunk
-from shared.errors import UpstreamError, UpstreamThrottled
+from shared.domain.usage import Usage
+from shared.errors import UpstreamBadAnswer, UpstreamError, UpstreamRefused, UpstreamThrottled
+from shared.providers.anthropic.conversation import conversation_of
 from shared.providers.anthropic.decode import completion
 from shared.providers.anthropic.stream import StreamDecoder
-from shared.providers.server_sent_events import payloads
+from shared.providers.anthropic.traits import traits_of
+from shared.providers.server_sent_events import encode, payloads
 
 Transcript = Callable[[str], bytes]
 MODEL = "claude-x"
@@ -27,11 +32,16 @@ ANSWERS = [
     "tools",
     "parallel_tools",
     "thinking",
+    "interleaved",
     "refusal",
     "cache",
+    "cache_writes",
     "max_tokens",
+    "truncated",
     "stop_sequence",
     "web_search",
+    "documents",
+    "programmatic",
 ]
 
 
@@ -98,6 +108,7 @@ def test_the_usage_comes_last_and_alone(transcript: Transcript) -> None:
         "object": "chat.completion.chunk",
         "created": 1_700_000_000,
         "model": MODEL,
+        "service_tier": "default",
         "choices": [],
         "usage": {
             "prompt_tokens": 3210,
@@ -120,19 +131,74 @@ def test_nothing_counts_as_content_before_there_is_some(transcript: Transcript) 
     assert [chunk.content for chunk in chunks] == [False, True, False]
 
 
-def test_the_end_of_an_answer_counts_as_content() -> None:
-    empty = frames(
-        {"type": "message_start", "message": {"id": "m"}},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
-        {"type": "message_stop"},
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("empty", UpstreamBadAnswer), ("hidden_thinking", UpstreamBadAnswer), ("refusal_at_once", UpstreamRefused)],
+)
+def test_an_end_without_content_never_commits_and_is_a_failure(
+    transcript: Transcript, name: str, kind: type[UpstreamError]
+) -> None:
+    stream = decoder()
+    chunks = [stream.feed(event + b"\n\n") for event in transcript(f"{name}.sse").split(b"\n\n") if event]
+    assert not any(chunk.content for chunk in chunks)
+    assert stream.done
+    with pytest.raises(kind):
+        stream.finish()
+
+
+def test_what_an_empty_answer_used_is_not_lost(transcript: Transcript) -> None:
+    with pytest.raises(UpstreamBadAnswer) as caught:
+        decode(transcript("hidden_thinking.sse"))
+    assert Usage.from_openai(caught.value.usage) == Usage(prompt=20, completion=300, reasoning=298)
+
+
+def test_a_refusal_at_once_says_why(transcript: Transcript) -> None:
+    with pytest.raises(UpstreamRefused) as caught:
+        decode(transcript("refusal_at_once.sse"))
+    assert caught.value.details == "This request could enable cyber harm."
+
+
+def test_an_answer_that_its_length_cut_before_any_content_is_one(transcript: Transcript) -> None:
+    chunks = decode(transcript("truncated.sse"))
+    assert chunks[0].content
+    assert events(chunks)[-1]["choices"][0]["finish_reason"] == "length"
+
+
+def test_an_answer_of_server_tools_alone_is_one() -> None:
+    tool = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "x"}}
+    chunks = decode(
+        *frames(
+            {"type": "message_start", "message": {"id": "m"}},
+            {"type": "content_block_start", "index": 0, "content_block": tool},
+            {"type": "message_delta", "delta": {"stop_reason": "pause_turn"}},
+            {"type": "message_stop"},
+        )
     )
-    assert [chunk.content for chunk in decode(*empty)] == [False, True, False, False]
+    assert any(chunk.content for chunk in chunks)
+    assert deltas(chunks)[-1]["anthropic_content"] == [tool]
+
+
+def test_kinds_of_cache_writes_and_what_else_the_usage_says_are_kept(transcript: Transcript) -> None:
+    final = decode(transcript("cache_writes.sse"))[-1].final
+    assert final is not None
+    assert final["usage"]["cache_creation"] == {"ephemeral_5m_input_tokens": 500, "ephemeral_1h_input_tokens": 1000}
+    assert (final["usage"]["speed"], final["usage"]["inference_geo"]) == ("fast", "global")
+    assert Usage.from_answer(final) == Usage(
+        prompt=5510, completion=4, cached=4000, cache_write=1500, cache_write_1h=1000, tier="fast"
+    )
+
+
+def test_what_the_answer_says_beside_its_message_is_in_the_last_event(transcript: Transcript) -> None:
+    final = decode(transcript("programmatic.sse"))[-1].final
+    assert final is not None
+    assert final["container"]["id"] == "container_011"
 
 
 def test_counts_that_the_end_does_not_repeat_are_those_of_the_start() -> None:
     chunks = decode(
         *frames(
             {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 7, "output_tokens": 1}}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "x"}},
             {
                 "type": "message_delta",
                 "delta": {"stop_reason": "end_turn"},
@@ -252,6 +318,34 @@ def test_the_input_of_a_server_tool_that_breaks_off_is_kept_as_it_is() -> None:
     assert events(chunks)[-1]["choices"][0]["finish_reason"] == "length"
 
 
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_transcript_becomes_exactly_the_chunks_that_are_written_down(transcript: Transcript, name: str) -> None:
+    chunks = decode(transcript(f"{name}.sse"))
+    found = b"".join(chunk.data for chunk in chunks) + encode(orjson.dumps(chunks[-1].final))
+    assert found.decode() == transcript(f"{name}.expected.sse").decode()
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_streamed_answer_sent_back_is_the_blocks_that_came(transcript: Transcript, name: str) -> None:
+    told = accumulated(decode(transcript(f"{name}.sse")))["choices"][0]["message"]
+    asked = {"role": "user", "content": "x"}
+    found = conversation_of([asked, told, asked], traits_of(MODEL), MODEL, keep_thinking=True)
+    assert found.turns[1]["content"] == original(transcript(f"{name}.sse"))
+
+
+def original(stream: bytes) -> list[dict[str, Any]]:
+    """The blocks of a stream as Anthropic's own client puts them together."""
+    adapter: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
+    message, buffers = None, {}
+    for data in payloads(stream):
+        if orjson.loads(data)["type"] != "ping":
+            message = accumulate_event(
+                event=adapter.validate_json(data), current_snapshot=message, json_bufs=buffers, output_format=NOT_GIVEN
+            )
+    assert message is not None
+    return [block.model_dump(exclude_unset=True) for block in message.content]
+
+
 def frames(*parsed: Any) -> list[bytes]:
     return [b"data: " + orjson.dumps(event) + b"\n\n" for event in parsed]
 
@@ -335,7 +429,8 @@ def test_nothing_is_taken_after_the_end(transcript: Transcript) -> None:
     assert deltas(decode(whole + whole)) == deltas(decode(whole))
 
 
-WHOLE = {name: (Path(__file__).parent / "fixtures" / f"{name}.sse").read_bytes() for name in ANSWERS}
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "anthropic"
+WHOLE = {name: (FIXTURES / f"{name}.sse").read_bytes() for name in ANSWERS}
 
 
 @settings(max_examples=80, deadline=None)

@@ -13,12 +13,14 @@ from shared.errors import (
     UpstreamBadRequest,
     UpstreamContextTooLong,
     UpstreamError,
+    UpstreamOverloaded,
     UpstreamQuota,
     UpstreamThrottled,
     UpstreamTimeout,
 )
 from shared.providers.openai import errors
-from shared.providers.openai.decode import StreamDecoder, completion
+from shared.providers.openai.decode import completion
+from shared.providers.openai.stream import StreamDecoder
 from shared.providers.server_sent_events import payloads
 
 
@@ -176,7 +178,7 @@ def test_a_200_that_is_no_answer_is_a_failure(body: bytes) -> None:
         (504, {}, UpstreamTimeout),
         (404, {}, UpstreamError),
         (500, {}, UpstreamError),
-        (529, {}, UpstreamError),
+        (529, {}, UpstreamOverloaded),
     ],
 )
 def test_failures_are_told_apart_by_status_and_code(
@@ -231,3 +233,10 @@ def test_the_key_that_was_sent_is_never_passed_on() -> None:
     with pytest.raises(UpstreamError) as caught:
         completion("openai", body, "m", secret="sk-live-123456")
     assert "sk-live" not in str(caught.value.details)
+
+
+@pytest.mark.parametrize("usage", [None, {}, [], {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}])
+def test_a_usage_that_says_nothing_is_none(usage: object) -> None:
+    """Or an answer with text in it would be taken to cost nothing."""
+    body = orjson.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage})
+    assert completion("openai", body, "m").usage is None

@@ -1,0 +1,34 @@
+"""Options of a chat that have headers of their own, for clients that can set nothing else. Pure."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from shared.domain.routing import Escalation
+from shared.errors import invalid_field
+
+ESCALATION = "X-Gateway-Escalation"
+SESSIONS = ("X-Gateway-Session", "X-Claude-Code-Session-Id")
+"""Headers that name the conversation, the first one that is sent wins."""
+
+LONGEST_SESSION = 200
+
+
+def named_options(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """What the headers say, by the options' names. Raises InvalidInput that names the header."""
+    found: dict[str, str] = {}
+    if (escalation := _text(headers, ESCALATION)) is not None:
+        if escalation not in get_args(Escalation):
+            raise invalid_field(ESCALATION, f"it must be {' or '.join(get_args(Escalation))}")
+        found["escalation"] = escalation
+    for name in SESSIONS:
+        if (session := _text(headers, name)) is not None:
+            if not (0 < len(session) <= LONGEST_SESSION and session.isprintable()):
+                raise invalid_field(name, f"it must be a name of at most {LONGEST_SESSION} printable characters")
+            found["session"] = session
+            break
+    return found
+
+
+def _text(headers: Mapping[bytes, bytes], name: str) -> str | None:
+    value = headers.get(name.lower().encode("ascii"))
+    return None if value is None else value.decode("latin-1").strip()

@@ -1,0 +1,92 @@
+"""Asking the person behind the client for leave, in either era of the protocol."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from mcp import MCPError
+from mcp.types import (
+    CallToolRequestParams,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
+from mcp_types.version import is_version_at_least
+from pydantic import ValidationError
+
+from mcp_gateway.identity import Context
+
+log = logging.getLogger(__name__)
+
+BY_RESULT = "2026-07-28"
+"""From this revision on a call ends with its question, and comes again with the answer."""
+
+KEY = "leave"
+FORM = {
+    "type": "object",
+    "properties": {"agree": {"type": "boolean", "title": "Agree", "default": True}},
+    "required": ["agree"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier round of this call left with the client, and whether the user agreed to its question.
+
+    The client may have changed it: it must give no more than the client could ask for itself.
+    """
+
+    state: str
+    agreed: bool
+
+
+class User:
+    """The person behind one call. Whoever cannot be asked, says nothing, or nothing clear, has not agreed."""
+
+    def __init__(self, context: Context, params: CallToolRequestParams) -> None:
+        self._context = context
+        self._params = params
+
+    @property
+    def earlier(self) -> Earlier | None:
+        """The round before; None in the first."""
+        if self._params.request_state is None:
+            return None
+        return Earlier(self._params.request_state, _agrees((self._params.input_responses or {}).get(KEY)))
+
+    async def agrees(self, question: str, *, state: str, seconds: float) -> bool | InputRequiredResult:
+        """Whether the user agrees within that time; or what to end the call with, so that it comes again with `state`
+        and the answer.
+        """
+        if not self._can_be_asked:
+            return False
+        form = ElicitRequestFormParams(message=question, requested_schema=FORM)
+        if self._ends_with_questions:
+            return InputRequiredResult(input_requests={KEY: ElicitRequest(params=form)}, request_state=state)
+        session = self._context.session
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await session.elicit_form(question, FORM, related_request_id=self._context.request_id)
+        except (MCPError, ValidationError, TimeoutError) as error:
+            log.warning("the user could not be asked: %r", error)
+            return False
+        return _agrees(answer)
+
+    @property
+    def _ends_with_questions(self) -> bool:
+        return is_version_at_least(self._context.protocol_version, BY_RESULT)
+
+    @property
+    def _can_be_asked(self) -> bool:
+        """Whether the client shows forms; one that names no mode does."""
+        session = self._context.session
+        able = session.client_capabilities.elicitation if session.client_capabilities else None
+        shows_forms = able is not None and (able.form is not None or able.url is None)
+        return shows_forms and (self._ends_with_questions or session.can_send_request)
+
+
+def _agrees(answer: object) -> bool:
+    return (
+        isinstance(answer, ElicitResult) and answer.action == "accept" and (answer.content or {}).get("agree") is True
+    )

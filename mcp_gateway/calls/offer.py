@@ -1,0 +1,58 @@
+"""A better answer that costs money, offered beside the one there is: what to ask, and how to go there."""
+
+from typing import Any
+
+from pydantic import ConfigDict
+
+from mcp_gateway.rendering import dollars
+from shared.domain.models import Layer
+from shared.domain.wire import Money, Wire
+from shared.errors import Conflict
+from shared.routing.escalation import WORDS
+
+CODE = "escalation_needs_confirmation"
+
+
+class Offer(Wire):
+    """The answer there is with what speaks against it, and the next model with the most that it may cost."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    reason: str
+    answer: str
+    model: str
+    next_model: str
+    next_layer: Layer
+    cost_usd: Money | None
+    spent_usd: Money
+
+    @classmethod
+    def of(cls, error: Conflict) -> "Offer":
+        """The offer in an error. Raises the error again when there is none."""
+        if error.code != CODE:
+            raise error
+        return cls.model_validate(error.details)
+
+    @property
+    def shortcoming(self) -> str:
+        """What speaks against the answer there is, as a clause."""
+        return f"the answer of {self.model} {WORDS.get(self.reason, 'is not good enough')}"
+
+    @property
+    def price(self) -> str:
+        """What the next one may cost, in words."""
+        return "an amount that is not known" if self.cost_usd is None else f"up to {dollars(self.cost_usd)}"
+
+    @property
+    def question(self) -> str:
+        """What to ask the user."""
+        return (
+            f"{self.shortcoming[:1].upper()}{self.shortcoming[1:]}. Ask {self.next_model} (layer {self.next_layer}) "
+            f"too? That costs {self.price}."
+        )
+
+    def accepted(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """The request for the next model: that layer and no other, with leave to spend."""
+        options = {name: value for name, value in payload["gateway"].items() if name not in ("agreement", "quality")}
+        options |= {"minLayer": self.next_layer, "maxLayer": self.next_layer, "escalation": "allow"}
+        return {**payload, "model": "auto", "gateway": options}

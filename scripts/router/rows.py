@@ -1,0 +1,62 @@
+"""The training data: prompts with what weak and strong models made of them, or with a hand-made tier."""
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+Source = Literal["pairs", "models", "tiers"]
+SOURCES: tuple[Source, ...] = ("pairs", "models", "tiers")
+
+TIERS: Mapping[str, float] = {"SIMPLE": 0.0, "MEDIUM": 0.25, "COMPLEX": 0.6, "REASONING": 0.75}
+"""The gain that a tier is taken to mean: a choice, not a measurement."""
+
+SMALL = ("qwen2.5-7b-instruct", "llama-3.1-8b-instruct", "gemma-2-9b-it", "mistral-7b-instruct-v0.3")
+LARGE = ("llama-3.3-nemotron-super-49b-v1", "llama-3.1-nemotron-51b-instruct")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prompt. `gain` is what is learnt, in [-1, 1]: how much better the strong answer scored, or what a tier means.
+
+    `weak` and `strong` are the scores themselves, in [0, 1], where there are any.
+    """
+
+    id: str
+    source: Source
+    group: str
+    language: str
+    prompt: str
+    gain: float
+    weak: float = 0.0
+    strong: float = 0.0
+    tier: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of task, for holding whole kinds out: the same under every source."""
+        return "mmlu" if self.source == "pairs" and self.group != "gsm8k" else self.group
+
+
+def load(folder: Path) -> list[Row]:
+    """All rows, in the order of their ids."""
+    rows = [_row(source, fields) for source in SOURCES for fields in _lines(folder / f"{source}-train.jsonl.gz")]
+    return sorted(rows, key=lambda row: (SOURCES.index(row.source), row.id))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _row(source: Source, fields: Mapping[str, Any]) -> Row:
+    common = (fields["id"], source, fields["group"], fields.get("lang", "en"), fields["prompt"])
+    if source == "tiers":
+        return Row(*common, gain=TIERS[fields["tier"]], tier=fields["tier"])
+    weak, strong = float(fields["weak"]), float(fields["strong"])
+    if models := fields.get("models"):
+        weak, strong = (fmean(models[name] for name in names) for names in (SMALL, LARGE))
+    return Row(*common, gain=strong - weak, weak=weak, strong=strong)

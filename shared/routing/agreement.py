@@ -1,0 +1,70 @@
+"""Two cheap models answer at once: where they say the same, the cheaper answer is taken, and nobody dearer is asked."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from shared.domain.models import Model
+from shared.errors import GatewayError
+from shared.routing.answers import Answer
+from shared.routing.evidence import parsed
+from shared.routing.executor import Executor
+from shared.routing.job import Job
+from shared.routing.likeness import alike
+from shared.routing.review import text_of
+
+
+async def asked_both(executor: Executor, job: Job) -> tuple[Answer, bool | None]:
+    """One of two models' answers, and whether they agree; None when only one of them answered.
+
+    The cheaper is taken when they agree, else the one that the plan has first. Raises what the first raises when
+    neither answered.
+    """
+    both = split(job.models)
+    calls = [executor.complete(replace(job, models=models, purpose=purpose)) for models, purpose in both]
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    answers = [answer for answer in found if isinstance(answer, Answer)]
+    if not answers or any(
+        isinstance(failed, BaseException) and not isinstance(failed, GatewayError) for failed in found
+    ):
+        raise next(failed for failed in found if isinstance(failed, BaseException))
+    if len(answers) < 2:
+        answers[0].route.notes["agreement"] = {"agreed": None, "models": [answers[0].route.model.id]}
+        return answers[0], None
+    agreed = _same(*answers)
+    taken = min(answers, key=_price) if agreed else answers[0]
+    taken.route.notes["agreement"] = {"agreed": agreed, "models": [answer.route.model.id for answer in answers]}
+    return taken, agreed
+
+
+def split(models: Sequence[Model]) -> list[tuple[tuple[Model, ...], Any]]:
+    """The models for the first answer and those for the second, each with others to fall back on; one when there is
+    only one model.
+    """
+    first = models[0]
+    others = [model for model in models if model.api_model_name != first.api_model_name]
+    if not others:
+        return [(tuple(models), "answer")]
+    second, rest = others[0], others[1:]
+    return [((first, *rest[::2]), "answer"), ((second, *rest[1::2]), "agreement")]
+
+
+def _same(first: Answer, second: Answer) -> bool:
+    calls = [_calls(answer) for answer in (first, second)]
+    if calls[0] or calls[1]:
+        return calls[0] == calls[1]
+    return alike(text_of(first.payload), text_of(second.payload))
+
+
+def _calls(answer: Answer) -> list[tuple[Any, Any]]:
+    """The tool calls without their ids, which always differ."""
+    calls = answer.payload["choices"][0]["message"].get("tool_calls") or ()
+    functions = [call.get("function") or {} for call in calls]
+    return [(function.get("name"), parsed(function.get("arguments"))) for function in functions]
+
+
+def _price(answer: Answer) -> Decimal:
+    cost = answer.payload["usage"].get("cost")
+    return Decimal("Infinity") if cost is None else Decimal(str(cost))

@@ -1,0 +1,50 @@
+"""What a chat comes to: a whole answer or one under way, and how it came about."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from shared.domain.models import Model
+from shared.domain.usage import Usage
+
+CacheState = Literal["off", "miss", "hit"]
+
+
+@dataclass(slots=True)
+class Route:
+    """How an answer came about.
+
+    `cost` is all that was spent for it, other models' work on it included; None while, or if, it is not known.
+    `notes` become the answer's `gateway` object: what cross-check, agreement and escalation found. `age` is how many
+    seconds ago an answer from the cache was made.
+    """
+
+    model: Model
+    attempts: int
+    cost: Decimal | None = None
+    cache: CacheState = "off"
+    age: int | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer in OpenAI's form, with usage and cost in it."""
+
+    payload: dict[str, Any]
+    usage: Usage
+    route: Route
+
+
+class EventStream(Protocol):
+    """An answer as it comes: runs of whole server-sent events in OpenAI's form, the usage event last, no `[DONE]`.
+
+    `usage` is None until the end. Iterating raises UpstreamError when the provider breaks off.
+    """
+
+    route: Route
+    usage: Usage | None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The events."""

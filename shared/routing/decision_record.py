@@ -1,0 +1,175 @@
+"""A decision as it is stored, small and versioned JSON without any text of the messages, and read back. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import Field, asdict, dataclass, fields
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from shared.domain.models import Layer
+from shared.domain.routing import OPENING, Facts, Plan, RoutingOptions
+from shared.domain.usage import Usage
+from shared.routing.decision import Decision
+from shared.routing.job import Made, Purpose
+from shared.routing.planner import Permit, unserved
+
+VERSION = 1
+MOST_TEXT = 100_000
+MOST_REASONS = 10
+FIRST_DROPPED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a model; a cost of None is not known."""
+
+    model: str
+    layer: Layer
+    purpose: Purpose
+    outcome: str
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a stored decision says: enough to plan its request again. `away` are providers that could not be asked."""
+
+    facts: Facts
+    permit: Permit
+    start: Layer | None
+    attempts: tuple[str, ...]
+    cooling: tuple[str, ...]
+    away: frozenset[str]
+    calls: tuple[Call, ...]
+    outcome: str
+    model: str | None
+    usage: Usage | None
+
+
+def stored(decision: Decision) -> dict[str, Any]:
+    """The data of a decision's row."""
+    caller, plan = decision.caller, decision.plan
+    permit = {
+        "models": None if caller.models is None else sorted(caller.models),
+        "maxLayer": caller.max_layer,
+        "left": _text(decision.left),
+        "stay": decision.stay or None,
+    }
+    return {
+        "version": VERSION,
+        "facts": _facts(decision.facts),
+        "permit": _given(permit),
+        "policy": asdict(decision.policy),
+        "start": decision.start if plan.attempts and decision.start != plan.attempts[0].layer else None,
+        "plan": _plan(plan),
+        "calls": [_call(call) for call in decision.calls],
+        "outcome": decision.outcome,
+        "model": None if decision.model is None else decision.model.id,
+        "usage": None if decision.usage is None else _given(asdict(decision.usage)),
+        "notes": _verdicts(decision.notes),
+        "lesson": None if decision.lesson is None else dict(decision.lesson),
+    }
+
+
+def text_of(decision: Decision) -> str | None:
+    """The messages as JSON, cut where they are long; None where they are not kept."""
+    if decision.request is None:
+        return None
+    messages = orjson.dumps(decision.request.payload["messages"], default=str)
+    return messages[:MOST_TEXT].decode("utf-8", "ignore")
+
+
+def restored(data: Mapping[str, Any]) -> Record | None:
+    """What a row says; None when it is of another version."""
+    if data.get("version") != VERSION:
+        return None
+    facts, permit, plan, usage = data["facts"], data["permit"], data["plan"], data["usage"]
+    models, left = permit.get("models"), permit.get("left")
+    return Record(
+        facts=Facts(**{**facts, "options": RoutingOptions.model_validate(facts["options"])}),
+        permit=Permit(
+            models=None if models is None else frozenset(models),
+            max_layer=permit.get("maxLayer"),
+            left=None if left is None else Decimal(left),
+            stay=permit.get("stay", ""),
+        ),
+        start=data["start"],
+        attempts=tuple(plan["attempts"]),
+        cooling=tuple(plan["cooling"]),
+        away=frozenset(plan["away"]),
+        calls=tuple(_restored_call(call) for call in data["calls"]),
+        outcome=data["outcome"],
+        model=data["model"],
+        usage=None if usage is None else Usage(**usage),
+    )
+
+
+def _facts(facts: Facts) -> dict[str, Any]:
+    options = facts.options.model_dump(exclude_defaults=True, exclude={"budget_usd"})
+    if facts.options.budget_usd is not None:
+        options["budgetUsd"] = str(facts.options.budget_usd)
+    told = {field.name: getattr(facts, field.name) for field in fields(facts) if _differs(facts, field)}
+    return {**told, "conversation": _conversation(facts), "options": options}
+
+
+def _conversation(facts: Facts) -> str:
+    """A name for the conversation that does not show what its caller calls it, which may be somebody's name."""
+    named = facts.conversation
+    if not named or named.startswith(OPENING):
+        return named
+    return "named:" + blake2b(named.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _differs(facts: Facts, field: Field[Any]) -> bool:
+    return bool(getattr(facts, field.name) != field.default)
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    dropped = plan.dropped
+    reasons = Counter("it is over budget" if item.cost is not None else item.reason for item in dropped)
+    return {
+        "attempts": [model.id for model in plan.attempts],
+        "cooling": [*plan.cooling],
+        "away": sorted({item.model.provider for item in dropped if item.reason == unserved(item.model)}),
+        "low": plan.low,
+        "high": plan.high,
+        "dropped": dict(reasons.most_common(MOST_REASONS)),
+        "firstDropped": [{"model": item.model.id, "reason": item.reason} for item in dropped[:FIRST_DROPPED]],
+    }
+
+
+def _call(call: Made) -> dict[str, Any]:
+    return {
+        "model": call.model.id,
+        "layer": call.model.layer,
+        "purpose": call.purpose,
+        "outcome": call.outcome,
+        "cost": _text(call.cost),
+        "ms": call.milliseconds,
+    }
+
+
+def _restored_call(call: Mapping[str, Any]) -> Call:
+    cost = call["cost"]
+    return Call(call["model"], call["layer"], call["purpose"], call["outcome"], None if cost is None else Decimal(cost))
+
+
+def _verdicts(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """What checks found, in a word each: their reasons quote the answers."""
+    found = {name: notes[name].get("verdict") for name in ("crossCheck", "selfCheck") if name in notes}
+    if "agreement" in notes:
+        found["agreement"] = notes["agreement"].get("agreed")
+    if "escalation" in notes:
+        found["escalation"] = [step.get("reason") for step in notes["escalation"].get("steps", ())]
+    return found
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, 0, "")}
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)

@@ -1,0 +1,93 @@
+"""Decisions on their way into the database: queued, written in batches, forgotten after some days."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlmodel import Session
+
+from shared.routing.decision import Decision
+from shared.routing.decision_record import stored, text_of
+from shared.storage import decision_rows
+from shared.storage.database import Database
+from shared.storage.write_behind import WriteBehind
+
+CAPACITY = 20_000
+TEXTS = 500
+"""While more decisions than this wait, their messages are not kept: those may be 10 MB each."""
+
+PRUNED_AT_ONCE = 1_000
+
+VoteOf = Callable[[str, str], float | None]
+"""A caller's vote on a request of its own, by the ids of both; None when there is none, or not yet."""
+
+
+class Decisions:
+    """The log of decisions, kept for `days`; 0 keeps none. `with_text` keeps the messages of the requests too."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        *,
+        days: int,
+        with_text: bool = False,
+        vote_of: VoteOf = lambda _caller, _request: None,
+    ) -> None:
+        self.days = days
+        self._database = database
+        self._clock = clock
+        self._with_text = with_text
+        self._vote_of = vote_of
+        self._queue: WriteBehind[Decision] = WriteBehind(database, self._write, what="decisions", capacity=CAPACITY)
+
+    @property
+    def lost(self) -> int:
+        """How many had no room, or were refused by the database."""
+        return self._queue.lost
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether messages are kept, and there is room for them."""
+        return self._with_text and len(self._queue) < TEXTS
+
+    def record(self, decision: Decision) -> None:
+        """Queue a decision. Never waits."""
+        if self.days:
+            self._queue.put(decision)
+
+    async def run(self) -> None:
+        """Write what is queued, for ever."""
+        await self._queue.run()
+
+    async def flush(self) -> None:
+        """Write everything queued so far. Raises Unavailable and keeps it when the database is away."""
+        await self._queue.flush()
+
+    async def aclose(self) -> None:
+        """Write the rest, if the database takes it."""
+        await self._queue.aclose()
+
+    async def prune(self) -> int:
+        """Forget what is older than it may be, some at a time; returns how many. Raises Unavailable."""
+        before = self._clock() - timedelta(days=self.days)
+        work = partial(decision_rows.prune, before=before, limit=PRUNED_AT_ONCE)
+        total = 0
+        while done := await self._database.run(work):
+            total += done
+        return total
+
+    def _write(self, session: Session, decisions: Sequence[Decision]) -> None:
+        decision_rows.add(session, [self._row(decision) for decision in decisions])
+
+    def _row(self, decision: Decision) -> dict[str, Any]:
+        caller = decision.caller
+        return {
+            "at": decision.at,
+            "request_id": caller.request_id,
+            "caller": caller.id,
+            "data": stored(decision),
+            "score": self._vote_of(caller.id, caller.request_id),
+            "text": text_of(decision),
+        }

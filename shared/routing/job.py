@@ -1,0 +1,121 @@
+"""One request on its way: who asks, what is left of its time and money, and whom it has asked so far."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from shared.domain.chat import ChatRequest
+from shared.domain.identity import Caller
+from shared.domain.models import Model
+from shared.errors import BudgetExceeded, Unsupported, UpstreamError, UpstreamTimeout
+from shared.usage.budgets import Bound
+
+Purpose = Literal["answer", "hedge", "agreement", "escalation", "review", "arbitration", "self-check"]
+
+
+class Deadline:
+    """The caller's own limit for the whole request, over all attempts; without one it never passes."""
+
+    def __init__(self, milliseconds: int | None) -> None:
+        self._milliseconds = milliseconds
+        self._at = float("inf") if milliseconds is None else time.monotonic() + milliseconds / 1000
+
+    @property
+    def set(self) -> bool:
+        """Whether there is one."""
+        return self._milliseconds is not None
+
+    @property
+    def left(self) -> float:
+        """Seconds until then."""
+        return max(self._at - time.monotonic(), 0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self._at
+
+    def timeout(self) -> asyncio.Timeout:
+        """A block that ends with TimeoutError when the time is up."""
+        return asyncio.timeout(self.left if self.set else None)
+
+    def error(self) -> UpstreamTimeout:
+        """What the caller is told."""
+        return UpstreamTimeout(
+            f"No answer came within the {self._milliseconds} ms that the request allows.", code="request_timeout"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One attempt that failed."""
+
+    model: Model
+    error: UpstreamError | Unsupported
+    key: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One call of a model, for the record: how it ended, what it cost (None: not known), how long it took."""
+
+    model: Model
+    purpose: Purpose
+    outcome: str
+    cost: Decimal | None
+    milliseconds: int
+
+
+@dataclass(slots=True)
+class Tab:
+    """What one request has come to so far. `limit` is the caller's own for it, in US dollars; `bound` its budgets."""
+
+    deadline: Deadline
+    bound: Bound | None = None
+    limit: Decimal | None = None
+    calls: list[Made] = field(default_factory=list)
+
+    @property
+    def spent(self) -> Decimal:
+        """US dollars, as far as they are known."""
+        return sum((call.cost for call in self.calls if call.cost), Decimal(0))
+
+    @property
+    def total(self) -> Decimal | None:
+        """US dollars for everything; None when a price is not known."""
+        return None if any(call.cost is None for call in self.calls) else self.spent
+
+    @property
+    def left(self) -> Decimal | None:
+        """US dollars that may still be spent; None without any limit."""
+        own = None if self.limit is None else self.limit - self.spent
+        budgets = None if self.bound is None else self.bound.left
+        return min((amount for amount in (own, budgets) if amount is not None), default=None)
+
+    async def refusal(self, wanted: Decimal) -> BudgetExceeded:
+        """What to say when a call may cost so much and less is left: the budget in the way says so itself."""
+        if self.bound is not None:
+            try:
+                (await self.bound.reserve(wanted)).settle(Decimal(0))
+            except BudgetExceeded as error:
+                return error
+        left = Decimal(0) if self.limit is None else max(self.limit - self.spent, Decimal(0))
+        return BudgetExceeded(
+            f"'gateway.budgetUsd' leaves ${left:.6f} and this may cost ${wanted:.6f}: raise it, ask for fewer max_tokens, "
+            "or name a cheaper model."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something to ask of the first of `models` that answers. Without `may_spend` those of the free layer must be free."""
+
+    caller: Caller
+    request: ChatRequest
+    models: tuple[Model, ...]
+    tab: Tab
+    purpose: Purpose = "answer"
+    may_spend: bool = True
+    hedged: bool = False

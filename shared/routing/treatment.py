@@ -1,0 +1,70 @@
+"""What to do about each kind of failure: who must rest, for how long, who is asked next, and whether waiting helps. Pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.errors import (
+    Unsupported,
+    UpstreamAuthFailed,
+    UpstreamBadRequest,
+    UpstreamContextTooLong,
+    UpstreamError,
+    UpstreamNetwork,
+    UpstreamOverloaded,
+    UpstreamQuota,
+    UpstreamRefused,
+    UpstreamThrottled,
+)
+
+FIRST_COOLDOWN = 5.0
+LONGEST_COOLDOWN = 300.0
+THROTTLED_COOLDOWN = 10.0
+ACCOUNT_COOLDOWN = 300.0
+
+Rests = Literal["nobody", "deployment", "key"]
+Next = Literal["any", "bigger", "elsewhere", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """`rests` cools down: the model with this key, or the key with all its models. `next` is who may be asked now: any
+    other, one with a bigger context window, one of another provider, nobody. `passing` says that it may be over soon.
+    """
+
+    rests: Rests
+    next: Next = "any"
+    passing: bool = False
+
+
+def treatment(error: UpstreamError | Unsupported) -> Treatment:
+    """How a failure is treated."""
+    match error:
+        case Unsupported():
+            return Treatment("nobody")
+        case UpstreamBadRequest():
+            return Treatment("nobody", "nobody")
+        case UpstreamContextTooLong():
+            return Treatment("nobody", "bigger")
+        case UpstreamRefused():
+            return Treatment("nobody", "elsewhere")
+        case UpstreamQuota():
+            return Treatment("key")
+        case UpstreamAuthFailed():
+            return Treatment("deployment" if error.status == 403 else "key")
+        case UpstreamThrottled() | UpstreamOverloaded():
+            return Treatment("deployment", passing=True)
+        case UpstreamNetwork():
+            return Treatment("deployment", passing=error.retryable)
+        case _:
+            return Treatment("deployment", passing=error.status is not None and error.status >= 500)
+
+
+def cooldown(error: UpstreamError, failures: int) -> float:
+    """Seconds of rest after that many failures in a row."""
+    if isinstance(error, UpstreamAuthFailed | UpstreamQuota):
+        return ACCOUNT_COOLDOWN
+    if error.retry_after is not None:
+        return min(error.retry_after, LONGEST_COOLDOWN)
+    if isinstance(error, UpstreamThrottled):
+        return THROTTLED_COOLDOWN
+    return min(FIRST_COOLDOWN * float(2 ** min(failures - 1, 10)), LONGEST_COOLDOWN)

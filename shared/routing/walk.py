@@ -1,0 +1,143 @@
+"""The way through a plan's models and their keys: who is asked next after what the others said."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from shared.domain.models import Model
+from shared.errors import BudgetExceeded, GatewayError, Unsupported, UpstreamError
+from shared.routing import exhausted
+from shared.routing.attempt import Attempt, Desk
+from shared.routing.job import Failure, Job, Purpose
+from shared.routing.treatment import treatment
+
+MAX_ATTEMPTS = 8
+MAX_WAITS = 2
+FIRST_BACKOFF = 0.5
+
+
+@dataclass(slots=True)
+class Turns:
+    """Which of a provider's keys comes next."""
+
+    taken: Counter[str] = field(default_factory=Counter)
+
+    def order(self, provider: str, keys: int) -> tuple[int, ...]:
+        """All keys, another one first each time."""
+        if keys <= 1:
+            return tuple(range(keys))
+        first = self.taken[provider] % keys
+        self.taken[provider] += 1
+        return (*range(first, keys), *range(first))
+
+
+class Walk:
+    """One way through the models of a job. Deployments that are cooling are passed by; when there is nobody else, the
+    one that is back soonest is asked once; and when waiting is all that is left, it waits, `patience` seconds at most.
+    """
+
+    def __init__(self, desk: Desk, turns: Turns, job: Job, patience: float) -> None:
+        self.failures: list[Failure] = []
+        self._desk = desk
+        self._job = job
+        self._patience = patience
+        self._ways = self._deployments(turns)
+        self._passed_by: list[tuple[Model, int]] = []
+        self._number = 0
+        self._waits = 0
+        self._last_chance = False
+        self._too_small = 0
+        self._refused_at: set[str] = set()
+        self._over_budget: BudgetExceeded | None = None
+
+    async def next(self, purpose: Purpose | None = None) -> Attempt | None:
+        """The next attempt, its money set aside; None when nobody is left to ask."""
+        while (way := self._way() or await self._waited()) is not None:
+            attempt = Attempt(self._desk, self._job, *way, self._number + 1, purpose or self._job.purpose)
+            try:
+                await attempt.reserve()
+            except BudgetExceeded as error:
+                attempt.not_made()
+                self._over_budget = error
+                continue
+            except BaseException:
+                attempt.not_made()
+                raise
+            self._number += 1
+            return attempt
+        return None
+
+    def failed(self, attempt: Attempt, error: UpstreamError | Unsupported) -> None:
+        """Take a failure in. Raises it when another model would not do better."""
+        self.failures.append(attempt.failed(error))
+        match treatment(error).next:
+            case "bigger":
+                self._too_small = max(self._too_small, attempt.model.context_window or 0)
+            case "elsewhere":
+                self._refused_at.add(attempt.model.provider)
+            case _:
+                pass
+
+    def exhausted(self) -> GatewayError:
+        """What to say when nobody is left."""
+        if not self.failures and self._over_budget is not None:
+            return self._over_budget
+        health = self._desk.health
+        resting = [
+            exhausted.Resting(model, health.cooling(model, key), health.reason(model, key))
+            for model, key in self._passed_by
+        ]
+        return exhausted.all_failed(self.failures, resting)
+
+    def _deployments(self, turns: Turns) -> Iterator[tuple[Model, int]]:
+        for model in self._job.models:
+            for key in turns.order(model.provider, self._desk.providers.keys(model.provider) or 1):
+                yield model, key
+
+    def _way(self) -> tuple[Model, int] | None:
+        """A deployment that is not cooling, else once the one that is back soonest."""
+        if self._number >= MAX_ATTEMPTS:
+            return None
+        for model, key in self._ways:
+            if not self._fits(model):
+                continue
+            if self._desk.health.cooling(model, key) == 0:
+                return model, key
+            self._passed_by.append((model, key))
+        return self._soonest()
+
+    def _fits(self, model: Model) -> bool:
+        if model.provider in self._refused_at:
+            return False
+        return not (self._too_small and model.context_window and model.context_window <= self._too_small)
+
+    def _soonest(self) -> tuple[Model, int] | None:
+        """Of those passed by the one whose rest ends first."""
+        if self._last_chance or not self._passed_by:
+            return None
+        self._last_chance = True
+        soonest = min(self._passed_by, key=lambda way: self._desk.health.cooling(*way))
+        self._passed_by.remove(soonest)
+        return soonest
+
+    async def _waited(self) -> tuple[Model, int] | None:
+        """Waiting is the only way left: for the failure that passes soonest, if that is soon enough."""
+        if self._last_chance or self._waits >= MAX_WAITS or self._number >= MAX_ATTEMPTS:
+            return None
+        found = [(self._wait_for(failure), failure) for failure in self.failures if treatment(failure.error).passing]
+        if not found:
+            return None
+        seconds, failure = min(found, key=lambda pair: pair[0])
+        if seconds > min(self._patience, self._job.tab.deadline.left):
+            return None
+        self._waits += 1
+        self._patience -= seconds
+        await asyncio.sleep(seconds)
+        return failure.model, failure.key
+
+    def _wait_for(self, failure: Failure) -> float:
+        if failure.error.retry_after is not None:
+            return failure.error.retry_after
+        return FIRST_BACKOFF * 2.0**self._waits * (0.5 + random.random() / 2)  # noqa: S311 - jitter

@@ -1,0 +1,70 @@
+"""Rows of budgets, and the budgets that API keys bring along."""
+
+from sqlmodel import Session, col, select
+
+from shared.domain.budgets import Budget
+from shared.storage import api_key_rows, facts
+from shared.storage.tables import ApiKeyRow, BudgetRow
+
+VERSION = "budgets_version"
+
+Versions = tuple[int, int]
+"""Of the budgets, and of the keys."""
+
+
+def versions(session: Session) -> Versions:
+    """The numbers of which one changes whenever a budget does."""
+    return int(facts.read(session, VERSION, 0)), api_key_rows.version(session)
+
+
+def next_version(session: Session) -> None:
+    """Begin a change: writers queue here."""
+    facts.next_version(session, VERSION)
+
+
+def load(session: Session) -> list[Budget]:
+    """Every stored budget, oldest first, then those of the keys."""
+    rows = session.exec(select(BudgetRow).order_by(col(BudgetRow.created_at), col(BudgetRow.id)))
+    stored = [Budget.model_validate({**row.data, "id": row.id, "createdAt": row.created_at}) for row in rows]
+    keys = session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id)))
+    return stored + [of_key(row) for row in keys if "budget_usd" in row.limits]
+
+
+def of_key(row: ApiKeyRow) -> Budget:
+    """The budget that a key was made with."""
+    return Budget(
+        id=row.id,
+        source="key",
+        applies_to="key",
+        key_id=row.id,
+        period=row.limits["budget_period"],
+        limit_usd=row.limits["budget_usd"],
+        created_at=row.created_at,
+    )
+
+
+def has_key(session: Session, key_id: str) -> bool:
+    """Whether there is such an API key."""
+    return session.get(ApiKeyRow, key_id) is not None
+
+
+def put(session: Session, budget: Budget) -> None:
+    """Store a budget, new or changed."""
+    data = budget.model_dump(mode="json", by_alias=True, exclude={"id", "created_at", "source"}, exclude_none=True)
+    data["limitUsd"] = str(budget.limit_usd)  # JSON numbers are binary
+    session.merge(BudgetRow(id=budget.id, data=data, created_at=budget.created_at))
+
+
+def get(session: Session, budget_id: str) -> Budget | None:
+    """A stored budget."""
+    row = session.get(BudgetRow, budget_id)
+    return None if row is None else Budget.model_validate({**row.data, "id": row.id, "createdAt": row.created_at})
+
+
+def delete(session: Session, budget_id: str) -> bool:
+    """Take a budget away; False when there is none."""
+    row = session.get(BudgetRow, budget_id)
+    if row is None:
+        return False
+    session.delete(row)
+    return True

@@ -1,0 +1,129 @@
+"""Rows on their way into the database: queued at once, written in batches, never waited for."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from typing import Generic, TypeVar
+
+import structlog
+from sqlmodel import Session
+
+from shared.errors import InvalidInput, Unavailable
+from shared.storage.database import Database
+
+log = structlog.stdlib.get_logger(__name__)
+
+FLUSH_SECONDS = 0.5
+BATCH = 500
+
+Item = TypeVar("Item")
+Write = Callable[[Session, Sequence[Item]], None]
+
+
+class WriteBehind(Generic[Item]):
+    """A bounded queue and the one task that writes it. `lost` counts what had no room, or what the database refused.
+
+    `write` puts items into the database, in a worker thread and a transaction of its own; `what` is what the log calls
+    them; `then` is done after each writing, by the same task.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        write: Write[Item],
+        *,
+        what: str,
+        capacity: int,
+        then: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.lost = 0
+        self._database = database
+        self._write = write
+        self._what = what
+        self._capacity = capacity
+        self._then = then
+        self._queue: deque[Item] = deque()
+        self._wake = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def __iter__(self) -> Iterator[Item]:
+        """What is not written yet."""
+        return iter(self._queue)
+
+    def put(self, item: Item) -> None:
+        """Queue it. Never waits."""
+        if len(self._queue) >= self._capacity:
+            self.lost += 1
+            if self.lost == 1:
+                log.error(f"{self._what} are being lost: the database does not take them", queued=len(self._queue))
+            return
+        self._queue.append(item)
+        if len(self._queue) >= BATCH:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Write what is queued, for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                await self.flush()
+            except Unavailable as error:
+                log.warning(
+                    f"{self._what} wait for the database", queued=len(self._queue), reason=error.operator_detail
+                )
+
+    async def flush(self) -> None:
+        """Write everything queued so far. Raises Unavailable and keeps it when the database is away.
+
+        The writing is a task of its own: whoever waits for it may be cancelled without a row being written twice.
+        """
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+            self._writer.add_done_callback(_seen)
+        await asyncio.shield(self._writer)
+
+    async def aclose(self) -> None:
+        """Write the rest. What the database does not take by now is lost, and the log says how much."""
+        try:
+            await self.flush()
+        except Unavailable as error:
+            log.error(f"{self._what} are lost", rows=len(self._queue), reason=error.operator_detail)
+
+    async def _write_all(self) -> None:
+        while self._queue:
+            batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
+            try:
+                await self._database.run(partial(self._written, batch))
+            except InvalidInput:
+                await self._write_singly(batch)
+            for _ in batch:
+                self._queue.popleft()
+        if self._then is not None:
+            await self._then()
+
+    async def _write_singly(self, batch: Sequence[Item]) -> None:
+        """One row that the database refuses must not hold up the others."""
+        for item in batch:
+            try:
+                await self._database.run(partial(self._written, [item]))
+            except InvalidInput as error:
+                self.lost += 1
+                log.error(f"{self._what}: one is lost, the database refuses it", reason=error.operator_detail)
+
+    def _written(self, batch: Sequence[Item], session: Session) -> None:
+        self._write(session, batch)
+
+
+def _seen(task: "asyncio.Task[None]") -> None:
+    """Whoever waited for it may have left; its failure is kept for the next one who asks."""
+    if not task.cancelled():
+        task.exception()

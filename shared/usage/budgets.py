@@ -1,0 +1,332 @@
+"""Budgets: money is held before a call from an upper estimate, and counted after it, for everybody alike."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+
+from sqlmodel import Session
+
+from shared.domain.budgets import PERIODS, Budget, BudgetStanding, NewBudget, Period, Subject
+from shared.domain.identity import Caller
+from shared.errors import BudgetExceeded, Conflict, NotFound, invalid_field
+from shared.storage import budget_rows
+from shared.storage.database import Database
+from shared.storage.redis_store import RedisStore, StoreAway
+from shared.usage import recount
+from shared.usage.counter import NOTHING, Counter
+from shared.usage.periods import span_of
+from shared.usage.recount import Count
+from shared.usage.refusal import refusal
+from shared.usage.shared_counters import SharedCounters, Standing
+from shared.usage.unsent import Hold, Unsent
+
+HOLD_SECONDS = 3900.0
+"""A little longer than the longest request; then the money of a process that was killed is free again."""
+
+RECOUNT = timedelta(seconds=5)
+SMALLEST = Decimal("1e-9")
+FULL_RECOUNT = timedelta(minutes=10)
+"""Only new rows are read in between; a row that was committed after one with a higher id is found by the full look."""
+
+LOOKED_AT = 100
+
+
+class Budgets:
+    """All budgets, held in memory with what they have spent, so that a request costs no query.
+
+    With Redis the counters are exact over all processes. Without it, or while it is away, each process counts for
+    itself, exactly, and adds what the others have written into the usage table, a few seconds late. `limits` are the
+    settings' own, for everybody, a day, a month and in total.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        redis: RedisStore | None,
+        clock: Callable[[], datetime],
+        *,
+        limits: Sequence[Decimal | None] = (),
+        hold_seconds: float = HOLD_SECONDS,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._fixed = [
+            Budget(id=f"settings-{period}", source="settings", period=period, limit_usd=limit, created_at=clock())
+            for period, limit in zip(PERIODS, limits, strict=False)
+            if limit is not None
+        ]
+        self._shared = None if redis is None else SharedCounters(redis, hold_seconds)
+        self._unsent = None if self._shared is None else Unsent(self._shared)
+        self._lock = asyncio.Lock()
+        self._versions: budget_rows.Versions = (-1, -1)
+        self._budgets: dict[str, Budget] = {}
+        self._by_subject: dict[Subject, list[Budget]] = {}
+        self._counters: dict[str, Counter] = {}
+        self._counted = self._counted_fully = datetime.min.replace(tzinfo=clock().tzinfo)
+        self._ids = (f"{secrets.token_hex(8)}-{number}" for number in itertools.count())
+
+    async def refresh(self) -> None:
+        """Take over others' changes, and every few seconds what they spent. Raises Unavailable."""
+        if self._unsent is not None:
+            await self._unsent.catch_up()
+        changed = await self._database.read(budget_rows.versions) != self._versions
+        if changed or (self._budgets and self._clock() - self._counted >= RECOUNT):
+            async with self._lock:
+                await self._recount(full=changed or self._clock() - self._counted_fully >= FULL_RECOUNT)
+            await self._look()
+
+    def bound(self, caller: Caller, tags: Mapping[str, str]) -> "Bound | None":
+        """Everything that binds a request; None when nothing does."""
+        if not self._by_subject:
+            return None
+        subjects: Iterator[Subject] = itertools.chain(
+            (("all",), ("key", caller.id)), (("tag", name, value) for name, value in tags.items())
+        )
+        found = [budget for subject in subjects for budget in self._by_subject.get(subject, ())]
+        return Bound(self, found) if found else None
+
+    async def list(self) -> list[BudgetStanding]:
+        """Every budget and how it stands, oldest first, those of the settings before all. Raises Unavailable."""
+        async with self._lock:
+            await self._recount(full=False)
+        held = await self._look()
+        return [self._standing(budget, held.get(budget.id)) for budget in self._budgets.values()]
+
+    async def add(self, new: NewBudget) -> BudgetStanding:
+        """A new budget, in force with what its period has seen already. Raises InvalidInput, Unavailable."""
+        budget = Budget(**dict(new), id=f"budget-{secrets.token_hex(8)}", created_at=self._clock())
+
+        def work(session: Session) -> None:
+            if budget.key_id is not None and not budget_rows.has_key(session, budget.key_id):
+                raise invalid_field("keyId", "there is no such API key; GET /v1/keys lists them")
+            budget_rows.put(session, budget)
+
+        await self._change(work)
+        return self._standing(budget)
+
+    async def update(
+        self, budget_id: str, *, limit: Decimal | None = None, period: Period | None = None
+    ) -> BudgetStanding:
+        """Change a stored budget. Raises NotFound, Conflict, Unavailable."""
+        self._own(budget_id)
+
+        def work(session: Session) -> None:
+            budget = budget_rows.get(session, budget_id)
+            if budget is None:
+                raise _unknown(budget_id)
+            given = {"limit_usd": limit, "period": period}
+            budget_rows.put(
+                session, budget.model_copy(update={name: value for name, value in given.items() if value is not None})
+            )
+
+        await self._change(work)
+        budget = self._budgets.get(budget_id)
+        if budget is None:
+            raise _unknown(budget_id)
+        return self._standing(budget)
+
+    async def delete(self, budget_id: str) -> None:
+        """The budget no longer binds anybody. Raises NotFound, Conflict, Unavailable."""
+        self._own(budget_id)
+
+        def work(session: Session) -> None:
+            if not budget_rows.delete(session, budget_id):
+                raise _unknown(budget_id)
+
+        await self._change(work)
+
+    async def aclose(self) -> None:
+        """Tell Redis what it has not heard yet, if it is there."""
+        if self._unsent is not None:
+            await self._unsent.drained()
+
+    def counter(self, budget: Budget) -> Counter:
+        """The budget's counter for the period that is now; a new period begins with nothing."""
+        now = self._clock()
+        counter = self._counters.get(budget.id)
+        if counter is None or not counter.span.holds(budget.period, now):
+            counter = self._counters[budget.id] = Counter(budget.id, span_of(budget.period, now), now)
+        return counter
+
+    async def reserve(self, budgets: Sequence[Budget], amount: Decimal) -> "Reservation":
+        """Hold an amount, in whole 10^-9 dollars, in all these budgets or in none. Raises BudgetExceeded."""
+        counters = [self.counter(budget) for budget in budgets]
+        hold = Hold(next(self._ids), amount.quantize(SMALLEST, ROUND_CEILING), counters)
+        if hold.amount > 0:
+            self._check(budgets, counters, hold.amount)
+            if self._shared is not None and self._unsent is not None:
+                await self._unsent.begun()
+                await self._hold_there(hold, budgets, self._shared)
+                self._unsent.opened(hold)
+            for counter in counters:
+                counter.held += hold.amount
+        return Reservation(self, hold)
+
+    def settle(self, hold: Hold, cost: Decimal) -> None:
+        """Let go of what is held, and count what it came to. Never waits."""
+        for counter in hold.counters:
+            counter.held -= hold.amount
+        if self._unsent is not None:
+            self._unsent.settled(hold, cost)
+            return
+        for counter in hold.counters:
+            counter.confirmed += cost
+
+    async def _hold_there(self, hold: Hold, budgets: Sequence[Budget], shared: SharedCounters) -> None:
+        """Hold it in Redis too, where every process counts; while that is away this process alone decides."""
+        limits = [budget.limit_usd for budget in budgets]
+        try:
+            standings = await shared.reserve(hold.id, hold.amount, hold.counters, limits)
+        except asyncio.CancelledError:
+            self._let_go(hold)
+            raise
+        except StoreAway:
+            try:
+                self._check(budgets, hold.counters, hold.amount)  # others may have come in between
+            except BudgetExceeded:
+                self._let_go(hold)
+                raise
+            return
+        for counter, standing in zip(hold.counters, standings, strict=True):
+            counter.confirm(standing.spent)
+        self._check(budgets, standings, hold.amount)
+
+    def _let_go(self, hold: Hold) -> None:
+        """Nobody will settle it, and Redis may have heard of it even when its answer did not come."""
+        if self._unsent is not None:
+            self._unsent.settled(hold, NOTHING)
+
+    def _check(self, budgets: Sequence[Budget], standings: "Sequence[Counter | Standing]", amount: Decimal) -> None:
+        """Raises BudgetExceeded for the first budget that has less left."""
+        for budget, standing in zip(budgets, standings, strict=True):
+            if standing.spent + standing.held + amount > budget.limit_usd:
+                raise refusal(self._standing(budget, standing.held), amount, self._clock())
+
+    async def _look(self) -> dict[str, Decimal]:
+        """Take over what Redis knows; returns what is held of each budget by all processes, where it can be told."""
+        budgets = [*self._budgets.values()]
+        held: dict[str, Decimal] = {}
+        if self._shared is None:
+            return held
+        for start in range(0, len(budgets), LOOKED_AT):
+            counters = [self.counter(budget) for budget in budgets[start : start + LOOKED_AT]]
+            try:
+                standings = await self._shared.look(counters)
+            except StoreAway:
+                break
+            for counter, standing in zip(counters, standings, strict=True):
+                counter.confirm(standing.spent)
+                held[counter.budget_id] = standing.held
+        return held
+
+    def _standing(self, budget: Budget, held: Decimal | None = None) -> BudgetStanding:
+        counter = self.counter(budget)
+        held = counter.held if held is None else held
+        return BudgetStanding(
+            **dict(budget),
+            spent_usd=counter.spent,
+            reserved_usd=held,
+            left_usd=max(budget.limit_usd - counter.spent - held, NOTHING),
+            resets_at=counter.span.end,
+        )
+
+    def _own(self, budget_id: str) -> None:
+        """Raises Conflict for a budget that is changed elsewhere."""
+        source = budget.source if (budget := self._budgets.get(budget_id)) else "stored"
+        if source == "settings":
+            raise Conflict(
+                f"The budget '{budget_id}' comes from the settings; change BUDGET_USD_PER_DAY, BUDGET_USD_PER_MONTH or "
+                "BUDGET_USD_TOTAL and restart."
+            )
+        if source == "key":
+            raise Conflict(
+                f"The budget '{budget_id}' belongs to the API key of that name; make another budget for the key, or "
+                "another key."
+            )
+
+    async def _recount(self, *, full: bool) -> None:
+        now, known = self._clock(), {} if full else dict(self._counters)
+        self._take(await self._database.read(lambda session: recount.read(session, self._fixed, known, now)), now)
+        self._counted_fully = now if full else self._counted_fully
+
+    async def _change(self, work: Callable[[Session], None]) -> None:
+        now = self._clock()
+
+        def changed(session: Session) -> Count:
+            budget_rows.next_version(session)
+            work(session)
+            return recount.read(session, self._fixed, {}, now)
+
+        async with self._lock:
+            self._take(await self._database.run(changed), now)
+            self._counted_fully = now
+
+    def _take(self, count: Count, now: datetime) -> None:
+        """Put what was read into force, counters and budgets together."""
+        self._counted, self._versions = now, count.versions
+        self._budgets = {budget.id: budget for budget in count.budgets}
+        self._by_subject = {}
+        for budget in count.budgets:
+            self._by_subject.setdefault(budget.subject, []).append(budget)
+        counters, self._counters = self._counters, {}
+        for budget, recorded in zip(count.budgets, count.recorded, strict=True):
+            self._counters[budget.id] = counters.get(budget.id) or Counter(budget.id, recorded.span, now)
+            counter = self.counter(budget)
+            if counter.span == recorded.span:  # it may have ended while it was being read
+                counter.record(recorded.spent, count.row)
+
+
+class Bound:
+    """The budgets that bind one request."""
+
+    def __init__(self, budgets: Budgets, found: Sequence[Budget]) -> None:
+        self._budgets = budgets
+        self._found = found
+
+    @property
+    def left(self) -> Decimal:
+        """US dollars that may still be held, as far as this process knows."""
+        least = min(
+            budget.limit_usd - counter.spent - counter.held
+            for budget, counter in ((budget, self._budgets.counter(budget)) for budget in self._found)
+        )
+        return max(least, NOTHING)
+
+    @property
+    def standings(self) -> tuple[BudgetStanding, ...]:
+        """How each of them stands, as far as this process knows."""
+        return tuple(self._budgets._standing(budget) for budget in self._found)
+
+    async def reserve(self, amount: Decimal) -> "Reservation":
+        """Hold an amount in every budget, or in none. What costs nothing always may. Raises BudgetExceeded."""
+        return await self._budgets.reserve(self._found, amount)
+
+
+class Reservation:
+    """Money that is held until it is settled."""
+
+    __slots__ = ("_budgets", "_hold", "_open")
+
+    def __init__(self, budgets: Budgets, hold: Hold) -> None:
+        self._budgets = budgets
+        self._hold = hold
+        self._open = True
+
+    def settle(self, cost: Decimal | None) -> None:
+        """Count what it came to, in full, and let go of the rest; None, when that is not known, is all of it.
+
+        Only the first call counts. To be called where the cost is entered in the ledger, in the same breath: otherwise
+        a recount may find it there first and it counts twice.
+        """
+        if self._open:
+            self._open = False
+            spent = self._hold.amount if cost is None else max(cost, NOTHING)
+            if spent or self._hold.amount:
+                self._budgets.settle(self._hold, spent)
+
+
+def _unknown(budget_id: str) -> NotFound:
+    return NotFound(f"There is no budget '{budget_id}'; GET /v1/budgets lists them.", code="budget_not_found")

@@ -1,0 +1,68 @@
+"""What the usage table says that budgets have spent, and which budgets there are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlmodel import Session
+
+from shared.domain.budgets import Budget, Subject
+from shared.storage import budget_rows, spending_rows
+from shared.usage.counter import NOTHING, Counter
+from shared.usage.periods import Span, span_of
+
+PICO = Decimal(10) ** 12
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What usage rows say that a budget has spent in a period."""
+
+    span: Span
+    spent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """All budgets at one version, and what is recorded of each by the rows up to id `row`."""
+
+    versions: budget_rows.Versions
+    budgets: Sequence[Budget]
+    recorded: Sequence[Recorded]
+    row: int
+
+
+def read(session: Session, fixed: Sequence[Budget], known: Mapping[str, Counter], now: datetime) -> Count:
+    """Everything. Only rows are read that `known`, counters by their budget's id, have not seen.
+
+    The versions are read first: budgets may be newer and are then read again, never older.
+    """
+    versions = budget_rows.versions(session)
+    budgets = [*fixed, *budget_rows.load(session)]
+    row = spending_rows.newest(session)
+    spans = [span_of(budget.period, now) for budget in budgets]
+    tags = sorted({budget.tag.name for budget in budgets if budget.tag is not None})
+    sums: dict[tuple[datetime | None, int], dict[Subject, int]] = {}
+    recorded: list[Recorded] = []
+    for budget, span in zip(budgets, spans, strict=True):
+        counter = known.get(budget.id)
+        if counter is None or counter.span != span:
+            before, seen = NOTHING, 0
+        else:
+            before, seen = counter.recorded, counter.row
+        if (span.start, seen) not in sums:
+            sums[span.start, seen] = _by_subject(session, seen, span.start, tags)
+        added = sums[span.start, seen].get(budget.subject, 0)
+        recorded.append(Recorded(span, before + Decimal(added) / PICO))
+    return Count(versions, budgets, recorded, row)
+
+
+def _by_subject(session: Session, row: int, start: datetime | None, tags: Sequence[str]) -> dict[Subject, int]:
+    sums: dict[Subject, int] = {}
+    for spending in spending_rows.since(session, row, start, tags):
+        subjects: list[Subject] = [("all",), ("key", spending.caller)]
+        subjects += [("tag", name, value) for name, value in zip(tags, spending.tags, strict=True) if value is not None]
+        for subject in subjects:
+            sums[subject] = sums.get(subject, 0) + spending.pico
+    return sums

@@ -1,0 +1,30 @@
+"""What is said when a budget has too little left. Pure."""
+
+import math
+from datetime import datetime
+from decimal import Decimal
+
+from shared.domain.budgets import IN_WORDS, BudgetStanding
+from shared.domain.money import plain
+from shared.errors import BudgetExceeded
+
+SOON = 1
+
+
+def refusal(standing: BudgetStanding, amount: Decimal, now: datetime) -> BudgetExceeded:
+    """Names the budget and how it stands; what only other requests hold may soon be free again."""
+    held_up = standing.spent_usd + amount <= standing.limit_usd
+    if held_up:
+        advice, wait = "the rest is held by requests under way; try again soon", float(SOON)
+    elif standing.resets_at is None:
+        advice, wait = "it does not reset; free models still work", None
+    else:
+        advice = f"it resets at {standing.resets_at:%Y-%m-%d %H:%M} UTC; free models still work"
+        wait = float(max(math.ceil((standing.resets_at - now).total_seconds()), SOON))
+    return BudgetExceeded(
+        f"The budget '{standing.id}' for {standing.whose}, ${plain(standing.limit_usd)} {IN_WORDS[standing.period]}, has "
+        f"${plain(max(standing.limit_usd - standing.spent_usd, Decimal(0)))} left and this needs up to "
+        f"${plain(amount)}: {advice}.",
+        details={"budget": standing.model_dump(mode="json"), "neededUsd": float(amount)},
+        retry_after=wait,
+    )

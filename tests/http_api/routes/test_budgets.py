@@ -1,0 +1,119 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.http_gateway import surface
+
+
+async def test_the_life_of_a_budget(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        http = made.http
+        created = await http.post("/v1/budgets", json={"limitUsd": 0.5, "period": "day"})
+        assert created.status_code == 201
+        budget = created.json()["budget"]
+        assert created.json()["success"] is True
+        assert {name: budget[name] for name in ("appliesTo", "period", "limitUsd", "spentUsd", "reservedUsd")} == {
+            "appliesTo": "all",
+            "period": "day",
+            "limitUsd": 0.5,
+            "spentUsd": 0,
+            "reservedUsd": 0,
+        }
+        assert budget["leftUsd"] == 0.5
+        assert budget["resetsAt"].endswith("T00:00:00.000Z")
+        changed = await http.put(f"/v1/budgets/{budget['id']}", json={"limitUsd": 0})
+        assert (changed.json()["budget"]["limitUsd"], changed.json()["budget"]["period"]) == (0, "day")
+        listed = await http.get("/v1/budgets")
+        assert [found["id"] for found in listed.json()["budgets"]] == [budget["id"]]
+        deleted = await http.delete(f"/v1/budgets/{budget['id']}")
+        assert deleted.json() == {"success": True, "budgetId": budget["id"]}
+        assert (await http.get("/v1/budgets")).json() == {"budgets": []}
+        gone = await http.delete(f"/v1/budgets/{budget['id']}")
+        assert (gone.status_code, gone.json()["code"]) == (404, "budget_not_found")
+
+
+async def test_budgets_of_the_settings_are_there_and_stay(tmp_path: Path) -> None:
+    limits = {"budget_usd_per_day": 0, "budget_usd_per_month": "12.5", "budget_usd_total": 100}
+    async with surface(tmp_path, **limits) as made:
+        listed = (await made.http.get("/v1/budgets")).json()["budgets"]
+        assert [(found["id"], found["limitUsd"], found["source"]) for found in listed] == [
+            ("settings-day", 0, "settings"),
+            ("settings-month", 12.5, "settings"),
+            ("settings-total", 100, "settings"),
+        ]
+        assert listed[2]["resetsAt"] is None
+        for answer in (
+            await made.http.delete("/v1/budgets/settings-day"),
+            await made.http.put("/v1/budgets/settings-day", json={"limitUsd": 1}),
+        ):
+            assert answer.status_code == 409
+            assert "BUDGET_USD_PER_DAY" in answer.json()["error"]
+
+
+async def test_a_key_sees_what_binds_it_and_changes_nothing(tmp_path: Path) -> None:
+    async with surface(tmp_path, auth_mode="required") as made:
+        http, admin = made.http, {"authorization": f"Bearer {await made.login()}"}
+        keys = [
+            (await http.post("/v1/keys", json={"name": name, "budgetUsd": 0.25}, headers=admin)).json()
+            for name in ("one", "two")
+        ]
+        everybody = (await http.post("/v1/budgets", json={"limitUsd": 1}, headers=admin)).json()["budget"]
+        tag = {"limitUsd": 1, "appliesTo": "tag", "tag": {"name": "team", "value": "a"}}
+        assert (await http.post("/v1/budgets", json=tag, headers=admin)).status_code == 201
+        own = {"authorization": f"Bearer {keys[0]['secret']}"}
+        seen = (await http.get("/v1/budgets", headers=own)).json()["budgets"]
+        assert [found["id"] for found in seen] == [everybody["id"], keys[0]["key"]["id"]]
+        assert (seen[1]["keyId"], seen[1]["limitUsd"], seen[1]["source"]) == (keys[0]["key"]["id"], 0.25, "key")
+        assert len((await http.get("/v1/budgets", headers=admin)).json()["budgets"]) == 4
+        for answer in (
+            await http.post("/v1/budgets", json={"limitUsd": 1}, headers=own),
+            await http.put(f"/v1/budgets/{everybody['id']}", json={"limitUsd": 5}, headers=own),
+            await http.delete(f"/v1/budgets/{everybody['id']}", headers=own),
+        ):
+            assert answer.status_code == 403
+        assert (await http.get("/v1/budgets")).status_code == 401
+        refused = await http.delete(f"/v1/budgets/{keys[1]['key']['id']}", headers=admin)
+        assert refused.status_code == 409
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"limitUsd": -1},
+        {"limitUsd": "much"},
+        {"limitUsd": 1e9},
+        {"limitUsd": 1e-12},
+        {"limitUsd": True},
+        {"limitUsd": 1, "period": "week"},
+        {"limitUsd": 1, "appliesTo": "key"},
+        {"limitUsd": 1, "appliesTo": "tag"},
+        {"limitUsd": 1, "appliesTo": "all", "keyId": "key-1"},
+        {"limitUsd": 1, "appliesTo": "key", "keyId": "key-nowhere"},
+        {"limitUsd": 1, "appliesTo": "key", "keyId": "k", "tag": {"name": "a", "value": "b"}},
+        {"limitUsd": 1, "appliesTo": "tag", "tag": {"name": "", "value": "b"}},
+        {"limitUsd": 1, "appliesTo": "tag", "tag": {"name": 'a"b', "value": "b"}},
+        {"limitUsd": 1, "appliesTo": "tag", "tag": "a=b"},
+        {"limitUsd": 1, "spentUsd": 0},
+    ],
+)
+async def test_malformed_budgets_are_bad_input(tmp_path: Path, body: dict[str, Any]) -> None:
+    async with surface(tmp_path) as made:
+        answer = await made.http.post("/v1/budgets", json=body)
+        assert answer.status_code == 400, answer.text
+        assert (await made.http.get("/v1/budgets")).json() == {"budgets": []}
+
+
+async def test_changes_of_budgets_are_in_the_audit_trail(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        http = made.http
+        budget = (await http.post("/v1/budgets", json={"limitUsd": 0.1})).json()["budget"]
+        await http.put(f"/v1/budgets/{budget['id']}", json={"limitUsd": 0.000001})
+        await http.delete(f"/v1/budgets/{budget['id']}")
+        entries = (await http.get("/v1/audit")).json()["entries"]
+        assert [(entry["action"], entry["details"]) for entry in reversed(entries)] == [
+            ("create_budget", {"appliesTo": "all", "period": "month", "limitUsd": "0.10"}),
+            ("update_budget", {"budgetId": budget["id"], "limitUsd": "0.000001"}),
+            ("delete_budget", {"budgetId": budget["id"]}),
+        ]

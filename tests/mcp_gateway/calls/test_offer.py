@@ -1,0 +1,48 @@
+"""The offer of a better answer."""
+
+from typing import Any
+
+import pytest
+
+from mcp_gateway.calls.offer import CODE, Offer
+from shared.errors import Conflict
+
+DETAILS: dict[str, Any] = {
+    "reason": "refused",
+    "answer": "I will not.",
+    "model": "a",
+    "nextModel": "b",
+    "nextLayer": "L2",
+    "costUsd": 0.25,
+    "spentUsd": 0.0,
+    "somethingNew": 1,
+}
+
+
+def offer(**more: Any) -> Offer:
+    return Offer.of(Conflict("Ask first.", details={**DETAILS, **more}, code=CODE))
+
+
+def test_it_says_what_is_wrong_and_what_better_costs() -> None:
+    assert offer().question == "The answer of a was a refusal. Ask b (layer L2) too? That costs up to $0.25."
+    assert "an amount that is not known" in offer(costUsd=None).question
+    assert "is not good enough" in offer(reason="something_new").question
+
+
+def test_another_conflict_stays_one() -> None:
+    with pytest.raises(Conflict, match="Something else"):
+        Offer.of(Conflict("Something else."))
+
+
+def test_the_request_for_it_names_its_layer_only_and_has_leave() -> None:
+    payload = {
+        "model": "L0",
+        "messages": [],
+        "gateway": {"maxLayer": "L3", "agreement": 2, "quality": "critical", "escalation": "confirm", "budgetUsd": 1},
+    }
+    assert offer().accepted(payload) == {
+        "model": "auto",
+        "messages": [],
+        "gateway": {"minLayer": "L2", "maxLayer": "L2", "escalation": "allow", "budgetUsd": 1},
+    }
+    assert payload["model"] == "L0"

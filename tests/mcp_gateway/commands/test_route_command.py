@@ -1,0 +1,67 @@
+"""`mcp-gateway route`."""
+
+import io
+
+import pytest
+
+from shared.providers.scripted import ScriptedServer
+from tests.mcp_gateway.commands.conftest import Shell, on_terminal
+
+
+def chats(provider: ScriptedServer) -> int:
+    return sum(seen.path.endswith("/chat/completions") for seen in provider.seen)
+
+
+def test_the_plan_is_a_table_and_nobody_is_asked(shell: Shell, provider: ScriptedServer) -> None:
+    done = shell("route", "Say hello.", "--max-layer", "L2")
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0].startswith("openai/gpt-6-luna in L1 would be asked first (about $")
+    assert lines[1] == "The prompt: about 3 tokens; layers L1 to L2."
+    assert lines[2].startswith("It looks hard to ")
+    assert lines[4].split() == ["layer", "model", "$/M", "in/out", "$", "about", "$", "most", "cooling"]
+    assert lines[5].startswith("✓ 1  L1     openai/gpt-6-luna")
+    assert any(line.startswith("✓ 2  L2     openai/") for line in lines)
+    assert any(line.startswith("✗") and "provider openrouter is not available" in line for line in lines)
+    assert chats(provider) == 0
+
+
+def test_it_can_be_read_at_80_columns(environ: dict[str, str], shell: Shell, provider: ScriptedServer) -> None:
+    shown = on_terminal({**environ, "DEFAULT_LAYER": "L1"}, 80, "route", "Say hello.", "--max-layer", "L2")
+    assert max(len(line.rstrip()) for line in shown.splitlines() if line.startswith(("✓", "✗", " "))) <= 80
+    assert "openai/gpt-6-luna" in shown
+
+
+def test_json_holds_all_of_it(shell: Shell, provider: ScriptedServer) -> None:
+    found = shell("route", "Say hello.", "--json", "--model", "gpt-6-luna", "--max-tokens", "9").json
+    assert found["firstChoice"] == "openai/gpt-6-luna"
+    assert found["facts"]["maxTokens"] == 9
+    assert len(found["attempts"]) == 1
+    assert "features" in found["facts"]["complexity"]
+
+
+def test_a_budget_that_is_too_small_says_why_nobody_is_left(shell: Shell, provider: ScriptedServer) -> None:
+    done = shell("route", "hi", "--budget", "0")
+    assert done.code == 0
+    assert done.out.startswith("Nobody would be asked: No available model can take this request")
+    assert "Budgets leave $0." in done.out
+    assert "✓" not in done.out
+
+
+def test_a_dash_reads_the_question_from_stdin(
+    shell: Shell, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("x" * 4_000))
+    assert "about 1001 tokens" in shell("route", "-").out
+
+
+def test_an_unknown_model_is_one_line_with_what_to_do(shell: Shell, provider: ScriptedServer) -> None:
+    done = shell("route", "hi", "--model", "gpt-6-lunaa")
+    assert done.code == 1
+    assert done.err.startswith("error: There is no model 'gpt-6-lunaa'. Did you mean 'gpt-6-luna'")
+
+
+def test_wrong_options_are_named(shell: Shell, provider: ScriptedServer) -> None:
+    done = shell("route", "hi", "--budget", "much")
+    assert done.code == 1
+    assert "budgetUsd" in done.err

@@ -1,0 +1,340 @@
+"""What is done with answers: agreement, checks, escalation, conversations that stay, and what it costs in all."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from shared.domain.budgets import NewBudget
+from shared.domain.identity import LOCAL
+from shared.errors import BudgetExceeded, Conflict, Unsupported
+from shared.providers.server_sent_events import payloads
+from shared.routing.answers import Answer
+from shared.routing.planner import Policy
+from tests.support.chat_stack import ChatStack, ask, chat_stack
+
+RIGHT = '{"verdict": "correct", "issues": [], "corrected": null}'
+WRONG = '{"verdict": "wrong", "issues": ["it is 42"], "corrected": "42"}'
+SECOND = '{"better": "second", "reason": "arithmetic"}'
+FIRST = '{"better": "first", "reason": "arithmetic"}'
+
+
+@pytest.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[ChatStack]:
+    async with chat_stack(tmp_path, Policy(spend_guard=False, max_escalation_layer="L2")) as found:
+        yield found
+
+
+async def three(stack: ChatStack, one: str, two: str, three: str) -> None:
+    """Three models of one layer that say different things."""
+    for priority, (name, text) in enumerate((("scripted-one", one), ("scripted-two", two), ("scripted-three", three))):
+        stack.server.says[name] = text
+        await stack.add(name, priority=priority, provider="other" if name == "scripted-two" else "scripted")
+
+
+def text_of(answer: Answer) -> str:
+    return str(answer.payload["choices"][0]["message"]["content"])
+
+
+def asked(stack: ChatStack) -> list[str]:
+    return [str(seen.body["model"]) for seen in stack.server.seen]
+
+
+# Cross-check
+
+
+async def test_an_answer_that_a_second_model_confirms_is_confirmed(stack: ChatStack) -> None:
+    await three(stack, "42", RIGHT, FIRST)
+    answer = await stack.chat(gateway={"crossCheck": True})
+    assert text_of(answer) == "42"
+    check = answer.payload["gateway"]["crossCheck"]
+    assert check["verdict"] == "confirmed"
+    assert check["models"] == {"answered": "scripted/scripted-one", "reviewed": "other/scripted-two"}
+    assert asked(stack) == ["scripted-one", "scripted-two"]
+
+
+async def test_its_own_spend_is_in_every_figure(stack: ChatStack) -> None:
+    await three(stack, "42", RIGHT, FIRST)
+    answer = await stack.chat(gateway={"crossCheck": True})
+    alone = Decimal(str(answer.payload["usage"]["cost"]))
+    added = Decimal(str(answer.payload["gateway"]["crossCheck"]["addedCostUsd"]))
+    assert added > 0
+    assert answer.route.cost == alone + added == Decimal(str(answer.payload["gateway"]["costUsd"]))
+    assert stack.ledger.totals.cost == alone + added
+    assert dict(stack.ledger.totals.by_purpose) == {"answer": 1, "review": 1}
+
+
+async def test_the_arbitrator_decides_a_conflict(stack: ChatStack) -> None:
+    await three(stack, "41", WRONG, SECOND)
+    answer = await stack.chat(gateway={"crossCheck": True})
+    assert text_of(answer) == "42"
+    assert answer.payload["model"] == "scripted-two"
+    check = answer.payload["gateway"]["crossCheck"]
+    assert (check["verdict"], check["issues"]) == ("corrected", ["it is 42"])
+    assert check["models"]["arbitrated"] == "scripted/scripted-three"
+    stack.server.says["scripted-three"] = FIRST
+    kept = await stack.chat(gateway={"crossCheck": True})
+    assert (text_of(kept), kept.payload["gateway"]["crossCheck"]["verdict"]) == ("41", "upheld")
+    assert kept.payload["model"] == "scripted-one"
+
+
+async def test_a_review_that_is_no_verdict_is_unclear_and_changes_nothing(stack: ChatStack) -> None:
+    await three(stack, "42", "This is wrong, it should be 43.", FIRST)
+    answer = await stack.chat(gateway={"crossCheck": True})
+    assert (text_of(answer), answer.payload["gateway"]["crossCheck"]["verdict"]) == ("42", "unclear")
+
+
+async def test_a_check_that_fails_never_loses_the_answer(stack: ChatStack) -> None:
+    stack.server.says["scripted-one"] = "42"
+    await stack.add("scripted-one")
+    for name in ("scripted-e500", "scripted-e429"):
+        await stack.add(name, priority=1)
+    answer = await stack.chat(gateway={"crossCheck": True})
+    assert (text_of(answer), answer.payload["gateway"]["crossCheck"]["verdict"]) == ("42", "not_checked")
+
+
+async def test_without_a_second_model_it_says_that_nothing_was_checked(stack: ChatStack) -> None:
+    await stack.add("scripted")
+    note = (await stack.chat(gateway={"crossCheck": True})).payload["gateway"]["crossCheck"]
+    assert (note["verdict"], note["addedCostUsd"]) == ("not_checked", 0)
+
+
+async def test_a_check_that_is_turned_off_is_refused_and_not_ignored(tmp_path: Path) -> None:
+    async with chat_stack(tmp_path, Policy(spend_guard=False, cross_check=False)) as stack:
+        await stack.add("scripted")
+        with pytest.raises(Unsupported, match="enableCrossCheck"):
+            await stack.chat(gateway={"crossCheck": True})
+        assert stack.server.requests == 0
+
+
+async def test_a_stream_is_checked_whole_and_then_streamed(stack: ChatStack) -> None:
+    await three(stack, "41", WRONG, SECOND)
+    request = ask(stream=True, gateway={"crossCheck": True})
+    async with stack.router.stream(LOCAL, request) as events:
+        data = b"".join([run async for run in events])
+    found = [orjson.loads(event) for event in payloads(data)]
+    assert "".join(event["choices"][0]["delta"].get("content", "") for event in found) == "42"
+    assert found[-1]["gateway"]["crossCheck"]["verdict"] == "corrected"
+    assert found[-1]["usage"]["cost"] is not None
+
+
+# Agreement
+
+
+async def test_where_two_cheap_models_agree_the_cheaper_answer_is_taken(stack: ChatStack) -> None:
+    stack.server.says |= {"scripted-dear": "The answer is 42.", "scripted-cheap": "42"}
+    await stack.add("scripted-dear", priority=0, price_per_1k_output_tokens="5")
+    await stack.add("scripted-cheap", priority=1)
+    await stack.add("scripted-strong", layer="L1")
+    answer = await stack.chat(gateway={"agreement": 2})
+    assert answer.route.model.api_model_name == "scripted-cheap"
+    assert answer.payload["gateway"]["agreement"]["agreed"] is True
+    assert "scripted-strong" not in asked(stack)
+    assert stack.ledger.totals.cost == answer.route.cost
+
+
+async def test_where_they_differ_the_next_layer_decides(stack: ChatStack) -> None:
+    stack.server.says |= {"scripted-a": "41", "scripted-b": "42", "scripted-strong": "43"}
+    await stack.add("scripted-a", priority=0)
+    await stack.add("scripted-b", priority=1)
+    await stack.add("scripted-strong", layer="L1")
+    answer = await stack.chat(gateway={"agreement": 2})
+    assert text_of(answer) == "43"
+    notes = answer.payload["gateway"]
+    assert notes["agreement"]["agreed"] is False
+    assert notes["escalation"]["steps"] == [
+        {"reason": "no_agreement", "from": "scripted/scripted-a", "to": "scripted/scripted-strong"}
+    ]
+
+
+async def test_when_one_of_two_fails_the_other_answers(stack: ChatStack) -> None:
+    await stack.add("scripted-e500", priority=0)
+    await stack.add("scripted", priority=1)
+    answer = await stack.chat(gateway={"agreement": 2})
+    assert answer.payload["gateway"]["agreement"] == {"agreed": None, "models": ["scripted/scripted"]}
+
+
+# Escalation
+
+
+async def test_a_shortcoming_moves_one_layer_up_until_there_is_none(stack: ChatStack) -> None:
+    await stack.add("scripted-len", layer="L0")
+    await stack.add("scripted-refuse", layer="L1")
+    await stack.add("scripted", layer="L2")
+    answer = await stack.chat(gateway={"escalate": True})
+    assert answer.payload["model"] == "scripted"
+    steps = answer.payload["gateway"]["escalation"]["steps"]
+    assert [(step["reason"], step["to"]) for step in steps] == [
+        ("truncated", "scripted/scripted-refuse"),
+        ("refused", "scripted/scripted"),
+    ]
+    assert answer.route.cost == stack.ledger.totals.cost
+
+
+async def test_it_goes_no_higher_than_operator_and_caller_let_it(stack: ChatStack) -> None:
+    await stack.add("scripted-len", layer="L0")
+    await stack.add("scripted", layer="L3")
+    answer = await stack.chat(gateway={"escalate": True})
+    assert answer.payload["model"] == "scripted-len"
+    assert answer.payload["gateway"]["escalation"]["ended"] == "no higher layer is allowed or available"
+    assert (await stack.chat(gateway={"escalate": True, "maxLayer": "L3"})).payload["model"] == "scripted"
+
+
+async def test_without_being_asked_nothing_escalates(stack: ChatStack) -> None:
+    await stack.add("scripted-len", layer="L0")
+    await stack.add("scripted", layer="L1")
+    answer = await stack.chat()
+    assert (answer.payload["model"], "gateway" in answer.payload) == ("scripted-len", False)
+
+
+async def test_a_paid_step_asks_first_when_the_caller_wants_that(stack: ChatStack) -> None:
+    stack.server.says["scripted-len"] = "half of it"
+    await stack.add("scripted-len", layer="L0")
+    await stack.add("scripted", layer="L1")
+    with pytest.raises(Conflict) as caught:
+        await stack.chat(gateway={"escalate": True, "escalation": "confirm"})
+    details: Any = caught.value.details
+    assert caught.value.code == "escalation_needs_confirmation"
+    assert (details["answer"], details["nextModel"], details["nextLayer"]) == ("half of it", "scripted/scripted", "L1")
+    assert details["costUsd"] > 0
+    assert asked(stack) == ["scripted-len"]
+    granted = await stack.chat(gateway={"escalate": True, "minLayer": "L1", "maxLayer": "L1"})
+    assert granted.payload["model"] == "scripted"
+
+
+async def test_a_free_step_needs_nobodys_leave(stack: ChatStack) -> None:
+    free = {"price_per_1k_input_tokens": "0", "price_per_1k_output_tokens": "0"}
+    await stack.add("scripted-len", layer="L0")
+    await stack.add("scripted", layer="L1", **free)
+    answer = await stack.chat(gateway={"escalate": True, "escalation": "confirm"})
+    assert answer.payload["model"] == "scripted"
+
+
+async def test_a_step_that_fails_keeps_what_there_is(stack: ChatStack) -> None:
+    await stack.add("scripted-len", layer="L0")
+    await stack.add("scripted-e500", layer="L1")
+    answer = await stack.chat(gateway={"escalate": True})
+    assert answer.payload["model"] == "scripted-len"
+    assert "failed" in answer.payload["gateway"]["escalation"]["ended"]
+
+
+async def test_an_answer_that_fails_its_own_check_escalates(stack: ChatStack) -> None:
+    def doubtful(body: dict[str, Any]) -> str:
+        return WRONG if "<answer>" in str(body["messages"]) else "41"
+
+    stack.server.says |= {"scripted-one": doubtful, "scripted-strong": "42"}
+    await stack.add("scripted-one")
+    await stack.add("scripted-strong", layer="L1")
+    answer = await stack.chat(gateway={"selfCheck": True, "escalate": True})
+    assert text_of(answer) == "42"
+    assert answer.payload["gateway"]["escalation"]["steps"][0]["reason"] == "failed_check"
+
+
+async def test_what_escalation_costs_stays_within_the_requests_budget(stack: ChatStack) -> None:
+    cheap = {"price_per_1k_input_tokens": "0.001", "price_per_1k_output_tokens": "0.001"}
+    await stack.add("scripted-len", layer="L0", **cheap)
+    await stack.add("scripted", layer="L1", price_per_1k_output_tokens="50")
+    answer = await stack.chat(gateway={"escalate": True, "budgetUsd": 1})
+    assert answer.payload["model"] == "scripted-len"
+    assert stack.ledger.totals.cost < 1
+
+
+# Conversations
+
+
+def turn(number: int, opening: str = "begin", **body: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": opening}]
+    for count in range(number):
+        messages += [{"role": "assistant", "content": f"a{count}"}, {"role": "user", "content": f"u{count}"}]
+    return {"messages": messages, **body}
+
+
+@pytest.mark.parametrize("name", [{}, {"user": "ann"}, {"gateway": {"session": "s1"}}])
+async def test_a_conversation_stays_with_its_model_while_it_works(stack: ChatStack, name: dict[str, Any]) -> None:
+    first = await stack.add("scripted-first1-e500", priority=0)
+    await stack.add("scripted", priority=1)
+    assert (await stack.chat(**turn(0, **name))).payload["model"] == "scripted"
+    stack.health.succeeded(first)  # it is well again
+    for number in (1, 2):
+        assert (await stack.chat(**turn(number, **name))).payload["model"] == "scripted"
+    assert (await stack.chat(**turn(1, "another one"))).payload["model"] == "scripted-first1-e500"
+
+
+async def test_only_a_name_tells_that_a_first_message_goes_on_with_something(stack: ChatStack) -> None:
+    first = await stack.add("scripted-first1-e500", priority=0)
+    await stack.add("scripted", priority=1)
+    await stack.chat(**turn(0))
+    await stack.chat(**turn(0, gateway={"session": "s1"}))
+    stack.health.succeeded(first)
+    assert (await stack.chat(**turn(0))).payload["model"] == "scripted-first1-e500"
+    assert (await stack.chat(**turn(0, gateway={"session": "s1"}))).payload["model"] == "scripted"
+
+
+async def test_a_change_of_the_registry_holds_from_the_next_turn_on(stack: ChatStack) -> None:
+    await stack.add("scripted-a", priority=1)
+    assert (await stack.chat(**turn(0))).payload["model"] == "scripted-a"
+    await stack.add("scripted-b", priority=0)
+    assert (await stack.chat(**turn(1))).payload["model"] == "scripted-b"
+
+
+async def test_a_failure_breaks_the_bond_and_the_next_model_takes_over_for_good(stack: ChatStack) -> None:
+    first = await stack.add("scripted-p50-e500", priority=0)
+    await stack.add("scripted", priority=1)
+    assert (await stack.chat(**turn(0))).payload["model"] == "scripted-p50-e500"
+    assert (await stack.chat(**turn(1))).payload["model"] == "scripted"
+    stack.health.succeeded(first)
+    assert (await stack.chat(**turn(2))).payload["model"] == "scripted"
+
+
+# Money
+
+
+async def test_a_free_model_that_bills_all_the_same_does_so_once(tmp_path: Path) -> None:
+    async with chat_stack(tmp_path, Policy()) as stack:
+        free = {"price_per_1k_input_tokens": "0", "price_per_1k_output_tokens": "0"}
+        billing = await stack.add("scripted", **free)
+        fallback = await stack.add("scripted-n3", priority=1, **free)
+        provider: Any = stack.providers.get("scripted")
+        provider.reports_cost = True
+        stack.server.bills = 0.01
+        assert (await stack.chat()).route.cost == Decimal("0.01")
+        stack.server.bills = None
+        assert stack.health.reason(billing) == "bills_in_free_layer"
+        assert (await stack.chat()).route.model.id == fallback.id
+
+
+async def test_a_budget_that_is_used_up_says_so_and_free_models_go_on(stack: ChatStack) -> None:
+    await stack.budgets.add(NewBudget(period="day", limit_usd=Decimal(0)))
+    await stack.add("scripted")
+    with pytest.raises(BudgetExceeded) as caught:
+        await stack.chat()
+    assert stack.server.requests == 0
+    assert caught.value.retry_after is not None
+    await stack.add("scripted-n2", priority=5, price_per_1k_input_tokens="0", price_per_1k_output_tokens="0")
+    assert (await stack.chat()).payload["model"] == "scripted-n2"
+
+
+async def test_under_a_budget_the_answers_length_is_bounded_and_the_rest_is_given_back(stack: ChatStack) -> None:
+    await stack.budgets.add(NewBudget(period="day", limit_usd=Decimal(5)))
+    await stack.add("scripted")
+    answer = await stack.chat()
+    sent = stack.server.seen[-1].body["max_tokens"]
+    assert 256 <= sent < 4096
+    (standing,) = await stack.budgets.list()
+    assert standing.reserved_usd == 0
+    assert standing.spent_usd == answer.route.cost
+
+
+async def test_every_request_leaves_one_decision(stack: ChatStack) -> None:
+    await stack.add("scripted-e500", priority=0)
+    await stack.add("scripted", priority=1)
+    await stack.chat()
+    async with stack.router.stream(LOCAL, ask(stream=True)) as events, aclosing(events.__aiter__()) as runs:
+        await anext(runs)
+    whole, cut = stack.decisions
+    assert (whole.outcome, [call.outcome for call in whole.calls]) == ("ok", ["provider_failed", "ok"])
+    assert (cut.outcome, [call.outcome for call in cut.calls]) == ("cancelled", ["cancelled"])

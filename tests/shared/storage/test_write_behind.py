@@ -1,0 +1,107 @@
+"""Rows on their way into the database: bounded, in order, each once, nothing lost in silence."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from sqlmodel import Session
+from structlog.testing import capture_logs
+
+from shared.errors import InvalidInput, Unavailable
+from shared.storage import facts, write_behind
+from shared.storage.database import Database
+from shared.storage.write_behind import WriteBehind
+from tests.support.databases import away
+from tests.support.waiting import until
+
+FACT = "written"
+
+
+def write(session: Session, items: Sequence[int]) -> None:
+    if any(item < 0 for item in items):
+        raise InvalidInput("no")
+    facts.write(session, FACT, [*facts.read(session, FACT, []), *items])
+
+
+async def written(database: Database) -> list[int]:
+    found: list[int] = await database.read(lambda session: facts.read(session, FACT, []))
+    return found
+
+
+def queue(database: Database, *, capacity: int = 10_000) -> WriteBehind[int]:
+    return WriteBehind(database, write, what="numbers", capacity=capacity)
+
+
+async def test_everything_is_written_in_order(database: Database) -> None:
+    numbers = queue(database)
+    for number in range(1_200):
+        numbers.put(number)
+    assert len(numbers) == 1_200
+    await numbers.flush()
+    assert (await written(database), len(numbers), numbers.lost) == ([*range(1_200)], 0, 0)
+
+
+async def test_what_is_queued_is_written_by_itself(database: Database) -> None:
+    numbers = queue(database)
+    running = asyncio.create_task(numbers.run())
+    for number in range(write_behind.BATCH):
+        numbers.put(number)
+    await until(lambda: not len(numbers))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert len(await written(database)) == write_behind.BATCH
+
+
+async def test_what_has_no_room_is_counted_and_said_once(database: Database) -> None:
+    numbers = queue(database, capacity=3)
+    with capture_logs() as logs:
+        for number in range(5):
+            numbers.put(number)
+    assert (numbers.lost, [*numbers]) == (2, [0, 1, 2])
+    assert [entry["event"] for entry in logs] == ["numbers are being lost: the database does not take them"]
+
+
+async def test_what_is_refused_does_not_hold_up_the_others(database: Database) -> None:
+    numbers = queue(database)
+    for number in (1, -1, 2):
+        numbers.put(number)
+    await numbers.flush()
+    assert (await written(database), numbers.lost, len(numbers)) == ([1, 2], 1, 0)
+
+
+async def test_while_the_database_is_away_it_is_kept(database: Database) -> None:
+    numbers = queue(database)
+    numbers.put(1)
+    with away(database):
+        with pytest.raises(Unavailable):
+            await numbers.flush()
+        with capture_logs() as logs:
+            await numbers.aclose()
+        assert [entry["event"] for entry in logs] == ["numbers are lost"]
+    await numbers.flush()
+    assert await written(database) == [1]
+
+
+async def test_a_flush_that_is_cancelled_writes_each_once(database: Database) -> None:
+    numbers = queue(database)
+    for number in range(5):
+        numbers.put(number)
+    for _ in range(5):
+        flushing = asyncio.ensure_future(numbers.flush())
+        await asyncio.sleep(0)
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
+    await numbers.aclose()
+    assert await written(database) == [*range(5)]
+
+
+async def test_what_is_to_be_done_after_writing_is_done_by_the_writer(database: Database) -> None:
+    left: list[int] = []
+
+    async def then() -> None:
+        left.append(len(numbers))
+
+    numbers = WriteBehind(database, write, what="numbers", capacity=10, then=then)
+    numbers.put(1)
+    await numbers.flush()
+    assert left == [0]

@@ -1,0 +1,58 @@
+"""What a request may leave behind in a gateway: nothing."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+
+import psutil
+
+from shared.gateway import Gateway
+from shared.providers.scripted import ScriptedServer
+from shared.routing.health import Health
+from tests.support.waiting import until
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What is under way now: tasks, open descriptors, calls counted as busy, dollars held, answers being given."""
+
+    tasks: int
+    descriptors: int
+    busy: int
+    held: Decimal
+    answering: int
+
+    @classmethod
+    def of(cls, gateway: Gateway, *servers: ScriptedServer) -> "Footprint":
+        return cls(
+            tasks=len(asyncio.all_tasks()),
+            descriptors=psutil.Process().num_fds(),
+            busy=busy(gateway.health),
+            held=held(gateway),
+            answering=sum(server.active for server in servers),
+        )
+
+
+def busy(health: Health) -> int:
+    """How many calls are counted as under way, and breakers as being tried."""
+    return sum(speed.busy for speed in health._speeds.values()) + sum(
+        breaker.probing for breaker in health._breakers.values()
+    )
+
+
+def held(gateway: Gateway) -> Decimal:
+    """The dollars that are held in all budgets."""
+    return sum((counter.held for counter in gateway.budgets._counters.values()), Decimal(0))
+
+
+async def nothing_left(before: Footprint, now: Callable[[], Footprint]) -> None:
+    """Return once no more is under way than before. Raises AssertionError when that does not come."""
+
+    def gone() -> bool:
+        return all(value <= getattr(before, name) for name, value in asdict(now()).items())
+
+    try:
+        await until(gone)
+    except TimeoutError:
+        raise AssertionError(f"left behind: {now()}, before: {before}") from None
