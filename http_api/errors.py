@@ -95,7 +95,7 @@ def headers_of(error: GatewayError, status: int, *, failed_over: bool) -> list[H
         headers.append((b"www-authenticate", b"Bearer"))
     if status == 429 or error.retry_after is not None or isinstance(error, errors.Overloaded):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after or 1))).encode("ascii")))
-    if isinstance(error, errors.UpstreamError) or (failed_over and status >= 500):
+    if isinstance(error, errors.UpstreamError | errors.BudgetExceeded) or (failed_over and status >= 500):
         headers.append((b"x-should-retry", b"false"))
     return headers
 

@@ -3,16 +3,19 @@
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.routing import controls, own_cost, predictions, provenance, tables
-from bench.routing.scoring import Interval, Judged, area, area_within, interval, quality_at
+from bench.routing.hard import hard
+from bench.routing.scoring import RESAMPLES, SEED, Interval, Judged, area, area_within, interval, quality_at
 from scripts.router.boosting import Array, sigmoid
 from scripts.router.rows import Row, load
 from scripts.router.training import HIGH, LOW, Matrix
+from shared.routing.complexity.weights import FILE, decode
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -60,6 +63,7 @@ def report(rows: list[Row]) -> str:
         tables.qualities(qualities(rows, held)),
         tables.bands(bands(rows, held["kinds"], whole_kinds=True), bands(rows, held["rows"], whole_kinds=False)),
         tables.tiers(tiers(rows, held)),
+        tables.hard({name: _hard(rows, held, name) for name in ("rows", "kinds")}),
         tables.cost(own_cost.measured([row.prompt for row in rows])),
     )
 
@@ -140,29 +144,35 @@ def qualities(rows: list[Row], held: Mapping[str, Array]) -> list[tuple[str, dic
 
 
 def bands(rows: list[Row], odds: Array, *, whole_kinds: bool) -> dict[str, Interval]:
-    """The measured gain where the estimate is sure that it is low, where it is unsure, and where it is sure of more."""
-    measured = np.array([row.source != "tiers" for row in rows])
+    """The measured gain where the estimate is sure that it is low, where it is unsure, and where it is sure of more.
+
+    `beyond length` is how much further apart the two ends are than those of as many short and long prompts.
+    """
+    measured = [row for row in rows if row.source != "tiers"]
+    sample = judged_rows(measured)
+    counts = np.vstack([np.ones(len(measured)), sample.resamples(whole_kinds=whole_kinds)])
+    ours = _band_means(odds[np.array([row.source != "tiers" for row in rows])], sample.gain, counts)
+    lengths = _band_means(controls.length(measured), sample.gain, counts)
+    ours["high less low"] = ours["high"] - ours["low"]
+    ours["high less low, beyond length"] = ours["high less low"] - (lengths["high"] - lengths["low"])
+    return {name: interval(float(means[0]), means[1:][~np.isnan(means[1:])].tolist()) for name, means in ours.items()}
+
+
+def _hard(rows: list[Row], odds: Mapping[str, Array], name: str) -> Mapping[str, str]:
+    weights = decode((resources.files("shared.routing.complexity") / FILE).read_bytes())
     sample = judged_rows([row for row in rows if row.source != "tiers"])
-    ranks = odds[measured].argsort().argsort() / measured.sum()
-    counts = sample.resamples(whole_kinds=whole_kinds)
+    return hard(rows, odds[name], weights, sample, whole_kinds=name == "kinds")
+
+
+def _band_means(order: Array, gain: Array, counts: Array) -> dict[str, Array]:
+    """The mean gain in each band, for each row of counts."""
+    ranks = order.argsort(kind="stable").argsort() / len(order)
     places = {"low": ranks < LOW, "unsure": (ranks >= LOW) & (ranks <= HIGH), "high": ranks > HIGH}
-    found = {}
-    for name, place in places.items():
-        sums = counts[:, place].sum(1)
-        means = (counts[:, place] * sample.gain[place]).sum(1)[sums > 0] / sums[sums > 0]
-        found[name] = interval(float(sample.gain[place].mean()), means.tolist())
-    difference = [_contrast(sample.gain, count, places["high"], places["low"]) for count in counts]
-    ones = np.ones(len(sample.gain))
-    found["high less low"] = interval(_contrast(sample.gain, ones, places["high"], places["low"]), difference)
-    return found
+    with np.errstate(invalid="ignore"):
+        return {name: counts[:, at] @ gain[at] / counts[:, at].sum(1) for name, at in places.items()}
 
 
-def _contrast(gain: Array, counts: Array, high: NDArray[np.bool_], low: NDArray[np.bool_]) -> float:
-    means = [(counts[part] * gain[part]).sum() / max(1.0, counts[part].sum()) for part in (high, low)]
-    return float(means[0] - means[1])
-
-
-def tiers(rows: list[Row], held: Mapping[str, Array]) -> list[tuple[str, dict[str, float]]]:
+def tiers(rows: list[Row], held: Mapping[str, Array]) -> list[tuple[str, dict[str, Interval]]]:
     """How often a COMPLEX or REASONING prompt is ranked above a SIMPLE one, and above a MEDIUM one."""
     length = controls.length(rows)
     english = np.array([row.language == "en" for row in rows])
@@ -170,18 +180,28 @@ def tiers(rows: list[Row], held: Mapping[str, Array]) -> list[tuple[str, dict[st
         ("kinds held out", held["kinds"], np.ones(len(rows), bool)),
         ("languages other than English, each held out", held["languages"], ~english),
     )
+    hard = np.array([row.tier in ("COMPLEX", "REASONING") for row in rows])
     found = []
     for name, odds, chosen in cases:
-        figures = {}
-        for label, order in (("estimate", odds), ("length", length)):
-            hard, simple, medium = (
-                order[chosen & np.array([row.tier in names for row in rows])]
-                for names in (("COMPLEX", "REASONING"), ("SIMPLE",), ("MEDIUM",))
-            )
-            figures[f"{label}: above SIMPLE"] = _above(hard, simple)
-            figures[f"{label}: above MEDIUM"] = _above(hard, medium)
+        figures: dict[str, Interval] = {}
+        for tier in ("SIMPLE", "MEDIUM"):
+            low = np.array([row.tier == tier for row in rows])
+            ours, theirs = (_above_resampled(order, chosen & hard, chosen & low) for order in (odds, length))
+            figures[f"above {tier}"] = interval(ours[0], ours[1:].tolist())
+            figures[f"beyond length, above {tier}"] = interval(ours[0] - theirs[0], (ours - theirs)[1:].tolist())
         found.append((name, figures))
     return found
+
+
+def _above_resampled(order: Array, high: NDArray[np.bool_], low: NDArray[np.bool_]) -> Array:
+    """The share of pairs in the right order: of all, then of each resample; the same resamples for every order."""
+    chance = np.random.default_rng(SEED)
+    above, below = order[high], order[low]
+    drawn = [
+        _above(above[chance.integers(0, len(above), len(above))], below[chance.integers(0, len(below), len(below))])
+        for _ in range(RESAMPLES)
+    ]
+    return np.array([_above(above, below), *drawn])
 
 
 def _above(high: Array, low: Array) -> float:

@@ -1,6 +1,6 @@
 """Does learning from outcomes pay? Streams of requests through the product's learner, which sees only what was served.
 
-    PYTHONPATH=. python bench/routing/learning.py DATA
+    PYTHONPATH=. .venv/bin/python -m bench.routing.learning DATA
 
 The prior of each kind of task comes from weights that were trained without that kind. Needs numpy; about five minutes.
 """

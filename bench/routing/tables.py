@@ -75,7 +75,7 @@ def bands(unknown: Mapping[str, Interval], known: Mapping[str, Interval]) -> str
     return "\n".join([*lines, *(f"| {name} | {unknown[name]} | {known[name]} |" for name in unknown)])
 
 
-def tiers(found: Sequence[tuple[str, Mapping[str, float]]]) -> str:
+def tiers(found: Sequence[tuple[str, Mapping[str, Interval]]]) -> str:
     """How everyday prompts are ranked."""
     names = list(found[0][1])
     lines = [
@@ -87,8 +87,23 @@ def tiers(found: Sequence[tuple[str, Mapping[str, float]]]) -> str:
         "|---" * (len(names) + 1) + "|",
     ]
     return "\n".join(
-        [*lines, *(f"| {name} | " + " | ".join(f"{figures[n]:.3f}" for n in names) + " |" for name, figures in found)]
+        [*lines, *(f"| {name} | " + " | ".join(str(figures[n]) for n in names) + " |" for name, figures in found)]
     )
+
+
+def hard(found: Mapping[str, Mapping[str, str]]) -> str:
+    """What is called hard, with the kinds known and with them held out."""
+    names = list(found["rows"])
+    lines = [
+        "## What the router calls hard",
+        "",
+        "The shares of everyday prompts by tier, and of the benchmark questions; and the measured gain of the strong model.",
+        "",
+        "| | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    labels = {"rows": "known kinds", "kinds": "kinds held out (intervals over kinds)"}
+    return "\n".join([*lines, *(f"| {labels[key]} | {' | '.join(found[key].values())} |" for key in found)])
 
 
 def cost(own: OwnCost) -> str:

@@ -71,8 +71,8 @@ def _facts(found: "RouteExplanation") -> Iterator[str]:
     facts, policy, complexity = found.facts, found.policy, found.facts.complexity
     needs = f", needs {', '.join(facts.needs)}" if facts.needs else ""
     yield f"The prompt: about {facts.prompt_tokens} tokens{needs}; layers {policy.lowest_layer} to {policy.highest_layer}."
-    counts = "counts" if complexity.counts else "does not count here"
-    yield f"It looks hard to {complexity.score:.0%} ({'sure' if complexity.sure else 'not sure'}); that {counts}."
+    counts = "and counts" if complexity.counts else "and does not count here"
+    yield f"Its complexity is {complexity.score:.2f} ({'sure' if complexity.sure else 'not sure'}) {counts}."
     if found.learned.layer is not None:
         heard = "followed" if found.learned.followed else "only watched"
         yield f"Learned: start in {found.learned.layer} ({heard}): {found.learned.reason}."

@@ -67,7 +67,9 @@ class ChatRequest:
 
     def limited(self, tokens: int) -> "ChatRequest":
         """The same with an answer of at most so many tokens."""
-        return ChatRequest({**self.payload, "max_tokens": tokens}, replace(self.facts, max_tokens=tokens), self.include_usage)
+        return ChatRequest(
+            {**self.payload, "max_tokens": tokens}, replace(self.facts, max_tokens=tokens), self.include_usage
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,12 @@ _DEFAULT_OPTIONS = RoutingOptions()
 def _facts(payload: dict[str, Any], options: RoutingOptions) -> Facts:
     messages = payload["messages"]
     size = _Size()
+    turn = 0
     for index, message in enumerate(messages):
-        _measure(size, index, message)
+        turn += _measure(size, index, message) == "assistant"
     tools = payload.get("tools") or payload.get("functions")
     if tools:
         size.add(_written(tools))
-    turn = sum(message["role"] == "assistant" for message in messages)
     return Facts(
         model=payload.get("model") or "auto",
         options=options,
@@ -158,8 +160,8 @@ class _Size:
         self.most += len(text) if text.isascii() else 4 * len(text)
 
 
-def _measure(size: _Size, index: int, message: Any) -> None:
-    """Add one message; refuses what no provider could take."""
+def _measure(size: _Size, index: int, message: Any) -> str:
+    """Add one message, and give its role; refuses what no provider could take."""
     if not isinstance(message, dict):
         raise invalid_field(f"messages.{index}", "must be an object with 'role' and 'content'")
     role = message.get("role")
@@ -182,24 +184,29 @@ def _measure(size: _Size, index: int, message: Any) -> None:
         raise invalid_field(f"messages.{index}.content", "this field is required")
     if calls := message.get("tool_calls"):
         size.add(str(calls))
+    return role
 
 
 def _conversation(payload: dict[str, Any], options: RoutingOptions) -> str:
     if options.session:
         return f"session:{options.session}"
-    if payload.get("user"):
-        return f"user:{payload['user']}"
+    if user := payload.get("user"):
+        return f"user:{_digest(user)}"
     return f"{OPENING}{_opening(payload['messages'])}"
 
 
 def _opening(messages: list[dict[str, Any]]) -> str:
     """How the conversation began, as a digest: the system's words and the user's first."""
-    digest = blake2b(digest_size=12)
+    texts = []
     for message in messages:
-        digest.update(_text_of(message)[:OPENING_CHARACTERS].encode("utf-8", "surrogatepass"))
+        texts.append(_text_of(message)[:OPENING_CHARACTERS])
         if message["role"] not in ("system", "developer"):
             break
-    return digest.hexdigest()
+    return _digest("\0".join(texts))
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _text_of(message: dict[str, Any]) -> str:

@@ -39,7 +39,7 @@ class RoutingOptions(Wire):
     cache_control: Annotated[str, Field(max_length=1000)] | None = None
     timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
     tags: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=256)]] = Field(
-        default_factory=dict
+        default_factory=dict, max_length=50
     )
 
     @model_validator(mode="after")
@@ -49,7 +49,7 @@ class RoutingOptions(Wire):
         return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # made for every chat, and freezing doubles what that costs; nobody changes it
 class Facts:
     """What routing knows of a request, and all that it knows: a plan made again from it later is the same.
 
@@ -59,7 +59,7 @@ class Facts:
     """
 
     model: str
-    options: RoutingOptions = RoutingOptions()
+    options: RoutingOptions
     prompt_tokens: int
     prompt_most: int = 0
     max_tokens: int | None = None

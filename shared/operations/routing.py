@@ -33,7 +33,7 @@ class Conversation(Wire):
 
     known: bool = Field(description="It has a name, or an answer already, so that the router can stay with its model.")
     answers: int = Field(description="How many answers are in it.")
-    stays_with: str | None = Field(description="The model it is with; it is asked first.")
+    stays_with: str | None = Field(description="The model it is with; it is asked first where the plan has it.")
 
 
 class ComplexityFound(Wire):

@@ -111,6 +111,7 @@ class Stats(Wire):
     cooling_seconds: dict[str, float]
     terminal_sessions: int
     usage_rows_lost: int
+    decisions_lost: int
     cache_hits: int
     cache_misses: int
     cache_stored: int
@@ -196,6 +197,7 @@ async def _stats(gateway: "Gateway", caller: Caller, request: NoInput) -> Stats:
         cooling_seconds={name: round(left, 1) for name, left in gateway.health.cooling_models().items()},
         terminal_sessions=len(gateway.terminals),
         usage_rows_lost=gateway.ledger.lost,
+        decisions_lost=gateway.decisions.lost,
         cache_hits=gateway.cache.counters.hits,
         cache_misses=gateway.cache.counters.misses,
         cache_stored=gateway.cache.counters.stored,

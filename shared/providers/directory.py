@@ -49,8 +49,8 @@ class Directory:
 
     def serves(self, model: Model) -> bool:
         """Whether a model's provider can take it just now."""
-        provider = self.get(model.provider)
-        return provider is not None and provider.serves(model)
+        found = self._providers.get(model.provider)
+        return found is not None and found[0].serves(model)
 
     def health(self, name: str) -> Probe:
         """The last probe or call; not healthy before the first."""

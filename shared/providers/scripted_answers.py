@@ -35,7 +35,7 @@ PROMPT_TOKENS = 11
 HUGE_BYTES = 80 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 BIG_BYTES = 80 * 1024
-BAD_JSON = b'{"id": chatcmpl-scripted, "choices": }'
+BAD_JSON = b'{"id": chatcmpl-scripted, "choices": [}]'
 ERRORS = {"ctx": "context_length_exceeded", "policy": "content_policy_violation"}
 ENDS = {"len": "length", "filter": "content_filter"}
 
@@ -104,13 +104,15 @@ class Reply:
         await self.raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
 
     async def event(self, data: bytes) -> None:
-        event = b"data: " + data + b"\n\n"
-        await self.raw(b"%x\r\n%s\r\n" % (len(event), event))
+        await self.part(b"data: " + data + b"\n\n")
+
+    async def part(self, data: bytes) -> None:
+        await self.raw(b"%x\r\n%s\r\n" % (len(data), data))
 
     async def endless_event(self) -> None:
         """An event that goes on until the reader has had enough."""
         for _ in range(HUGE_BYTES // BLOCK_BYTES):
-            await self.raw(b"%x\r\n%s\r\n" % (BLOCK_BYTES, b"data: " + b"x" * (BLOCK_BYTES - 6)))
+            await self.part(b"x" * BLOCK_BYTES)
 
     async def end_stream(self) -> None:
         await self.raw(b"0\r\n\r\n")
@@ -245,7 +247,7 @@ async def _mishap(words: dict[str, int], index: int, reply: Reply) -> None:
     if "badjson" in words and index == 1:
         await reply.event(BAD_JSON)
     if "trunc" in words and index == 1:
-        await reply.event(b'{"id": "chatcmpl-scripted", "choices": [{')
+        await reply.part(b'data: {"id": "chatcmpl-scripted", "choices": [{')
         await reply.end_stream()
         raise ConnectionResetError
 

@@ -49,6 +49,8 @@ def conditions_of(desk: Desk) -> Conditions:
     providers, health = desk.providers, desk.health
 
     def cooling(model: Model) -> float:
+        if health.all_well:
+            return 0.0
         keys = range(providers.keys(model.provider) or 1)
         return min(health.cooling(model, key) for key in keys)
 
@@ -96,8 +98,10 @@ class Attempt:
         Raises BudgetExceeded when that is more than is left.
         """
         left = self.job.tab.left
+        if left is None:
+            return
         rates = self._desk.prices.rates(self.model, str(self.request.payload.get("service_tier") or ""))
-        if left is None or rates is None:
+        if rates is None:
             return
         facts = self.request.facts
         allowed = allowance(facts, rates, left)
@@ -199,7 +203,7 @@ class Attempt:
             self._reservation.settle(cost)
         if cost and model.layer == FREE_LAYER and not self.job.may_spend:
             self._bar(cost)
-        self.job.tab.calls.append(Made(model, self._purpose, outcome, cost, milliseconds))
+        self.job.tab.add(Made(model, self._purpose, outcome, cost, milliseconds))
         self._desk.ledger.record(
             Entry(
                 at=self._desk.clock(),

@@ -15,7 +15,7 @@ from shared.routing.job import Made
 from shared.routing.planner import Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # made for every chat, and freezing doubles what that costs; nobody changes it
 class Decision:
     """One request: what was known of it, the plan, the calls that were made, and what came of it.
 

@@ -54,6 +54,11 @@ class Health:
         self._breakers: dict[tuple[str, int], _Breaker] = {}
         self._speeds: dict[str, _Speed] = {}
 
+    @property
+    def all_well(self) -> bool:
+        """Whether no breaker is open anywhere."""
+        return not self._breakers
+
     def cooling(self, model: Model, key: int = 0) -> float:
         """Seconds until the model should be tried again with that key; 0 when it may be now."""
         if not self._breakers:

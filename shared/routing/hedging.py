@@ -37,10 +37,12 @@ async def raced(
 ) -> T | None:
     """What the first gives, or, when it takes longer than `after` seconds, what comes first of the two.
 
-    None stands for a failure that is dealt with; it is the answer only when both end so. Whoever is not heard is
-    cancelled, or handed to `drop` when it has answered too, and has ended when this returns.
+    None stands for a failure that is dealt with; it is the answer only when both end so. What one of them raises is
+    raised when the other does not answer either. Whoever is not heard is cancelled, or handed to `drop` when it has
+    answered too, and has ended when this returns.
     """
     heard: asyncio.Future[T | None] | None = None
+    raised: BaseException | None = None
     tasks = {asyncio.ensure_future(first)}
     try:
         await asyncio.wait(tasks, timeout=after)
@@ -50,9 +52,13 @@ async def raced(
         while running:
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                if task.result() is not None:
+                if (error := task.exception()) is not None:
+                    raised = raised or error
+                elif task.result() is not None:
                     heard = task
                     return task.result()
+        if raised is not None:
+            raise raised
         return None
     finally:
         for task in tasks:

@@ -70,26 +70,35 @@ class Made:
 
 @dataclass(slots=True)
 class Tab:
-    """What one request has come to so far. `limit` is the caller's own for it, in US dollars; `bound` its budgets."""
+    """What one request has come to so far. `limit` is the caller's own for it, in US dollars; `bound` its budgets;
+    `spent` is in US dollars, as far as prices are known.
+    """
 
     deadline: Deadline
     bound: Bound | None = None
     limit: Decimal | None = None
     calls: list[Made] = field(default_factory=list)
+    spent: Decimal = Decimal(0)
+    unpriced: bool = False
 
-    @property
-    def spent(self) -> Decimal:
-        """US dollars, as far as they are known."""
-        return sum((call.cost for call in self.calls if call.cost), Decimal(0))
+    def add(self, call: Made) -> None:
+        """A call was made."""
+        self.calls.append(call)
+        if call.cost is None:
+            self.unpriced = True
+        else:
+            self.spent += call.cost
 
     @property
     def total(self) -> Decimal | None:
         """US dollars for everything; None when a price is not known."""
-        return None if any(call.cost is None for call in self.calls) else self.spent
+        return None if self.unpriced else self.spent
 
     @property
     def left(self) -> Decimal | None:
         """US dollars that may still be spent; None without any limit."""
+        if self.limit is None and self.bound is None:
+            return None
         own = None if self.limit is None else self.limit - self.spent
         budgets = None if self.bound is None else self.bound.left
         return min((amount for amount in (own, budgets) if amount is not None), default=None)

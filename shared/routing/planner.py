@@ -12,7 +12,9 @@ from shared.registry.snapshot import Snapshot
 from shared.routing.allowance import FEWEST_TOKENS, allowance, most
 from shared.usage.pricing import Rates
 
-HARD = 0.5
+HARD = 0.25
+"""The expected gain of a strong model from which a request counts as hard (measured: bench/routing)."""
+
 FREE_LAYER: Layer = "L0"
 
 
@@ -205,7 +207,8 @@ def _reason_unfit(model: Model, facts: Facts, policy: Policy, conditions: Condit
 
     What a model can do is for choosing one. Of a model that was asked for by name its provider knows better.
     """
-    if permit.models is not None and not {model.id, model.api_model_name} & permit.models:
+    names = {model.id, model.api_model_name, model.provider}
+    if permit.models is not None and not names & permit.models:
         return "these credentials may not use it"
     named = facts.model != "auto" and facts.model not in LAYERS
     if not named and (reason := _reason_of_ability(model, facts)):

@@ -1,6 +1,6 @@
 """From a caller's chat to its answer: the plan, the models that are asked, and what is done with what they say."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,14 +22,13 @@ from shared.routing.as_stream import WholeAsStream
 from shared.routing.cross_check import cross_checked, self_checked
 from shared.routing.decision import Decision, DecisionLog
 from shared.routing.escalation import escalated
-from shared.routing.evidence import Shortcoming, shortcoming
 from shared.routing.executor import Executor
 from shared.routing.explanation import Explanation, completed
 from shared.routing.job import Deadline, Job, Tab
 from shared.routing.judgement import Judgement, starting_at, with_complexity
-from shared.routing.learning.rewards import Outcome
 from shared.routing.planner import Conditions, Permit, Policy, may_spend, plan
 from shared.routing.response_cache import ResponseCache
+from shared.routing.teaching import lesson_of_stream, lessons
 from shared.usage.budgets import Budgets
 from shared.usage.pricing import PriceBook
 
@@ -163,7 +162,8 @@ class Router:
                     yield answer
                 finally:
                     outcome, model, course.usage = answer.outcome, answer.route.model, answer.usage
-                    self._learn_from_stream(course, model, outcome, answer.finish_reason)
+                    lesson = lesson_of_stream(course.job, outcome, answer.finish_reason)
+                    self._judgement.learn(course.caller, model.layer, lesson)
         except GatewayError as error:
             outcome = error.code
             raise
@@ -230,9 +230,12 @@ class Router:
         first = answer.route.model
         if self._escalates(course.request):
             answer = await escalated(self._executor, self._prices, job, answer, self._higher(course))
+        last = answer.route.model
         if options.cross_check:
             answer = await cross_checked(self._executor, job, answer)
-        self._learn(course, first, answer)
+        if self._judgement.learner.mode != "off":
+            for layer, outcome in lessons(job, answer, first=first, last=last):
+                self._judgement.learn(course.caller, layer, outcome)
         return answer
 
     def _judges(self, request: ChatRequest, *, streaming: bool) -> bool:
@@ -266,30 +269,6 @@ class Router:
         if request.options.cross_check and not self._rules.policy().cross_check:
             raise Unsupported("Cross-checks are turned off here (enableCrossCheck); leave 'gateway.crossCheck' out.")
 
-    def _learn(self, course: _Course, first: Model, answer: Answer) -> None:
-        if self._judgement.learner.mode == "off":
-            return
-        notes = answer.route.notes
-        moved = answer.route.model.layer > first.layer
-        if moved:
-            self._judgement.learn(course.caller, first.layer, Outcome(escalated=True))
-        found = shortcoming(course.request, answer.payload)
-        self._judgement.learn(
-            course.caller,
-            answer.route.model.layer,
-            Outcome(
-                shortcoming=found,
-                kept_form=found is None and course.request.facts.needs_schema,
-                agreed=None if moved else notes.get("agreement", {}).get("agreed"),
-                verdict=notes.get("crossCheck", {}).get("verdict"),
-            ),
-        )
-
-    def _learn_from_stream(self, course: _Course, model: Model, outcome: str, finish_reason: str | None) -> None:
-        limited = course.request.facts.max_tokens is not None
-        found = None if limited and finish_reason == "length" else STREAM_ENDS.get(finish_reason or "")
-        self._judgement.learn(course.caller, model.layer, Outcome(ended=outcome, committed=True, shortcoming=found))
-
     def _ended(self, course: _Course, model: Model | None, outcome: str) -> None:
         """The request is over, however that came."""
         if model is not None and outcome == "ok":
@@ -313,9 +292,6 @@ class Router:
                 lesson=self._judgement.lesson(course.caller),
             )
         )
-
-
-STREAM_ENDS: Mapping[str, Shortcoming] = {"length": "truncated", "content_filter": "refused"}
 
 
 def _is_unknown(facts: Facts, found: Plan) -> bool:

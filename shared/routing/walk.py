@@ -115,10 +115,11 @@ class Walk:
 
     def _soonest(self) -> tuple[Model, int] | None:
         """Of those passed by the one whose rest ends first."""
-        if self._last_chance or not self._passed_by:
+        ways = [way for way in self._passed_by if self._fits(way[0])]
+        if self._last_chance or not ways:
             return None
         self._last_chance = True
-        soonest = min(self._passed_by, key=lambda way: self._desk.health.cooling(*way))
+        soonest = min(ways, key=lambda way: self._desk.health.cooling(*way))
         self._passed_by.remove(soonest)
         return soonest
 
@@ -126,7 +127,8 @@ class Walk:
         """Waiting is the only way left: for the failure that passes soonest, if that is soon enough."""
         if self._last_chance or self._waits >= MAX_WAITS or self._number >= MAX_ATTEMPTS:
             return None
-        found = [(self._wait_for(failure), failure) for failure in self.failures if treatment(failure.error).passing]
+        passing = [one for one in self.failures if treatment(one.error).passing and self._fits(one.model)]
+        found = [(self._wait_for(failure), failure) for failure in passing]
         if not found:
             return None
         seconds, failure = min(found, key=lambda pair: pair[0])

@@ -1,7 +1,9 @@
 """The database: synchronous sessions in a worker thread, so that the event loop never waits for a disk."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -37,7 +39,7 @@ class Database(AbstractAsyncContextManager["Database"]):
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.reachable = True
         self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
-        self._limiter = anyio.CapacityLimiter(WORKERS)
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
 
     @property
     def engine(self) -> Engine:
@@ -48,15 +50,15 @@ class Database(AbstractAsyncContextManager["Database"]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await anyio.to_thread.run_sync(self._engine.dispose)
+        await anyio.to_thread.run_sync(self._close)
 
     async def run(self, work: Callable[[Session], T]) -> T:
         """Do some reading and writing in one transaction, in a worker thread. Raises Unavailable."""
-        return await anyio.to_thread.run_sync(self.run_sync, work, limiter=self._limiter)
+        return await self._in_thread(partial(self.run_sync, work))
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Do some reading, in a worker thread. Raises Unavailable."""
-        return await anyio.to_thread.run_sync(partial(self.run_sync, work, write=False), limiter=self._limiter)
+        return await self._in_thread(partial(self.run_sync, work, write=False))
 
     async def ping(self) -> bool:
         """Whether the database answers."""
@@ -65,6 +67,17 @@ class Database(AbstractAsyncContextManager["Database"]):
         except Unavailable:
             return False
         return True
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """What was begun is carried through, also when the task that waits for it is cancelled."""
+        with anyio.CancelScope(shield=True):
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return answer
+
+    def _close(self) -> None:
+        """Once the threads are done: a task that was cancelled has left its work in one of them."""
+        self._threads.shutdown()
+        self._engine.dispose()
 
     def run_sync(self, work: Callable[[Session], T], *, write: bool = True) -> T:
         """The same as `run` (or `read`), in this thread: for start-up and the command line."""

@@ -24,7 +24,7 @@ OTHERS_SECONDS = 10.0
 """So often, at most, a process that writes looks at what the others have spent today."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # made for every chat, and freezing doubles what that costs; nobody changes it
 class Entry:
     """One attempt at an answer. `cost` is None when the price is not known.
 

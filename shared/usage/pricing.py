@@ -43,12 +43,19 @@ class PriceBook:
         self._clock = clock
         self._entries: dict[tuple[str, str], _Entry] = {}
 
+    def __len__(self) -> int:
+        """How many have been looked up."""
+        return len(self._entries)
+
     def rates(self, model: Model, tier: str = "") -> Rates | None:
         """The model's rates; None when its price is not known."""
         entry = self._entries.get((model.id, tier))
-        if entry is None or entry.model is not model or entry.span not in (None, _span(self._clock())):
+        if entry is None or entry.model is not model or not self._holds(entry):
             entry = self._entries[model.id, tier] = _entry(model, tier, self._clock())
         return entry.rates
+
+    def _holds(self, entry: _Entry) -> bool:
+        return entry.span is None or entry.span == _span(self._clock())
 
     def cost(self, model: Model, usage: Usage) -> Decimal | None:
         """What an answer of that model costs; None when its price is not known."""

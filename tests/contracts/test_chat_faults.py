@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 from shared.domain.models import Model
 from shared.providers.scripted import ScriptedServer
 from shared.registry.accounts import AccountChange
+from tests.support.fake_anthropic import FakeAnthropic, Reply
 from tests.support.footprint import Footprint, nothing_left
 from tests.support.http_gateway import Surface, surface
 from tests.support.http_server import serving
@@ -79,6 +81,31 @@ FAULTS = (
     Fault(name="empty-text", model="scripted-blank", attempt="provider_bad_answer"),
     Fault(name="huge", model="scripted-huge", attempt="provider_bad_answer"),
 )
+ANTHROPIC = Path(__file__).parents[1] / "fixtures" / "anthropic"
+BEGUN = (ANTHROPIC / "text.sse").read_bytes().partition(b"event: content_block_stop")[0]
+SAID = 'Hello, wörld "quoted"\n😀'
+ANTHROPIC_FAULTS = (
+    (Reply([b"{}"], 429, {"retry-after": "7"}), Fault(name="429", attempt="provider_rate_limited")),
+    (Reply([b"{}"], 401), Fault(name="401", attempt="provider_auth_failed")),
+    (Reply([b"x" * 100_000], 500), Fault(name="500-large", attempt="provider_failed")),
+    (Reply([(ANTHROPIC / "error.json").read_bytes()], 529), Fault(name="529", attempt="provider_overloaded")),
+    (Reply([b"{}"], cut=True), Fault(name="reset-after-headers", attempt="provider_unreachable", ways=[False])),
+    (Reply.stream(cut=True), Fault(name="reset-after-headers", attempt="provider_unreachable", ways=[True])),
+    (Reply.stream(hold=True), Fault(name="stall-before-content", attempt="provider_timeout", ways=[True])),
+    (Reply.stream(BEGUN, hold=True), Fault(name="stall", attempt="provider_timeout", shown=True, ways=[True])),
+    (Reply.stream(BEGUN, cut=True), Fault(name="drop", attempt="provider_unreachable", shown=True, ways=[True])),
+    (Reply.stream(BEGUN), Fault(name="end-too-early", attempt="provider_unreachable", shown=True, ways=[True])),
+    (Reply([b'{"id":']), Fault(name="malformed-json", attempt="provider_bad_answer", ways=[False])),
+    (Reply([b"<html>"], headers={"content-type": "text/html"}), Fault(name="page", attempt="provider_bad_answer")),
+    (
+        Reply.stream((ANTHROPIC / "error_first.sse").read_bytes()),
+        Fault(name="error-event-first", attempt="provider_rate_limited", ways=[True]),
+    ),
+    (
+        Reply.stream(BEGUN, b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n'),
+        Fault(name="error-event", attempt="provider_overloaded", shown=True, ways=[True]),
+    ),
+)
 CASES = [
     pytest.param(
         fault, stream, every, id=f"{fault.name}-{'stream' if stream else 'whole'}-{'every' if every else 'first'}"
@@ -142,11 +169,18 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+async def messages() -> AsyncIterator[FakeAnthropic]:
+    async with FakeAnthropic(listed=Reply([b"{}"])) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def bench(tmp_path_factory: pytest.TempPathFactory, messages: FakeAnthropic) -> AsyncIterator[Bench]:
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(ScriptedServer(says={OTHER: TOLD}).listening())
         folder = tmp_path_factory.mktemp("faults")
-        there = await stack.enter_async_context(surface(folder, budget_usd_per_day=1_000_000, **QUICK))
+        anthropic = {"anthropic_base_url": messages.url, "anthropic_api_key": "sk-ant-test"}
+        there = await stack.enter_async_context(surface(folder, budget_usd_per_day=1_000_000, **anthropic, **QUICK))
         for name, url in {
             "other": other.base_url,
             "nowhere": "http://no-such-host.invalid/v1",
@@ -182,9 +216,30 @@ async def test_a_fault_is_made_good_or_told(bench: Bench, fault: Fault, stream: 
         answer = await bench.chat(stream=stream)
         if stream and fault.shown:
             assert bench.other.requests == before, "no second model was asked"
-            check_broken_off(answer, fault)
+            check_broken_off(answer, fault, "word0 ", "word0 word1 ")
         elif every:
             check_refused(answer, fault, ids)
+        else:
+            check_answered(answer, ids[1], stream=stream)
+
+
+@pytest.mark.parametrize(
+    ("reply", "fault", "stream"),
+    [
+        pytest.param(reply, fault, stream, id=f"{fault.name}-{'stream' if stream else 'whole'}")
+        for reply, fault in ANTHROPIC_FAULTS
+        for stream in fault.ways
+    ],
+)
+async def test_the_other_dialect_fails_as_well(
+    bench: Bench, messages: FakeAnthropic, reply: Reply, fault: Fault, stream: bool
+) -> None:
+    messages.replies.append(reply)
+    async with bench.models(("claude", "anthropic"), (OTHER, "other")) as ids:
+        answer = await bench.chat(stream=stream)
+        assert not messages.replies, "it was asked"
+        if fault.shown:
+            check_broken_off(answer, fault, SAID)
         else:
             check_answered(answer, ids[1], stream=stream)
 
@@ -211,11 +266,11 @@ def check_answered(answer: httpx.Response, model: str, *, stream: bool) -> None:
     assert orjson.loads(events[-1])["usage"]["cost"] is not None
 
 
-def check_broken_off(answer: httpx.Response, fault: Fault) -> None:
+def check_broken_off(answer: httpx.Response, fault: Fault, *said: str) -> None:
     """What had come, then the error, and no end that looks like a good one."""
     assert answer.status_code == 200
     *events, last = events_of(answer.text)
-    assert text_of(events) in ("word0 ", "word0 word1 ")
+    assert text_of(events) in said
     error = orjson.loads(last)["error"]
     assert error["code"] == fault.attempt
     assert error["message"]

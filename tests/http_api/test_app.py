@@ -51,7 +51,8 @@ def path_of(row: Row, value: str = "unknown-one") -> str:
 
 
 def with_bodies() -> Iterator[Row]:
-    return (row for row in ROWS if row.method not in WITHOUT_BODY)
+    """Those with a body of our own form; what takes a chat lets unknown fields through, and is tried in its own tests."""
+    return (row for row in ROWS if row.method not in WITHOUT_BODY and row.as_chat is None)
 
 
 class Findings:

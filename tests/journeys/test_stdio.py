@@ -14,6 +14,7 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
+from mcp_gateway.tools import TOOLS
 from shared.providers.scripted import ScriptedServer
 from tests.support.mcp_stack import facts_of
 from tests.support.processes import lives
@@ -34,7 +35,7 @@ async def test_a_host_lists_chats_runs_and_leaves(tmp_path: Path, scripted: Scri
     parameters = StdioServerParameters(command=COMMAND, args=["stdio"], env=bare(tmp_path, scripted), cwd="/")
     with (tmp_path / "stderr").open("w") as errors:
         async with asyncio.timeout(30), Client(stdio_client(parameters, errlog=errors), mode=era) as client:
-            assert [tool.name for tool in (await client.list_tools()).tools] == ["chat", "list_models", "run_command"]
+            assert [tool.name for tool in (await client.list_tools()).tools] == [*TOOLS]
             answer = facts_of(await client.call_tool("chat", {"message": "hi", "maxLayer": "L3"}))
             assert answer["text"].startswith("word0 word1")
             assert answer["provider"] == "openai"
@@ -79,7 +80,7 @@ async def test_lines_that_are_no_messages_do_not_disturb(tmp_path: Path) -> None
     async with stdio_process(bare(tmp_path)) as host:
         await host.write(b'\n{"broken\n[]\n"text"\n\xff\xfe\n')
         await host.shake_hands()
-        assert len((await host.ask("tools/list"))["tools"]) == 3
+        assert len((await host.ask("tools/list"))["tools"]) == len(TOOLS)
 
 
 @pytest.mark.parametrize("ending", ["stdin closed", signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_gateway import rendering
 from mcp_gateway.rendering import fitted, size_of
-from mcp_gateway.results import ChatResult, ChatUsage, CommandResult, ModelEntry, ModelsPage
+from mcp_gateway.results import ChatResult, ChatUsage, Checks, CommandResult, ModelEntry, ModelsPage
 
 
 def test_what_fits_stays_as_it_is() -> None:
@@ -64,6 +64,27 @@ def test_a_chat_reads_as_the_answer_and_a_line_on_how_it_came_about() -> None:
     assert rendering.chat(answer()) == "Four.\n\n— m-1 (openai, L1, 7 tokens, $0.00012)"
     assert rendering.chat(answer(cost_usd=Decimal(0), note="Cut short.")).endswith("7 tokens, free)\nCut short.")
     assert "cost not known" in rendering.chat(answer(cost_usd=None, usage=None))
+
+
+def test_what_was_done_with_an_answer_takes_lines_of_its_own() -> None:
+    checks = Checks(
+        verdict="disputed",
+        issues=["A wrong sum."],
+        why="nobody knows",
+        agreed=True,
+        steps=["refused: a → b"],
+        ended="no higher layer is allowed or available",
+        added_cost_usd=Decimal("0.25"),
+    )
+    assert rendering.chat(answer(checks=checks, note="Ask again.")).splitlines()[3:] == [
+        "— two models agreed",
+        "— went up: refused: a → b",
+        "— went no higher: no higher layer is allowed or available",
+        "— check: disputed (nobody knows)",
+        "  · A wrong sum.",
+        "— beside the answer this cost $0.25",
+        "Ask again.",
+    ]
 
 
 @pytest.mark.parametrize(

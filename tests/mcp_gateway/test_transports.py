@@ -16,6 +16,7 @@ import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import ElicitResult
 
 from http_api.app import Mounted, create_app
 from mcp_gateway.tools import TOOLS
@@ -42,7 +43,7 @@ class Site:
 
     @asynccontextmanager
     async def client(
-        self, kind: str, *, path: str = "", headers: dict[str, str] | None = None
+        self, kind: str, *, path: str = "", headers: dict[str, str] | None = None, **options: Any
     ) -> AsyncIterator[Client]:
         async with AsyncExitStack() as stack:
             if kind == "sse":
@@ -52,7 +53,7 @@ class Site:
                 http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=10))
                 transport = streamable_http_client(self.running.url + (path or "/mcp"), http_client=http)
                 mode = "legacy" if kind.endswith("legacy") else "auto"
-            yield await stack.enter_async_context(Client(transport, mode=mode))
+            yield await stack.enter_async_context(Client(transport, mode=mode, **options))
 
 
 @asynccontextmanager
@@ -83,12 +84,29 @@ async def served(tmp_path: Path, scripted: ScriptedServer) -> AsyncIterator[Site
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_tool_and_resource_works(served: Site, kind: str) -> None:
     async with served.client(kind) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
+        assert [tool.name for tool in (await client.list_tools()).tools] == [*TOOLS]
         answer = facts_of(await client.call_tool("chat", {"message": "hello there", "model": "scripted-echo"}))
         assert answer["text"] == "hello there "
         assert facts_of(await client.call_tool("list_models", {"search": "scripted-echo"}))["total"] == 1
         assert facts_of(await client.call_tool("run_command", {"command": "echo hi; exit 4"}))["exitCode"] == 4
         assert (await client.read_resource("gateway://health")).contents
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_user_is_asked_for_leave_to_spend(served: Site, kind: str) -> None:
+    asked: list[str] = []
+
+    async def agree(context: Any, params: Any) -> ElicitResult:
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={"agree": True})
+
+    await served.gateway.registry.update("openai:scripted-echo", {"enabled": False})
+    free = {"price_per_1k_input_tokens": "0", "price_per_1k_output_tokens": "0"}
+    await add(served.gateway, "scripted-n3-len", **free)
+    async with served.client(kind, elicitation_callback=agree) as client:
+        facts = facts_of(await client.call_tool("chat", {"message": "hi", "escalate": True, "maxLayer": "L1"}))
+    assert (facts["model"], facts["layer"]) == ("gpt-6-luna", "L1")
+    assert len(asked) == 1
 
 
 async def test_the_slash_at_the_end_makes_no_difference(served: Site) -> None:

@@ -87,7 +87,8 @@ def test_case_does_not_matter_for_levels_and_layers(tmp_path: Path) -> None:
 
 
 def test_secrets_are_not_shown_by_repr(tmp_path: Path) -> None:
-    found = load(tmp_path, {name.upper(): "hunter2hunter2" for name in secret_fields()})
+    values = {name.upper(): "hunter2hunter2" for name in secret_fields()}
+    found = load(tmp_path, {**values, "ALERT_WEBHOOK_URL": "https://example.org/hunter2hunter2"})
     assert "hunter2" not in repr(found)
 
 

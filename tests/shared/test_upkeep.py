@@ -68,7 +68,7 @@ async def test_models_of_a_local_server_come_into_the_registry_and_those_of_othe
 
 async def test_prices_are_looked_up_before_anybody_asks(tmp_path: Path) -> None:
     async with open_gateway(settings_for(tmp_path)) as gateway:
-        await until(lambda: len(gateway.prices._rates) == len(gateway.registry.snapshot.models))
+        await until(lambda: len(gateway.prices) == len(gateway.registry.snapshot.models))
 
 
 async def test_nothing_goes_on_after_the_gateway_has_closed(tmp_path: Path) -> None:

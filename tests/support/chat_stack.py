@@ -45,7 +45,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass
+@dataclass(repr=False)
 class ChatStack:
     server: ScriptedServer
     registry: Registry

@@ -39,10 +39,11 @@ class Reply:
 
 class FakeAnthropic:
     """Use as a context manager. `requests` is what came (`asked` says that something did), `replies` what goes out
-    next, `client_gone` says that a client left an answer that was held open."""
+    next (to a GET `listed`, where there is one), `client_gone` says that a client left an answer that was held open."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: Reply, listed: Reply | None = None) -> None:
         self.replies = deque(replies)
+        self.listed = listed
         self.requests: list[Request] = []
         self.client_gone = asyncio.Event()
         self.asked = asyncio.Event()
@@ -82,7 +83,7 @@ class FakeAnthropic:
         request = await _request(reader)
         self.requests.append(request)
         self.asked.set()
-        reply = self.replies.popleft()
+        reply = self.listed if self.listed is not None and request.method == "GET" else self.replies.popleft()
         lines = [f"HTTP/1.1 {reply.status} X", "transfer-encoding: chunked"]
         lines += [f"{name}: {value}" for name, value in reply.headers.items()]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())

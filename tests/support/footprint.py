@@ -15,10 +15,10 @@ from tests.support.waiting import until
 
 @dataclass(frozen=True)
 class Footprint:
-    """What is under way now: tasks, open descriptors, calls counted as busy, dollars held, answers being given."""
+    """What is under way now: tasks, open sockets, calls counted as busy, dollars held, answers being given."""
 
     tasks: int
-    descriptors: int
+    sockets: int
     busy: int
     held: Decimal
     answering: int
@@ -27,7 +27,7 @@ class Footprint:
     def of(cls, gateway: Gateway, *servers: ScriptedServer) -> "Footprint":
         return cls(
             tasks=len(asyncio.all_tasks()),
-            descriptors=psutil.Process().num_fds(),
+            sockets=len(psutil.Process().net_connections("inet")),
             busy=busy(gateway.health),
             held=held(gateway),
             answering=sum(server.active for server in servers),

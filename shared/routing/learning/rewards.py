@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.routing.evidence import Shortcoming
 
-SILENT = 0.02
+SILENT = 0.05
 """What an answer that nobody checked tells: next to nothing. Counted in full, it drowns what is known (measured)."""
 
 FEEDBACK = 3.0

@@ -186,6 +186,29 @@ async def test_an_unknown_model_is_answered_as_by_a_chat(here: Surface) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"[1]", "application/json", 400),
+        (b'{"messages": NaN}', "application/json", 400),
+        (b'{"messages": ' + b"[" * 500 + b"]" * 500 + b"}", "application/json", 400),
+        (b"a=b", "application/x-www-form-urlencoded", 415),
+        (b'{"x": "' + b"x" * 17 * 1024 * 1024 + b'"}', "application/json", 413),
+    ],
+    ids=["malformed", "a list", "NaN", "deep", "a form", "too large"],
+)
+async def test_what_is_no_json_of_a_chat_is_refused(here: Surface, body: bytes, kind: str, status: int) -> None:
+    answer = await here.http.post(EXPLAIN, content=body, headers={"content-type": kind})
+    assert answer.status_code == status
+    assert error_of(answer)["error"]
+
+
+async def test_fields_of_a_chat_that_we_do_not_know_are_let_through(here: Surface) -> None:
+    await add(here, "scripted")
+    assert (await explained(here, some_new_field={"x": 1}))["firstChoice"] == "scripted"
+
+
+@pytest.mark.parametrize(
     ("body", "field"),
     [({}, "messages"), ({**HELLO, "gateway": {"maxLayer": "L9"}}, "gateway.maxLayer"), ({"messages": []}, "messages")],
 )

@@ -18,7 +18,7 @@ def test_the_plan_is_a_table_and_nobody_is_asked(shell: Shell, provider: Scripte
     lines = done.out.splitlines()
     assert lines[0].startswith("openai/gpt-6-luna in L1 would be asked first (about $")
     assert lines[1] == "The prompt: about 3 tokens; layers L1 to L2."
-    assert lines[2].startswith("It looks hard to ")
+    assert lines[2].startswith("Its complexity is 0.")
     assert lines[4].split() == ["layer", "model", "$/M", "in/out", "$", "about", "$", "most", "cooling"]
     assert lines[5].startswith("✓ 1  L1     openai/gpt-6-luna")
     assert any(line.startswith("✓ 2  L2     openai/") for line in lines)

@@ -16,8 +16,8 @@ def parse(**body: Any) -> ChatRequest:
 
 
 def test_the_model_is_optional_and_defaults_to_auto() -> None:
-    assert parse().model == "auto"
-    assert parse(model=None).model == "auto"
+    assert parse().facts.model == "auto"
+    assert parse(model=None).facts.model == "auto"
 
 
 def test_everything_but_our_options_stays_in_the_payload() -> None:
@@ -35,13 +35,13 @@ def test_the_callers_own_object_is_not_changed() -> None:
 
 def test_needs_are_picked_out() -> None:
     image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]}
-    assert parse(messages=[image]).needs_vision
-    assert parse(tools=[{"type": "function"}]).needs_tools
-    assert parse(messages=[{"role": "user", "content": "why? ```x```"}]).needs_code
+    assert parse(messages=[image]).facts.needs_vision
+    assert parse(tools=[{"type": "function"}]).facts.needs_tools
+    assert parse(messages=[{"role": "user", "content": "why? ```x```"}]).facts.needs_code
     plain = parse()
-    assert not (plain.needs_vision)
-    assert not (plain.needs_tools)
-    assert not (plain.needs_code)
+    assert not (plain.facts.needs_vision)
+    assert not (plain.facts.needs_tools)
+    assert not (plain.facts.needs_code)
 
 
 def test_the_prompts_length_is_estimated_from_all_text_parts() -> None:
@@ -50,9 +50,9 @@ def test_the_prompts_length_is_estimated_from_all_text_parts() -> None:
 
 
 def test_a_limit_of_tokens_is_found_under_both_names() -> None:
-    assert parse(max_tokens=5).max_tokens == 5
-    assert parse(max_completion_tokens=7, max_tokens=5).max_tokens == 7
-    assert parse().max_tokens is None
+    assert parse(max_tokens=5).facts.max_tokens == 5
+    assert parse(max_completion_tokens=7, max_tokens=5).facts.max_tokens == 7
+    assert parse().facts.max_tokens is None
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,35 @@ def test_usage_survives_its_openai_form() -> None:
     usage = Usage(prompt=10, completion=5, cached=3, cache_write=2, reasoning=4, estimated=True)
     assert Usage.from_openai(usage.to_openai()) == usage
     assert Usage.from_openai({"prompt_tokens": "many", "completion_tokens": -1}) == Usage()
+
+
+def test_a_conversation_is_known_by_its_name_else_by_how_it_began() -> None:
+    named = parse(user="ann", gateway={"session": "s1"}).facts.conversation
+    assert named == "session:s1"
+    by_user = parse(user="a" * 10_000).facts.conversation
+    assert by_user.startswith("user:")
+    assert len(by_user) < 50
+    opening = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}]
+    later = [*opening, {"role": "assistant", "content": "hi"}, {"role": "user", "content": [{"type": "text"}]}]
+    assert parse(messages=opening).facts.conversation == parse(messages=later).facts.conversation
+    assert (parse(messages=opening).facts.turn, parse(messages=later).facts.turn) == (0, 1)
+    other = [opening[0], {"role": "user", "content": "something else"}]
+    assert parse(messages=other).facts.conversation != parse(messages=opening).facts.conversation
+
+
+def test_what_a_prompt_can_cost_at_most_counts_bytes_tools_and_calls() -> None:
+    plain = parse(messages=[{"role": "user", "content": "é" * 100}]).facts
+    assert plain.prompt_most >= len(("é" * 100).encode())
+    tools = [{"type": "function", "function": {"name": "f", "description": "d" * 1000}}]
+    assert parse(tools=tools).facts.prompt_tokens > parse().facts.prompt_tokens + 200
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "x" * 1000}}]}
+    assert parse(messages=[call]).facts.prompt_most > 1000
+
+
+def test_a_request_that_is_whole_or_limited_keeps_everything_else() -> None:
+    asked = parse(stream=True, stream_options={"include_usage": True}, seed=7)
+    assert asked.whole().payload == {**parse(seed=7).payload}
+    assert not asked.whole().stream
+    limited = asked.limited(9)
+    assert (limited.payload["max_tokens"], limited.facts.max_tokens, limited.stream) == (9, 9, True)
+    assert "max_tokens" not in asked.payload

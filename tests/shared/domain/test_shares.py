@@ -1,6 +1,7 @@
 import pytest
 
 from shared.domain.shares import parse_shares
+from shared.settings import SettingsError, load_settings
 
 
 def test_percentages_become_shares_and_layers_left_out_get_none() -> None:
@@ -22,3 +23,9 @@ def test_what_names_no_layer_is_refused(text: str) -> None:
 def test_what_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="share of L1"):
         parse_shares("L0=70,L1=many")
+
+
+def test_the_setting_says_what_is_wrong_with_it() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_settings({"ROUTER_SHARE": "L0=5"})
+    assert raised.value.problems == ["ROUTER_SHARE: must add up to 100, as in L0=70,L1=20,L2=8,L3=2"]

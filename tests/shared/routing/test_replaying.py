@@ -191,8 +191,9 @@ def test_a_refusal_passes_by_its_provider_and_a_long_prompt_what_is_no_bigger() 
 
 def test_who_was_away_then_is_away_and_who_was_there_is_there() -> None:
     ollama = a_model("near", "L1", provider="ollama", price=0)
-    decision = replace(answered(FIRST), plan=planned([ollama, FIRST, SECOND], away="ollama"))
-    assert replay(decision, models=[ollama, FIRST, SECOND]).now.model == "first"
+    decision = replace(answered(SECOND), plan=planned([ollama, SECOND], away="ollama"))
+    assert replay(decision, models=[ollama, SECOND]).now.model == "second"
+    assert replay(answered(SECOND), models=[ollama, SECOND]).now.model == "near"
     assert replay(answered(FIRST), serves=lambda _: False).now.model == "first"
 
 

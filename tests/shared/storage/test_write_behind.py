@@ -1,6 +1,7 @@
 """Rows on their way into the database: bounded, in order, each once, nothing lost in silence."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -82,15 +83,22 @@ async def test_while_the_database_is_away_it_is_kept(database: Database) -> None
     assert await written(database) == [1]
 
 
-async def test_a_flush_that_is_cancelled_writes_each_once(database: Database) -> None:
-    numbers = queue(database)
+async def test_a_flush_that_is_cancelled_while_it_writes_writes_each_once(database: Database) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def slowly(session: Session, items: Sequence[int]) -> None:
+        began.set()
+        assert go_on.wait(5)
+        write(session, items)
+
+    numbers = WriteBehind(database, slowly, what="numbers", capacity=10)
     for number in range(5):
         numbers.put(number)
-    for _ in range(5):
-        flushing = asyncio.ensure_future(numbers.flush())
-        await asyncio.sleep(0)
-        flushing.cancel()
-        await asyncio.gather(flushing, return_exceptions=True)
+    flushing = asyncio.create_task(numbers.flush())
+    assert await asyncio.to_thread(began.wait, 5)
+    flushing.cancel()
+    go_on.set()
+    await asyncio.gather(flushing, return_exceptions=True)
     await numbers.aclose()
     assert await written(database) == [*range(5)]
 

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from shared.domain.identity import LOCAL, SCOPES, Caller
 from shared.errors import BudgetExceeded, Conflict, InvalidInput, NotFound, Unavailable
 from shared.security.api_keys import ApiKeys
 from shared.storage.database import Database
-from shared.storage.redis_store import RedisStore
+from shared.storage.redis_store import RedisStore, Script
 from shared.usage.budgets import Bound, Budgets, Reservation
 from shared.usage.ledger import Entry, Ledger
 from tests.support.clock import Clock
@@ -56,10 +56,11 @@ class Bench:
         self.clock = clock
         self.server = server
         self.stores: list[RedisStore] = []
+        self.timeout = 5.0
         self._stack = stack
 
     async def process(self, **more: Any) -> Budgets:
-        store = None if self.server is None else RedisStore(self.server.url, retry_seconds=0.01)
+        store = None if self.server is None else RedisStore(self.server.url, timeout=self.timeout)
         if store is not None:
             self.stores.append(store)
             self._stack.push_async_callback(store.aclose)
@@ -92,9 +93,20 @@ class Bench:
         await ledger.flush()
 
 
+@pytest.fixture(scope="module")
+def lasting_server() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.kill()
+
+
 @pytest.fixture(params=["memory", "redis"])
 async def bench(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Bench]:
-    server = request.getfixturevalue("redis_server") if request.param == "redis" else None
+    server = request.getfixturevalue("lasting_server") if request.param == "redis" else None
+    if server is not None:
+        store = RedisStore(server.url, timeout=5)
+        await store.run(Script.of("return redis.call('FLUSHALL')"), [], [])
+        await store.aclose()
     async with AsyncExitStack() as stack:
         yield Bench(database, Clock(), server, stack)
 
@@ -570,6 +582,7 @@ async def test_while_redis_is_away_each_process_goes_on_from_what_it_knows(redis
 
 
 async def test_a_redis_that_hangs_counts_everything_once(redis_bench: Bench) -> None:
+    redis_bench.timeout = 0.5
     here, server = await redis_bench.process(), redis_bench.server
     assert server is not None
     await here.add(budget(1))
@@ -592,6 +605,7 @@ async def test_a_redis_that_hangs_counts_everything_once(redis_bench: Bench) -> 
 
 
 async def test_a_reservation_that_only_a_hanging_redis_let_through_is_let_go(redis_bench: Bench) -> None:
+    redis_bench.timeout = 0.5
     here, server = await redis_bench.process(), redis_bench.server
     assert server is not None
     await here.add(budget(1))

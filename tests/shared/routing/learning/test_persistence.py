@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from shared.domain.shares import parse_shares
 from shared.errors import Unavailable
+from shared.routing.learning import persistence as persistence_module
 from shared.routing.learning.learner import Learner, Mode
 from shared.routing.learning.persistence import Persistence
 from shared.routing.learning.rewards import Outcome
@@ -15,6 +16,7 @@ from shared.storage import facts, learning_rows
 from shared.storage.database import Database
 from tests.support.databases import away
 from tests.support.estimates import FACTS, Looked, asking
+from tests.support.logs import logged_by
 
 
 def learner(mode: Mode = "on") -> Learner:
