@@ -160,7 +160,7 @@ async def _assembled(settings: Settings, database: Database, redactor: Redactor,
     stack.push_async_callback(learning.aclose)
     redis = parts.redis(settings, stack)
     limits = (settings.budget_usd_per_day, settings.budget_usd_per_month, settings.budget_usd_total)
-    budgets = Budgets(database, redis, parts.now, limits=limits)
+    budgets = Budgets(database, redis, parts.now, alerts=alerts, limits=limits)
     stack.push_async_callback(budgets.aclose)
     windows = Windows(MemoryWindows(), redis)
     audit = AuditTrail(database, parts.now, redactor)

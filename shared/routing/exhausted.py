@@ -77,6 +77,8 @@ def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> 
         for failure in failures
     ]
     errors = [failure.error for failure in failures]
+    if not errors and resting:
+        return _all_kept_away(resting)
     if not errors:
         return Unavailable("The models of the plan have just been removed or turned off.", code="no_model_available")
     if all(isinstance(error, Unsupported) for error in errors):
@@ -85,7 +87,7 @@ def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> 
     count = "The model" if len(failures) == 1 else f"All {len(failures)} models"
     waits = [error.retry_after for error in errors if error.retry_after is not None]
     waits += [other.seconds for other in resting]
-    more = [{"model": other.model.id, "code": other.code, "seconds": round(other.seconds, 1)} for other in resting]
+    more = _named(resting)
     also = f" {len(resting)} more are cooling down after failures of their own." if resting else ""
     return kind(
         f"{count} failed; the last said: {errors[-1].message}{also}",
@@ -93,6 +95,20 @@ def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> 
         operator_detail="; ".join(error.operator_detail for error in errors if error.operator_detail),
         retry_after=min(waits) if waits else None,
     )
+
+
+def _all_kept_away(resting: Sequence[Resting]) -> GatewayError:
+    named = ", ".join(f"{other.model.id} ({other.code})" for other in resting[:NAMED])
+    return Unavailable(
+        f"No model may be asked now: {named}. See the gateway's log, add a model, or {HIGHER}.",
+        details={"cooling": _named(resting)},
+        retry_after=min(other.seconds for other in resting),
+        code="no_model_available",
+    )
+
+
+def _named(resting: Sequence[Resting]) -> list[dict[str, object]]:
+    return [{"model": other.model.id, "code": other.code, "seconds": round(other.seconds, 1)} for other in resting]
 
 
 def _kind(errors: Sequence[GatewayError]) -> type[UpstreamError]:

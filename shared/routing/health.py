@@ -24,6 +24,7 @@ class _Breaker:
     until: float = 0.0
     reason: str = ""
     probing: bool = False
+    barred: bool = False
 
 
 @dataclass(slots=True)
@@ -89,7 +90,8 @@ class Health:
     def succeeded(self, model: Model, key: int = 0) -> None:
         """The model answered."""
         if self._breakers:
-            self._breakers.pop((model.id, key), None)
+            if not self.barred(model, key):  # an answer that was under way already is no reason to trust it again
+                self._breakers.pop((model.id, key), None)
             self._breakers.pop((_of_provider(model), key), None)
 
     def answered_after(self, model: Model, seconds: float, *, stream: bool) -> None:
@@ -113,7 +115,13 @@ class Health:
 
     def bar(self, model: Model, key: int, reason: str) -> None:
         """Keep a model away for an hour that must not be asked again before somebody has looked."""
-        self._breakers[model.id, key] = _Breaker(failures=1, until=self._clock() + BARRED_SECONDS, reason=reason)
+        until = self._clock() + BARRED_SECONDS
+        self._breakers[model.id, key] = _Breaker(failures=1, until=until, reason=reason, barred=True)
+
+    def barred(self, model: Model, key: int = 0) -> bool:
+        """Whether it must not be asked, not even when nobody else is left."""
+        breaker = self._breakers.get((model.id, key))
+        return breaker is not None and breaker.barred and self._left((model.id, key)) > 0
 
     def rank(self, model: Model) -> tuple[bool, float]:
         """For choosing among equals, the least first: in trouble lately or not, and the expected seconds to an answer."""

@@ -119,7 +119,10 @@ class Tab:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something to ask of the first of `models` that answers. Without `may_spend` those of the free layer must be free."""
+    """Something to ask of the first of `models` that answers. Without `may_spend` those of the free layer must be free.
+
+    `resting` are others that would do but are cooling down: they are not asked, and named when nobody answers.
+    """
 
     caller: Caller
     request: ChatRequest
@@ -128,3 +131,4 @@ class Job:
     purpose: Purpose = "answer"
     may_spend: bool = True
     hedged: bool = False
+    resting: tuple[Model, ...] = ()

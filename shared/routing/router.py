@@ -189,6 +189,7 @@ class Router:
             tab=tab,
             may_spend=may_spend(request.facts, policy),
             hedged=policy.hedge if hedge is None else hedge,
+            resting=tuple(item.model for item in found.dropped if item.model.id in found.cooling),
         )
         course = _Course(caller, request, policy, found, job, self._registry.snapshot.version, stay, left)
         if not models:

@@ -87,7 +87,7 @@ class Walk:
         health = self._desk.health
         resting = [
             exhausted.Resting(model, health.cooling(model, key), health.reason(model, key))
-            for model, key in self._passed_by
+            for model, key in (*self._passed_by, *((model, 0) for model in self._job.resting))
         ]
         return exhausted.all_failed(self.failures, resting)
 
@@ -115,7 +115,7 @@ class Walk:
 
     def _soonest(self) -> tuple[Model, int] | None:
         """Of those passed by the one whose rest ends first."""
-        ways = [way for way in self._passed_by if self._fits(way[0])]
+        ways = [way for way in self._passed_by if self._fits(way[0]) and not self._desk.health.barred(*way)]
         if self._last_chance or not ways:
             return None
         self._last_chance = True

@@ -16,6 +16,8 @@ from shared.storage import budget_rows
 from shared.storage.database import Database
 from shared.storage.redis_store import RedisStore, StoreAway
 from shared.usage import recount
+from shared.usage.alerts import Alerts
+from shared.usage.budget_alerts import alert_of
 from shared.usage.counter import NOTHING, Counter
 from shared.usage.periods import span_of
 from shared.usage.recount import Count
@@ -48,11 +50,13 @@ class Budgets:
         redis: RedisStore | None,
         clock: Callable[[], datetime],
         *,
+        alerts: Alerts | None = None,
         limits: Sequence[Decimal | None] = (),
         hold_seconds: float = HOLD_SECONDS,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._alerts = alerts
         self._fixed = [
             Budget(id=f"settings-{period}", source="settings", period=period, limit_usd=limit, created_at=clock())
             for period, limit in zip(PERIODS, limits, strict=False)
@@ -171,9 +175,18 @@ class Budgets:
             counter.held -= hold.amount
         if self._unsent is not None:
             self._unsent.settled(hold, cost)
-            return
-        for counter in hold.counters:
-            counter.confirmed += cost
+        else:
+            for counter in hold.counters:
+                counter.confirmed += cost
+        if self._alerts is not None:
+            for counter in hold.counters:
+                self._warn(self._alerts, counter)
+
+    def _warn(self, alerts: Alerts, counter: Counter) -> None:
+        budget = self._budgets.get(counter.budget_id)
+        alert = None if budget is None else alert_of(budget, counter.spent, self._clock())
+        if alert is not None:
+            alerts.raise_once(f"budget:{counter.budget_id}", counter.span.name, alert)
 
     async def _hold_there(self, hold: Hold, budgets: Sequence[Budget], shared: SharedCounters) -> None:
         """Hold it in Redis too, where every process counts; while that is away this process alone decides."""

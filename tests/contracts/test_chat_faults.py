@@ -18,7 +18,7 @@ from shared.providers.scripted import ScriptedServer
 from shared.registry.accounts import AccountChange
 from tests.support.fake_anthropic import FakeAnthropic, Reply
 from tests.support.footprint import Footprint, nothing_left
-from tests.support.http_gateway import Surface, surface
+from tests.support.http_gateway import Surface, surface, without_models
 from tests.support.http_server import serving
 from tests.support.http_stack import error_of
 
@@ -187,9 +187,7 @@ async def bench(tmp_path_factory: pytest.TempPathFactory, messages: FakeAnthropi
             "refusing": "http://127.0.0.1:9/v1",
         }.items():
             await there.gateway.accounts_of_providers.add(name, AccountChange(base_url=url, api_key=f"sk-{name}"))
-        for model in (await there.http.get("/v1/models")).json()["data"]:
-            if not model.get("virtual"):
-                await there.gateway.registry.delete(model["id"])
+        await without_models(there)
         server = await stack.enter_async_context(serving(there.app))
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=server.url, trust_env=False))
         made = Bench(there, other, http, Footprint.of(there.gateway))

@@ -48,6 +48,12 @@ class Surface:
         return str(answer.json()["token"])
 
 
+async def without_models(there: Surface) -> None:
+    """Take the models away that the registry came with."""
+    for model_id in list(there.gateway.registry.snapshot.models):
+        await there.gateway.registry.delete(model_id)
+
+
 @asynccontextmanager
 async def surface(folder: Path, mounts: Sequence[Mounted] = (), **values: Any) -> AsyncIterator[Surface]:
     """A gateway with one provider, a scripted one, and one model in L0."""
