@@ -48,7 +48,8 @@ async def run(call: Call, arguments: ChatArguments) -> ChatResult | InputRequire
         try:
             return await _answered(call, payload)
         except Conflict as error:
-            pending = Pending(offer=(offer := Offer.of(error)), kept=_kept(call, offer, error))
+            offer = Offer.of(error)
+            pending = Pending(kept=_kept(call, offer, error), offer=offer.model_copy(update={"answer": ""}))
         call.progress.say("asking the user …")
         state = pending.model_dump_json(by_alias=True)
         agreed = await call.user.agrees(pending.offer.question, state=state, seconds=call.limits.asking_seconds)
@@ -82,9 +83,11 @@ def _kept(call: Call, offer: Offer, error: Conflict) -> ChatResult:
     model = call.gateway.registry.snapshot.models.get(offer.model)
     if model is None:
         raise error
-    cut = offer.reason == "truncated"
+    limit = call.limits.chat_bytes
+    text = _bounded(offer.answer, limit)
+    reason = "length" if offer.reason == "truncated" else "stop" if text == offer.answer else "size_limit"
     return ChatResult(
-        text=offer.answer,
+        text=text,
         model=model.api_model_name,
         model_id=model.id,
         provider=model.provider,
@@ -92,8 +95,8 @@ def _kept(call: Call, offer: Offer, error: Conflict) -> ChatResult:
         usage=None,
         cost_usd=offer.spent_usd,
         attempts=1,
-        finish_reason="length" if cut else "stop",
-        truncated=cut,
+        finish_reason=reason,
+        truncated=reason != "stop",
         duration_ms=0,
         note=f"It may not be good enough: {offer.shortcoming}. {offer.next_model} may do better and costs {offer.price}; "
         f'if the user agrees, call chat again with model "{offer.next_layer}".',
@@ -126,7 +129,8 @@ async def _answered(call: Call, payload: dict[str, Any]) -> ChatResult:
         raise UpstreamTimeout(
             f"No model began to answer within {call.limits.chat_seconds:g} seconds.", code="time_limit"
         )
-    return _result(reply, route, stopped, int((time.perf_counter() - started) * 1000))
+    text = _bounded(reply.text, call.limits.chat_bytes) if stopped == "size_limit" else reply.text
+    return _result(reply, text, route, stopped, int((time.perf_counter() - started) * 1000))
 
 
 def question_of(question: Question) -> dict[str, Any]:
@@ -165,13 +169,18 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _result(reply: Reply, route: "Route", stopped: str, duration_ms: int) -> ChatResult:
+def _bounded(text: str, limit: int) -> str:
+    """The beginning of a text, as long as so many bytes: an answer that was judged comes all at once."""
+    return text if len(text) * 4 <= limit else text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+
+
+def _result(reply: Reply, text: str, route: "Route", stopped: str, duration_ms: int) -> ChatResult:
     reason = stopped or reply.finish_reason or "stop"
     note = NOTES.get(reason, "")
-    if not reply.text and not note:
+    if not text and not note:
         note = "The model gave no text; ask in another way, or name another model."
     return ChatResult(
-        text=reply.text,
+        text=text,
         model=route.model.api_model_name,
         model_id=route.model.id,
         provider=route.model.provider,

@@ -1,5 +1,6 @@
 """A better answer that costs money, offered beside the one there is: what to ask, and how to go there."""
 
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ConfigDict
@@ -52,7 +53,9 @@ class Offer(Wire):
         )
 
     def accepted(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """The request for the next model: that layer and no other, with leave to spend."""
+        """The request for the next model: that layer and no other, with leave to spend what its budget still has."""
         options = {name: value for name, value in payload["gateway"].items() if name not in ("agreement", "quality")}
         options |= {"minLayer": self.next_layer, "maxLayer": self.next_layer, "escalation": "allow"}
+        if "budgetUsd" in options:
+            options["budgetUsd"] = max(options["budgetUsd"] - self.spent_usd, Decimal(0))
         return {**payload, "model": "auto", "gateway": options}

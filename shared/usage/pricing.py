@@ -49,6 +49,7 @@ class PriceBook:
 
     def rates(self, model: Model, tier: str = "") -> Rates | None:
         """The model's rates; None when its price is not known."""
+        tier = tier if tier in TIERS else ""  # callers may name any, and each would be kept
         entry = self._entries.get((model.id, tier))
         if entry is None or entry.model is not model or not self._holds(entry):
             entry = self._entries[model.id, tier] = _entry(model, tier, self._clock())
@@ -59,7 +60,7 @@ class PriceBook:
 
     def cost(self, model: Model, usage: Usage) -> Decimal | None:
         """What an answer of that model costs; None when its price is not known."""
-        rates = self.rates(model, usage.tier if usage.tier in TIERS else "")
+        rates = self.rates(model, usage.tier)
         return rates.cost(usage) if rates is not None and rates.cover(usage) else None
 
 

@@ -161,6 +161,22 @@ async def test_a_client_that_fails_to_ask_gets_the_cheap_answer(cut: Gateway, sc
     assert asked(scripted) == ["scripted-n3-len"]
 
 
+async def test_a_very_long_cheap_answer_is_cut(gateway: Gateway) -> None:
+    await add(gateway, "scripted-n9000-len", **FREE)
+    await add(gateway, "scripted-n5", layer="L1")
+    async with client_of(gateway, limits=Limits(chat_bytes=2_000)) as client:
+        facts = facts_of(await client.call_tool("chat", ASK))
+    assert len(facts["text"]) == 2_000
+    assert facts["truncated"] is True
+
+
+async def test_a_very_long_judged_answer_is_cut(gateway: Gateway) -> None:
+    await add(gateway, "scripted-n9000", **FREE)
+    async with client_of(gateway, limits=Limits(chat_bytes=2_000)) as client:
+        facts = facts_of(await client.call_tool("chat", ASK))
+    assert (len(facts["text"]), facts["finishReason"]) == (2_000, "size_limit")
+
+
 async def first_round(client: Client) -> InputRequiredResult:
     found = await client.session.call_tool("chat", ASK, allow_input_required=True)
     assert isinstance(found, InputRequiredResult)

@@ -1,9 +1,11 @@
 """What a request may leave behind in a gateway: nothing."""
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from typing import Any
 
 import psutil
 
@@ -11,6 +13,9 @@ from shared.gateway import Gateway
 from shared.providers.scripted import ScriptedServer
 from shared.routing.health import Health
 from tests.support.waiting import until
+
+CONTAINERS = (list, tuple, set, frozenset, deque)
+OURS = ("shared.", "http_api.")
 
 
 @dataclass(frozen=True)
@@ -56,3 +61,34 @@ async def nothing_left(before: Footprint, now: Callable[[], Footprint]) -> None:
         await until(gone)
     except TimeoutError:
         raise AssertionError(f"left behind: {now()}, before: {before}") from None
+
+
+def sizes(*roots: Any) -> dict[str, int]:
+    """How many things are in each container (`Class.attribute`, summed over the instances) of everything of ours that
+    can be reached from these.
+    """
+    found: Counter[str] = Counter()
+    seen: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, Mapping):
+            waiting += thing.values()
+        elif isinstance(thing, CONTAINERS):
+            waiting += thing
+        elif type(thing).__module__.startswith(OURS):
+            for name, value in _attributes(thing):
+                if isinstance(value, (Mapping, *CONTAINERS)):
+                    found[f"{type(thing).__name__}.{name}"] += len(value)
+                waiting.append(value)
+    return dict(found)
+
+
+def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
+    slots = (name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()))
+    for name in (*getattr(thing, "__dict__", ()), *slots):
+        if hasattr(thing, name):
+            yield name, getattr(thing, name)

@@ -1,5 +1,6 @@
 """The offer of a better answer."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -38,11 +39,17 @@ def test_the_request_for_it_names_its_layer_only_and_has_leave() -> None:
     payload = {
         "model": "L0",
         "messages": [],
-        "gateway": {"maxLayer": "L3", "agreement": 2, "quality": "critical", "escalation": "confirm", "budgetUsd": 1},
+        "gateway": {"maxLayer": "L3", "agreement": 2, "quality": "critical", "escalation": "confirm"},
     }
     assert offer().accepted(payload) == {
         "model": "auto",
         "messages": [],
-        "gateway": {"minLayer": "L2", "maxLayer": "L2", "escalation": "allow", "budgetUsd": 1},
+        "gateway": {"minLayer": "L2", "maxLayer": "L2", "escalation": "allow"},
     }
     assert payload["model"] == "L0"
+
+
+def test_what_was_spent_is_no_longer_in_its_budget() -> None:
+    payload = {"gateway": {"budgetUsd": Decimal(1)}}
+    assert offer(spentUsd=0.25).accepted(payload)["gateway"]["budgetUsd"] == Decimal("0.75")
+    assert offer(spentUsd=1.5).accepted(payload)["gateway"]["budgetUsd"] == 0
