@@ -28,9 +28,10 @@ from shared.routing.health import Health
 from shared.routing.judgement import Judgement
 from shared.routing.learning.learner import Learner
 from shared.routing.learning.persistence import Persistence
+from shared.routing.planning import Planning, Rules
 from shared.routing.policy_file import policy_of
 from shared.routing.response_cache import ResponseCache
-from shared.routing.router import Router, Rules
+from shared.routing.router import Router
 from shared.security.accounts import Accounts
 from shared.security.api_keys import ApiKeys
 from shared.security.audit import AuditTrail
@@ -183,16 +184,18 @@ async def _assembled(settings: Settings, database: Database, redactor: Redactor,
         accounts_of_providers=ProviderAccounts(database, box, providers, parts.accounts(settings)),
         configuration=configuration,
         router=Router(
-            registry=registry,
-            executor=Executor(desk, patience=settings.upstream_retry_wait),
-            rules=Rules(
-                policy=lambda: policy_of(configuration.current), conditions=conditions_of(desk), clock=parts.now
+            planning=Planning(
+                registry=registry,
+                rules=Rules(
+                    policy=lambda: policy_of(configuration.current), conditions=conditions_of(desk), clock=parts.now
+                ),
+                budgets=budgets,
+                judgement=Judgement(learner, prices),
+                affinity=affinity,
             ),
+            executor=Executor(desk, patience=settings.upstream_retry_wait),
             prices=prices,
-            budgets=budgets,
-            judgement=Judgement(learner, prices),
             cache=cache,
-            affinity=affinity,
             decisions=decisions,
         ),
         health=desk.health,

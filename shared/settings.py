@@ -113,7 +113,8 @@ class Settings(BaseModel):
         True, description="Keep models that bill from answering in the free layer L0 unless a request allows it."
     )
     upstream_retry_wait: Annotated[float, Field(ge=0, le=600)] = Field(
-        5, description="Seconds a request may wait in all for a busy provider when no other model is left; 0 never waits."
+        5,
+        description="Seconds a request may wait in all for a busy provider when no other model is left; 0 never waits.",
     )
     router_learning: Literal["off", "shadow", "on"] = Field(
         "off",

@@ -16,8 +16,8 @@ from shared.routing.likeness import alike
 from shared.routing.review import text_of
 
 
-async def asked_both(executor: Executor, job: Job) -> tuple[Answer, bool | None]:
-    """One of two models' answers, and whether they agree; None when only one of them answered.
+async def asked_both(executor: Executor, job: Job) -> Answer:
+    """One of two models' answers, with whether they agree in `route.notes["agreement"]`: null when only one answered.
 
     The cheaper is taken when they agree, else the one that the plan has first. Raises what the first raises when
     neither answered.
@@ -32,11 +32,11 @@ async def asked_both(executor: Executor, job: Job) -> tuple[Answer, bool | None]
         raise next(failed for failed in found if isinstance(failed, BaseException))
     if len(answers) < 2:
         answers[0].route.notes["agreement"] = {"agreed": None, "models": [answers[0].route.model.id]}
-        return answers[0], None
+        return answers[0]
     agreed = _same(*answers)
     taken = min(answers, key=_price) if agreed else answers[0]
     taken.route.notes["agreement"] = {"agreed": agreed, "models": [answer.route.model.id for answer in answers]}
-    return taken, agreed
+    return taken
 
 
 def split(models: Sequence[Model]) -> list[tuple[tuple[Model, ...], Any]]:

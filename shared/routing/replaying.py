@@ -18,8 +18,8 @@ from shared.routing.decision_record import Call, Record
 from shared.routing.judgement import starting_at
 from shared.routing.past import TRIED, Past, total
 from shared.routing.planner import Conditions, Policy, plan
+from shared.routing.planning import ENOUGH
 from shared.routing.policy_file import Place, Proposal
-from shared.routing.router import ENOUGH
 from shared.usage.pricing import PriceBook
 
 CHECKS = frozenset({"review", "arbitration", "self-check"})

@@ -72,7 +72,7 @@ class Database(AbstractAsyncContextManager["Database"]):
         """What was begun is carried through, also when the task that waits for it is cancelled."""
         with anyio.CancelScope(shield=True):
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        return answer
+        return answer  # noqa: RET504 - inside the block mypy misses it
 
     def _close(self) -> None:
         """Once the threads are done: a task that was cancelled has left its work in one of them."""
@@ -109,7 +109,7 @@ class Database(AbstractAsyncContextManager["Database"]):
                 "The database cannot be read: it is damaged, or no database; check DATABASE_URL, or restore a copy.",
                 operator_detail=str(error),
             ) from error
-        return answer
+        return answer  # noqa: RET504 - inside the block mypy misses it
 
 
 def _server_engine(url: URL) -> Engine:

@@ -46,7 +46,12 @@ async def add(there: Surface, provider: str, name: str, **more: Any) -> Model:
 
 @pytest.fixture
 async def there(tmp_path: Path) -> AsyncIterator[Surface]:
-    limits = {"budget_usd_per_day": 1_000_000, "decision_days": 0, "router_learning": "shadow"}
+    limits = {
+        "budget_usd_per_day": 1_000_000,
+        "decision_days": 0,
+        "router_learning": "shadow",
+        "rate_limit_per_minute": 9,
+    }
     async with surface(tmp_path, **limits) as made:
         await without_models(made)
         yield made
@@ -67,7 +72,7 @@ async def test_with_one_dead_and_one_failing_provider_of_three_999_of_1000_are_a
             return Footprint.of(there.gateway, there.provider, flaky)
 
         def bodies(count: int) -> Iterator[tuple[dict[str, Any], str]]:
-            return (({**HELLO, "stream": number % 2 == 0}, "127.0.0.1") for number in range(count))
+            return (({**HELLO, "stream": number % 2 == 0}, address(number)) for number in range(count))
 
         await flood(there.app, bodies(AT_ONCE * 4), at_once=AT_ONCE)
         before, held = replace(footprint(), sockets=SOCKETS), sizes(there.gateway)
@@ -96,7 +101,7 @@ async def test_nothing_in_memory_grows_with_what_callers_make_up(there: Surface)
                 "gateway": {"session": f"session {number}", "tags": {f"tag{number}": f"value {number}"}},
             }
             model = f"unknown/{number}" if number % 4 == 0 else "auto"
-            yield {**HELLO, **own, "model": model, "stream": number % 2 == 0}, f"10.1.{number // 250}.{number % 250}"
+            yield {**HELLO, **own, "model": model, "stream": number % 2 == 0}, address(number)
 
     await flood(there.app, bodies(0, 200), at_once=AT_ONCE)
     await there.gateway.ledger.flush()
@@ -107,6 +112,11 @@ async def test_nothing_in_memory_grows_with_what_callers_make_up(there: Surface)
     assert Counter(answer.status for answer in told) == {200: REQUESTS * 3 // 4, 404: REQUESTS // 4}
     assert grown(before, after) == {}
     assert {name for name in BOUNDED if after[name] > before[name]} == BOUNDED.keys(), "what is watched is really there"
+
+
+def address(number: int) -> str:
+    """One of its own for each client."""
+    return f"10.1.{number // 250}.{number % 250}"
 
 
 def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, tuple[int, int]]:

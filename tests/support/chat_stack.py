@@ -27,8 +27,9 @@ from shared.routing.health import Health
 from shared.routing.judgement import Judgement
 from shared.routing.learning.learner import Learner
 from shared.routing.planner import Policy
+from shared.routing.planning import Planning, Rules
 from shared.routing.response_cache import ResponseCache
-from shared.routing.router import Router, Rules
+from shared.routing.router import Router
 from shared.storage import schema
 from shared.storage.database import Database
 from shared.storage.key_values import MemoryValues
@@ -128,14 +129,16 @@ async def chat_stack(
         stack.push_async_callback(cache.aclose)
         decisions = Kept()
         router = Router(
-            registry=registry,
+            planning=Planning(
+                registry=registry,
+                rules=Rules(policy=lambda: policy, conditions=conditions_of(desk), clock=now),
+                budgets=budgets,
+                judgement=Judgement(learner or Learner("off", parse_shares("L0=70,L1=20,L2=8,L3=2")), prices),
+                affinity=Affinity(),
+            ),
             executor=Executor(desk, patience=patience),
-            rules=Rules(policy=lambda: policy, conditions=conditions_of(desk), clock=now),
             prices=prices,
-            budgets=budgets,
-            judgement=Judgement(learner or Learner("off", parse_shares("L0=70,L1=20,L2=8,L3=2")), prices),
             cache=cache,
-            affinity=Affinity(),
             decisions=decisions,
         )
         yield ChatStack(server, registry, providers, router, desk.health, ledger, budgets, cache, database, decisions)

@@ -1,7 +1,6 @@
 """Budgets, decisions, and more of what each answer used."""
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision = "0002"
