@@ -109,7 +109,7 @@ class Database(AbstractAsyncContextManager["Database"]):
                 "The database cannot be read: it is damaged, or no database; check DATABASE_URL, or restore a copy.",
                 operator_detail=str(error),
             ) from error
-        return answer  # noqa: RET504 - inside the block mypy misses it
+        return answer
 
 
 def _server_engine(url: URL) -> Engine:
