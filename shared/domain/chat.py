@@ -144,7 +144,7 @@ def _written(tools: Any) -> str:
     try:
         return orjson.dumps(tools, default=str).decode()
     except orjson.JSONEncodeError:
-        raise InvalidInput("The request body is nested too deeply.") from None
+        raise InvalidInput("The request cannot be sent as JSON: it is nested too deeply.") from None
 
 
 class _Size:

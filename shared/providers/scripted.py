@@ -51,9 +51,8 @@ class Seen:
 @dataclass(slots=True)
 class ScriptedServer:
     """Listens on loopback. `says` gives models words of their own, made from the request where need be; `bills` is
-    the cost it states in usage. `seen` holds
-    the last requests, `gone` counts clients that left before the end; `arrived` and `left` are set with the first chat
-    and the first such client.
+    the cost it states in usage. `seen` holds the last requests, `gone` counts clients that left before the end;
+    `arrived` and `left` are set with the first chat and the first such client.
     """
 
     port: int = 0

@@ -53,8 +53,11 @@ class Walk:
         self._over_budget: BudgetExceeded | None = None
 
     async def next(self, purpose: Purpose | None = None) -> Attempt | None:
-        """The next attempt, its money set aside; None when nobody is left to ask."""
-        while (way := self._way() or await self._waited()) is not None:
+        """The next attempt, its money set aside; None when nobody is left to ask.
+
+        A hedge is for who is well: beside another attempt, one that is cooling is no help, and neither is waiting.
+        """
+        while (way := await self._way(well=purpose == "hedge")) is not None:
             attempt = Attempt(self._desk, self._job, *way, self._number + 1, purpose or self._job.purpose)
             try:
                 await attempt.reserve()
@@ -96,17 +99,21 @@ class Walk:
             for key in turns.order(model.provider, self._desk.providers.keys(model.provider) or 1):
                 yield model, key
 
-    def _way(self) -> tuple[Model, int] | None:
-        """A deployment that is not cooling, else once the one that is back soonest."""
+    async def _way(self, *, well: bool) -> tuple[Model, int] | None:
+        """A deployment that is well, else once the one that is back soonest, else one that was worth waiting for."""
         if self._number >= MAX_ATTEMPTS:
             return None
+        found = self._next_well()
+        return found if found or well else self._soonest() or await self._waited()
+
+    def _next_well(self) -> tuple[Model, int] | None:
         for model, key in self._ways:
             if not self._fits(model):
                 continue
             if self._desk.health.cooling(model, key) == 0:
                 return model, key
             self._passed_by.append((model, key))
-        return self._soonest()
+        return None
 
     def _fits(self, model: Model) -> bool:
         if model.provider in self._refused_at:
@@ -125,7 +132,7 @@ class Walk:
 
     async def _waited(self) -> tuple[Model, int] | None:
         """Waiting is the only way left: for the failure that passes soonest, if that is soon enough."""
-        if self._last_chance or self._waits >= MAX_WAITS or self._number >= MAX_ATTEMPTS:
+        if self._last_chance or self._waits >= MAX_WAITS:
             return None
         passing = [one for one in self.failures if treatment(one.error).passing and self._fits(one.model)]
         found = [(self._wait_for(failure), failure) for failure in passing]

@@ -91,6 +91,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/parts.py": "shared/test_upkeep.py",
     "shared/routing/agreement.py": "shared/routing/test_router.py",
     "shared/routing/attempt.py": "shared/routing/test_executor.py",
+    "shared/routing/course.py": "shared/routing/test_router.py",
     "shared/routing/cross_check.py": "shared/routing/test_router.py",
     "shared/routing/escalation.py": "shared/routing/test_router.py",
     "shared/routing/exhausted.py": "shared/routing/test_executor.py",

@@ -25,7 +25,7 @@ from tests.support.http_stack import error_of
 SECONDS = 10
 TOLD = "The other model answers."
 OTHER = "scripted-told"
-QUICK = {"upstream_first_token_timeout": 0.4, "upstream_stall_timeout": 0.4, "upstream_total_timeout": 1.2}
+QUICK = {"upstream_first_token_timeout": 0.3, "upstream_stall_timeout": 0.3, "upstream_total_timeout": 1}
 
 
 @dataclass(frozen=True, kw_only=True)

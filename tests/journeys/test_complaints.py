@@ -20,6 +20,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from shared.domain.models import Model
 from shared.routing import attempt
 from tests.support.fake_anthropic import FakeAnthropic, Reply
 from tests.support.footprint import busy, held
@@ -209,12 +210,24 @@ async def test_what_the_gateway_spends_itself_is_in_the_bill(tmp_path: Path) -> 
     assert Decimal(str(total["overheadUsd"])) == Decimal(str(total["costUsd"])) - own > 0
 
 
+async def test_an_answer_that_is_none_is_in_the_bill_where_its_provider_bills_it(tmp_path: Path) -> None:
+    async with surface(tmp_path) as there:
+        await without_models(there)
+        await add(there, "scripted-blank", layer="L3", **price(0.01))
+        await add(there, "scripted", layer="L3", priority=1, **price(0.01))
+        answer = await chat(there, "L3")
+        total = (await there.http.get("/v1/usage")).json()["total"]
+    own = Decimal(str(answer.json()["usage"]["cost"]))
+    assert Decimal(answer.headers["x-gateway-cost-usd"]) == Decimal(str(total["costUsd"])) == 2 * own
+    assert Decimal(str(total["overheadUsd"])) == own
+
+
 # Limits
 
 
 async def test_the_limit_is_exact_however_many_come_at_once(tmp_path: Path, store: dict[str, str]) -> None:
     async with surface(tmp_path, rate_limit_per_minute=40, **store) as there:
-        await there.gateway.registry.add(_model())
+        await there.gateway.registry.add(Model(id="m", provider="openai", api_model_name="scripted-n1", layer="L0"))
         answers = await asyncio.gather(*(chat(there, "m") for _ in range(120)))
     codes = [answer.status_code for answer in answers]
     assert (codes.count(200), codes.count(429)) == (40, 80)
@@ -313,9 +326,3 @@ async def test_it_starts_and_prices_without_any_network(tmp_path: Path, no_netwo
         assert (await there.http.get("/health")).json()["status"] == "ok"
     assert Decimal(answer.headers["x-gateway-cost-usd"]) > 0, "the price list came along"
     assert no_network == []
-
-
-def _model() -> Any:
-    from shared.domain.models import Model
-
-    return Model(id="m", provider="openai", api_model_name="scripted-n1", layer="L0")

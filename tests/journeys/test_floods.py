@@ -22,10 +22,13 @@ SOCKETS = 2 * 2 * AT_ONCE + 3
 """Both ends of as many connections to two providers as there are requests at once, and those that listen."""
 
 FLAKY = ("scripted-n3-p10-e500", "scripted-n3-p10-rst", "scripted-n3-p10-e429", "scripted-n3-p10-e200")
+PER_MINUTE = 9
 BOUNDED = {
     "Affinity._stays": 20_000,
     "Remembered._requests": 10_000,
     "MemoryWindows._windows": 50_000,
+    "_Window.slots": 50_000 * PER_MINUTE,
+    "_Window.hits": 50_000 * PER_MINUTE,
 }
 """What may grow with the requests, and how far; their own tests show that they end there."""
 
@@ -50,7 +53,7 @@ async def there(tmp_path: Path) -> AsyncIterator[Surface]:
         "budget_usd_per_day": 1_000_000,
         "decision_days": 0,
         "router_learning": "shadow",
-        "rate_limit_per_minute": 9,
+        "rate_limit_per_minute": PER_MINUTE,
     }
     async with surface(tmp_path, **limits) as made:
         await without_models(made)

@@ -188,7 +188,7 @@ async def test_in_a_shared_redis_only_our_answers_are_cleared_and_every_process_
     tmp_path: Path, redis_server: RedisServer
 ) -> None:
     settings: dict[str, Any] = {"enable_cache": True, "redis_url": redis_server.url}
-    store = RedisStore(redis_server.url)
+    store = RedisStore(redis_server.url, timeout=2)
     await store._client.set("somebody:else", b"1")
     async with surface(tmp_path, **settings) as one:
         await with_model(one)

@@ -94,13 +94,11 @@ async def test_a_fault_before_the_answer_goes_unnoticed(stack: ChatStack, fault:
     assert stack.ledger.totals.failed == 1
 
 
-@pytest.mark.parametrize("fault", ["empty", "badjson", "drop3", "hang"])
+@pytest.mark.parametrize("fault", ["empty", "badjson", "drop3"])
 async def test_a_broken_whole_answer_goes_unnoticed(stack: ChatStack, fault: str) -> None:
     await stack.add(f"scripted-{fault}", priority=0)
     await stack.add("scripted", priority=1)
-    answer = await stack.chat(gateway={"timeoutMs": 4000}) if fault != "hang" else None
-    if answer is not None:
-        assert answer.route.attempts == 2
+    assert (await stack.chat()).route.attempts == 2
 
 
 async def test_a_stream_that_does_not_start_in_time_is_left_for_the_next_model(stack: ChatStack) -> None:

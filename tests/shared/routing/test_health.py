@@ -12,7 +12,7 @@ from shared.errors import (
     UpstreamRefused,
     UpstreamThrottled,
 )
-from shared.routing.health import HALF_OPEN_SECONDS, Health
+from shared.routing.health import BARRED_SECONDS, HALF_OPEN_SECONDS, Health
 from shared.routing.treatment import LONGEST_COOLDOWN
 
 
@@ -158,3 +158,16 @@ def test_what_is_slow_is_known_only_from_enough_answers_of_the_same_kind(health:
     assert health.slow_after(M, stream=True) == 9.0
     assert health.slow_after(M, stream=False) is None
     assert health.slow_after(OTHER, stream=True) is None
+
+
+def test_who_is_barred_stays_so_whatever_was_still_under_way(health: Health, clock: Clock) -> None:
+    health.bar(M, 0, "bills_in_free_layer")
+    health.succeeded(M)
+    assert health.barred(M)
+    assert not health.barred(M, 1)
+    assert (health.cooling(M), health.reason(M)) == (BARRED_SECONDS, "bills_in_free_layer")
+    clock.now += BARRED_SECONDS
+    assert not health.barred(M)
+    assert health.cooling(M) == 0
+    health.succeeded(M)
+    assert health.cooling_models() == {}

@@ -10,7 +10,7 @@ import pytest
 
 from shared.domain.identity import LOCAL
 from shared.domain.models import Model
-from shared.errors import UpstreamBadRequest, UpstreamError
+from shared.errors import UpstreamBadRequest, UpstreamError, UpstreamTimeout
 from shared.providers.base import Timeouts
 from shared.routing.health import FEWEST_TIMES
 from shared.routing.hedging import SAVED_UP, HedgeAllowance
@@ -144,6 +144,26 @@ async def test_with_nobody_else_there_is_no_second(stack: ChatStack) -> None:
     known(stack, await stack.add("scripted-ttft150-n2"))
     assert await chat(stack, stream=False) == "scripted-ttft150-n2"
     assert stack.server.requests == 1
+
+
+async def test_one_that_is_cooling_is_no_help(stack: ChatStack) -> None:
+    known(stack, await stack.add("scripted-ttft150-n2", priority=0))
+    ill = await stack.add("scripted", provider="other", priority=1)
+    stack.health.failed(ill, UpstreamError("x"))
+    assert await chat(stack, stream=False) == "scripted-ttft150-n2"
+    assert stack.server.requests == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_requests_own_time_limit_ends_both(stack: ChatStack, stream: bool) -> None:
+    known(stack, await stack.add("scripted-hang", priority=0))
+    await stack.add("scripted-hang", id="another", priority=1)
+    with pytest.raises(UpstreamTimeout) as caught:
+        await chat(stack, stream=stream, gateway={"timeoutMs": 200})
+    assert caught.value.code == "request_timeout"
+    assert stack.ledger.totals.by_outcome == {"request_timeout": 2}
+    assert stack.health.cooling_models() == {}
+    await until(lambda: stack.server.active == 0)
 
 
 async def test_one_request_in_ten_at_most_and_a_few_after_a_quiet_time() -> None:

@@ -412,7 +412,7 @@ async def test_what_is_being_made_while_it_is_cleared_is_not_kept() -> None:
 
 
 async def test_in_redis_all_processes_share_the_answers(redis_server: RedisServer) -> None:
-    stores = [RedisStore(redis_server.url) for _ in range(2)]
+    stores = [RedisStore(redis_server.url, timeout=2) for _ in range(2)]
     one, two = (Kitchen(RedisValues(store)) for store in stores)
     first, sent = await one.streamed()
     await one.whole()

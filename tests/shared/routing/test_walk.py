@@ -81,6 +81,14 @@ async def test_what_is_too_long_goes_to_larger_windows_only(stack: ChatStack) ->
     assert stack.health.cooling_models() == {}, "none of them is ill"
 
 
+async def test_nobody_waits_for_a_window_that_is_too_small(stack: ChatStack, waits: list[float]) -> None:
+    await stack.add("a-first1-e429-ra1", priority=0, context_window=8_000)
+    await stack.add("b-ctx", priority=1, context_window=16_000)
+    with pytest.raises(UpstreamError):
+        await stack.chat()
+    assert (asked(stack), waits) == (["a-first1-e429-ra1", "b-ctx"], [])
+
+
 async def test_what_is_too_long_for_all_says_so(stack: ChatStack, waits: list[float]) -> None:
     await stack.add("a-ctx", priority=0, context_window=8_000)
     await stack.add("b", priority=1, context_window=8_000)

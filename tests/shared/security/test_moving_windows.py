@@ -132,7 +132,7 @@ async def test_a_flood_under_a_large_limit_keeps_few_slots(bench: Bench) -> None
 
 
 async def test_redis_forgets_windows_by_itself(redis_server: RedisServer) -> None:
-    store = RedisStore(redis_server.url)
+    store = RedisStore(redis_server.url, timeout=2)
     await Windows(MemoryWindows(), store).hit([MINUTE])
     names = await store._client.keys("*")
     assert sorted(names) == [b"mcp-gateway:limit:{a}", b"mcp-gateway:limit:{a}:sum"]
@@ -154,7 +154,7 @@ async def test_five_hundred_at_once_over_two_instances_share_one_exact_limit(red
 
 
 async def test_without_redis_this_process_counts_and_with_it_again_they_share(redis_server: RedisServer) -> None:
-    stores = [RedisStore(redis_server.url) for _ in range(2)]
+    stores = [RedisStore(redis_server.url, timeout=2) for _ in range(2)]
     one, two = (Windows(MemoryWindows(), store) for store in stores)
 
     async def used(windows: Windows) -> int:

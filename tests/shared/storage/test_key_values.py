@@ -128,7 +128,7 @@ async def test_memory_counts_nothing_for_what_is_gone() -> None:
 
 
 async def test_in_redis_all_keys_are_ours_by_name_and_end_by_themselves(redis_server: RedisServer) -> None:
-    store = RedisStore(redis_server.url)
+    store = RedisStore(redis_server.url, timeout=2)
     await store._client.set("somebody:else", b"1")
     values = RedisValues(store)
     await values.put("a", b"x", seconds=60)
@@ -140,14 +140,14 @@ async def test_in_redis_all_keys_are_ours_by_name_and_end_by_themselves(redis_se
 
 
 async def test_what_others_put_under_our_keys_is_no_value(redis_server: RedisServer) -> None:
-    store = RedisStore(redis_server.url)
+    store = RedisStore(redis_server.url, timeout=2)
     await store._client.set(f"{NAMESPACE}a", b"not ours")
     assert await RedisValues(store).get("a") is None
     await store.aclose()
 
 
 async def test_a_flood_of_large_values_does_not_make_redis_look_away(redis_server: RedisServer) -> None:
-    store = RedisStore(redis_server.url)
+    store = RedisStore(redis_server.url, timeout=2)
     values = RedisValues(store)
     large = b'data: {"choices":[{"delta":{"content":"word"}}]}\n\n' * 20_000
     await asyncio.gather(*(values.put(str(number), large, seconds=60) for number in range(20)))
@@ -158,7 +158,7 @@ async def test_a_flood_of_large_values_does_not_make_redis_look_away(redis_serve
 
 
 async def test_redis_is_shared_between_processes(redis_server: RedisServer) -> None:
-    stores = [RedisStore(redis_server.url) for _ in range(2)]
+    stores = [RedisStore(redis_server.url, timeout=2) for _ in range(2)]
     one, other = (RedisValues(store) for store in stores)
     await one.put("a", b"x", seconds=60)
     assert await other.get("a") == b"x"
@@ -167,7 +167,7 @@ async def test_redis_is_shared_between_processes(redis_server: RedisServer) -> N
 
 
 async def test_while_redis_is_away_memory_takes_its_place(redis_server: RedisServer) -> None:
-    store = RedisStore(redis_server.url, retry_seconds=0.01)
+    store = RedisStore(redis_server.url, timeout=2, retry_seconds=0.01)
     values = Values(MemoryValues(max_bytes=SMALL), RedisValues(store))
     await values.put("a", b"in redis", seconds=60)
     redis_server.kill()

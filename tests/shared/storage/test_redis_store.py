@@ -15,7 +15,7 @@ COUNT = Script.of("return redis.call('INCRBY', KEYS[1], ARGV[1])")
 
 @pytest.fixture
 async def store(redis_server: RedisServer) -> AsyncIterator[RedisStore]:
-    opened = RedisStore(redis_server.url, retry_seconds=0.01)
+    opened = RedisStore(redis_server.url, timeout=2, retry_seconds=0.01)
     yield opened
     await opened.aclose()
 

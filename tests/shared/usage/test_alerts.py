@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.pool import QueuePool
-from structlog.testing import capture_logs
 
 from shared.domain.alerts import Alert
 from shared.storage.database import Database
 from shared.usage import alerts as alerts_module
 from shared.usage.alerts import Alerts
 from tests.support.databases import away
+from tests.support.logs import logged_by
 from tests.support.waiting import until
 
 ALERTS_OF_EACH = 30
@@ -54,7 +54,7 @@ async def test_an_alert_is_logged_kept_and_delivered_once(database: Database) ->
     taker = Taker()
     taker.let.set()
     alerts = Alerts(database, taker.deliver)
-    with capture_logs() as logs:
+    with logged_by(alerts_module) as logs:
         for _ in range(3):
             alerts.raise_once("cost", "today", alert())
             await alerts.settled()
@@ -81,7 +81,7 @@ async def test_it_is_not_raised_again_after_a_restart_but_at_a_higher_threshold(
 async def test_a_slow_delivery_holds_up_neither_the_log_nor_the_list(database: Database) -> None:
     taker = Taker()
     alerts = Alerts(database, taker.deliver)
-    with capture_logs() as logs:
+    with logged_by(alerts_module) as logs:
         for number in range(3):
             alerts.raise_once(f"key{number}", "today", alert(message=str(number)))
         await until(lambda: len(logs) == 3)
@@ -99,7 +99,7 @@ async def test_the_end_comes_even_if_a_delivery_does_not(database: Database, mon
     alerts.raise_once("cost", "today", alert())
     alerts.raise_once("other", "today", alert())
     await until(lambda: taker.at_once == 1)
-    with capture_logs() as logs:
+    with logged_by(alerts_module) as logs:
         await asyncio.wait_for(alerts.aclose(), 5)
     assert taker.at_once == 0
     assert logs[-1]["alerts"] == 2
@@ -130,7 +130,7 @@ async def test_an_alert_waits_for_a_database_that_is_away(database: Database, mo
     taker = Taker()
     taker.let.set()
     alerts = Alerts(database, taker.deliver)
-    with away(database), capture_logs() as logs:
+    with away(database), logged_by(alerts_module) as logs:
         alerts.raise_once("cost", "today", alert())
         await until(lambda: bool(logs))
         assert logs[0]["alert"] == "enough", "the operator reads it all the same"

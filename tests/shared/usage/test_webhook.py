@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from structlog.testing import capture_logs
 
 from shared.domain.alerts import Alert
 from shared.providers.base import Timeouts
 from shared.providers.http_client import HttpClient
 from shared.usage import webhook as webhook_module
 from shared.usage.webhook import TRIES, Webhook
+from tests.support.logs import logged_by
 from tests.support.webhook_receiver import HANG, receiver
 
 ALERT = Alert(
@@ -44,7 +44,7 @@ class Sleep:
 
 async def test_an_alert_is_a_message_for_people_and_facts_for_programs(client: HttpClient) -> None:
     async with receiver(OK) as taker:
-        with capture_logs() as logs:
+        with logged_by(webhook_module) as logs:
             await Webhook(taker.url(), client).deliver("2026-03-04", ALERT)
     assert logs == []
     (sent,) = taker.received
@@ -63,7 +63,7 @@ async def test_an_alert_is_a_message_for_people_and_facts_for_programs(client: H
 async def test_it_is_tried_again_until_it_is_taken(client: HttpClient, trouble: str) -> None:
     sleep = Sleep()
     async with receiver(trouble, trouble, "204 Fine") as taker:
-        with capture_logs() as logs:
+        with logged_by(webhook_module) as logs:
             await Webhook(taker.url(), client, sleep=sleep).deliver("d", ALERT)
     assert (len(taker.received), logs) == (3, [])
     first, second = sleep.waits
@@ -81,7 +81,7 @@ async def test_a_wish_to_be_left_alone_is_respected_within_reason(client: HttpCl
 async def test_tries_end_and_the_log_names_the_host_alone(client: HttpClient) -> None:
     sleep = Sleep()
     async with receiver("500 Oh") as taker:
-        with capture_logs() as logs:
+        with logged_by(webhook_module) as logs:
             await Webhook(taker.url(), client, sleep=sleep).deliver("d", ALERT)
     assert (len(taker.received), len(sleep.waits)) == (TRIES, TRIES - 1)
     (line,) = logs
@@ -93,7 +93,7 @@ async def test_tries_end_and_the_log_names_the_host_alone(client: HttpClient) ->
 async def test_what_would_be_refused_again_is_not_tried_again(client: HttpClient, status: str) -> None:
     async with receiver(OK) as elsewhere:
         async with receiver(f"{status}\r\nLocation: {elsewhere.url('/stolen')}") as taker:
-            with capture_logs() as logs:
+            with logged_by(webhook_module) as logs:
                 await Webhook(taker.url(), client).deliver("d", ALERT)
         assert len(taker.received) == 1
         assert elsewhere.received == [], "a redirect is not followed"
@@ -104,7 +104,7 @@ async def test_nobody_there_ends_in_one_line(client: HttpClient) -> None:
     async with receiver(OK) as taker:
         url = taker.url()
     sleep = Sleep()
-    with capture_logs() as logs:
+    with logged_by(webhook_module) as logs:
         await Webhook(url, client, sleep=sleep).deliver("d", ALERT)
     assert len(sleep.waits) == TRIES - 1
     assert len(logs) == 1
@@ -114,14 +114,14 @@ async def test_nobody_there_ends_in_one_line(client: HttpClient) -> None:
 async def test_one_who_never_answers_is_left(client: HttpClient) -> None:
     sleep = Sleep()
     async with receiver(HANG, OK) as taker:
-        with capture_logs() as logs:
+        with logged_by(webhook_module) as logs:
             await Webhook(taker.url(), client, timeouts=QUICK, sleep=sleep).deliver("d", ALERT)
         assert (len(taker.received), logs) == (2, [])
 
 
 @pytest.mark.parametrize("address", ["http://[T0KEN", "http://host:T0KEN/"])
 async def test_an_address_that_is_none_does_not_show_in_the_log(client: HttpClient, address: str) -> None:
-    with capture_logs() as logs:
+    with logged_by(webhook_module) as logs:
         await Webhook(address, client, sleep=Sleep()).deliver("d", ALERT)
     assert len(logs) == 1
     assert "T0KEN" not in str(logs)

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 import pytest
-from structlog.testing import capture_logs
 
 from shared.domain.chat import ChatRequest, Chunk
 from shared.domain.models import Model
@@ -24,9 +23,11 @@ from shared.errors import (
 )
 from shared.providers.base import Timeouts
 from shared.providers.http_client import HttpClient
+from shared.providers.ollama import provider as provider_module
 from shared.providers.ollama.provider import OllamaChat
 from shared.providers.server_sent_events import payloads
 from tests.support.fake_ollama import SENTENCE, FakeModel, FakeOllama, Fault
+from tests.support.logs import logged_by
 from tests.support.waiting import until
 
 NAME = "llama3.2:latest"
@@ -142,7 +143,7 @@ async def test_a_request_goes_to_the_native_api_and_forbids_cutting(client: Http
 @pytest.mark.parametrize("tokens", [3_000, 20_000, 100_000])
 async def test_a_long_conversation_is_read_whole(client: HttpClient, tokens: int, stream: bool) -> None:
     async with FakeOllama(overflow="cut") as server:
-        with capture_logs() as logs:
+        with logged_by(provider_module) as logs:
             usage = await ask(provider(server, client), long_chat(tokens, stream=stream))
     assert usage["prompt_tokens"] > tokens * 0.9
     assert "truncated_prompt" not in usage
@@ -153,7 +154,7 @@ async def test_a_long_conversation_is_read_whole(client: HttpClient, tokens: int
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_prompt_that_was_cut_is_told_of(client: HttpClient, stream: bool) -> None:
     async with FakeOllama(overflow="cut", honours_num_ctx=False) as server:
-        with capture_logs() as logs:
+        with logged_by(provider_module) as logs:
             usage = await ask(provider(server, client), long_chat(20_000, stream=stream))
     assert usage["prompt_tokens"] == 4096 // 2 + 2
     assert usage["truncated_prompt"] is True
