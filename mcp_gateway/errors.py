@@ -31,7 +31,9 @@ MEANINGS: Mapping[type[GatewayError], Meaning] = {
     errors.Conflict: Meaning("Look at how it is now before trying again.", INVALID_PARAMS),
     errors.HostKeyChanged: Meaning("Do not connect: ask the user whether this change of the host's key is expected."),
     errors.RateLimited: Meaning("Wait before calling again."),
-    errors.BudgetExceeded: Meaning("Do not try again: tell the user that the budget is used up; free models still work."),
+    errors.BudgetExceeded: Meaning(
+        "Do not try again: tell the user that the budget is used up; free models still work."
+    ),
     errors.Overloaded: Meaning("Wait a little and call again."),
     errors.Unavailable: Meaning("Tell the user what is missing."),
     errors.NotCached: Meaning("Ask without only-if-cached."),

@@ -22,15 +22,15 @@ from shared.registry.configuration import LiveConfiguration
 from shared.registry.registry import Registry
 from shared.routing.affinity import Affinity
 from shared.routing.attempt import Desk, conditions_of
-from shared.routing.decisions import Decisions
+from shared.routing.caching.response_cache import ResponseCache
 from shared.routing.executor import Executor
 from shared.routing.health import Health
 from shared.routing.judgement import Judgement
 from shared.routing.learning.learner import Learner
 from shared.routing.learning.persistence import Persistence
 from shared.routing.planning import Planning, Rules
-from shared.routing.policy_file import policy_of
-from shared.routing.response_cache import ResponseCache
+from shared.routing.replay.decisions import Decisions
+from shared.routing.replay.policy_file import policy_of
 from shared.routing.router import Router
 from shared.security.accounts import Accounts
 from shared.security.api_keys import ApiKeys

@@ -21,8 +21,8 @@ from shared.providers.oss_local import OssLocal
 from shared.providers.vendors import LOCAL, VENDORS, Account, vendor_for
 from shared.registry.configuration import LiveConfiguration
 from shared.registry.registry import Registry
-from shared.routing.policy_file import policy_of
-from shared.routing.response_cache import ResponseCache
+from shared.routing.caching.response_cache import ResponseCache
+from shared.routing.replay.policy_file import policy_of
 from shared.security.accounts import Accounts
 from shared.security.moving_windows import Windows
 from shared.security.passwords import Passwords

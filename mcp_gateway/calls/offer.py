@@ -9,7 +9,7 @@ from mcp_gateway.rendering import dollars
 from shared.domain.models import Layer
 from shared.domain.wire import Money, Wire
 from shared.errors import Conflict
-from shared.routing.escalation import WORDS
+from shared.routing.checks.escalation import WORDS
 
 CODE = "escalation_needs_confirmation"
 

@@ -13,10 +13,10 @@ from shared.domain.identity import Caller
 from shared.domain.wire import Moment, Money, Timestamp, Wire
 from shared.errors import InvalidInput
 from shared.operations.operation import Operation, StreamOperation
-from shared.routing.decision_record import restored
-from shared.routing.policy_file import proposal
-from shared.routing.replay_sums import Costs, Sums
-from shared.routing.replaying import Replay, World
+from shared.routing.replay.decision_record import restored
+from shared.routing.replay.policy_file import proposal
+from shared.routing.replay.replay_sums import Costs, Sums
+from shared.routing.replay.replaying import Replay, World
 from shared.storage import decision_rows
 from shared.usage.pricing import PriceBook
 

@@ -15,8 +15,8 @@ from shared.domain.routing import Dropped, Facts
 from shared.domain.wire import Money, Timestamp, Wire
 from shared.operations.operation import Operation
 from shared.routing.allowance import allowance
+from shared.routing.checks.escalation import expected_most
 from shared.routing.complexity.dense import DENSE
-from shared.routing.escalation import expected_most
 from shared.routing.exhausted import nothing_to_try
 from shared.routing.explanation import Explanation
 from shared.routing.judgement import expected

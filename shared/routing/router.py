@@ -8,17 +8,17 @@ from shared.domain.identity import Caller
 from shared.domain.models import Model
 from shared.domain.routing import Plan
 from shared.errors import GatewayError, NotFound, Unsupported
-from shared.routing.agreement import asked_both
 from shared.routing.answers import Answer, EventStream
 from shared.routing.as_stream import WholeAsStream
+from shared.routing.caching.response_cache import ResponseCache
+from shared.routing.checks.agreement import asked_both
+from shared.routing.checks.cross_check import cross_checked, self_checked
+from shared.routing.checks.escalation import escalated
 from shared.routing.course import Course
-from shared.routing.cross_check import cross_checked, self_checked
-from shared.routing.decision import Decision, DecisionLog
-from shared.routing.escalation import escalated
 from shared.routing.executor import Executor
 from shared.routing.explanation import Explanation
 from shared.routing.planning import Planning
-from shared.routing.response_cache import ResponseCache
+from shared.routing.replay.decision import Decision, DecisionLog
 from shared.routing.teaching import lesson_of_stream, lessons
 from shared.usage.pricing import PriceBook
 

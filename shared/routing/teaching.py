@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from shared.domain.models import Layer, Model
 from shared.routing.answers import Answer
-from shared.routing.evidence import Shortcoming, shortcoming
+from shared.routing.checks.evidence import Shortcoming, shortcoming
 from shared.routing.job import Job
 from shared.routing.learning.rewards import NOT_ABLE, Outcome
 

@@ -21,14 +21,14 @@ from shared.registry.registry import Registry
 from shared.routing.affinity import Affinity
 from shared.routing.answers import Answer
 from shared.routing.attempt import Desk, conditions_of
-from shared.routing.decision import Decision
+from shared.routing.caching.response_cache import ResponseCache
 from shared.routing.executor import Executor
 from shared.routing.health import Health
 from shared.routing.judgement import Judgement
 from shared.routing.learning.learner import Learner
 from shared.routing.planner import Policy
 from shared.routing.planning import Planning, Rules
-from shared.routing.response_cache import ResponseCache
+from shared.routing.replay.decision import Decision
 from shared.routing.router import Router
 from shared.storage import schema
 from shared.storage.database import Database

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from dataclasses import replace
 
-from shared.routing.decisions import Decisions
+from shared.routing.replay.decisions import Decisions
 from shared.storage.database import Database
 from tests.support.decisions import ANNA, NOON, a_model, asked, decided, made
 

@@ -10,9 +10,9 @@ from shared.domain.identity import Caller
 from shared.domain.models import Model
 from shared.domain.routing import Plan
 from shared.domain.usage import Usage
-from shared.routing.decision import Decision
 from shared.routing.job import Made, Purpose
 from shared.routing.planner import Policy
+from shared.routing.replay.decision import Decision
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SECRET = "the words of the caller"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.routing.evidence import Shortcoming
+from shared.routing.checks.evidence import Shortcoming
 
 SILENT = 0.05
 """What an answer that nobody checked tells: next to nothing. Counted in full, it drowns what is known (measured)."""

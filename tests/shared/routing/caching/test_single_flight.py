@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from shared.errors import GatewayError, Unavailable, UpstreamTimeout
-from shared.routing.single_flight import Flights
+from shared.routing.caching.single_flight import Flights
 from tests.support.waiting import until
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from shared.domain.models import Model
-from shared.routing.decision_record import Record
+from shared.routing.replay.decision_record import Record
 from shared.routing.walk import MAX_ATTEMPTS
 
 TRIED = frozenset({"answer", "hedge", "agreement"})

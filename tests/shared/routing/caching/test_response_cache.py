@@ -17,7 +17,7 @@ from shared.domain.models import Model
 from shared.domain.usage import Usage
 from shared.errors import NotCached, Unavailable, UpstreamError, UpstreamTimeout
 from shared.routing.answers import Answer, EventStream, Route
-from shared.routing.response_cache import ResponseCache
+from shared.routing.caching.response_cache import ResponseCache
 from shared.storage.key_values import KeyValues, MemoryValues, RedisValues, Values
 from shared.storage.redis_store import RedisStore
 from tests.support.clock import Clock

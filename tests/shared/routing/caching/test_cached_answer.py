@@ -11,7 +11,7 @@ import pytest
 from shared.domain.models import Model
 from shared.domain.usage import Usage
 from shared.routing.answers import Answer, Route
-from shared.routing.cached_answer import READ, CachedAnswer, Recording, Replay
+from shared.routing.caching.cached_answer import READ, CachedAnswer, Recording, Replay
 
 MADE = datetime(2026, 11, 24, 6, 0, 0, 123456, tzinfo=UTC)
 MODEL = Model(id="p/m", provider="p", api_model_name="m", layer="L1")

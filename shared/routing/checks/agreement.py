@@ -9,11 +9,11 @@ from typing import Any
 from shared.domain.models import Model
 from shared.errors import GatewayError
 from shared.routing.answers import Answer
-from shared.routing.evidence import parsed
+from shared.routing.checks.evidence import parsed
+from shared.routing.checks.likeness import alike
+from shared.routing.checks.review import text_of
 from shared.routing.executor import Executor
 from shared.routing.job import Job
-from shared.routing.likeness import alike
-from shared.routing.review import text_of
 
 
 async def asked_both(executor: Executor, job: Job) -> Answer:

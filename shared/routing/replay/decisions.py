@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from shared.routing.decision import Decision
-from shared.routing.decision_record import stored, text_of
+from shared.routing.replay.decision import Decision
+from shared.routing.replay.decision_record import stored, text_of
 from shared.storage import decision_rows
 from shared.storage.database import Database
 from shared.storage.write_behind import WriteBehind

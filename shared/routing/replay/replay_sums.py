@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from shared.routing.replaying import Replayed, Side
+from shared.routing.replay.replaying import Replayed, Side
 
 EXAMPLES = 10
 GROUPS = 100

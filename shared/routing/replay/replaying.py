@@ -13,13 +13,13 @@ from shared.domain.models import Model
 from shared.domain.routing import Plan
 from shared.domain.usage import Usage
 from shared.registry.snapshot import Snapshot
-from shared.routing.agreement import split
-from shared.routing.decision_record import Call, Record
+from shared.routing.checks.agreement import split
 from shared.routing.judgement import starting_at
-from shared.routing.past import TRIED, Past, total
 from shared.routing.planner import Conditions, Policy, plan
 from shared.routing.planning import ENOUGH
-from shared.routing.policy_file import Place, Proposal
+from shared.routing.replay.decision_record import Call, Record
+from shared.routing.replay.past import TRIED, Past, total
+from shared.routing.replay.policy_file import Place, Proposal
 from shared.usage.pricing import PriceBook
 
 CHECKS = frozenset({"review", "arbitration", "self-check"})

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from shared.domain.chat import ChatRequest
-from shared.routing.review import (
+from shared.routing.checks.review import (
     MOST_CONVERSATION,
     Review,
     choice_request,

@@ -11,7 +11,7 @@ from shared.domain.chat import ChatRequest
 from shared.domain.identity import LOCAL, Caller
 from shared.domain.routing import RoutingOptions
 from shared.errors import InvalidInput
-from shared.routing.cache_key import ALL, NO_MATTER, key_of, prefix_of
+from shared.routing.caching.cache_key import ALL, NO_MATTER, key_of, prefix_of
 
 BODY: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}], "temperature": 0.5}
 

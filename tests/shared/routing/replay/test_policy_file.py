@@ -10,7 +10,7 @@ from shared.domain.models import LAYERS
 from shared.errors import InvalidInput
 from shared.registry.snapshot import Snapshot
 from shared.routing.planner import Policy
-from shared.routing.policy_file import Proposal, policy_of, proposal
+from shared.routing.replay.policy_file import Proposal, policy_of, proposal
 from tests.support.decisions import a_model
 
 NOW = Configuration(default_layer="L1", spend_guard=False)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.domain.chat import ChatRequest
-from shared.routing.evidence import fits, shortcoming
+from shared.routing.checks.evidence import fits, shortcoming
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}

@@ -12,9 +12,9 @@ import orjson
 from shared.domain.models import Layer
 from shared.domain.routing import OPENING, Facts, Plan, RoutingOptions
 from shared.domain.usage import Usage
-from shared.routing.decision import Decision
 from shared.routing.job import Made, Purpose
 from shared.routing.planner import Permit, unserved
+from shared.routing.replay.decision import Decision
 
 VERSION = 1
 MOST_TEXT = 100_000

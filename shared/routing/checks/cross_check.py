@@ -7,11 +7,11 @@ from typing import Any
 from shared.domain.chat import ChatRequest
 from shared.domain.models import Model
 from shared.errors import GatewayError
-from shared.routing import review
 from shared.routing.answers import Answer
+from shared.routing.checks import review
+from shared.routing.checks.review import Review
 from shared.routing.executor import Executor
 from shared.routing.job import Job, Purpose
-from shared.routing.review import Review
 
 
 async def cross_checked(executor: Executor, job: Job, answer: Answer) -> Answer:

@@ -12,8 +12,8 @@ from shared.domain.models import LAYERS, Capabilities
 from shared.domain.routing import OPENING, Dropped, Facts, Plan, RoutingOptions
 from shared.domain.usage import Usage
 from shared.registry.snapshot import Snapshot
-from shared.routing.decision_record import MOST_TEXT, Record, restored, stored, text_of
 from shared.routing.planner import Conditions, Permit, Policy, follows_conversation, plan, unserved
+from shared.routing.replay.decision_record import MOST_TEXT, Record, restored, stored, text_of
 from shared.usage.pricing import PriceBook
 from tests.support.decisions import ANNA, SECRET, a_model, asked, decided, made
 

@@ -13,10 +13,10 @@ from shared.domain.identity import Caller
 from shared.domain.models import Model
 from shared.errors import NotCached, Unavailable
 from shared.routing.answers import Answer, EventStream, Route
-from shared.routing.cache_key import ALL, key_of, prefix_of
-from shared.routing.cached_answer import FREE, CachedAnswer, Recording, Replay
+from shared.routing.caching.cache_key import ALL, key_of, prefix_of
+from shared.routing.caching.cached_answer import FREE, CachedAnswer, Recording, Replay
+from shared.routing.caching.single_flight import Flight, Flights
 from shared.routing.job import Deadline
-from shared.routing.single_flight import Flight, Flights
 from shared.storage.key_values import KeyValues
 from shared.storage.redis_store import StoreAway
 

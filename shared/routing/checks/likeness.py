@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any
 
-from shared.routing.evidence import parsed
+from shared.routing.checks.evidence import parsed
 
 ALIKE = 0.75
 SHORT = 400

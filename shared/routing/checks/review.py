@@ -11,7 +11,7 @@ import orjson
 
 from shared.domain.chat import ChatRequest
 from shared.domain.routing import RoutingOptions
-from shared.routing.evidence import fits, parsed
+from shared.routing.checks.evidence import fits, parsed
 
 MOST_CONVERSATION = 60_000
 VERDICT_TOKENS = 2_000

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlmodel import col, func, select
 
-from shared.routing import decisions as decisions_module
-from shared.routing.decision import Decision
-from shared.routing.decision_record import restored
-from shared.routing.decisions import Decisions
+from shared.routing.replay import decisions as decisions_module
+from shared.routing.replay.decision import Decision
+from shared.routing.replay.decision_record import restored
+from shared.routing.replay.decisions import Decisions
 from shared.storage import decision_rows
 from shared.storage.database import Database
 from shared.storage.tables import DecisionRow

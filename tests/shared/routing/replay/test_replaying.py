@@ -15,12 +15,12 @@ from shared.domain.routing import Plan
 from shared.domain.usage import Usage
 from shared.errors import GatewayError
 from shared.registry.snapshot import Snapshot
-from shared.routing.decision import Decision
-from shared.routing.decision_record import Record, restored, stored
 from shared.routing.planner import Conditions, plan
-from shared.routing.policy_file import policy_of, proposal
-from shared.routing.replay_sums import Sums
-from shared.routing.replaying import Replay, Replayed, Side, World
+from shared.routing.replay.decision import Decision
+from shared.routing.replay.decision_record import Record, restored, stored
+from shared.routing.replay.policy_file import policy_of, proposal
+from shared.routing.replay.replay_sums import Sums
+from shared.routing.replay.replaying import Replay, Replayed, Side, World
 from shared.usage.pricing import PriceBook
 from tests.support.chat_stack import ChatStack, chat_stack
 from tests.support.decisions import ANNA, NOON, a_model, asked, decided, made

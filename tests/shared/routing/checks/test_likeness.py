@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.routing.likeness import alike
+from shared.routing.checks.likeness import alike
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from shared.domain.routing import Facts
 from shared.errors import Conflict, GatewayError
 from shared.routing.allowance import USUAL_TOKENS, most
 from shared.routing.answers import Answer
-from shared.routing.evidence import shortcoming
+from shared.routing.checks.evidence import shortcoming
+from shared.routing.checks.review import text_of
 from shared.routing.executor import Executor
 from shared.routing.job import Job
-from shared.routing.review import text_of
 from shared.usage.pricing import PriceBook
 
 Higher = Callable[[Layer], Sequence[Model]]

@@ -1,0 +1,1 @@
+"""Answers that are kept: the same question of the same caller gets the same answer."""

@@ -1,0 +1,1 @@
+"""How requests were decided, kept and decided again under another policy."""
