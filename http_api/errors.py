@@ -93,9 +93,12 @@ def headers_of(error: GatewayError, status: int, *, failed_over: bool) -> list[H
     headers = list(error.headers) if isinstance(error, HttpError) else []
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if status == 429 or error.retry_after is not None or isinstance(error, errors.Overloaded):
+    never = isinstance(error, errors.BudgetExceeded) and error.retry_after is None
+    if not never and (status == 429 or error.retry_after is not None or isinstance(error, errors.Overloaded)):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after or 1))).encode("ascii")))
-    if isinstance(error, errors.UpstreamError | errors.BudgetExceeded) or (failed_over and status >= 500):
+    if isinstance(error, errors.UpstreamError | errors.BudgetExceeded | errors.Conflict) or (
+        failed_over and status >= 500
+    ):
         headers.append((b"x-should-retry", b"false"))
     return headers
 
@@ -108,6 +111,7 @@ def body_of(error: GatewayError, status: int, request_id: str, *, openai: bool) 
             "type": openai_type(status),
             "param": _param(error.details),
             "code": error.code,
+            "details": error.details,
         }
         return _json({"error": failure, "details": error.details, "requestId": request_id})
     return _json({"error": error.message, "details": error.details, "code": error.code, "requestId": request_id})

@@ -66,6 +66,7 @@ class Question(Wire):
     budget_usd: Annotated[Money, Field(ge=0)] | None = Field(
         None, description="The most US dollars that all of it may cost; 0 leaves free models only."
     )
+    allow_paid: bool = Field(False, description="`true`: models of the free layer L0 that cost money may be asked too.")
     session: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="A name for the conversation: calls of the same name stay with the same model."
     )

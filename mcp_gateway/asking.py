@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from typing import Literal
 
 from mcp import MCPError
 from mcp.types import (
@@ -25,24 +26,27 @@ BY_RESULT = "2026-07-28"
 KEY = "leave"
 FORM = {
     "type": "object",
-    "properties": {"agree": {"type": "boolean", "title": "Agree", "default": True}},
+    "properties": {"agree": {"type": "boolean", "title": "Agree", "default": False}},
     "required": ["agree"],
 }
+
+Leave = Literal["given", "refused", "not asked"]
+"""What a user said; whoever says nothing, or nothing clear, has refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What an earlier round of this call left with the client, and whether the user agreed to its question.
+    """What an earlier round of this call left with the client, and what the user said to its question.
 
     The client may have changed it: it must give no more than the client could ask for itself.
     """
 
     state: str
-    agreed: bool
+    leave: Leave
 
 
 class User:
-    """The person behind one call. Whoever cannot be asked, says nothing, or nothing clear, has not agreed."""
+    """The person behind one call."""
 
     def __init__(self, context: Context, params: CallToolRequestParams) -> None:
         self._context = context
@@ -53,14 +57,14 @@ class User:
         """The round before; None in the first."""
         if self._params.request_state is None:
             return None
-        return Earlier(self._params.request_state, _agrees((self._params.input_responses or {}).get(KEY)))
+        return Earlier(self._params.request_state, _leave((self._params.input_responses or {}).get(KEY)))
 
-    async def agrees(self, question: str, *, state: str, seconds: float) -> bool | InputRequiredResult:
-        """Whether the user agrees within that time; or what to end the call with, so that it comes again with `state`
-        and the answer.
+    async def leave(self, question: str, *, state: str, seconds: float) -> Leave | InputRequiredResult:
+        """What the user says within that time; or what to end the call with, so that it comes again with `state` and
+        the answer.
         """
         if not self._can_be_asked:
-            return False
+            return "not asked"
         form = ElicitRequestFormParams(message=question, requested_schema=FORM)
         if self._ends_with_questions:
             return InputRequiredResult(input_requests={KEY: ElicitRequest(params=form)}, request_state=state)
@@ -68,10 +72,12 @@ class User:
         try:
             async with asyncio.timeout(seconds):
                 answer = await session.elicit_form(question, FORM, related_request_id=self._context.request_id)
-        except (MCPError, ValidationError, TimeoutError) as error:
+        except TimeoutError:
+            return "refused"
+        except (MCPError, ValidationError) as error:
             log.warning("the user could not be asked: %r", error)
-            return False
-        return _agrees(answer)
+            return "not asked"
+        return _leave(answer)
 
     @property
     def _ends_with_questions(self) -> bool:
@@ -86,7 +92,7 @@ class User:
         return shows_forms and (self._ends_with_questions or session.can_send_request)
 
 
-def _agrees(answer: object) -> bool:
-    return (
-        isinstance(answer, ElicitResult) and answer.action == "accept" and (answer.content or {}).get("agree") is True
-    )
+def _leave(answer: object) -> Leave:
+    if not isinstance(answer, ElicitResult) or answer.action != "accept":
+        return "refused"
+    return "given" if (answer.content or {}).get("agree") is True else "refused"

@@ -12,6 +12,8 @@ from shared import errors
 from shared.errors import GatewayError
 
 MAX_TEXT = 4_000
+LONGEST_DETAIL = 300
+NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,17 @@ def _details(details: errors.Details) -> list[str]:
         return [f"- {found['model']} ({found['provider']}): {found['message']}"[:500] for found in attempts]
     if dropped := details.get("dropped"):
         return [f"- {found['model']}: {found['reason']}"[:300] for found in dropped[:8]]
-    return [f"- {name}: {_short(value)}" for name, value in details.items()]
+    return [f"- {name}: {_words(value)[:LONGEST_DETAIL]}" for name, value in details.items() if value not in NOTHING]
 
 
-def _short(value: Any) -> str:
-    return str(value)[:300]
+def _words(value: Any) -> str:
+    """A detail as people write it, without what is not there."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_nested(item)}" for name, item in value.items() if item not in NOTHING)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_nested, value))
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+
+def _nested(value: Any) -> str:
+    return f"({_words(value)})" if isinstance(value, Mapping | list | tuple) else _words(value)

@@ -70,15 +70,20 @@ def checks(found: Checks | None) -> list[str]:
     if found.agreed is not None:
         lines.append(f"— two models {'agreed' if found.agreed else 'did not agree'}")
     lines += [f"— went up: {step}" for step in found.steps]
-    if found.steps and found.ended != "answered":
+    if found.ended not in ("", "answered"):
         lines.append(f"— went no higher: {found.ended}")
     if found.verdict is not None:
         why = f" ({found.why})" if found.why else ""
-        lines.append(f"— check: {found.verdict}{why}")
+        lines.append(f"— check{_by(found)}: {found.verdict}{why}")
         lines += [f"  · {issue}" for issue in found.issues]
     if found.added_cost_usd:
         lines.append(f"— beside the answer this cost {dollars(found.added_cost_usd)}")
     return lines
+
+
+def _by(found: Checks) -> str:
+    names = [found.reviewer and f" by {found.reviewer}", found.arbitrator and f" decided by {found.arbitrator}"]
+    return ",".join(name for name in names if name)
 
 
 def route(result: RouteResult) -> str:

@@ -22,6 +22,8 @@ class Checks(Wire):
         description="Of the check: `confirmed`, `corrected` (this is the better answer), `upheld`, `disputed` (nobody "
         "could decide), `unclear`, `not_checked`; null without one."
     )
+    reviewer: str | None = Field(description="Id of the model that checked it; null without one.")
+    arbitrator: str | None = Field(description="Id of the model that then decided; null without one.")
     issues: list[str] = Field(description="Mistakes that the reviewing model found.")
     why: str = Field(description="Why there is no clear verdict; empty otherwise.")
     agreed: bool | None = Field(description="Whether two models agreed; null when two were not heard.")

@@ -9,7 +9,7 @@ import anyio.to_thread
 import structlog
 
 from shared.domain.models import Model
-from shared.errors import Unavailable
+from shared.errors import GatewayError, Unavailable
 from shared.providers.base import Probe
 from shared.providers.vendors import LOCAL
 from shared.registry.discovered import as_models
@@ -79,7 +79,7 @@ async def _refresh(gateway: "Gateway") -> None:
         for part in parts:
             try:
                 await part()
-            except Unavailable as error:
+            except GatewayError as error:  # also a row that the database has and cannot read
                 log.warning("going on with what is in memory", reason=error.message, detail=error.operator_detail)
 
 
@@ -105,6 +105,16 @@ async def _take_up(gateway: "Gateway", name: str, probe: Probe) -> None:
 
 
 async def _look_prices_up(gateway: "Gateway") -> None:
-    """The public price list takes a moment to load, which no request should wait for."""
-    models: tuple[Model, ...] = tuple(gateway.registry.snapshot.models.values())
-    await anyio.to_thread.run_sync(lambda: [gateway.prices.rates(model) for model in models])
+    """At first, and after each change of the registry: a look into the public price list takes a moment, which no
+    request should wait for.
+    """
+    changed = asyncio.Event()
+    forget = gateway.registry.on_change(changed.set)
+    try:
+        while True:
+            changed.clear()
+            models: tuple[Model, ...] = tuple(gateway.registry.snapshot.models.values())
+            await anyio.to_thread.run_sync(gateway.prices.look_up, models)
+            await changed.wait()
+    finally:
+        forget()

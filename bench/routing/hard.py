@@ -8,7 +8,7 @@ from bench.routing.scoring import Interval, Judged, interval
 from scripts.router.boosting import Array, sigmoid
 from scripts.router.rows import TIERS, Row
 from shared.routing.complexity.weights import Weights
-from shared.routing.planner import HARD
+from shared.routing.policy import HARD
 
 
 def hard(rows: list[Row], odds: Array, weights: Weights, sample: Judged, *, whole_kinds: bool) -> Mapping[str, str]:

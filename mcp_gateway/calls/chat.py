@@ -8,11 +8,13 @@ from mcp.types import InputRequiredResult
 from pydantic import ValidationError
 
 from mcp_gateway.arguments import ChatArguments, Question
+from mcp_gateway.asking import Leave
 from mcp_gateway.calls.call import Call
 from mcp_gateway.calls.checks import checks_of
 from mcp_gateway.calls.offer import Offer
 from mcp_gateway.calls.reply import Reply
 from mcp_gateway.results import ChatResult, ChatUsage
+from shared.domain.usage import Usage
 from shared.domain.wire import Wire
 from shared.errors import Conflict, GatewayError, InvalidInput, UpstreamError, UpstreamTimeout
 from shared.operations import dispatch
@@ -41,9 +43,9 @@ async def run(call: Call, arguments: ChatArguments) -> ChatResult | InputRequire
     """The answer; before a step that costs money the user is asked, and without their leave the cheap answer stays."""
     payload = payload_of(arguments)
     payload["gateway"]["escalation"] = "confirm"
-    agreed: bool | InputRequiredResult
+    leave: Leave | InputRequiredResult
     if (earlier := call.user.earlier) is not None:
-        pending, agreed = _pending(earlier.state), earlier.agreed
+        pending, leave = _pending(earlier.state), earlier.leave
     else:
         try:
             return await _answered(call, payload)
@@ -52,10 +54,13 @@ async def run(call: Call, arguments: ChatArguments) -> ChatResult | InputRequire
             pending = Pending(kept=_kept(call, offer, error), offer=offer.model_copy(update={"answer": ""}))
         call.progress.say("asking the user …")
         state = pending.model_dump_json(by_alias=True)
-        agreed = await call.user.agrees(pending.offer.question, state=state, seconds=call.limits.asking_seconds)
-    if isinstance(agreed, InputRequiredResult):
-        return agreed
-    return await _better(call, pending, payload) if agreed else pending.kept
+        leave = await call.user.leave(pending.offer.question, state=state, seconds=call.limits.asking_seconds)
+    if isinstance(leave, InputRequiredResult):
+        return leave
+    if leave == "given":
+        return await _better(call, pending, payload)
+    note = pending.offer.refused if leave == "refused" else pending.offer.invitation
+    return pending.kept.model_copy(update={"note": note})
 
 
 async def _better(call: Call, pending: Pending, payload: dict[str, Any]) -> ChatResult:
@@ -68,7 +73,7 @@ async def _better(call: Call, pending: Pending, payload: dict[str, Any]) -> Chat
         note = f"{offer.next_model} could not be asked after all: {error.message}"
         return pending.kept.model_copy(update={"note": note})
     total = None if better.cost_usd is None else better.cost_usd + offer.spent_usd
-    return better.model_copy(update={"cost_usd": total})
+    return better.model_copy(update={"cost_usd": total, "checks": offer.taken(better.checks, better.model_id)})
 
 
 def _pending(state: str) -> Pending:
@@ -79,7 +84,7 @@ def _pending(state: str) -> Pending:
 
 
 def _kept(call: Call, offer: Offer, error: Conflict) -> ChatResult:
-    """The answer there is, with how to get the better one. Raises the error when its model has just gone."""
+    """The answer there is. Raises the error when its model has just gone."""
     model = call.gateway.registry.snapshot.models.get(offer.model)
     if model is None:
         raise error
@@ -92,14 +97,13 @@ def _kept(call: Call, offer: Offer, error: Conflict) -> ChatResult:
         model_id=model.id,
         provider=model.provider,
         layer=model.layer,
-        usage=None,
+        usage=None if offer.usage is None else _usage(Usage.from_openai(offer.usage)),
         cost_usd=offer.spent_usd,
         attempts=1,
         finish_reason=reason,
         truncated=reason != "stop",
         duration_ms=0,
-        note=f"It may not be good enough: {offer.shortcoming}. {offer.next_model} may do better and costs {offer.price}; "
-        f'if the user agrees, call chat again with model "{offer.next_layer}".',
+        note="",
         checks=None,
     )
 
@@ -146,6 +150,7 @@ def question_of(question: Question) -> dict[str, Any]:
         "quality": question.quality,
         "maxLayer": question.max_layer,
         "budgetUsd": question.budget_usd,
+        "allowPaid": question.allow_paid or None,
         "session": question.session,
     }
     payload: dict[str, Any] = {"model": question.model, "messages": messages, "gateway": _given(options)}
@@ -185,7 +190,7 @@ def _result(reply: Reply, text: str, route: "Route", stopped: str, duration_ms: 
         model_id=route.model.id,
         provider=route.model.provider,
         layer=route.model.layer,
-        usage=_usage(reply),
+        usage=None if reply.usage is None else _usage(reply.usage),
         cost_usd=route.cost,
         attempts=route.attempts,
         finish_reason=reason,
@@ -196,10 +201,7 @@ def _result(reply: Reply, text: str, route: "Route", stopped: str, duration_ms: 
     )
 
 
-def _usage(reply: Reply) -> ChatUsage | None:
-    used = reply.usage
-    if used is None:
-        return None
+def _usage(used: Usage) -> ChatUsage:
     return ChatUsage(
         prompt_tokens=used.prompt,
         completion_tokens=used.completion,

@@ -1,6 +1,5 @@
 """The models in brief, a page at a time."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -9,10 +8,14 @@ from mcp_gateway.calls.call import Call
 from mcp_gateway.results import ModelEntry, ModelsPage
 from shared.domain.identity import Caller
 from shared.domain.models import LayerState, Model
+from shared.domain.routing import Facts, RoutingOptions
 from shared.errors import InvalidInput
 from shared.operations import dispatch
 from shared.operations.models import LIST_LAYERS, LIST_MODELS
 from shared.operations.providers import LIST_PROVIDERS, ProviderState
+from shared.routing.fitness import Fitness
+from shared.routing.policy import Permit
+from shared.routing.replay.policy_file import policy_of
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -36,7 +39,15 @@ async def entries(gateway: "Gateway", caller: Caller, arguments: ListModelsArgum
     states = await dispatch.call(gateway, caller, LIST_PROVIDERS, {})
     layers = await dispatch.call(gateway, caller, LIST_LAYERS, {})
     providers = {state.name: state for state in states.providers}
-    return [_entry(model, providers, layers.layers) for model in listed.data if not model.virtual]
+    fitness = _fitness(gateway, caller)
+    return [
+        _entry(
+            model,
+            _why_not(model, providers.get(model.provider), layers.layers[model.layer]) or _against(fitness, model),
+        )
+        for model in listed.data
+        if not model.virtual
+    ]
 
 
 def cursor_of(entry: ModelEntry) -> str:
@@ -62,8 +73,7 @@ def _matches(entry: ModelEntry, arguments: ListModelsArguments) -> bool:
     return wanted in entry.id.lower() or wanted in entry.model.lower()
 
 
-def _entry(model: Model, providers: Mapping[str, ProviderState], layers: Mapping[str, LayerState]) -> ModelEntry:
-    why_not = _why_not(model, providers.get(model.provider), layers[model.layer])
+def _entry(model: Model, why_not: str) -> ModelEntry:
     return ModelEntry(
         id=model.id,
         model=model.api_model_name,
@@ -89,6 +99,22 @@ def _why_not(model: Model, provider: ProviderState | None, layer: LayerState) ->
     if not provider.configured:
         return f"provider {model.provider} has no key, or nothing is listening"
     return ""
+
+
+def _fitness(gateway: "Gateway", caller: Caller) -> Fitness:
+    """What speaks against models for a plain chat of that caller, which gives no leave to spend."""
+    return Fitness(
+        Facts(model="auto", options=RoutingOptions(), prompt_tokens=0),
+        policy_of(gateway.configuration.current),
+        Permit(models=caller.models, max_layer=caller.max_layer),
+        rates=gateway.prices.rates,
+        may_bill=gateway.providers.may_bill,
+    )
+
+
+def _against(fitness: Fitness, model: Model) -> str:
+    dropped = fitness.against(model)
+    return "" if dropped is None else dropped.reason
 
 
 def _price(per_thousand: Decimal | None) -> float | None:

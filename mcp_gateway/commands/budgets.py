@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mcp_gateway.commands.output import AsJson, print_json, print_table
+from mcp_gateway.commands.tags import tag_of
 
 if TYPE_CHECKING:
     from shared.domain.budgets import BudgetStanding, ChangedBudget, NewBudget
@@ -58,8 +59,7 @@ def set_budget(
 
     payload: dict[str, Any] = {"limitUsd": limit, "period": period, "keyId": key}
     if tag is not None:
-        name, _, value = tag.partition("=")
-        payload["tag"] = {"name": name, "value": value}
+        payload["tag"] = tag_of(tag)._asdict()
     payload["appliesTo"] = "tag" if tag is not None else "all" if key is None else "key"
     wanted = dispatch.parse(NewBudget, payload, strict=False)
     made = with_gateway(lambda gateway: _set(gateway, wanted))

@@ -1,7 +1,9 @@
 """`mcp-gateway chat`: ask a model from a shell."""
 
+import secrets
 import sys
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,9 +13,8 @@ from shared.domain.identity import LOCAL
 
 if TYPE_CHECKING:
     from mcp_gateway.calls.offer import Offer
-    from mcp_gateway.calls.reply import Reply
+    from mcp_gateway.commands.told import Told
     from shared.gateway import Gateway
-    from shared.routing.answers import Route
 
 
 def chat(
@@ -33,6 +34,9 @@ def chat(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before such a step costs money.")] = False,
     budget: Annotated[str | None, typer.Option(metavar="USD", help="The most that all of it may cost.")] = None,
+    allow_paid: Annotated[
+        bool, typer.Option("--allow-paid", help="Models of the free layer that cost money may be asked too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask a model; the answer comes as it is made.
@@ -56,96 +60,83 @@ def chat(
         "agreement": 2 if agreement else None,
         "escalate": escalate or None,
         "budgetUsd": budget,
+        "allowPaid": allow_paid,
     }
     payload = payload_of(dispatch.parse(ChatArguments, given, strict=False))
     payload["gateway"]["escalation"] = "allow" if yes else "confirm"
-    offer = with_gateway(lambda gateway: _ask(gateway, payload, as_json))
-    if offer is not None:
-        _keep(offer, as_json)
-        if _agreed(offer, as_json):
-            with_gateway(lambda gateway: _ask(gateway, offer.accepted(payload), as_json))
+    unsure = with_gateway(lambda gateway: _ask(gateway, payload, as_json))
+    if unsure is None:
+        return
+    if _told_and_agreed(unsure, as_json):
+        offer = unsure.offer
+        with_gateway(lambda gateway: _ask(gateway, offer.accepted(payload), as_json, instead=offer))
 
 
-async def _ask(gateway: "Gateway", payload: dict[str, Any], as_json: bool) -> "Offer | None":
-    """Print the answer; or give the offer of a better one that costs money."""
+@dataclass(frozen=True, slots=True)
+class _Unsure:
+    """An answer that may not be good enough, with the offer of a better one that costs money."""
+
+    answer: "Told"
+    offer: "Offer"
+
+
+async def _ask(
+    gateway: "Gateway", payload: dict[str, Any], as_json: bool, *, instead: "Offer | None" = None
+) -> _Unsure | None:
+    """Print the answer, if it is not to be decided first whether there is to be a better one."""
     from mcp_gateway.calls.offer import Offer
     from mcp_gateway.calls.reply import Reply
+    from mcp_gateway.commands.told import told, told_of
     from shared.errors import Conflict
     from shared.operations import dispatch
     from shared.operations.chat import CHAT_STREAM
 
+    caller = replace(LOCAL, request_id=secrets.token_hex(12))
     reply = Reply()
     started = time.perf_counter()
     shown = 0
     try:
-        async with dispatch.open_stream(gateway, LOCAL, CHAT_STREAM, payload) as answer:
+        async with dispatch.open_stream(gateway, caller, CHAT_STREAM, payload) as answer:
             async for events in answer:
                 reply.take(events)
                 if not as_json:
                     shown += _print_more(reply.text[shown:])
     except Conflict as error:
-        return Offer.of(error)
+        offer = Offer.of(error)
+        model = gateway.registry.snapshot.models.get(offer.model)
+        if model is None:
+            raise
+        seconds = time.perf_counter() - started
+        return _Unsure(told_of(offer, model, request_id=caller.request_id, seconds=seconds), offer)
     finally:
         if shown:
             print(flush=True)
     seconds = time.perf_counter() - started
+    found = told(reply, answer.route, request_id=caller.request_id, seconds=seconds, instead=instead)
     if as_json:
-        print_json(_facts(reply, answer.route, seconds))
+        print_json(found.facts)
     else:
-        print(_footer(reply, answer.route, seconds), file=sys.stderr)
+        print(found.footer, file=sys.stderr)
     return None
 
 
-def _keep(offer: "Offer", as_json: bool) -> None:
-    """Print the answer there is, and what would be possible."""
-    note = f"{offer.shortcoming}; {offer.next_model} may do better and costs {offer.price}: --yes goes there."
+def _told_and_agreed(unsure: _Unsure, as_json: bool) -> bool:
+    """Print the answer there is and what would be possible; whether the user wants that, where there is one to be asked."""
+    answer, offer = unsure.answer, unsure.offer
+    possible = f"{offer.shortcoming}; {offer.next_model} may do better and costs {offer.price}"
     if as_json:
-        facts = {"text": offer.answer, "modelId": offer.model, "costUsd": float(offer.spent_usd), "note": note}
-        print_json({**facts, "offer": offer.model_dump(mode="json", by_alias=True, exclude={"answer", "model"})})
-        return
-    print(printable(offer.answer), flush=True)
-    print(printable(f"— {note}"), file=sys.stderr)
-
-
-def _agreed(offer: "Offer", as_json: bool) -> bool:
-    """Whether the user wants it, where there is one to be asked."""
-    asks = not as_json and sys.stdin.isatty() and sys.stderr.isatty()
-    return asks and typer.confirm(printable(f"Ask {offer.next_model} for {offer.price}?"), err=True)
+        rest = offer.model_dump(mode="json", by_alias=True, exclude={"answer", "model", "usage"})
+        print_json({**answer.facts, "note": f"{possible}: --yes goes there.", "offer": rest})
+        return False
+    print(printable(answer.text), flush=True)
+    print(answer.footer, file=sys.stderr)
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        print(printable(f"— {offer.shortcoming}"), file=sys.stderr)
+        return typer.confirm(printable(f"Ask {offer.next_model} too, for {offer.price}?"), err=True)
+    print(printable(f"— {possible}: --yes goes there."), file=sys.stderr)
+    return False
 
 
 def _print_more(text: str) -> int:
     print(printable(text), end="", flush=True)
     return len(text)
-
-
-def _facts(reply: "Reply", route: "Route", seconds: float) -> dict[str, Any]:
-    from mcp_gateway.calls.checks import checks_of
-
-    checks = checks_of(reply.notes, reply.cost)
-    return {
-        "text": reply.text,
-        "model": route.model.api_model_name,
-        "modelId": route.model.id,
-        "provider": route.model.provider,
-        "layer": route.model.layer,
-        "usage": reply.usage.to_openai() if reply.usage else None,
-        "costUsd": None if route.cost is None else float(route.cost),
-        "attempts": route.attempts,
-        "finishReason": reply.finish_reason or None,
-        "durationMs": round(seconds * 1000),
-        "checks": checks and checks.model_dump(mode="json", by_alias=True),
-    }
-
-
-def _footer(reply: "Reply", route: "Route", seconds: float) -> str:
-    from mcp_gateway.calls.checks import checks_of
-    from mcp_gateway.rendering import checks, dollars
-
-    tokens = f"{reply.usage.prompt}+{reply.usage.completion} tokens" if reply.usage else "tokens not counted"
-    facts = [f"{route.model.api_model_name} ({route.model.provider})", route.model.layer, tokens]
-    facts += [dollars(route.cost), f"{seconds:.1f} s"]
-    if route.attempts > 1:
-        facts.append(f"attempt {route.attempts}")
-    if reply.finish_reason == "length":
-        facts.append("cut at its longest length")
-    return printable("\n".join(["— " + " · ".join(facts), *checks(checks_of(reply.notes, reply.cost))]))

@@ -119,6 +119,8 @@ def _not_known(cost: "ComparedCost") -> str:
 
 def _notes(report: "ReplayReport") -> list[str]:
     notes = list(report.not_known)
+    if report.cost.not_known:
+        notes.insert(0, _compared(report.cost))
     if report.unanswerable:
         notes.insert(0, f"{report.unanswerable:,} requests would have no answer, and so cost less.")
     if report.more:
@@ -126,6 +128,16 @@ def _notes(report: "ReplayReport") -> list[str]:
     if report.unreadable:
         notes.insert(0, f"{report.unreadable:,} decisions were left out: another version of the gateway wrote them.")
     return notes
+
+
+def _compared(cost: "ComparedCost") -> str:
+    """What can be set against each other where not every cost is known."""
+    known = cost.then_usd - cost.not_known_then_usd
+    them = "1 request" if cost.not_known == 1 else f"{cost.not_known:,} requests"
+    return (
+        f"The new cost of {them}, which came to ${plain(cost.not_known_then_usd)} then, is not known; "
+        f"the others came to ${plain(known)} then and would to ${plain(cost.now_usd)} now."
+    )
 
 
 def _nothing(report: "ReplayReport", days: int) -> list[str]:

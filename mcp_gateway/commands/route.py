@@ -25,6 +25,9 @@ def route(
     quality: Annotated[str, typer.Option(help="normal, high or critical.")] = "normal",
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.")] = None,
     budget: Annotated[str | None, typer.Option(metavar="USD", help="The most that all of it may cost.")] = None,
+    allow_paid: Annotated[
+        bool, typer.Option("--allow-paid", help="Models of the free layer that cost money may be asked too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show where a chat would go, without asking anyone.
@@ -44,6 +47,7 @@ def route(
         "quality": quality,
         "maxTokens": max_tokens,
         "budgetUsd": budget,
+        "allowPaid": allow_paid,
     }
     found = call(EXPLAIN_ROUTE, question_of(dispatch.parse(Question, given, strict=False)))
     if as_json:

@@ -11,6 +11,7 @@ import typer
 
 from mcp_gateway.commands.bars import bars
 from mcp_gateway.commands.output import GAP, AsJson, on_terminal, print_json, print_table, printable
+from mcp_gateway.commands.tags import tag_of
 from shared.domain.identity import LOCAL
 from shared.domain.money import plain
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from shared.gateway import Gateway
     from shared.operations.usage import UsageGroup, UsageReport
 
-NUMBERS = ("requests", "failed", "tokens in", "out", "cost $", "unpriced")
+NUMBERS = ("requests", "failed calls", "tokens in", "out", "cost $", "unpriced")
 TIMES = frozenset({"day", "hour"})
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
@@ -35,7 +36,7 @@ def usage(
     provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
     layer: Annotated[str | None, typer.Option(help="Only this layer, L0 to L3.")] = None,
     key: Annotated[str | None, typer.Option(help="Only this caller, as `--by key` shows it.")] = None,
-    tag: Annotated[str | None, typer.Option(metavar="NAME:VALUE", help="Only what has this tag.")] = None,
+    tag: Annotated[str | None, typer.Option(metavar="NAME=VALUE", help="Only what has this tag.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +49,7 @@ def usage(
     if as_csv and as_json:
         raise typer.BadParameter("it is either --csv or --json.")
     payload = {"from": start, "to": end, "groupBy": by, "model": model, "provider": provider}
-    payload |= {"layer": layer, "key": key, "tag": tag}
+    payload |= {"layer": layer, "key": key, "tag": None if tag is None else ":".join(tag_of(tag))}
 
     async def work(gateway: "Gateway") -> "tuple[UsageReport, bool]":
         report = await dispatch.call(gateway, LOCAL, QUERY_USAGE, payload)
@@ -123,12 +124,16 @@ def _notes(report: "UsageReport") -> list[str]:
     notes = []
     if total.overhead_usd:
         share = plain(total.overhead_usd)
-        notes.append(f"${share} of this went to failed attempts, hedges, reviews and the like; it is counted above.")
+        notes.append(f"${share} of this went to failed calls, hedges, reviews and the like; it is counted above.")
     if total.unpriced:
+        calls = (
+            "1 call is not known, so it is"
+            if total.unpriced == 1
+            else f"{total.unpriced} calls is not known, so they are"
+        )
         notes.append(
-            f"The price of {total.unpriced} attempts is not known, so they are not in the cost; `mcp-gateway usage --by "
-            "model` shows whose. Give those models their prices with PUT /v1/models/ID (pricePer1kInputTokens, "
-            "pricePer1kOutputTokens)."
+            f"The price of {calls} not in the cost; `mcp-gateway usage --by model` shows whose. Give those models their "
+            "prices with PUT /v1/models/ID (pricePer1kInputTokens, pricePer1kOutputTokens)."
         )
     return ["", *notes] if notes else []
 

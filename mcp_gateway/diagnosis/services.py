@@ -29,12 +29,14 @@ async def look(gateway: "Gateway", running: Mapping[str, Any] | None = None) -> 
     """
     names = gateway.providers.names()
     await asyncio.gather(*(gateway.providers.probe(name) for name in names))
+    keys = [finding for found in await asyncio.gather(*(_keys(gateway, name) for name in names)) for finding in found]
     states = (await dispatch.call(gateway, LOCAL, LIST_PROVIDERS, {})).providers
     health: HealthReport = await dispatch.call(gateway, LOCAL, HEALTH, {})
     return [
         _database(gateway, health),
         _redis(gateway, health),
         *(_provider(state) for state in states if state.dialect != "local"),
+        *keys,
         _local(health, running or {}),
         _answer(gateway, states),
     ]
@@ -82,6 +84,24 @@ def _provider(state: ProviderState) -> Finding:
         text=f"does not answer at {state.base_url}: {state.detail}",
         advice="Check its key, its address and the network.",
     )
+
+
+async def _keys(gateway: "Gateway", name: str) -> list[Finding]:
+    """Of a provider with several keys those that it refuses, each asked by itself: the others hide them."""
+    keyed = [gateway.providers.get(name, key) for key in range(gateway.providers.keys(name))]
+    if len(keyed) < 2:
+        return []
+    probes = await asyncio.gather(*(provider.probe() for provider in keyed if provider is not None))
+    return [
+        Finding(
+            name=f"provider {name}",
+            status="warn",
+            text=f"key {number} of {len(keyed)} does not work: {probe.detail}",
+            advice="Correct it or take it out; the others are used meanwhile.",
+        )
+        for number, probe in enumerate(probes, start=1)
+        if not probe.healthy
+    ]
 
 
 def _local(health: HealthReport, running: Mapping[str, Any]) -> Finding:

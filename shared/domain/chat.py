@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from shared.domain import bounds
 from shared.domain.routing import OPENING, Facts, RoutingOptions
 from shared.domain.usage import Usage
 from shared.errors import InvalidInput, invalid_field
@@ -15,8 +16,6 @@ from shared.errors import InvalidInput, invalid_field
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1_000
-MOST_TOKENS_PER_IMAGE = 3_000
-TOKENS_PER_MESSAGE = 16
 MAX_MESSAGES = 10_000
 OPENING_CHARACTERS = 4_096
 
@@ -64,6 +63,13 @@ class ChatRequest:
         """The same, to be answered in one piece."""
         payload = {name: value for name, value in self.payload.items() if name not in ("stream", "stream_options")}
         return ChatRequest(payload, replace(self.facts, stream=False), self.include_usage)
+
+    def bounded(self) -> "ChatRequest":
+        """The same with an upper bound of what it may cost: worked out only where a budget asks for it."""
+        if self.facts.prompt_most:
+            return self
+        most, searches = bounds.most_tokens(self.payload), bounds.most_searches(self.payload)
+        return ChatRequest(self.payload, replace(self.facts, prompt_most=most, searches=searches), self.include_usage)
 
     def limited(self, tokens: int) -> "ChatRequest":
         """The same with an answer of at most so many tokens."""
@@ -127,8 +133,7 @@ def _facts(payload: dict[str, Any], options: RoutingOptions) -> Facts:
         model=payload.get("model") or "auto",
         options=options,
         prompt_tokens=size.characters // CHARACTERS_PER_TOKEN + size.images * TOKENS_PER_IMAGE + 1,
-        prompt_most=size.most + size.images * MOST_TOKENS_PER_IMAGE + len(messages) * TOKENS_PER_MESSAGE,
-        max_tokens=payload.get("max_completion_tokens") or payload.get("max_tokens"),
+        max_tokens=_longest(payload),
         choices=payload.get("n") or 1,
         needs_vision=size.images > 0,
         needs_tools=bool(tools),
@@ -148,16 +153,21 @@ def _written(tools: Any) -> str:
 
 
 class _Size:
-    """How long a prompt is. A token is at least one byte of UTF-8, so `most` is never below the tokens of the text."""
+    """How long a prompt is."""
 
-    __slots__ = ("characters", "images", "most")
+    __slots__ = ("characters", "images")
 
     def __init__(self) -> None:
-        self.characters = self.images = self.most = 0
+        self.characters = self.images = 0
 
     def add(self, text: str) -> None:
         self.characters += len(text)
-        self.most += len(text) if text.isascii() else 4 * len(text)
+
+
+def _longest(payload: dict[str, Any]) -> int | None:
+    """The longest answer that the caller allows, under either of its names."""
+    given = [value for name in ("max_completion_tokens", "max_tokens") if (value := payload.get(name)) is not None]
+    return max(given, default=None)
 
 
 def _measure(size: _Size, index: int, message: Any) -> str:
@@ -223,7 +233,7 @@ def _mentions_code(message: dict[str, Any]) -> bool:
     return isinstance(content, str) and "```" in content
 
 
-IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
+IMAGE_PARTS = bounds.IMAGE_PARTS
 
 Rule = Callable[[Any], str | None]
 

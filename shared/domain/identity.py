@@ -1,8 +1,10 @@
 """Who is calling, and what they may do."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, get_args
 
+from shared.domain.budgets import Period
 from shared.domain.models import Layer
 
 Scope = Literal["chat", "models:read", "models:write", "terminal", "admin"]
@@ -20,7 +22,8 @@ class Caller:
     """One authenticated party. `id` owns terminal sessions and usage rows, `address` is its peer address.
 
     `rate_limit_per_hour` is the caller's own; None means the gateway's, 0 none. `models` (ids, or the providers' own
-    names; None for all) and `max_layer` bound what it may chat with.
+    names; None for all) and `max_layer` bound what it may chat with. `budget_usd` a `budget_period` is what its API key
+    may spend, known with the key itself: budgets are read at another time.
     """
 
     id: str
@@ -34,6 +37,8 @@ class Caller:
     rate_limit_per_hour: int | None = None
     models: frozenset[str] | None = None
     max_layer: Layer | None = None
+    budget_usd: Decimal | None = None
+    budget_period: Period | None = None
 
     def may(self, scope: Scope | None) -> bool:
         """Whether an operation of that scope is allowed; None is open to everyone."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from shared.domain.models import Layer, Model
 from shared.domain.wire import Money, Wire
@@ -12,6 +12,10 @@ from shared.domain.wire import Money, Wire
 Quality = Literal["normal", "high", "critical"]
 Escalation = Literal["allow", "confirm"]
 OPENING = "opening:"
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]
+TagValue = Annotated[str, StringConstraints(max_length=256, pattern=PRINTABLE)]
 
 
 class RoutingOptions(Wire):
@@ -34,13 +38,11 @@ class RoutingOptions(Wire):
     hedge: bool | None = None
     allow_paid: bool = False
     budget_usd: Annotated[Money, Field(ge=0)] | None = None
-    session: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    session: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)] | None = None
     cache: bool | None = None
     cache_control: Annotated[str, Field(max_length=1000)] | None = None
     timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
-    tags: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=256)]] = Field(
-        default_factory=dict, max_length=50
-    )
+    tags: dict[Tag, TagValue] = Field(default_factory=dict, max_length=50)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -53,7 +55,7 @@ class RoutingOptions(Wire):
 class Facts:
     """What routing knows of a request, and all that it knows: a plan made again from it later is the same.
 
-    `prompt_tokens` is an estimate, `prompt_most` an upper bound. `conversation` names the conversation it belongs to;
+    `prompt_tokens` is an estimate; `prompt_most` and `searches` are upper bounds, 0 where no budget asked. `conversation` names the conversation it belongs to;
     where only its beginning tells, the name starts with OPENING. `turn` counts the answers in it so far. `complexity`
     runs from 0, easy, to 1, hard; None when it does not matter or nobody can say.
     """
@@ -62,6 +64,7 @@ class Facts:
     options: RoutingOptions
     prompt_tokens: int
     prompt_most: int = 0
+    searches: int = 0
     max_tokens: int | None = None
     choices: int = 1
     needs_vision: bool = False
@@ -77,13 +80,14 @@ class Facts:
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """A candidate that the planner left out, with the reason in words. `unfit` ones could be called, but not for this;
-    where it is for the money, `cost` is what it may come to in US dollars.
+    where it is for the money, `cost` is what it may come to in US dollars; `forbidden` says that the caller may not.
     """
 
     model: Model
     reason: str
     unfit: bool = False
     cost: Decimal | None = None
+    forbidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

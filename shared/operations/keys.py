@@ -1,16 +1,21 @@
 """Gateway API keys: make, list, delete."""
 
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from shared.domain.identity import Caller
 from shared.domain.keys import ApiKeyId, ApiKeys, DeletedApiKey, MadeApiKey, NewApiKey
 from shared.domain.money import plain
 from shared.domain.wire import NoInput, iso
-from shared.errors import Forbidden
+from shared.errors import Forbidden, InvalidInput
 from shared.operations.operation import Operation
+from shared.registry.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
+
+NEAREST = 4
 
 
 async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> MadeApiKey:
@@ -19,6 +24,7 @@ async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> Mad
         raise Forbidden(
             "A key cannot be given scopes that its maker does not have.", details={"field": "scopes", "scopes": missing}
         )
+    _check_models(gateway, request.models or ())
     key, secret = await gateway.api_keys.create(
         request.name,
         request.scopes,
@@ -32,6 +38,22 @@ async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> Mad
     if request.budget_usd is not None:
         await gateway.budgets.refresh()  # before the secret is out, so that it binds the first request too
     return MadeApiKey(key=key, secret=secret)
+
+
+def _check_models(gateway: "Gateway", names: Sequence[str]) -> None:
+    """A name that nobody has would leave the key without a model, and nobody would know why. Raises InvalidInput."""
+    snapshot = gateway.registry.snapshot
+    providers = {*gateway.accounts_of_providers.names(), *(model.provider for model in snapshot.models.values())}
+    unknown = [name for name in names if name not in providers and not snapshot.named(name)]
+    if unknown:
+        fields = [{"field": "models", "reason": _unknown(snapshot, providers, name)} for name in unknown]
+        raise InvalidInput(f"'models' is not valid: {fields[0]['reason']}.", details={"fields": fields})
+
+
+def _unknown(snapshot: Snapshot, providers: Iterable[str], name: str) -> str:
+    near = [*difflib.get_close_matches(name, providers, n=1), *snapshot.nearest(name)][:NEAREST]
+    hint = f"; the nearest are {', '.join(near)}" if near else ""
+    return f"there is no model or provider '{name}'{hint}"
 
 
 async def _list(gateway: "Gateway", _: Caller, __: NoInput) -> ApiKeys:

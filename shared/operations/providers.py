@@ -1,5 +1,6 @@
 """Providers: which there are, whether they have a key, how they are; keys go in and never come out."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints
@@ -8,7 +9,7 @@ from shared.domain.identity import Caller
 from shared.domain.models import ProviderName
 from shared.domain.wire import NoInput, Wire
 from shared.operations.operation import Operation
-from shared.providers.vendors import AddedDialect
+from shared.providers.vendors import Account, AddedDialect
 from shared.registry.accounts import AccountChange
 
 if TYPE_CHECKING:
@@ -19,12 +20,15 @@ Key = Annotated[SecretStr, Field(max_length=1000)]
 
 
 class ProviderState(Wire):
-    """A provider without its secrets. `models` counts its entries in the registry."""
+    """A provider without its secrets. `keys` counts those it can be called with; `detail` says which of them rest, and
+    `models` counts its entries in the registry.
+    """
 
     name: str
     dialect: str
     base_url: str
     has_key: bool
+    keys: int
     enabled: bool
     configured: bool
     healthy: bool
@@ -116,12 +120,21 @@ def _state(gateway: "Gateway", name: str) -> ProviderState:
         dialect=account.dialect,
         base_url=account.base_url,
         has_key=bool(account.api_key),
+        keys=len(account.keys),
         enabled=account.enabled,
         configured=provider is not None and provider.configured,
         healthy=gateway.providers.healthy(name),
-        detail=gateway.providers.health(name).detail if account.enabled else "turned off",
+        detail="; ".join(_details(gateway, account)) if account.enabled else "turned off",
         models=sum(model.provider == name for model in gateway.registry.snapshot.models.values()),
     )
+
+
+def _details(gateway: "Gateway", account: Account) -> Iterator[str]:
+    """What the last probe or call said, and the keys that rest."""
+    if said := gateway.providers.health(account.name).detail:
+        yield said
+    for number, (seconds, code) in gateway.health.resting_keys(account.name).items():
+        yield f"key {number + 1} of {len(account.keys)} is resting for {seconds:.0f} s: {code}"
 
 
 LIST_PROVIDERS = Operation(

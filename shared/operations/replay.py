@@ -50,11 +50,14 @@ class Replaying(Wire):
 
 
 class ComparedCost(Wire):
-    """US dollars of the requests whose cost is known both then and now; `notKnown` counts the others."""
+    """US dollars: all that was spent then, and what would be now. `notKnown` counts the requests whose cost now, or then,
+    is not known: they are not in `nowUsd`, and came to `notKnownThenUsd`.
+    """
 
     then_usd: Money
     now_usd: Money
     not_known: int
+    not_known_then_usd: Money
 
 
 class ReplayGroup(Wire):
@@ -186,7 +189,12 @@ class _Reading:
 
 
 def _cost(costs: Costs) -> ComparedCost:
-    return ComparedCost(then_usd=costs.then, now_usd=costs.now, not_known=costs.not_known)
+    return ComparedCost(
+        then_usd=costs.then,
+        now_usd=costs.now,
+        not_known=costs.not_known,
+        not_known_then_usd=costs.not_known_then,
+    )
 
 
 async def _run(gateway: "Gateway", caller: Caller, request: Replaying) -> ReplayReport:

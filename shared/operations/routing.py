@@ -19,8 +19,10 @@ from shared.routing.checks.escalation import expected_most
 from shared.routing.complexity.dense import DENSE
 from shared.routing.exhausted import nothing_to_try
 from shared.routing.explanation import Explanation
+from shared.routing.job import Deadline, Tab
 from shared.routing.judgement import expected
-from shared.routing.planner import Policy, follows_conversation
+from shared.routing.planner import follows_conversation
+from shared.routing.policy import Policy
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -141,7 +143,7 @@ async def _explain(gateway: "Gateway", caller: Caller, request: ChatRequest) -> 
     found = gateway.router.explain(caller, request)
     attempts = [_candidate(gateway, found, model) for model in found.plan.attempts]
     return RouteExplanation(
-        summary=_summary(found, attempts),
+        summary=_summary(found, attempts) if attempts else await _nobody(gateway, caller, request, found),
         model=found.facts.model,
         first_choice=attempts[0].id if attempts else None,
         facts=_facts(found),
@@ -237,10 +239,18 @@ def _left_out(item: Dropped) -> LeftOut:
     return LeftOut(id=item.model.id, provider=item.model.provider, layer=item.model.layer, reason=item.reason)
 
 
+async def _nobody(gateway: "Gateway", caller: Caller, request: ChatRequest, found: Explanation) -> str:
+    """What a chat would be told: of the budget that is in the way, or of what speaks against each model."""
+    costs = [dropped.cost for dropped in found.plan.dropped if dropped.cost is not None]
+    if costs:
+        options = request.options
+        tab = Tab(Deadline(None), gateway.budgets.bound(caller, options.tags), options.budget_usd)
+        return f"Nobody would be asked: {(await tab.refusal(min(costs))).message}"
+    return f"Nobody would be asked: {nothing_to_try(found.facts, found.plan).message}"
+
+
 def _summary(found: Explanation, attempts: Sequence[Candidate]) -> str:
     """One sentence for a person."""
-    if not attempts:
-        return f"Nobody would be asked: {nothing_to_try(found.facts, found.plan).message}"
     first, others = attempts[0], len(attempts) - 1
     why = ", which the conversation is with" if first.id == found.stay else ""
     if first.cooling_seconds:

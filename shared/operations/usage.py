@@ -13,7 +13,7 @@ from shared.domain.alerts import Alert
 from shared.domain.identity import Caller
 from shared.domain.models import Layer
 from shared.domain.wire import Moment, Money, NoInput, Timestamp, Wire
-from shared.errors import InvalidInput
+from shared.errors import Forbidden, InvalidInput
 from shared.operations.operation import Operation
 from shared.storage import usage_rows
 from shared.storage.usage_rows import COLUMNS, TAG, TIMES, Filters
@@ -43,7 +43,8 @@ Filter = Annotated[str, StringConstraints(max_length=200)]
 
 
 class QueryUsage(Wire):
-    """A span of time (default: the last 30 days), what to sum by, and which rows.
+    """A span of time (default: the last 30 days), what to sum by, and which rows. An API key without the scope `admin`
+    sees its own alone.
 
     Dates alone mean midnight UTC. `groupBy` may be `tag:NAME` for the values of a tag; `tag` is `NAME:VALUE`.
     """
@@ -61,7 +62,7 @@ class QueryUsage(Wire):
 class UsageGroup(Wire):
     """The sums of one group.
 
-    `requests` are distinct, `attempts` all calls of providers for them. `costUsd` is null when no price is known;
+    `requests` are distinct, `attempts` all calls of providers for them, `failed` those of these that failed. `costUsd` is null when no price is known;
     otherwise `unpriced` attempts of unknown price come on top of it. `overheadUsd` is the part of it that bought no
     answer of its own: failed attempts that were billed, hedges, reviews, and what else the gateway did besides.
     """
@@ -121,6 +122,7 @@ class Stats(Wire):
 
 
 async def _query(gateway: "Gateway", caller: Caller, request: QueryUsage) -> UsageReport:
+    request = _own(caller, request) if _is_limited(caller) else request
     start, end = _span(gateway, request)
     await gateway.ledger.flush()
     rows, total = await gateway.database.read(partial(_sums, request=request, start=start, end=end))
@@ -130,6 +132,21 @@ async def _query(gateway: "Gateway", caller: Caller, request: QueryUsage) -> Usa
     return UsageReport.model_validate(
         {"from": start, "to": end, "group_by": request.group_by, "groups": groups, "total": total}
     )
+
+
+def _is_limited(caller: Caller) -> bool:
+    """Whether it may see only what it spent itself."""
+    return caller.kind == "key" and not caller.may("admin")
+
+
+def _own(caller: Caller, request: QueryUsage) -> QueryUsage:
+    """The same about that caller alone. Raises Forbidden when it is about another."""
+    if request.key not in (None, caller.id):
+        raise Forbidden(
+            f"This API key sees only its own usage ('key' must be {caller.id!r} or left out); that of others needs the "
+            "scope 'admin'."
+        )
+    return request.model_copy(update={"key": caller.id})
 
 
 def _sums(
@@ -181,6 +198,11 @@ def _span(gateway: "Gateway", request: QueryUsage) -> tuple[datetime, datetime]:
 
 
 async def _stats(gateway: "Gateway", caller: Caller, request: NoInput) -> Stats:
+    if _is_limited(caller):
+        raise Forbidden(
+            "What everybody used needs the scope 'admin', which this API key does not have; GET /v1/usage shows its own.",
+            details={"operation": "stats", "scope": "admin"},
+        )
     totals, today = gateway.ledger.totals, gateway.ledger.today
     return Stats(
         uptime_seconds=gateway.uptime_seconds,

@@ -225,6 +225,8 @@ def network_error(error: BaseException) -> UpstreamError:
         return UpstreamNetwork(
             "The provider's host name cannot be resolved; check its base URL.", operator_detail=detail
         )
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return UpstreamNetwork("The provider cannot be reached in time.", operator_detail=detail)
     if isinstance(error, TimeoutError):
         return UpstreamTimeout("The provider did not answer in time.", operator_detail=detail)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):

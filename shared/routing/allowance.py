@@ -42,7 +42,7 @@ def allowance(facts: Facts, rates: Rates, left: Decimal) -> Allowance | None:
 
 def most(facts: Facts, rates: Rates, tokens: int) -> Decimal:
     """The dearest that an answer of so many tokens can be: all of it what has the highest rate, as a cache write has."""
-    plain = Usage(prompt=facts.prompt_most, completion=tokens * facts.choices)
+    plain = Usage(prompt=facts.prompt_most, completion=tokens * facts.choices, searches=facts.searches)
     base, extra = rates.cost(plain), {"prompt": Decimal(0), "completion": Decimal(0)}
     wholes = {part.name: part.whole for part in rates.parts}
     for part in rates.parts:

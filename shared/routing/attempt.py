@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from types import EllipsisType
+from typing import Any, Self
 
 import structlog
 
@@ -22,7 +23,9 @@ from shared.routing.allowance import FEWEST_TOKENS, allowance, most
 from shared.routing.answers import Route
 from shared.routing.health import Health
 from shared.routing.job import Failure, Job, Made, Purpose
-from shared.routing.planner import FREE_LAYER, Conditions
+from shared.routing.planner import Conditions
+from shared.routing.policy import FREE_LAYER
+from shared.routing.treatment import treatment
 from shared.usage.budgets import Reservation
 from shared.usage.ledger import Entry, Ledger
 from shared.usage.pricing import PriceBook, billed
@@ -65,7 +68,10 @@ def conditions_of(desk: Desk) -> Conditions:
 
 
 class Attempt:
-    """One model being asked, with one of its provider's keys. It ends once, and is then written down."""
+    """One model being asked, with one of its provider's keys. It ends once, and is then written down.
+
+    Leaving its block lets go of what it holds, if it has come to no end by then: nothing was sent.
+    """
 
     def __init__(self, desk: Desk, job: Job, model: Model, key: int, number: int, purpose: Purpose) -> None:
         self.job = job
@@ -77,7 +83,19 @@ class Attempt:
         self._purpose = purpose
         self._reservation: Reservation | None = None
         self._started = time.perf_counter()
+        self._over = False
         desk.health.began(model, key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._over:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of what it holds: nothing was sent."""
+        self._let_go(Decimal(0))
 
     @property
     def provider(self) -> Provider:
@@ -103,6 +121,7 @@ class Attempt:
         rates = self._desk.prices.rates(self.model, str(self.request.payload.get("service_tier") or ""))
         if rates is None:
             return
+        self.request = self.request.bounded()
         facts = self.request.facts
         allowed = allowance(facts, rates, left)
         if allowed is None:
@@ -127,6 +146,7 @@ class Attempt:
                     held.append(chunk.data)
                     if chunk.content:
                         self._desk.health.answered_after(self.model, self._seconds, stream=True)
+                        self._desk.health.succeeded(self.model, self.key)
                         return b"".join(held), chunks
         except TimeoutError:
             raise UpstreamTimeout(
@@ -161,16 +181,19 @@ class Attempt:
         return Failure(self.model, error, self.key)
 
     def left(self, outcome: str = "cancelled") -> None:
-        """Note that nobody waits for the answer any more; the provider may bill the prompt all the same."""
-        self.ended(outcome, Usage(prompt=self.request.prompt_tokens, estimated=True), None)
-
-    def not_made(self) -> None:
-        """Nothing was sent after all."""
-        self._desk.health.ended(self.model, self.key)
+        """Note that nobody waits for the answer any more. The provider may bill it all the same, nobody knows how much:
+        the prompt is written down, and a budget is charged with everything that was set aside.
+        """
+        usage = Usage(prompt=self.request.prompt_tokens, estimated=True)
+        self._end(outcome, usage, self._cost(usage, None), charged=None)
 
     def troubled(self, error: UpstreamError) -> None:
         """Let the deployment cool down."""
         self._desk.health.failed(self.model, error, self.key)
+        if treatment(error).rests == "key":
+            log.warning(
+                "a provider does not take a key", provider=self.model.provider, key=self.key + 1, code=error.code
+            )
         if isinstance(error, UpstreamNetwork | UpstreamTimeout):
             self._desk.providers.report(self.model.provider, Probe(healthy=False, detail=error.message))
 
@@ -189,18 +212,26 @@ class Attempt:
 
     def _bar(self, cost: Decimal) -> None:
         """A free model that bills all the same did so once, and no further request falls for it."""
-        self._desk.health.bar(self.model, self.key, "bills_in_free_layer")
+        for key in range(self._desk.providers.keys(self.model.provider) or 1):
+            self._desk.health.bar(self.model, key, "bills_in_free_layer")
         log.error(
             "a model of the free layer has billed; it is kept away for an hour: set its price, or move it to a paid layer",
             model=self.model.id,
             cost=str(cost),
         )
 
-    def _end(self, outcome: str, usage: Usage, cost: Decimal | None) -> None:
-        model, milliseconds = self.model, int(self._seconds * 1000)
-        self._desk.health.ended(model, self.key)
+    def _let_go(self, charged: Decimal | None) -> None:
+        self._over = True
+        self._desk.health.ended(self.model, self.key)
         if self._reservation is not None:
-            self._reservation.settle(cost)
+            self._reservation.settle(charged)
+
+    def _end(
+        self, outcome: str, usage: Usage, cost: Decimal | None, *, charged: Decimal | EllipsisType | None = ...
+    ) -> None:
+        """Write the end down. A budget is charged with the cost, unless `charged` says otherwise."""
+        model, milliseconds = self.model, int(self._seconds * 1000)
+        self._let_go(cost if isinstance(charged, EllipsisType) else charged)
         if cost and model.layer == FREE_LAYER and not self.job.may_spend:
             self._bar(cost)
         self.job.tab.add(Made(model, self._purpose, outcome, cost, milliseconds))

@@ -9,7 +9,7 @@ from shared.domain.identity import Caller
 from shared.domain.routing import Plan
 from shared.domain.usage import Usage
 from shared.routing.job import Job
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
-from shared.domain.chat import Chunk, Completion
+from shared.domain.chat import CHARACTERS_PER_TOKEN, Chunk, Completion
 from shared.domain.usage import Usage
 from shared.errors import Unsupported, UpstreamError
 from shared.routing import usage_event
@@ -36,21 +36,13 @@ class Executor:
 
     async def complete(self, job: Job) -> Answer:
         """The whole answer. Raises Unavailable, BudgetExceeded, UpstreamError and its kin when every attempt failed."""
-        walk = self._walk(job)
+        if not job.tab.deadline.set:
+            return await self._first(job)
         try:
             async with job.tab.deadline.timeout():
-                while (attempt := await walk.next()) is not None:
-                    after = self._hedge_after(job, attempt)
-                    if after is None:
-                        found = await self._completed(walk, attempt)
-                    else:
-                        first, second = self._completed(walk, attempt), lambda: self._completed(walk, None)
-                        found = await raced(first, second, after=after, drop=_paid_already)
-                    if found is not None:
-                        return found
+                return await self._first(job)
         except TimeoutError:
             raise job.tab.deadline.error() from None
-        raise walk.exhausted()
 
     @asynccontextmanager
     async def stream(self, job: Job) -> AsyncIterator["StreamedAnswer"]:
@@ -68,6 +60,19 @@ class Executor:
             finally:
                 answer.settle()
 
+    async def _first(self, job: Job) -> Answer:
+        walk = self._walk(job)
+        while (attempt := await walk.next()) is not None:
+            after = self._hedge_after(job, attempt)
+            if after is None:
+                found = await self._completed(walk, attempt)
+            else:
+                first, second = self._completed(walk, attempt), lambda: self._completed(walk, None)
+                found = await raced(first, second, after=after, drop=_paid_already)
+            if found is not None:
+                return found
+        raise walk.exhausted()
+
     def _walk(self, job: Job) -> Walk:
         return Walk(self._desk, self._turns, job, self._patience)
 
@@ -83,15 +88,16 @@ class Executor:
         """An attempt's whole answer; None when it failed in a way that the walk has taken in."""
         if attempt is None and (attempt := await walk.next("hedge")) is None:
             return None
-        try:
-            completion = await attempt.complete()
-        except (UpstreamError, Unsupported) as error:
-            walk.failed(attempt, error)
-            return None
-        except asyncio.CancelledError:
-            attempt.left("request_timeout" if attempt.job.tab.deadline.passed else "cancelled")
-            raise
-        return _answer(attempt, completion)
+        with attempt:
+            try:
+                completion = await attempt.complete()
+            except (UpstreamError, Unsupported) as error:
+                walk.failed(attempt, error)
+                return None
+            except asyncio.CancelledError:
+                attempt.left("request_timeout" if attempt.job.tab.deadline.passed else "cancelled")
+                raise
+            return _answer(attempt, completion)
 
     async def _begun(self, job: Job) -> _Begun:
         walk = self._walk(job)
@@ -112,6 +118,7 @@ class Executor:
             return None
         deadline = attempt.job.tab.deadline
         async with AsyncExitStack() as stack:
+            stack.enter_context(attempt)
             try:
                 first, rest = await attempt.open(stack)
             except (UpstreamError, Unsupported) as error:
@@ -132,15 +139,16 @@ async def _paid_already(_: Answer) -> None:
 
 async def _stopped(begun: _Begun) -> None:
     """A stream that nobody hears is closed, and its prompt may be billed."""
-    await begun.stack.aclose()
     begun.attempt.left()
+    await begun.stack.aclose()
 
 
 def _answer(attempt: Attempt, completion: Completion) -> Answer:
     usage = completion.usage or usage_event.estimate(attempt.request, completion.payload)
-    cost = attempt.succeeded(usage, completion.payload.get("usage"))
-    completion.payload["usage"] = usage_event.with_cost(completion.payload.get("usage"), usage, cost)
-    return Answer(completion.payload, usage, attempt.route)
+    attempt.succeeded(usage, completion.payload.get("usage"))
+    route = attempt.route
+    completion.payload["usage"] = usage_event.with_cost(completion.payload.get("usage"), usage, route.cost)
+    return Answer(completion.payload, usage, route)
 
 
 async def _until(deadline: Deadline, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
@@ -169,6 +177,7 @@ class StreamedAnswer:
         self._first = first
         self._rest = rest
         self._events = first.count(b"data:")
+        self._bytes = len(first)
         self._last = first
         self._final: dict[str, Any] | None = None
         self.outcome = "cancelled"
@@ -179,6 +188,7 @@ class StreamedAnswer:
             async for chunk in self._rest:
                 if chunk.data:
                     self._events += chunk.data.count(b"data:")
+                    self._bytes += len(chunk.data)
                     self._last = chunk.data
                     yield chunk.data
                 if chunk.final is not None:
@@ -189,9 +199,9 @@ class StreamedAnswer:
                 self._attempt.troubled(error)
             raise
         self.usage = self._used()
-        cost = self._attempt.succeeded(self.usage, self._raw_usage())
-        self.route.cost = self._attempt.job.tab.total
+        self._attempt.succeeded(self.usage, self._raw_usage())
         self.outcome = "ok"
+        cost = self.route.cost = self._attempt.job.tab.total
         yield usage_event.final(self._attempt.request, self.route.model, self._first, self._final, self.usage, cost)
 
     @property
@@ -213,4 +223,9 @@ class StreamedAnswer:
         used = Usage.from_answer(self._final or {})
         if used.prompt or used.completion:
             return used
-        return Usage(prompt=self._attempt.request.prompt_tokens, completion=self._events, estimated=True)
+        return Usage(prompt=self._attempt.request.prompt_tokens, completion=self._tokens(), estimated=True)
+
+    def _tokens(self) -> int:
+        """About how many tokens have come: one for each event at least, or what their text beside the envelope makes."""
+        text = self._bytes - self._events * usage_event.envelope(self._first)
+        return max(self._events, text // CHARACTERS_PER_TOKEN)

@@ -84,11 +84,14 @@ def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> 
     if all(isinstance(error, Unsupported) for error in errors):
         return errors[-1]
     kind = _kind(errors)
-    count = "The model" if len(failures) == 1 else f"All {len(failures)} models"
+    asked = {failure.model.id for failure in failures}
+    count = "The model" if len(asked) == 1 else f"All {len(asked)} models"
+    count += f" (asked {len(failures)} times)" if len(failures) > len(asked) else ""
     waits = [error.retry_after for error in errors if error.retry_after is not None]
     waits += [other.seconds for other in resting]
     more = _named(resting)
-    also = f" {len(resting)} more are cooling down after failures of their own." if resting else ""
+    others = len({other.model.id for other in resting} - asked)
+    also = f" {others} more are cooling down after failures of their own." if others else ""
     return kind(
         f"{count} failed; the last said: {errors[-1].message}{also}",
         details={"attempts": attempts, **({"cooling": more} if more else {})},

@@ -7,7 +7,7 @@ from shared.domain.budgets import BudgetStanding
 from shared.domain.routing import Facts, Plan
 from shared.routing.complexity.estimate import Estimate
 from shared.routing.learning.choice import Choice
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,9 @@ from shared.errors import UpstreamError
 from shared.routing.treatment import cooldown, treatment
 
 DECAY_SECONDS = 10.0
+FADE_SECONDS = 60.0
+"""What is not asked is not known: after minutes without an answer a slow one is worth another try."""
+
 KEPT_TIMES = 64
 FEWEST_TIMES = 16
 HALF_OPEN_SECONDS = 1.0
@@ -128,7 +131,9 @@ class Health:
         speed = self._speeds.get(model.id)
         if speed is None:
             return False, 0.0
-        return self._clock() - speed.troubled < TROUBLE_SECONDS, speed.peak * (speed.busy + 1)
+        now = self._clock()
+        faded = speed.peak * math.exp(-(now - speed.at) / FADE_SECONDS)
+        return now - speed.troubled < TROUBLE_SECONDS, faded * (speed.busy + 1)
 
     def slow_after(self, model: Model, *, stream: bool) -> float | None:
         """The seconds within which 95 % of its answers came lately; None while too little is known."""
@@ -146,6 +151,14 @@ class Health:
             if left > 0:
                 found[name if key == 0 else f"{name} (key {key + 1})"] = left
         return found
+
+    def resting_keys(self, provider: str) -> dict[int, tuple[float, str]]:
+        """The keys of a provider that rest with all its models: by number, the seconds left and the code of the failure."""
+        name = f"provider:{provider}"
+        numbers = sorted(key for known, key in tuple(self._breakers) if known == name)
+        return {
+            key: (left, self._breakers[name, key].reason) for key in numbers if (left := self._left((name, key))) > 0
+        }
 
     def _open(self, name: tuple[str, int], error: UpstreamError, now: float) -> None:
         breaker = self._breakers.setdefault(name, _Breaker())

@@ -8,19 +8,22 @@ from shared.domain.chat import ChatRequest
 from shared.domain.identity import Caller
 from shared.domain.models import LAYERS, Layer, Model
 from shared.domain.routing import Facts, Plan
-from shared.errors import GatewayError
+from shared.errors import Forbidden, GatewayError
 from shared.registry.registry import Registry, unknown_model
 from shared.routing import exhausted
 from shared.routing.affinity import Affinity
 from shared.routing.course import Course
 from shared.routing.explanation import Explanation, completed
+from shared.routing.fitness import is_chosen
 from shared.routing.job import Deadline, Job, Tab
 from shared.routing.judgement import Judgement, starting_at, with_complexity
 from shared.routing.learning.choice import Choice
-from shared.routing.planner import Conditions, Permit, Policy, may_spend, plan
+from shared.routing.planner import Conditions, plan
+from shared.routing.policy import Permit, Policy, may_spend
 from shared.usage.budgets import Budgets
 
-ENOUGH = 32
+ENOUGH = 12
+"""A walk makes eight attempts; a few more are for those that turn out to be resting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,8 @@ class Planning:
         await self._affinity.recall(caller, request.facts)
         tab, stay = self._tab(caller, request), self._stay(caller, request)
         policy, left = self.rules.policy(), tab.left
-        found = self._planned(caller, request, tab, stay, enough=ENOUGH)
+        request = request if left is None else request.bounded()
+        found = self._free(caller, request, tab, self._planned(caller, request, tab, stay, enough=ENOUGH))
         if estimate is not None and _is_open(found, stay):
             found = _started(found, self.judgement.start(caller, request.facts, estimate, found))
         hedge = request.options.hedge
@@ -68,14 +72,17 @@ class Planning:
 
     def plan(self, caller: Caller, request: ChatRequest, *, enough: int | None = None) -> Plan:
         """The plan alone, as it would be made now."""
-        return self._planned(caller, request, self._tab(caller, request), self._stay(caller, request), enough=enough)
+        tab = self._tab(caller, request)
+        request = request if tab.left is None else request.bounded()
+        return self._planned(caller, request, tab, self._stay(caller, request), enough=enough)
 
     def explain(self, caller: Caller, request: ChatRequest) -> Explanation:
         """What a chat would come to now, with every candidate. Nothing is remembered of it. Raises NotFound."""
         heard, estimate = self.judgement.matters(request), self.judgement.estimated(request)
         request = with_complexity(request, estimate if heard else None)
         tab, stay = self._tab(caller, request), self._stay(caller, request)
-        found = self._planned(caller, request, tab, stay, enough=ENOUGH)
+        request = request if tab.left is None else request.bounded()
+        found = self._free(caller, request, tab, self._planned(caller, request, tab, stay, enough=ENOUGH))
         if not found.attempts and _is_unknown(request.facts, found):
             raise unknown_model(self._registry.snapshot, request.facts.model)
         choice = self.judgement.preview(request.facts, estimate, found) if heard and _is_open(found, stay) else None
@@ -104,17 +111,30 @@ class Planning:
         def models(lowest: Layer) -> Sequence[Model]:
             if lowest > highest:
                 return ()
-            wanted = options.model_copy(update={"min_layer": lowest, "max_layer": highest})
-            facts = replace(course.request.facts, model="auto", options=wanted)
-            return self._planned(course.caller, replace(course.request, facts=facts), course.job.tab).attempts
+            return self._between(course, lowest, highest)
 
         return models
+
+    def _between(self, course: Course, low: Layer, high: Layer) -> Sequence[Model]:
+        """The models of these layers that could take the request, whatever it named."""
+        wanted = course.request.options.model_copy(update={"min_layer": low, "max_layer": high, "quality": "normal"})
+        facts = replace(course.request.facts, model="auto", options=wanted)
+        policy = replace(self.rules.policy(), default_layer=low)
+        request = replace(course.request, facts=facts)
+        return self._planned(course.caller, request, course.job.tab, policy=policy, enough=ENOUGH).attempts
+
+    def judges(self, course: Course, layer: Layer) -> Sequence[Model]:
+        """The models that may look at an answer of that layer: of the same, or of a higher one that the request may use."""
+        highest = max(layer, course.plan.high) if is_chosen(course.request.facts) else layer
+        return self._between(course, layer, highest)
 
     async def nothing(self, course: Course) -> GatewayError:
         """Why there is no model to ask: an unknown name, a budget, or what speaks against each."""
         facts, found = course.request.facts, course.plan
         if _is_unknown(facts, found):
             return unknown_model(self._registry.snapshot, facts.model)
+        if (found.dropped and all(dropped.forbidden for dropped in found.dropped)) or _is_above(course):
+            return _forbidden(course)
         costs = [dropped.cost for dropped in found.dropped if dropped.cost is not None]
         return await course.job.tab.refusal(min(costs)) if costs else exhausted.nothing_to_try(facts, found)
 
@@ -130,11 +150,53 @@ class Planning:
         return self._affinity.model_of(caller, request.facts, self._registry.snapshot.version)
 
     def _planned(
-        self, caller: Caller, request: ChatRequest, tab: Tab, stay: str = "", *, enough: int | None = None
+        self,
+        caller: Caller,
+        request: ChatRequest,
+        tab: Tab,
+        stay: str = "",
+        *,
+        policy: Policy | None = None,
+        enough: int | None = None,
     ) -> Plan:
         permit = Permit(models=caller.models, max_layer=caller.max_layer, left=tab.left, stay=stay)
-        policy, snapshot = self.rules.policy(), self._registry.snapshot
+        policy, snapshot = policy or self.rules.policy(), self._registry.snapshot
         return plan(request.facts, snapshot, policy, self.rules.conditions, permit, enough=enough)
+
+    def _free(self, caller: Caller, request: ChatRequest, tab: Tab, found: Plan) -> Plan:
+        """Where the budget is in the way of everything, the free models of the layers below, which it is not in."""
+        options = request.options
+        over = any(dropped.cost is not None for dropped in found.dropped)
+        if (
+            found.attempts
+            or not over
+            or request.facts.model != "auto"
+            or options.min_layer
+            or options.quality == "critical"
+        ):
+            return found
+        policy = replace(self.rules.policy(), default_layer="L0")
+        facts = replace(request.facts, complexity=None)
+        below = self._planned(caller, replace(request, facts=facts), tab, policy=policy, enough=ENOUGH)
+        return below if below.attempts else found
+
+
+def _is_above(course: Course) -> bool:
+    """Whether the request asks for layers that its API key may not use."""
+    bound = course.caller.max_layer
+    return bound is not None and course.plan.low > bound
+
+
+def _forbidden(course: Course) -> Forbidden:
+    caller = course.caller
+    limits = {"maxLayer": caller.max_layer, "models": None if caller.models is None else sorted(caller.models)}
+    named = [f"layers up to {caller.max_layer}"] if caller.max_layer else []
+    named += [f"the models {', '.join(sorted(caller.models)[:10])}"] if caller.models is not None else []
+    return Forbidden(
+        f"This API key may use only {' and '.join(named)}; ask for 'auto', or for a key that allows more.",
+        details={name: value for name, value in limits.items() if value is not None},
+        code="key_limit",
+    )
 
 
 def _is_open(found: Plan, stay: str) -> bool:

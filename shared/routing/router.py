@@ -17,6 +17,7 @@ from shared.routing.checks.escalation import escalated
 from shared.routing.course import Course
 from shared.routing.executor import Executor
 from shared.routing.explanation import Explanation
+from shared.routing.fitness import is_chosen
 from shared.routing.planning import Planning
 from shared.routing.replay.decision import Decision, DecisionLog
 from shared.routing.teaching import lesson_of_stream, lessons
@@ -74,7 +75,10 @@ class Router:
             raise
         answer.route.cost = course.job.tab.total
         if answer.route.notes:
-            answer.payload["gateway"] = {**answer.route.notes, "costUsd": _dollars(answer)}
+            cost = None if answer.route.cost is None else float(answer.route.cost)
+            answer.payload["gateway"] = {**answer.route.notes, "costUsd": cost}
+            answer.payload["usage"]["cost"] = cost
+            answer.route.attempts = len(course.job.tab.calls)
         course.usage, course.notes = answer.usage, answer.route.notes
         self._ended(course, answer.route.model, "ok")
         return answer
@@ -113,7 +117,7 @@ class Router:
         """The answer, after everything that was asked to be done with it."""
         options, job = course.request.options, course.job
         if (options.agreement or 0) > 1:
-            answer = await asked_both(self._executor, job)
+            answer = await asked_both(self._executor, self._prices, job)
         else:
             answer = await self._executor.complete(job)
         if options.self_check:
@@ -123,7 +127,7 @@ class Router:
             answer = await escalated(self._executor, self._prices, job, answer, self._planning.higher(course))
         last = answer.route.model
         if options.cross_check:
-            answer = await cross_checked(self._executor, job, answer)
+            answer = await cross_checked(self._executor, job, answer, self._planning.judges(course, last.layer))
         if self._judgement.learner.mode != "off":
             for layer, outcome in lessons(job, answer, first=first, last=last):
                 self._judgement.learn(course.caller, layer, outcome)
@@ -138,7 +142,8 @@ class Router:
     def _escalates(self, request: ChatRequest) -> bool:
         asked = request.options.escalate
         if asked is None:
-            return self._rules.policy().auto_escalate or (request.options.agreement or 0) > 1
+            automatic = self._rules.policy().auto_escalate and is_chosen(request.facts)
+            return automatic or (request.options.agreement or 0) > 1
         return asked
 
     def _refuse_what_is_off(self, request: ChatRequest) -> None:
@@ -169,7 +174,3 @@ class Router:
                 lesson=self._judgement.lesson(course.caller),
             )
         )
-
-
-def _dollars(answer: Answer) -> float | None:
-    return None if answer.route.cost is None else float(answer.route.cost)

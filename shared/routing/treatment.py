@@ -18,6 +18,7 @@ from shared.errors import (
 
 FIRST_COOLDOWN = 5.0
 LONGEST_COOLDOWN = 300.0
+LONGEST_RETRY_AFTER = 3600.0
 THROTTLED_COOLDOWN = 10.0
 ACCOUNT_COOLDOWN = 300.0
 
@@ -64,7 +65,7 @@ def cooldown(error: UpstreamError, failures: int) -> float:
     if isinstance(error, UpstreamAuthFailed | UpstreamQuota):
         return ACCOUNT_COOLDOWN
     if error.retry_after is not None:
-        return min(error.retry_after, LONGEST_COOLDOWN)
+        return min(error.retry_after, LONGEST_RETRY_AFTER)
     if isinstance(error, UpstreamThrottled):
         return THROTTLED_COOLDOWN
     return min(FIRST_COOLDOWN * float(2 ** min(failures - 1, 10)), LONGEST_COOLDOWN)

@@ -11,6 +11,8 @@ from shared.domain.models import Model
 from shared.domain.usage import Usage
 from shared.providers.server_sent_events import encode, payloads
 
+EVENT_BYTES = len(b"data: \n\n")
+
 
 def estimate(request: ChatRequest, answer: dict[str, Any]) -> Usage:
     """A guess from the lengths, for a provider that says nothing about usage; it is marked as one."""
@@ -24,6 +26,17 @@ def with_cost(given: Any, usage: Usage, cost: Decimal | None) -> dict[str, Any]:
     found = dict(given) if isinstance(given, dict) else usage.to_openai()
     found["cost"] = None if cost is None else float(cost)
     return found
+
+
+def envelope(first: bytes) -> int:
+    """Bytes of an event beside the text in it, as the first events have it."""
+    sizes = [len(data) - _text(orjson.loads(data)) + EVENT_BYTES for data in payloads(first)]
+    return min(sizes, default=0)
+
+
+def _text(event: dict[str, Any]) -> int:
+    deltas = (choice.get("delta") or {} for choice in event.get("choices") or ())
+    return sum(len(value) for delta in deltas for value in delta.values() if isinstance(value, str))
 
 
 def final(

@@ -62,11 +62,11 @@ class Walk:
             try:
                 await attempt.reserve()
             except BudgetExceeded as error:
-                attempt.not_made()
+                attempt.abandon()
                 self._over_budget = error
                 continue
             except BaseException:
-                attempt.not_made()
+                attempt.abandon()
                 raise
             self._number += 1
             return attempt

@@ -108,6 +108,8 @@ class ApiKeys:
             request_id=request_id,
             models=None if key.models is None else frozenset(key.models),
             max_layer=key.max_layer,
+            budget_usd=key.budget_usd,
+            budget_period=key.budget_period,
         )
 
     async def flush(self) -> None:

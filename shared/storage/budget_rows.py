@@ -1,8 +1,11 @@
 """Rows of budgets, and the budgets that API keys bring along."""
 
+from datetime import datetime
+from decimal import Decimal
+
 from sqlmodel import Session, col, select
 
-from shared.domain.budgets import Budget
+from shared.domain.budgets import Budget, Period
 from shared.storage import api_key_rows, facts
 from shared.storage.tables import ApiKeyRow, BudgetRow
 
@@ -24,22 +27,30 @@ def next_version(session: Session) -> None:
 
 def load(session: Session) -> list[Budget]:
     """Every stored budget, oldest first, then those of the keys."""
-    rows = session.exec(select(BudgetRow).order_by(col(BudgetRow.created_at), col(BudgetRow.id)))
-    stored = [Budget.model_validate({**row.data, "id": row.id, "createdAt": row.created_at}) for row in rows]
     keys = session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id)))
-    return stored + [of_key(row) for row in keys if "budget_usd" in row.limits]
+    return stored(session) + [
+        of_key(row.id, row.limits["budget_usd"], row.limits["budget_period"], row.created_at)
+        for row in keys
+        if "budget_usd" in row.limits
+    ]
 
 
-def of_key(row: ApiKeyRow) -> Budget:
+def stored(session: Session) -> list[Budget]:
+    """Those that were made by themselves, oldest first."""
+    rows = session.exec(select(BudgetRow).order_by(col(BudgetRow.created_at), col(BudgetRow.id)))
+    return [_budget(row) for row in rows]
+
+
+def of_key(key_id: str, limit: Decimal, period: Period, created_at: datetime) -> Budget:
     """The budget that a key was made with."""
     return Budget(
-        id=row.id,
+        id=key_id,
         source="key",
         applies_to="key",
-        key_id=row.id,
-        period=row.limits["budget_period"],
-        limit_usd=row.limits["budget_usd"],
-        created_at=row.created_at,
+        key_id=key_id,
+        period=period,
+        limit_usd=limit,
+        created_at=created_at,
     )
 
 
@@ -58,7 +69,7 @@ def put(session: Session, budget: Budget) -> None:
 def get(session: Session, budget_id: str) -> Budget | None:
     """A stored budget."""
     row = session.get(BudgetRow, budget_id)
-    return None if row is None else Budget.model_validate({**row.data, "id": row.id, "createdAt": row.created_at})
+    return None if row is None else _budget(row)
 
 
 def delete(session: Session, budget_id: str) -> bool:
@@ -68,3 +79,7 @@ def delete(session: Session, budget_id: str) -> bool:
         return False
     session.delete(row)
     return True
+
+
+def _budget(row: BudgetRow) -> Budget:
+    return Budget.model_validate({**row.data, "id": row.id, "createdAt": row.created_at})

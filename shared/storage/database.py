@@ -18,6 +18,7 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from shared.errors import InvalidInput, Unavailable
+from shared.storage import json_text
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class Database(AbstractAsyncContextManager["Database"]):
                 "The database does not answer; check DATABASE_URL and the disk, then try again.",
                 operator_detail=str(error),
             ) from error
-        except (exc.DataError, OverflowError) as error:
+        except (exc.DataError, OverflowError, UnicodeEncodeError) as error:
             raise InvalidInput(
                 "The database does not take one of these values; it is too large or of the wrong kind.",
                 operator_detail=str(error),
@@ -123,6 +124,7 @@ def _server_engine(url: URL) -> Engine:
     return sqlalchemy.create_engine(
         url,
         hide_parameters=True,
+        json_serializer=json_text.dumps,
         pool_size=WORKERS,
         max_overflow=2,
         pool_timeout=SERVER_TIMEOUT_MS / 1000,
@@ -140,6 +142,7 @@ def _sqlite_engine(url: URL) -> Engine:
     engine = sqlalchemy.create_engine(
         url,
         hide_parameters=True,
+        json_serializer=json_text.dumps,
         poolclass=QueuePool,
         pool_size=WORKERS,
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},

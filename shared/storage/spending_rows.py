@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from shared.storage.tables import UsageRow
+from shared.storage.usage_rows import tag_value
 
 
 class Spending(NamedTuple):
@@ -25,7 +26,7 @@ def newest(session: Session) -> int:
 
 def since(session: Session, row: int, start: datetime | None, tags: Sequence[str]) -> list[Spending]:
     """Sums over the rows after `row`, from `start` on."""
-    values: list[Any] = [col(UsageRow.tags)[name].as_string() for name in tags]
+    values: list[Any] = [tag_value(session, name) for name in tags]
     columns = [value.label(f"tag_{number}") for number, value in enumerate(values)]
     statement = (
         select(col(UsageRow.caller), func.sum(col(UsageRow.cost_pico)), *columns)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, distinct, func, insert, literal, or_, select
+from sqlalchemy import JSON, ColumnElement, Select, Text, case, cast, distinct, func, insert, literal, or_, select
 from sqlmodel import Session, col
 
 from shared.storage.tables import UsageRow
@@ -21,6 +21,9 @@ COLUMNS: dict[str, Any] = {
     "purpose": UsageRow.purpose,
     "outcome": UsageRow.outcome,
 }
+NUL, REPLACEMENT = r"\u0000", r"\ufffd"
+"""As JSON writes them; the one may stand in the place of the other wherever that is."""
+
 TIMES = {"day": ("%Y-%m-%d", "YYYY-MM-DD"), "hour": ("%Y-%m-%dT%H:00Z", 'YYYY-MM-DD"T"HH24:00"Z"')}
 """How SQLite and PostgreSQL write them; hours are UTC, as days are."""
 
@@ -56,7 +59,7 @@ def summed(
     """
     group = literal("total") if group_by is None else _group(session, group_by)
     statement: Select[Any] = select(group.label("group"), *_sums()).where(
-        col(UsageRow.at) >= start, col(UsageRow.at) < end, *_conditions(filters)
+        col(UsageRow.at) >= start, col(UsageRow.at) < end, *_conditions(session, filters)
     )
     if group_by is not None:
         statement = statement.group_by("group").order_by("group").limit(limit)
@@ -92,18 +95,18 @@ def _count(condition: ColumnElement[bool]) -> Any:
     return _sum(case((condition, 1), else_=0))
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]:
     wanted = {"model": filters.model, "provider": filters.provider, "layer": filters.layer, "key": filters.key}
     conditions = [col(COLUMNS[name]) == value for name, value in wanted.items() if value is not None]
     if filters.tag is not None:
         name, value = filters.tag
-        conditions.append(_tag(name) == value)
+        conditions.append(tag_value(session, name) == value)
     return conditions
 
 
 def _group(session: Session, group_by: str) -> Any:
     if group_by.startswith(TAG):
-        return func.coalesce(_tag(group_by.removeprefix(TAG)), "")
+        return func.coalesce(tag_value(session, group_by.removeprefix(TAG)), "")
     if group_by not in TIMES:
         return col(COLUMNS[group_by])
     at, (sqlite, postgresql) = col(UsageRow.at), TIMES[group_by]
@@ -112,6 +115,14 @@ def _group(session: Session, group_by: str) -> Any:
     return func.to_char(func.timezone("UTC", at), postgresql)
 
 
-def _tag(name: str) -> Any:
-    """The value of a tag; NULL where there is no such tag."""
-    return col(UsageRow.tags)[name].as_string()
+def tag_value(session: Session, name: str) -> Any:
+    """The value of a tag; NULL where there is no such tag.
+
+    PostgreSQL takes JSON with a NUL in it and then can read no part of that, and one row would stop every sum for good.
+    """
+    tags = col(UsageRow.tags)
+    if session.get_bind().dialect.name == "sqlite":
+        return tags[name].as_string()
+    text = cast(tags, Text)
+    readable = cast(func.replace(text, NUL, REPLACEMENT), JSON)
+    return case((func.strpos(text, NUL) > 0, readable[name].as_string()), else_=tags[name].as_string())

@@ -3,18 +3,22 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
 from sqlmodel import Session
 
-from shared.errors import InvalidInput, Unavailable
+from shared.errors import GatewayError, InvalidInput
 from shared.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)
 
 FLUSH_SECONDS = 0.5
+AWAY_SECONDS = 2.0
+"""How long a database that took nothing is left alone, however much there is to write."""
+
 BATCH = 500
 
 Item = TypeVar("Item")
@@ -68,18 +72,17 @@ class WriteBehind(Generic[Item]):
     async def run(self) -> None:
         """Write what is queued, for ever."""
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await self._wake.wait()
-            except TimeoutError:
-                pass
             self._wake.clear()
             try:
                 await self.flush()
-            except Unavailable as error:
+            except GatewayError as error:
                 log.warning(
                     f"{self._what} wait for the database", queued=len(self._queue), reason=error.operator_detail
                 )
+                await asyncio.sleep(AWAY_SECONDS)
 
     async def flush(self) -> None:
         """Write everything queued so far. Raises Unavailable and keeps it when the database is away.
@@ -95,7 +98,7 @@ class WriteBehind(Generic[Item]):
         """Write the rest. What the database does not take by now is lost, and the log says how much."""
         try:
             await self.flush()
-        except Unavailable as error:
+        except GatewayError as error:
             log.error(f"{self._what} are lost", rows=len(self._queue), reason=error.operator_detail)
 
     async def _write_all(self) -> None:
@@ -105,19 +108,23 @@ class WriteBehind(Generic[Item]):
                 await self._database.run(partial(self._written, batch))
             except InvalidInput:
                 await self._write_singly(batch)
+                continue
             for _ in batch:
                 self._queue.popleft()
         if self._then is not None:
             await self._then()
 
     async def _write_singly(self, batch: Sequence[Item]) -> None:
-        """One row that the database refuses must not hold up the others."""
+        """One row that the database refuses must not hold up the others. Each leaves the queue by itself: the database
+        may go away in between.
+        """
         for item in batch:
             try:
                 await self._database.run(partial(self._written, [item]))
             except InvalidInput as error:
                 self.lost += 1
                 log.error(f"{self._what}: one is lost, the database refuses it", reason=error.operator_detail)
+            self._queue.popleft()
 
     def _written(self, batch: Sequence[Item], session: Session) -> None:
         self._write(session, batch)

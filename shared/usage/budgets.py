@@ -9,8 +9,9 @@ from decimal import ROUND_CEILING, Decimal
 
 from sqlmodel import Session
 
-from shared.domain.budgets import PERIODS, Budget, BudgetStanding, NewBudget, Period, Subject
+from shared.domain.budgets import IN_WORDS, PERIODS, Budget, BudgetStanding, NewBudget, Period, Subject
 from shared.domain.identity import Caller
+from shared.domain.money import plain
 from shared.errors import BudgetExceeded, Conflict, NotFound, invalid_field
 from shared.storage import budget_rows
 from shared.storage.database import Database
@@ -84,13 +85,21 @@ class Budgets:
 
     def bound(self, caller: Caller, tags: Mapping[str, str]) -> "Bound | None":
         """Everything that binds a request; None when nothing does."""
-        if not self._by_subject:
+        own = self._own_of(caller)
+        if not self._by_subject and own is None:
             return None
         subjects: Iterator[Subject] = itertools.chain(
             (("all",), ("key", caller.id)), (("tag", name, value) for name, value in tags.items())
         )
         found = [budget for subject in subjects for budget in self._by_subject.get(subject, ())]
+        found += [] if own is None else [own]
         return Bound(self, found) if found else None
+
+    def _own_of(self, caller: Caller) -> Budget | None:
+        """The budget of an API key that is known already, while the budgets were read before it was made."""
+        if caller.budget_usd is None or caller.budget_period is None or caller.id in self._budgets:
+            return None
+        return budget_rows.of_key(caller.id, caller.budget_usd, caller.budget_period, self._clock())
 
     async def list(self) -> list[BudgetStanding]:
         """Every budget and how it stands, oldest first, those of the settings before all. Raises Unavailable."""
@@ -100,12 +109,15 @@ class Budgets:
         return [self._standing(budget, held.get(budget.id)) for budget in self._budgets.values()]
 
     async def add(self, new: NewBudget) -> BudgetStanding:
-        """A new budget, in force with what its period has seen already. Raises InvalidInput, Unavailable."""
+        """A new budget, in force with what its period has seen already. Raises InvalidInput, Conflict when there is one
+        for the same and the same period, Unavailable.
+        """
         budget = Budget(**dict(new), id=f"budget-{secrets.token_hex(8)}", created_at=self._clock())
 
         def work(session: Session) -> None:
             if budget.key_id is not None and not budget_rows.has_key(session, budget.key_id):
                 raise invalid_field("keyId", "there is no such API key; GET /v1/keys lists them")
+            _only(session, budget)
             budget_rows.put(session, budget)
 
         await self._change(work)
@@ -122,9 +134,10 @@ class Budgets:
             if budget is None:
                 raise _unknown(budget_id)
             given = {"limit_usd": limit, "period": period}
-            budget_rows.put(
-                session, budget.model_copy(update={name: value for name, value in given.items() if value is not None})
-            )
+            changed = budget.model_copy(update={name: value for name, value in given.items() if value is not None})
+            if changed.period != budget.period:
+                _only(session, changed)
+            budget_rows.put(session, changed)
 
         await self._change(work)
         budget = self._budgets.get(budget_id)
@@ -339,6 +352,18 @@ class Reservation:
             spent = self._hold.amount if cost is None else max(cost, NOTHING)
             if spent or self._hold.amount:
                 self._budgets.settle(self._hold, spent)
+
+
+def _only(session: Session, budget: Budget) -> None:
+    """Raises Conflict when another one binds the same in the same period: raising one of two would change nothing."""
+    for other in budget_rows.stored(session):
+        if other.id != budget.id and (other.subject, other.period) == (budget.subject, budget.period):
+            raise Conflict(
+                f"There is a budget for {budget.whose}, {IN_WORDS[budget.period]}, already: '{other.id}', of "
+                f"${plain(other.limit_usd)}; change it with PUT /v1/budgets/{other.id}.",
+                details={"budgetId": other.id},
+                code="budget_exists",
+            )
 
 
 def _unknown(budget_id: str) -> NotFound:

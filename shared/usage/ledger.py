@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from shared.domain.alerts import Alert
 from shared.domain.money import plain
-from shared.errors import Unavailable
+from shared.errors import GatewayError
 from shared.storage import usage_rows
 from shared.storage.database import Database
 from shared.storage.write_behind import WriteBehind
@@ -109,7 +109,7 @@ class Ledger:
 
     async def _look_at_others(self) -> None:
         if self._clock() - self._looked >= timedelta(seconds=OTHERS_SECONDS):
-            with suppress(Unavailable):  # the rows are written; the others' can wait
+            with suppress(GatewayError):  # the rows are written; the others' can wait
                 await self.load_today()
 
     def watch(self, threshold: Decimal) -> None:
@@ -123,11 +123,6 @@ class Ledger:
         date = _date(self._clock())
         return self._today if self._today.date == date else Day(date)
 
-    @property
-    def spent_today(self) -> Decimal:
-        """The dollars of `today`."""
-        return self.today.cost
-
     def _count(self, entry: Entry) -> None:
         totals = self.totals
         totals.attempts += 1
@@ -138,21 +133,24 @@ class Ledger:
         totals.by_outcome[entry.outcome] += 1
         totals.by_purpose[entry.purpose] += 1
         totals.unpriced += entry.cost is None
+        if entry.cost == 0:
+            return
         totals.cost += entry.cost or 0
         date = _date(entry.at)
         self._today = (self._today if self._today.date == date else Day(date)).plus(entry.cost)
-        if entry.cost:
+        if entry.cost is not None:
             self._compare()
 
     def _compare(self) -> None:
-        reached = (self.today.date, self._threshold)
-        if self._alerts is None or reached == self._alerted or not 0 < self._threshold <= self.today.cost:
+        if self._alerts is None or not self._threshold:
             return
-        self._alerted = reached
-        self._alerts.raise_once("cost_threshold", self.today.date, self._alert())
+        today = self.today
+        reached = (today.date, self._threshold)
+        if reached != self._alerted and today.cost >= self._threshold:
+            self._alerted = reached
+            self._alerts.raise_once("cost_threshold", today.date, self._alert(today.date, today.cost))
 
-    def _alert(self) -> Alert:
-        date, spent = self.today.date, self.today.cost
+    def _alert(self, date: str, spent: Decimal) -> Alert:
         return Alert(
             at=self._clock(),
             kind="cost_threshold_reached",

@@ -5,8 +5,8 @@ what the cache gives and takes, audio, images, web searches, service tiers, and 
 A price that is not known is None, never 0.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -52,8 +52,19 @@ class PriceBook:
         tier = tier if tier in TIERS else ""  # callers may name any, and each would be kept
         entry = self._entries.get((model.id, tier))
         if entry is None or entry.model is not model or not self._holds(entry):
-            entry = self._entries[model.id, tier] = _entry(model, tier, self._clock())
+            entry = self._entries[model.id, tier] = self._looked_up(entry, model, tier)
         return entry.rates
+
+    def look_up(self, models: Iterable[Model]) -> None:
+        """Look up those that are new or priced otherwise now, so that no request has to; may run in any thread."""
+        for model in models:
+            self.rates(model)
+
+    def _looked_up(self, known: _Entry | None, model: Model, tier: str) -> _Entry:
+        """A registry that was read again holds the same models as other objects."""
+        if known is not None and _priced(known.model) == _priced(model) and self._holds(known):
+            return replace(known, model=model)
+        return _entry(model, tier, self._clock())
 
     def _holds(self, entry: _Entry) -> bool:
         return entry.span is None or entry.span == _span(self._clock())
@@ -89,6 +100,11 @@ def _entry(model: Model, tier: str, at: datetime) -> _Entry:
         in_tier = listed(model.provider, model.api_model_name, at, tier=tier)
         rates = in_tier.rates if in_tier else rates
     return _Entry(model, rates, _span(at) if found and found.passing else None)
+
+
+def _priced(model: Model) -> tuple[str, str, Decimal | None, Decimal | None]:
+    """All that its rates follow from."""
+    return model.provider, model.api_model_name, model.price_per_1k_input_tokens, model.price_per_1k_output_tokens
 
 
 def _own(model: Model) -> Rates | None:

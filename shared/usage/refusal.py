@@ -9,6 +9,7 @@ from shared.domain.money import plain
 from shared.errors import BudgetExceeded
 
 SOON = 1
+INSTEAD = "ask for fewer max_tokens, or a free model (name layer L0)"
 
 
 def refusal(standing: BudgetStanding, amount: Decimal, now: datetime) -> BudgetExceeded:
@@ -17,9 +18,9 @@ def refusal(standing: BudgetStanding, amount: Decimal, now: datetime) -> BudgetE
     if held_up:
         advice, wait = "the rest is held by requests under way; try again soon", float(SOON)
     elif standing.resets_at is None:
-        advice, wait = "it does not reset; free models still work", None
+        advice, wait = f"it does not reset; {INSTEAD}", None
     else:
-        advice = f"it resets at {standing.resets_at:%Y-%m-%d %H:%M} UTC; free models still work"
+        advice = f"it resets at {standing.resets_at:%Y-%m-%d %H:%M} UTC; until then {INSTEAD}"
         wait = float(max(math.ceil((standing.resets_at - now).total_seconds()), SOON))
     return BudgetExceeded(
         f"The budget '{standing.id}' for {standing.whose}, ${plain(standing.limit_usd)} {IN_WORDS[standing.period]}, has "

@@ -75,16 +75,19 @@ async def test_with_the_users_leave_the_better_answer_comes(cut: Gateway, script
     assert facts["text"] == "word0 word1 word2 word3 word4"
     assert (facts["model"], facts["layer"], facts["note"]) == ("scripted-n5", "L1", "")
     assert facts["costUsd"] == 0.021
+    assert facts["checks"]["steps"] == ["truncated: openai:scripted-n3-len → openai:scripted-n5"]
+    assert (facts["checks"]["ended"], facts["checks"]["addedCostUsd"]) == ("answered", 0)
     assert asked(scripted) == ["scripted-n3-len", "scripted-n5"]
     (question,) = person.asked
     assert "openai:scripted-n3-len was cut off. Ask openai:scripted-n5 (layer L1) too?" in question.message
     assert "up to $" in question.message
     assert question.requested_schema["required"] == ["agree"]
+    assert question.requested_schema["properties"]["agree"]["default"] is False, "spending is never ticked beforehand"
 
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
-async def test_without_a_clear_yes_the_cheap_answer_stays(
+async def test_without_a_clear_yes_the_cheap_answer_stays_and_nobody_is_told_to_ask_again(
     cut: Gateway, scripted: ScriptedServer, era: str, answer: ElicitResult
 ) -> None:
     async with asking(cut, Person(answer), mode=era) as client:
@@ -92,9 +95,25 @@ async def test_without_a_clear_yes_the_cheap_answer_stays(
     assert facts["text"] == "word0 word1 word2"
     assert (facts["modelId"], facts["costUsd"]) == ("openai:scripted-n3-len", 0)
     assert (facts["finishReason"], facts["truncated"]) == ("length", True)
-    assert "openai:scripted-n5 may do better and costs up to $" in facts["note"]
-    assert 'call chat again with model "L1"' in facts["note"]
+    assert facts["note"].startswith(
+        "The user was asked and did not agree to ask openai:scripted-n5, which costs up to $"
+    )
+    assert "call chat again" not in facts["note"]
+    assert facts["usage"]["completionTokens"] == 3
     assert asked(scripted) == ["scripted-n3-len"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_what_the_cheap_answer_cost_is_in_the_total_and_in_the_trace(gateway: Gateway, era: str) -> None:
+    await add(gateway, "scripted-n3-len")
+    await add(gateway, "scripted-n5", layer="L1")
+    async with asking(gateway, Person(YES), mode=era) as client:
+        result = await client.call_tool("chat", ASK)
+    facts = facts_of(result)
+    assert facts["costUsd"] == pytest.approx(0.017 + 0.021)
+    assert facts["checks"]["addedCostUsd"] == pytest.approx(0.017)
+    assert "— went up: truncated: openai:scripted-n3-len → openai:scripted-n5" in text_of(result)
+    assert "— beside the answer this cost $0.017" in text_of(result)
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -230,4 +249,4 @@ async def test_a_client_that_shows_no_forms_is_not_asked(able: ClientCapabilitie
     context = SimpleNamespace(session=session, protocol_version=version, request_id=1)
     user = User(cast("Context", context), CallToolRequestParams(name="chat"))
     assert user.earlier is None
-    assert await user.agrees("May I?", state="x", seconds=1) is False
+    assert await user.leave("May I?", state="x", seconds=1) == "not asked"

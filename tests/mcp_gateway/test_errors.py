@@ -52,8 +52,19 @@ def test_details_are_put_into_words() -> None:
     text = text_of(errors.InvalidInput("'one' is not valid: is bad.", details={"fields": fields}))
     assert "- two: is worse" in text
     assert "- one" not in text
-    assert "- nearest: ['gpt']" in text_of(errors.NotFound("No.", details={"nearest": ["gpt"]}))
+    assert "- nearest: gpt, gpt-2" in text_of(errors.NotFound("No.", details={"nearest": ["gpt", "gpt-2"]}))
     assert "more words" in text_of(errors.Unavailable("No.", details="more words"))
+
+
+def test_details_within_details_are_words_too_without_what_is_not_there() -> None:
+    budget = {"appliesTo": "tag", "keyId": None, "tag": {"name": "team", "value": "a"}, "limitUsd": 0, "fixed": False}
+    error = errors.BudgetExceeded("No.", details={"budget": budget, "neededUsd": 0.5, "empty": None})
+    assert text_of(error).splitlines()[1:3] == [
+        "- budget: appliesTo tag, tag (name team, value a), limitUsd 0, fixed no",
+        "- neededUsd: 0.5",
+    ]
+    long = text_of(errors.NotFound("No.", details={"all": [{"a": "b" * 100}] * 1_000}))
+    assert len(long) < 500
 
 
 def test_what_is_meant_for_the_log_stays_there() -> None:

@@ -69,6 +69,8 @@ def test_a_chat_reads_as_the_answer_and_a_line_on_how_it_came_about() -> None:
 def test_what_was_done_with_an_answer_takes_lines_of_its_own() -> None:
     checks = Checks(
         verdict="disputed",
+        reviewer="c",
+        arbitrator="d",
         issues=["A wrong sum."],
         why="nobody knows",
         agreed=True,
@@ -80,10 +82,27 @@ def test_what_was_done_with_an_answer_takes_lines_of_its_own() -> None:
         "— two models agreed",
         "— went up: refused: a → b",
         "— went no higher: no higher layer is allowed or available",
-        "— check: disputed (nobody knows)",
+        "— check by c, decided by d: disputed (nobody knows)",
         "  · A wrong sum.",
         "— beside the answer this cost $0.25",
         "Ask again.",
+    ]
+
+
+def test_an_answer_that_went_nowhere_did_not_go_up() -> None:
+    checks = Checks(
+        verdict=None,
+        reviewer=None,
+        arbitrator=None,
+        issues=[],
+        why="",
+        agreed=None,
+        steps=[],
+        ended="the answer of a was cut off; no higher layer is allowed or available",
+        added_cost_usd=Decimal(0),
+    )
+    assert rendering.checks(checks) == [
+        "— went no higher: the answer of a was cut off; no higher layer is allowed or available"
     ]
 
 

@@ -1,6 +1,8 @@
 """What goes on in the background: seen when it dies, and never held up by a neighbour."""
 
 import asyncio
+import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +10,25 @@ import pytest
 
 from shared import upkeep
 from shared.domain.identity import LOCAL
+from shared.domain.models import Model
 from shared.domain.wire import NoInput
-from shared.errors import Unavailable
+from shared.errors import GatewayError, InvalidInput, Unavailable
 from shared.gateway import Gateway, open_gateway
 from shared.operations import dispatch
 from shared.operations.system import HEALTH
 from shared.providers.base import FoundModel, Probe
+from shared.usage import price_list, pricing
 from tests.support.http_gateway import settings_for
 from tests.support.waiting import until
 
 
-async def failing(*_: Any) -> None:
-    raise Unavailable("this part is broken")
-
-
+@pytest.mark.parametrize("error", [Unavailable("the database is away"), InvalidInput("a row cannot be read")])
 async def test_one_part_that_cannot_refresh_does_not_hold_up_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: GatewayError
 ) -> None:
+    async def failing(*_: Any) -> None:
+        raise error
+
     monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.01)
     async with open_gateway(settings_for(tmp_path)) as one, open_gateway(settings_for(tmp_path)) as other:
         monkeypatch.setattr(other.accounts, "refresh", failing)
@@ -69,6 +73,30 @@ async def test_models_of_a_local_server_come_into_the_registry_and_those_of_othe
 async def test_prices_are_looked_up_before_anybody_asks(tmp_path: Path) -> None:
     async with open_gateway(settings_for(tmp_path)) as gateway:
         await until(lambda: len(gateway.prices) == len(gateway.registry.snapshot.models))
+
+
+async def test_prices_of_models_that_are_new_are_looked_up_and_of_the_others_not_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.01)
+    async with open_gateway(settings_for(tmp_path)) as one, open_gateway(settings_for(tmp_path)) as other:
+        known = len(other.registry.snapshot.models)
+        await until(lambda: len(other.prices) == known)
+        asked: list[tuple[str, bool]] = []
+        listed = price_list.listed
+
+        def counting(provider: str, name: str, at: datetime, *, tier: str = "") -> price_list.Listed | None:
+            asked.append((name, threading.current_thread() is threading.main_thread()))
+            return listed(provider, name, at, tier=tier)
+
+        monkeypatch.setattr(pricing, "listed", counting)
+        await one.registry.add(Model(id="new", provider="openai", api_model_name="gpt-4o-mini", layer="L1"))
+        await until(lambda: len(other.prices) == known + 1)
+        assert other.registry.snapshot.models["new"] is not one.registry.snapshot.models["new"]
+        for model in other.registry.snapshot.models.values():
+            other.prices.rates(model)
+        await until(lambda: len(one.prices) == known + 1)
+        assert asked == [("gpt-4o-mini", False)] * 2, "once for each process, and off the event loop"
 
 
 async def test_nothing_goes_on_after_the_gateway_has_closed(tmp_path: Path) -> None:

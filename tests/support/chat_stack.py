@@ -26,8 +26,8 @@ from shared.routing.executor import Executor
 from shared.routing.health import Health
 from shared.routing.judgement import Judgement
 from shared.routing.learning.learner import Learner
-from shared.routing.planner import Policy
 from shared.routing.planning import Planning, Rules
+from shared.routing.policy import Policy
 from shared.routing.replay.decision import Decision
 from shared.routing.router import Router
 from shared.storage import schema

@@ -11,7 +11,7 @@ from shared.domain.models import Model
 from shared.domain.routing import Plan
 from shared.domain.usage import Usage
 from shared.routing.job import Made, Purpose
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 from shared.routing.replay.decision import Decision
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

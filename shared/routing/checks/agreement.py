@@ -8,21 +8,24 @@ from typing import Any
 
 from shared.domain.models import Model
 from shared.errors import GatewayError
+from shared.providers.embedded import MODEL as EMBEDDED
 from shared.routing.answers import Answer
 from shared.routing.checks.evidence import parsed
 from shared.routing.checks.likeness import alike
 from shared.routing.checks.review import text_of
 from shared.routing.executor import Executor
 from shared.routing.job import Job
+from shared.routing.judgement import expected
+from shared.usage.pricing import PriceBook
 
 
-async def asked_both(executor: Executor, job: Job) -> Answer:
+async def asked_both(executor: Executor, prices: PriceBook, job: Job) -> Answer:
     """One of two models' answers, with whether they agree in `route.notes["agreement"]`: null when only one answered.
 
     The cheaper is taken when they agree, else the one that the plan has first. Raises what the first raises when
     neither answered.
     """
-    both = split(job.models)
+    both = split(cheapest_first(prices, job))
     calls = [executor.complete(replace(job, models=models, purpose=purpose)) for models, purpose in both]
     found = await asyncio.gather(*calls, return_exceptions=True)
     answers = [answer for answer in found if isinstance(answer, Answer)]
@@ -39,13 +42,25 @@ async def asked_both(executor: Executor, job: Job) -> Answer:
     return taken
 
 
+def cheapest_first(prices: PriceBook, job: Job) -> list[Model]:
+    """The models by layer and expected cost, those without a known price last; the embedded one only where it is alone:
+    it is too small to agree with anybody.
+    """
+
+    def place(model: Model) -> tuple[bool, str, Decimal]:
+        cost = expected(prices, job.request.facts, model)
+        return model.api_model_name == EMBEDDED.name, model.layer, Decimal("Infinity") if cost is None else cost
+
+    return sorted(job.models, key=place)
+
+
 def split(models: Sequence[Model]) -> list[tuple[tuple[Model, ...], Any]]:
     """The models for the first answer and those for the second, each with others to fall back on; one when there is
     only one model.
     """
     first = models[0]
     others = [model for model in models if model.api_model_name != first.api_model_name]
-    if not others:
+    if not others or others[0].api_model_name == EMBEDDED.name:
         return [(tuple(models), "answer")]
     second, rest = others[0], others[1:]
     return [((first, *rest[::2]), "answer"), ((second, *rest[1::2]), "agreement")]

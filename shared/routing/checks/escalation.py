@@ -50,8 +50,6 @@ async def escalated(executor: Executor, prices: PriceBook, job: Job, answer: Ans
         try:
             better = await executor.complete(replace(job, models=tuple(models), purpose="escalation", hedged=False))
         except GatewayError as error:
-            if job.tab.deadline.passed:
-                raise
             why = error.message
             break
         better.route.notes.update({name: note for name, note in answer.route.notes.items() if name == "agreement"})
@@ -90,16 +88,18 @@ def _confirm(prices: PriceBook, job: Job, answer: Answer, reason: str, model: Mo
     price = "an amount that is not known" if cost is None else f"up to ${cost:.6f}"
     raise Conflict(
         f"The answer of {answer.route.model.id} {WORDS[reason]}; {model.id} in {model.layer} may do better and costs "
-        f"{price}. To go there, send 'X-Gateway-Escalation: allow' (or gateway.escalation) with gateway.minLayer "
-        f"'{model.layer}' and gateway.maxLayer '{model.layer}'; to keep the answer in 'details', do nothing.",
+        f'{price}. To go there, send the chat again with "model": "{model.layer}"; the answer in \'details\' is there '
+        "to be kept.",
         details={
             "reason": reason,
             "answer": text_of(answer.payload),
             "model": answer.route.model.id,
             "nextModel": model.id,
             "nextLayer": model.layer,
+            "nextRequest": {"model": model.layer},
             "costUsd": None if cost is None else float(cost),
             "spentUsd": float(job.tab.spent),
+            "usage": answer.usage.to_openai(),
         },
         code="escalation_needs_confirmation",
     )

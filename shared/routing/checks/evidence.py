@@ -6,6 +6,7 @@ from typing import Any, Literal
 import orjson
 
 from shared.domain.chat import ChatRequest
+from shared.routing.checks.schemas import fits
 
 Shortcoming = Literal["refused", "truncated", "empty", "invalid_json", "invalid_schema", "invalid_tool_call"]
 
@@ -39,10 +40,10 @@ def _callable(call: Any) -> bool:
 
 
 def _of_form(request: ChatRequest, text: Any) -> Shortcoming | None:
-    value = parsed(text)
-    if value is None:
+    value, form = parsed(text), request.payload["response_format"]
+    if value is None or (form["type"] == "json_object" and not isinstance(value, dict)):
         return "invalid_json"
-    wanted = request.payload["response_format"].get("json_schema")
+    wanted = form.get("json_schema")
     schema = wanted.get("schema") if isinstance(wanted, dict) else None
     return None if not isinstance(schema, dict) or fits(value, schema) else "invalid_schema"
 
@@ -53,16 +54,3 @@ def parsed(text: Any) -> Any:
         return orjson.loads(text) if isinstance(text, str) else None
     except orjson.JSONDecodeError:
         return None
-
-
-def fits(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether a value keeps to a JSON schema; a schema that is none itself says nothing against it."""
-    from jsonschema import SchemaError, validators
-    from referencing.exceptions import Unresolvable
-
-    kind = validators.validator_for(schema)
-    try:
-        kind.check_schema(schema)
-        return bool(kind(schema).is_valid(value))
-    except (SchemaError, Unresolvable, RecursionError):
-        return True

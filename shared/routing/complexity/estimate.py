@@ -56,10 +56,6 @@ class Complexity:
         sure = familiar >= LEAST_FAMILIAR and not weights.low <= score <= weights.high
         return Estimate(score, sure, dense(score, familiar, lexical))
 
-    def named_features(self, text: str) -> dict[str, float]:
-        """The features of a text by name, to explain a decision."""
-        return dict(zip(DENSE, self.estimate(text).features, strict=True))
-
 
 def expected_gain(odds: float) -> float:
     """From the log odds that the strong answer is the better one (ties half) to the gain, none below 0."""

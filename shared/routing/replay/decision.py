@@ -12,7 +12,7 @@ from shared.domain.models import Layer, Model
 from shared.domain.routing import Facts, Plan
 from shared.domain.usage import Usage
 from shared.routing.job import Made
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 
 
 @dataclass(slots=True, kw_only=True)  # made for every chat, and freezing doubles what that costs; nobody changes it

@@ -1,25 +1,31 @@
 """A decision as it is stored, small and versioned JSON without any text of the messages, and read back. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from shared.domain.chat import ChatRequest
 from shared.domain.models import Layer
-from shared.domain.routing import OPENING, Facts, Plan, RoutingOptions
+from shared.domain.routing import OPENING, Dropped, Facts, Plan, RoutingOptions
 from shared.domain.usage import Usage
 from shared.routing.job import Made, Purpose
-from shared.routing.planner import Permit, unserved
+from shared.routing.planner import unserved
+from shared.routing.policy import Permit, Policy
 from shared.routing.replay.decision import Decision
 
 VERSION = 1
 MOST_TEXT = 100_000
 MOST_REASONS = 10
 FIRST_DROPPED = 5
+
+FACTS = tuple((field.name, field.default) for field in fields(Facts) if field.name not in ("conversation", "options"))
+POLICY = tuple(field.name for field in fields(Policy))
+USAGE = tuple(field.name for field in fields(Usage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +56,29 @@ class Record:
 
 
 def stored(decision: Decision) -> dict[str, Any]:
-    """The data of a decision's row."""
-    caller, plan = decision.caller, decision.plan
-    permit = {
-        "models": None if caller.models is None else sorted(caller.models),
-        "maxLayer": caller.max_layer,
-        "left": _text(decision.left),
-        "stay": decision.stay or None,
-    }
+    """The data of a decision's row: made for every chat, while it ends, and all that is kept of it until it is written."""
+    plan, policy, usage = decision.plan, decision.policy, decision.usage
     return {
         "version": VERSION,
         "facts": _facts(decision.facts),
-        "permit": _given(permit),
-        "policy": asdict(decision.policy),
+        "permit": _permit(decision),
+        "policy": {name: getattr(policy, name) for name in POLICY},
         "start": decision.start if plan.attempts and decision.start != plan.attempts[0].layer else None,
         "plan": _plan(plan),
         "calls": [_call(call) for call in decision.calls],
         "outcome": decision.outcome,
         "model": None if decision.model is None else decision.model.id,
-        "usage": None if decision.usage is None else _given(asdict(decision.usage)),
-        "notes": _verdicts(decision.notes),
+        "usage": None if usage is None else {name: told for name in USAGE if (told := getattr(usage, name))},
+        "notes": _verdicts(decision.notes) if decision.notes else {},
         "lesson": None if decision.lesson is None else dict(decision.lesson),
     }
 
 
-def text_of(decision: Decision) -> str | None:
+def text_of(request: ChatRequest | None) -> str | None:
     """The messages as JSON, cut where they are long; None where they are not kept."""
-    if decision.request is None:
+    if request is None:
         return None
-    messages = orjson.dumps(decision.request.payload["messages"], default=str)
+    messages = orjson.dumps(request.payload["messages"], default=str)
     return messages[:MOST_TEXT].decode("utf-8", "ignore")
 
 
@@ -108,11 +108,31 @@ def restored(data: Mapping[str, Any]) -> Record | None:
 
 
 def _facts(facts: Facts) -> dict[str, Any]:
-    options = facts.options.model_dump(exclude_defaults=True, exclude={"budget_usd"})
-    if facts.options.budget_usd is not None:
-        options["budgetUsd"] = str(facts.options.budget_usd)
-    told = {field.name: getattr(facts, field.name) for field in fields(facts) if _differs(facts, field)}
-    return {**told, "conversation": _conversation(facts), "options": options}
+    told = {name: value for name, default in FACTS if (value := getattr(facts, name)) != default}
+    told["conversation"] = _conversation(facts)
+    told["options"] = _options(facts.options) if facts.options.model_fields_set else {}
+    return told
+
+
+def _options(options: RoutingOptions) -> dict[str, Any]:
+    given = options.model_dump(exclude_defaults=True, exclude={"budget_usd"})
+    if options.budget_usd is not None:
+        given["budgetUsd"] = str(options.budget_usd)
+    return given
+
+
+def _permit(decision: Decision) -> dict[str, Any]:
+    """What bounded the request; nothing where nothing did."""
+    caller, permit = decision.caller, dict[str, Any]()
+    if caller.models is not None:
+        permit["models"] = sorted(caller.models)
+    if caller.max_layer is not None:
+        permit["maxLayer"] = caller.max_layer
+    if decision.left is not None:
+        permit["left"] = str(decision.left)
+    if decision.stay:
+        permit["stay"] = decision.stay
+    return permit
 
 
 def _conversation(facts: Facts) -> str:
@@ -123,22 +143,23 @@ def _conversation(facts: Facts) -> str:
     return "named:" + blake2b(named.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _differs(facts: Facts, field: Field[Any]) -> bool:
-    return bool(getattr(facts, field.name) != field.default)
-
-
 def _plan(plan: Plan) -> dict[str, Any]:
     dropped = plan.dropped
-    reasons = Counter("it is over budget" if item.cost is not None else item.reason for item in dropped)
     return {
         "attempts": [model.id for model in plan.attempts],
         "cooling": [*plan.cooling],
         "away": sorted({item.model.provider for item in dropped if item.reason == unserved(item.model)}),
         "low": plan.low,
         "high": plan.high,
-        "dropped": dict(reasons.most_common(MOST_REASONS)),
+        "dropped": _reasons(dropped) if dropped else {},
         "firstDropped": [{"model": item.model.id, "reason": item.reason} for item in dropped[:FIRST_DROPPED]],
     }
+
+
+def _reasons(dropped: Sequence[Dropped]) -> dict[str, int]:
+    """How often each was given, the most frequent ones."""
+    reasons = Counter("it is over budget" if item.cost is not None else item.reason for item in dropped)
+    return dict(reasons.most_common(MOST_REASONS))
 
 
 def _call(call: Made) -> dict[str, Any]:
@@ -165,10 +186,6 @@ def _verdicts(notes: Mapping[str, Any]) -> dict[str, Any]:
     if "escalation" in notes:
         found["escalation"] = [step.get("reason") for step in notes["escalation"].get("steps", ())]
     return found
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in (None, 0, "")}
 
 
 def _text(amount: Decimal | None) -> str | None:

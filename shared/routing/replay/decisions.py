@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
+from shared.domain.chat import ChatRequest
 from shared.routing.replay.decision import Decision
 from shared.routing.replay.decision_record import stored, text_of
 from shared.storage import decision_rows
@@ -21,6 +22,13 @@ PRUNED_AT_ONCE = 1_000
 
 VoteOf = Callable[[str, str], float | None]
 """A caller's vote on a request of its own, by the ids of both; None when there is none, or not yet."""
+
+
+class Waiting(NamedTuple):
+    """A decision that is yet to be written: its row without a vote, and the request where its text is kept."""
+
+    row: dict[str, Any]
+    request: ChatRequest | None
 
 
 class Decisions:
@@ -40,7 +48,7 @@ class Decisions:
         self._clock = clock
         self._with_text = with_text
         self._vote_of = vote_of
-        self._queue: WriteBehind[Decision] = WriteBehind(database, self._write, what="decisions", capacity=CAPACITY)
+        self._queue: WriteBehind[Waiting] = WriteBehind(database, self._write, what="decisions", capacity=CAPACITY)
 
     @property
     def lost(self) -> int:
@@ -53,9 +61,9 @@ class Decisions:
         return self._with_text and len(self._queue) < TEXTS
 
     def record(self, decision: Decision) -> None:
-        """Queue a decision. Never waits."""
+        """Queue what is stored of a decision: its plan alone may name every model there is. Never waits."""
         if self.days:
-            self._queue.put(decision)
+            self._queue.put(Waiting(_row(decision), decision.request))
 
     async def run(self) -> None:
         """Write what is queued, for ever."""
@@ -78,16 +86,13 @@ class Decisions:
             total += done
         return total
 
-    def _write(self, session: Session, decisions: Sequence[Decision]) -> None:
-        decision_rows.add(session, [self._row(decision) for decision in decisions])
+    def _write(self, session: Session, waiting: Sequence[Waiting]) -> None:
+        decision_rows.add(session, [self._voted(row) | {"text": text_of(request)} for row, request in waiting])
 
-    def _row(self, decision: Decision) -> dict[str, Any]:
-        caller = decision.caller
-        return {
-            "at": decision.at,
-            "request_id": caller.request_id,
-            "caller": caller.id,
-            "data": stored(decision),
-            "score": self._vote_of(caller.id, caller.request_id),
-            "text": text_of(decision),
-        }
+    def _voted(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "score": self._vote_of(row["caller"], row["request_id"])}
+
+
+def _row(decision: Decision) -> dict[str, Any]:
+    caller = decision.caller
+    return {"at": decision.at, "request_id": caller.request_id, "caller": caller.id, "data": stored(decision)}

@@ -1,6 +1,6 @@
 """What each model did for a past request, and how a walk through other models would then have gone. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -12,8 +12,19 @@ from shared.routing.walk import MAX_ATTEMPTS
 TRIED = frozenset({"answer", "hedge", "agreement"})
 """What a call may be for that the plan's models are asked for."""
 
+NEEDS_LEAVE = "escalation_needs_confirmation"
+"""The outcome of a request whose answer lies in the question whether to go higher."""
+
+ANSWERED = frozenset({"ok", NEEDS_LEAVE})
+
+LEFT = frozenset({"cancelled", "request_timeout"})
+"""Outcomes that are the caller's doing."""
+
 STOPPED = frozenset({"cancelled", "request_timeout", "provider_rejected_request"})
 """Outcomes after which nobody else is asked."""
+
+HEARD = ("escalation", "hedge", "answer", "agreement")
+"""Whose answer it is that is asked about: the first of these that there is."""
 
 TOO_LONG, REFUSED = "context_too_long", "content_refused"
 
@@ -38,12 +49,13 @@ class Walked:
 
 class Past:
     """One request as it went. `heard` is the model of its answer; where the caller left before its end, the one that
-    was being asked.
+    was being asked. `unasked` says that the caller left before anybody was.
     """
 
     def __init__(self, record: Record) -> None:
         self.trials = {call.model: _trial(record, call.model) for call in record.calls if call.purpose in TRIED}
         self.heard = _heard(record)
+        self.unasked = record.outcome in LEFT and not record.calls
         self._cooling = frozenset(record.cooling)
         self._passed_by = _passed_by(record, self.trials)
 
@@ -77,6 +89,11 @@ class Past:
         return Walked(asked, None)
 
 
+def known(costs: Iterable[Decimal | None]) -> Decimal:
+    """The sum of those that are known."""
+    return sum((cost for cost in costs if cost is not None), Decimal(0))
+
+
 def total(costs: Iterable[Decimal | None]) -> Decimal | None:
     """The sum; None when one of them is not known."""
     found = Decimal(0)
@@ -101,15 +118,22 @@ def _trial(record: Record, model: str) -> Trial:
 def _heard(record: Record) -> str | None:
     if record.outcome == "ok":
         return record.model
+    if record.outcome == NEEDS_LEAVE:
+        good = {call.purpose: call.model for call in record.calls if call.outcome == "ok"}
+        return next((good[purpose] for purpose in HEARD if purpose in good), None)
     return record.calls[-1].model if record.outcome == "cancelled" and record.calls else None
 
 
-def _passed_by(record: Record, trials: Iterable[str]) -> frozenset[str]:
+def _passed_by(record: Record, trials: Mapping[str, Trial]) -> frozenset[str]:
     """Who was planned before somebody who was asked, and was not asked itself: it could not take the request just then.
+    When nobody was left to ask, that is everybody who was not asked: for want of money, for instance.
 
-    Known only where the models were asked in the order of the plan.
+    Otherwise known only where the models were asked in the order of the plan.
     """
-    tried = [place for place, name in enumerate(record.attempts) if name in set(trials)]
+    ended = any(trial.end == "stopped" for trial in trials.values())
+    if not ended and record.outcome not in ANSWERED | LEFT:
+        return frozenset(record.attempts).difference(trials)
+    tried = [place for place, name in enumerate(record.attempts) if name in trials]
     if not tried or record.start is not None or (record.facts.options.agreement or 0) > 1:
         return frozenset()
     return frozenset(record.attempts[: max(tried)]).difference(trials)

@@ -11,7 +11,7 @@ from shared.domain.configuration import Configuration
 from shared.domain.models import LAYERS, Layer, Model, ModelFields
 from shared.errors import InvalidInput
 from shared.registry.snapshot import Snapshot
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 
 SETTINGS = (
     "default_layer",
@@ -138,7 +138,8 @@ class _Reading:
             if name in NAMES.values():
                 fields[name] = value
             else:
-                self.problems.append((f"{where}.{key}", f"there is no such key{_near(key, NAMES.values())}"))
+                known = f"it can be {', '.join(NAMES.values())}"
+                self.problems.append((f"{where}.{key}", f"there is no such key{_near(key, NAMES.values())}; {known}"))
         return fields
 
     def _model(self, model_id: str, fields: Mapping[str, Any], snapshot: Snapshot) -> Model | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from shared.routing.replay.replaying import Replayed, Side
+from shared.routing.replay.replaying import Replayed
 
 EXAMPLES = 10
 GROUPS = 100
@@ -16,19 +16,23 @@ Change = tuple[str | None, str | None]
 
 @dataclass(slots=True)
 class Costs:
-    """US dollars of the requests whose cost is known both then and now, and how many others there are."""
+    """US dollars: all that was spent `then`, as far as prices were known, and what would be `now`. `not_known` requests
+    are not in that, since their cost is not known on both sides; they came to `not_known_then`.
+    """
 
     then: Decimal = Decimal(0)
     now: Decimal = Decimal(0)
     not_known: int = 0
+    not_known_then: Decimal = Decimal(0)
 
-    def add(self, then: Side, now: Side) -> None:
+    def add(self, replayed: Replayed) -> None:
         """Take a request in."""
-        if then.cost is None or now.cost is None:
+        self.then += replayed.spent
+        if replayed.then.cost is None or replayed.now.cost is None:
             self.not_known += 1
+            self.not_known_then += replayed.spent
         else:
-            self.then += then.cost
-            self.now += now.cost
+            self.now += replayed.now.cost
 
 
 @dataclass(slots=True)
@@ -69,7 +73,7 @@ class Sums:
         self.requests += 1
         self.failed_then += then.failed
         self.failed_now += now.failed
-        self.costs.add(then, now)
+        self.costs.add(replayed)
         if then.model == now.model:
             return
         self.changed += 1
@@ -77,7 +81,7 @@ class Sums:
         self.rescued += then.model is None
         group = self.groups.setdefault((then.model, now.model), Group())
         group.requests += 1
-        group.costs.add(then, now)
+        group.costs.add(replayed)
         if group.requests <= 2 and len(self.examples) < EXAMPLES:
             self.examples.append(Example(request_id, at, replayed))
 

@@ -6,7 +6,7 @@ is taken to answer, with as many tokens.
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from shared.domain.models import Model
@@ -15,10 +15,11 @@ from shared.domain.usage import Usage
 from shared.registry.snapshot import Snapshot
 from shared.routing.checks.agreement import split
 from shared.routing.judgement import starting_at
-from shared.routing.planner import Conditions, Policy, plan
+from shared.routing.planner import Conditions, plan
 from shared.routing.planning import ENOUGH
+from shared.routing.policy import Policy
 from shared.routing.replay.decision_record import Call, Record
-from shared.routing.replay.past import TRIED, Past, total
+from shared.routing.replay.past import ANSWERED, TRIED, Past, known, total
 from shared.routing.replay.policy_file import Place, Proposal
 from shared.usage.pricing import PriceBook
 
@@ -54,11 +55,14 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A request then and now. `reason` says why there would be no answer."""
+    """A request then and now. `reason` says why there would be no answer. `spent` is what it really came to then, as far
+    as prices were known; the cost of its side is None when one was not.
+    """
 
     then: Side
     now: Side
     reason: str = ""
+    spent: Decimal = Decimal(0)
 
 
 class Replay:
@@ -70,8 +74,13 @@ class Replay:
 
     def of(self, request_id: str, record: Record) -> Replayed:
         """What would have become of a request."""
-        past = Past(record)
-        then = Side(past.heard, total(call.cost for call in record.calls), past.failed(past.trials))
+        past, costs = Past(record), [call.cost for call in record.calls]
+        then = Side(past.heard, total(costs), past.failed(past.trials))
+        return replace(self._replayed(request_id, record, past, then), spent=known(costs))
+
+    def _replayed(self, request_id: str, record: Record, past: Past, then: Side) -> Replayed:
+        if past.unasked:
+            return Replayed(then, then)
         if record.facts.options.cross_check and not self._world.policy.cross_check:
             return Replayed(then, Side(None, Decimal(0), 0), "cross-checks are turned off")
         found = self._plan(request_id, record)
@@ -117,7 +126,7 @@ class Replay:
         higher = [call for call in calls if call.purpose == "escalation" and not self._may_escalate(record, call)]
         calls = [call for call in calls if call not in higher]
         model, failed = past.heard, past.failed(asked)
-        if record.outcome != "ok":
+        if record.outcome not in ANSWERED:
             return Side(model, total(call.cost for call in calls), failed)
         if any(call.model == model for call in higher):
             model = next((call.model for call in reversed(calls) if call.outcome == "ok"), None)

@@ -30,6 +30,12 @@ def test_it_says_what_is_wrong_and_what_better_costs() -> None:
     assert "is not good enough" in offer(reason="something_new").question
 
 
+def test_it_invites_only_where_nobody_was_asked() -> None:
+    assert 'call chat again with model "L2"' in offer().invitation
+    assert "call" not in offer().refused
+    assert "did not agree to ask b, which costs up to $0.25." in offer().refused
+
+
 def test_another_conflict_stays_one() -> None:
     with pytest.raises(Conflict, match="Something else"):
         Offer.of(Conflict("Something else."))

@@ -25,6 +25,15 @@ def test_a_budget_is_set_listed_changed_and_deleted(shell: Shell) -> None:
     assert shell("budgets", "delete", tag["id"]).code == 1
 
 
+def test_a_tag_may_be_written_as_usage_takes_it(shell: Shell) -> None:
+    for given in ("team:a", "team=a"):
+        assert shell("budgets", "set", "1", "--tag", given, "--json").json["budget"]["tag"] == {
+            "name": "team",
+            "value": "a",
+        }
+    assert len(shell("budgets", "--json").json["budgets"]) == 1
+
+
 def test_a_budget_for_a_key(shell: Shell) -> None:
     key = shell("keys", "create", "ci", "--json").json["key"]
     shell("budgets", "set", "1", "--key", key["id"])
@@ -39,6 +48,9 @@ def test_a_budget_for_a_key(shell: Shell) -> None:
         (("1", "--period", "week"), "period"),
         (("1", "--key", "key-none"), "keyId"),
         (("1", "--tag", "=x"), "tag"),
+        (("1", "--tag", "team"), "tag"),
+        (("1", "--tag", "team="), "NAME=VALUE or NAME:VALUE"),
+        (("1", "--tag", "team:"), "NAME=VALUE or NAME:VALUE"),
         (("1", "--tag", "a=b", "--key", "k"), "keyId"),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_day_is_a_line_with_its_exact_cost_and_a_bar(shell: Shell) -> None:
     done = shell("usage", *SPAN)
     assert done.code == 0
     lines = [line.split() for line in done.out.splitlines()]
-    assert lines[0] == ["day", "requests", "failed", "tokens", "in", "out", "cost", "$", "by", "cost"]
+    assert lines[0] == ["day", "requests", "failed", "calls", "tokens", "in", "out", "cost", "$", "by", "cost"]
     assert lines[1] == ["2026-03-04", "1", "0", "1,000", "200", "0.0000125", "█" * 10]
     assert lines[2] == ["2026-03-05", "0", "0", "0", "0", "0.0000000"], "a day without use is a gap in the chart"
     assert lines[3] == ["2026-03-06", "2", "1", "2,000", "400", "0.0000250", "█" * 20]
@@ -74,9 +74,14 @@ def test_what_is_not_priced_is_flagged_and_what_to_do_is_said(shell: Shell) -> N
     assert lines[1][-3:] == ["not", "known", "+2"]
     assert lines[3][-3:-1] == ["0.0000125", "+1"]
     assert lines[4][-2:] == ["0.0000125", "+3"]
-    assert "$0.0000125 of this went to failed attempts, hedges" in out
-    assert "The price of 3 attempts is not known" in out
+    assert "$0.0000125 of this went to failed calls, hedges" in out
+    assert "The price of 3 calls is not known, so they are not in the cost" in out
     assert "pricePer1kInputTokens" in out
+
+
+def test_one_call_without_a_price_is_one(shell: Shell) -> None:
+    used({"cost": None}, {})
+    assert "The price of 1 call is not known, so it is not in the cost" in shell("usage", *SPAN).out
 
 
 def test_groups_come_the_most_expensive_first(shell: Shell) -> None:
@@ -102,7 +107,7 @@ def test_without_any_cost_the_bars_show_requests(shell: Shell) -> None:
 
 def test_filters_choose_rows(shell: Shell) -> None:
     used({}, {"provider": "other", "tags": {"team": "red"}})
-    for option in (("--provider", "other"), ("--tag", "team:red")):
+    for option in (("--provider", "other"), ("--tag", "team:red"), ("--tag", "team=red")):
         assert shell("usage", *SPAN, *option, "--json").json["total"]["attempts"] == 1
 
 
@@ -135,6 +140,7 @@ def test_wrong_options_are_named(shell: Shell) -> None:
     assert done.code == 1
     assert "tag:NAME" in done.err
     assert "'from'" in shell("usage", "--from", "yesterday").err
+    assert "NAME=VALUE or NAME:VALUE" in shell("usage", "--tag", "team:").err
 
 
 def test_on_a_terminal_a_row_stays_one_line(shell: Shell, environ: dict[str, str]) -> None:

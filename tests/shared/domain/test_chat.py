@@ -141,13 +141,12 @@ def test_a_conversation_is_known_by_its_name_else_by_how_it_began() -> None:
     assert parse(messages=other).facts.conversation != parse(messages=opening).facts.conversation
 
 
-def test_what_a_prompt_can_cost_at_most_counts_bytes_tools_and_calls() -> None:
-    plain = parse(messages=[{"role": "user", "content": "é" * 100}]).facts
-    assert plain.prompt_most >= len(("é" * 100).encode())
+def test_a_prompt_is_as_long_as_its_texts_tools_and_calls() -> None:
     tools = [{"type": "function", "function": {"name": "f", "description": "d" * 1000}}]
     assert parse(tools=tools).facts.prompt_tokens > parse().facts.prompt_tokens + 200
     call = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "x" * 1000}}]}
-    assert parse(messages=[call]).facts.prompt_most > 1000
+    assert parse(messages=[call]).facts.prompt_tokens > 250
+    assert parse(max_tokens=9, max_completion_tokens=1).facts.max_tokens == 9
 
 
 def test_a_request_that_is_whole_or_limited_keeps_everything_else() -> None:

@@ -14,7 +14,7 @@ from shared.usage.rates import Part, Rate, Rates
 
 
 def facts(**body: Any) -> Facts:
-    return ChatRequest.parse({"messages": [{"role": "user", "content": "hi"}], **body}).facts
+    return ChatRequest.parse({"messages": [{"role": "user", "content": "hi"}], **body}).bounded().facts
 
 
 RATES = Rates(
@@ -60,7 +60,7 @@ def test_every_choice_that_is_asked_for_costs() -> None:
 def test_what_is_used_never_costs_more_than_was_allowed(
     text: str, left: Decimal, completion: int, written: int
 ) -> None:
-    asked = ChatRequest.parse({"messages": [{"role": "user", "content": text or "x"}]}).facts
+    asked = ChatRequest.parse({"messages": [{"role": "user", "content": text or "x"}]}).bounded().facts
     allowed = allowance(asked, RATES, left)
     if allowed is None:
         return

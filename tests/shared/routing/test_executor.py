@@ -14,7 +14,7 @@ from shared.domain.identity import LOCAL
 from shared.domain.models import Capabilities
 from shared.errors import NotFound, Unavailable, UpstreamBadRequest, UpstreamError, UpstreamThrottled, UpstreamTimeout
 from shared.providers.server_sent_events import payloads
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 from tests.support.chat_stack import ChatStack, ask, chat_stack
 
 TEXT = "word0 word1 word2 word3 word4 word5 word6 word7"

@@ -12,7 +12,7 @@ from shared.domain.shares import parse_shares
 from shared.errors import NotFound, Unsupported
 from shared.routing.learning.learner import Learner, Mode
 from shared.routing.learning.rewards import Outcome
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 from tests.support.chat_stack import ChatStack, ask, chat_stack
 
 QUESTION = "Prove that there are infinitely many primes, and explain each step of the argument."

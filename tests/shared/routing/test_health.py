@@ -13,7 +13,7 @@ from shared.errors import (
     UpstreamThrottled,
 )
 from shared.routing.health import BARRED_SECONDS, HALF_OPEN_SECONDS, Health
-from shared.routing.treatment import LONGEST_COOLDOWN
+from shared.routing.treatment import LONGEST_COOLDOWN, LONGEST_RETRY_AFTER
 
 
 def model(name: str, provider: str = "openai") -> Model:
@@ -56,7 +56,7 @@ def test_it_never_cools_for_ever(health: Health, clock: Clock) -> None:
         health.failed(M, UpstreamError("x"))
     assert health.cooling(M) == LONGEST_COOLDOWN
     health.failed(OTHER, UpstreamThrottled("x", retry_after=86_400))
-    assert health.cooling(OTHER) == LONGEST_COOLDOWN
+    assert health.cooling(OTHER) == LONGEST_RETRY_AFTER
 
 
 def test_many_requests_in_the_same_trouble_count_once(health: Health) -> None:

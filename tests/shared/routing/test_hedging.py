@@ -14,7 +14,7 @@ from shared.errors import UpstreamBadRequest, UpstreamError, UpstreamTimeout
 from shared.providers.base import Timeouts
 from shared.routing.health import FEWEST_TIMES
 from shared.routing.hedging import SAVED_UP, HedgeAllowance
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 from tests.support.chat_stack import ChatStack, ask, chat_stack
 from tests.support.footprint import busy
 from tests.support.waiting import until

@@ -16,7 +16,8 @@ from shared.domain.models import LAYERS, Capabilities, Layer, Model
 from shared.domain.routing import Plan
 from shared.registry.snapshot import Snapshot
 from shared.routing.allowance import allowance
-from shared.routing.planner import FREELY, Conditions, Permit, Policy, plan
+from shared.routing.planner import Conditions, plan
+from shared.routing.policy import FREELY, Permit, Policy
 from shared.usage.pricing import PriceBook
 
 PRICES = PriceBook()
@@ -93,7 +94,8 @@ def test_quality_decides_where_to_start_but_never_above_max_layer() -> None:
 def test_high_quality_starts_higher_only_for_what_is_known_to_be_hard() -> None:
     models = [model("a", "L0"), model("b", "L1"), model("c", "L2")]
     high = ask(gateway={"quality": "high"})
-    assert names(planned(high, *models, complexity=0.9)) == ["b"]
+    assert names(planned(high, *models, complexity=0.9)) == ["b", "a"]
+    assert names(planned(high, models[0], complexity=0.9)) == ["a"], "a wish is no demand"
     assert names(planned(high, *models, complexity=0.1)) == ["a"]
     assert names(planned(high, *models, complexity=None)) == ["a"]
     assert names(planned(ask(), *models, complexity=0.9)) == ["a"]

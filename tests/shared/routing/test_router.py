@@ -1,7 +1,9 @@
 """What is done with answers: agreement, checks, escalation, conversations that stay, and what it costs in all."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,10 @@ import pytest
 
 from shared.domain.budgets import NewBudget
 from shared.domain.identity import LOCAL
-from shared.errors import BudgetExceeded, Conflict, Unsupported
+from shared.errors import BudgetExceeded, Conflict, Forbidden, InvalidInput, Unsupported
 from shared.providers.server_sent_events import payloads
 from shared.routing.answers import Answer
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 from tests.support.chat_stack import ChatStack, ask, chat_stack
 
 RIGHT = '{"verdict": "correct", "issues": [], "corrected": null}'
@@ -60,11 +62,12 @@ async def test_an_answer_that_a_second_model_confirms_is_confirmed(stack: ChatSt
 async def test_its_own_spend_is_in_every_figure(stack: ChatStack) -> None:
     await three(stack, "42", RIGHT, FIRST)
     answer = await stack.chat(gateway={"crossCheck": True})
-    alone = Decimal(str(answer.payload["usage"]["cost"]))
     added = Decimal(str(answer.payload["gateway"]["crossCheck"]["addedCostUsd"]))
-    assert added > 0
-    assert answer.route.cost == alone + added == Decimal(str(answer.payload["gateway"]["costUsd"]))
-    assert stack.ledger.totals.cost == alone + added
+    spent = stack.ledger.totals.cost
+    assert 0 < added < spent
+    assert answer.route.cost == spent == Decimal(str(answer.payload["gateway"]["costUsd"]))
+    assert Decimal(str(answer.payload["usage"]["cost"])) == spent
+    assert answer.route.attempts == 2
     assert dict(stack.ledger.totals.by_purpose) == {"answer": 1, "review": 1}
 
 
@@ -338,3 +341,135 @@ async def test_every_request_leaves_one_decision(stack: ChatStack) -> None:
     whole, cut = stack.decisions
     assert (whole.outcome, [call.outcome for call in whole.calls]) == ("ok", ["provider_failed", "ok"])
     assert (cut.outcome, [call.outcome for call in cut.calls]) == ("cancelled", ["cancelled"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_request_that_a_dialect_refuses_gives_everything_back(
+    stack: ChatStack, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    def refuse(*_: Any, **__: Any) -> bytes:
+        raise InvalidInput("it cannot be said in this dialect")
+
+    await stack.budgets.add(NewBudget(period="day", limit_usd=Decimal(5)))
+    model = await stack.add("scripted")
+    monkeypatch.setattr("shared.providers.openai.encode.body", refuse)
+    for _ in range(20):
+        with pytest.raises(InvalidInput):
+            if stream:
+                async with stack.router.stream(LOCAL, ask(stream=True)):
+                    pass
+            else:
+                await stack.chat()
+    monkeypatch.undo()
+    (standing,) = await stack.budgets.list()
+    assert (standing.reserved_usd, standing.spent_usd) == (0, 0)
+    assert (await stack.chat()).route.model.id == model.id
+    assert stack.health.rank(model)[1] < 5, "nobody is taken to be busy with it"
+
+
+async def test_what_is_not_text_of_a_message_counts_against_a_budget_too(stack: ChatStack) -> None:
+    await stack.budgets.add(NewBudget(period="day", limit_usd=Decimal(5)))
+    await stack.add("scripted")
+    schema = {"type": "object", "description": "x" * 40_000}
+    with pytest.raises(BudgetExceeded):
+        await stack.chat(response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}})
+    with pytest.raises(BudgetExceeded):
+        await stack.chat(max_completion_tokens=1, max_tokens=100_000)
+    assert stack.server.requests == 0
+
+
+async def test_who_leaves_a_stream_early_pays_for_the_text_that_came(stack: ChatStack) -> None:
+    stack.server.says["scripted"] = "word" * 1_000 + " end"
+    await stack.add("scripted", price_per_1k_input_tokens="0")
+    async with stack.router.stream(LOCAL, ask(stream=True)) as events, aclosing(events.__aiter__()) as runs:
+        async for run in runs:
+            if b"wordword" in run:
+                break
+    assert stack.ledger.totals.completion_tokens >= 900
+
+
+async def test_who_leaves_a_whole_answer_is_charged_with_what_was_set_aside(stack: ChatStack) -> None:
+    await stack.budgets.add(NewBudget(period="day", limit_usd=Decimal(5)))
+    await stack.add("scripted-hang")
+    leaving = asyncio.ensure_future(stack.chat(max_tokens=1_000))
+    async with asyncio.timeout(5):
+        await stack.server.arrived.wait()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    (standing,) = await stack.budgets.list()
+    assert standing.reserved_usd == 0
+    assert standing.spent_usd >= 2, "a thousand tokens may have been made, at 2 dollars for a thousand"
+
+
+async def test_the_cost_of_a_stream_has_everything_in_it(stack: ChatStack) -> None:
+    await stack.add("scripted-blank", priority=0)
+    await stack.add("scripted", priority=1)
+    async with stack.router.stream(LOCAL, ask(stream=True)) as events:
+        data = b"".join([run async for run in events])
+    last = [orjson.loads(event) for event in payloads(data)][-1]
+    assert Decimal(str(last["usage"]["cost"])) == stack.ledger.totals.cost
+    assert len(stack.decisions[-1].calls) == 2
+
+
+async def test_a_weaker_model_never_overwrites_a_stronger_ones_answer(stack: ChatStack) -> None:
+    stack.server.says |= {"scripted-weak": WRONG, "scripted-strong": "42"}
+    await stack.add("scripted-len", layer="L0")
+    await stack.add("scripted-weak", layer="L0", priority=1)
+    await stack.add("scripted-strong", layer="L1")
+    answer = await stack.chat(gateway={"escalate": True, "crossCheck": True})
+    assert text_of(answer) == "42"
+    assert answer.payload["gateway"]["crossCheck"]["verdict"] == "not_checked"
+
+
+async def test_a_correction_must_keep_the_form_that_was_asked_for(stack: ChatStack) -> None:
+    await three(stack, '{"n": 41}', WRONG, SECOND)
+    answer = await stack.chat(gateway={"crossCheck": True}, response_format={"type": "json_object"})
+    assert text_of(answer) == '{"n": 41}'
+    assert answer.payload["gateway"]["crossCheck"]["verdict"] == "disputed"
+
+
+async def test_a_model_asked_for_by_name_is_checked_by_its_equals(stack: ChatStack) -> None:
+    stack.server.says |= {"scripted-one": "42", "scripted-two": RIGHT}
+    await stack.add("scripted-one", layer="L1")
+    await stack.add("scripted-two", layer="L1", provider="other")
+    answer = await stack.chat(model="scripted-one", gateway={"crossCheck": True})
+    assert answer.payload["gateway"]["crossCheck"]["verdict"] == "confirmed"
+
+
+async def test_a_check_that_comes_too_late_leaves_the_answer(stack: ChatStack) -> None:
+    await three(stack, "42", RIGHT, FIRST)
+    await stack.registry.update("other/scripted-two", {"api_model_name": "scripted-hang"})
+    await stack.registry.update("scripted/scripted-three", {"api_model_name": "scripted-hang"})
+    answer = await stack.chat(gateway={"crossCheck": True, "timeoutMs": 400})
+    assert (text_of(answer), answer.payload["gateway"]["crossCheck"]["verdict"]) == ("42", "not_checked")
+
+
+async def test_automatic_escalation_leaves_models_alone_that_were_asked_for_by_name(tmp_path: Path) -> None:
+    policy = Policy(spend_guard=False, auto_escalate=True, max_escalation_layer="L1")
+    async with chat_stack(tmp_path, policy) as stack:
+        await stack.add("scripted-len", layer="L0")
+        await stack.add("scripted", layer="L1")
+        assert (await stack.chat(model="scripted-len")).payload["model"] == "scripted-len"
+        assert (await stack.chat()).payload["model"] == "scripted"
+
+
+async def test_a_budget_that_is_used_up_leaves_auto_the_free_models_below(tmp_path: Path) -> None:
+    async with chat_stack(tmp_path, Policy(default_layer="L1")) as stack:
+        await stack.budgets.add(NewBudget(period="day", limit_usd=Decimal(0)))
+        free = {"price_per_1k_input_tokens": "0", "price_per_1k_output_tokens": "0"}
+        await stack.add("scripted-n2", layer="L0", **free)
+        await stack.add("scripted", layer="L1")
+        assert (await stack.chat()).payload["model"] == "scripted-n2"
+        with pytest.raises(BudgetExceeded):
+            await stack.chat(gateway={"quality": "critical", "maxLayer": "L1"})
+
+
+async def test_what_a_key_may_not_use_is_forbidden_and_not_unavailable(stack: ChatStack) -> None:
+    await stack.add("scripted", layer="L0")
+    await stack.add("scripted-n2", layer="L2")
+    bound = replace(LOCAL, id="key-1", kind="key", models=frozenset({"scripted"}), max_layer="L1")
+    for wanted in ({"model": "L2"}, {"model": "scripted-n2"}):
+        with pytest.raises(Forbidden, match="API key"):
+            await stack.router.complete(bound, ask(**wanted))
+    assert (await stack.router.complete(bound, ask())).payload["model"] == "scripted"

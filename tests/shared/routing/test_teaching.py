@@ -11,7 +11,7 @@ from shared.domain.models import Layer
 from shared.domain.shares import parse_shares
 from shared.routing.learning.learner import Learner
 from shared.routing.learning.rewards import Outcome
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 from tests.support.chat_stack import ChatStack, ask, chat_stack
 
 

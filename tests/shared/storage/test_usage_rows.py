@@ -129,3 +129,11 @@ async def test_filters_leave_out_the_rest(database: Database, name: str) -> None
 async def test_groups_can_be_limited(database: Database) -> None:
     await store(database, *({"model_id": f"m{number}"} for number in range(5)))
     assert list(await groups(database, "model", limit=3)) == ["m0", "m1", "m2"]
+
+
+async def test_a_tag_with_a_nul_in_it_holds_up_no_sum(database: Database) -> None:
+    await store(
+        database, {"tags": {"team": "red", "x": "a\x00b"}}, {"tags": {"team": "red"}}, {"tags": {"team": r"\u0000"}}
+    )
+    assert (await groups(database, "tag:team"))["red"] == 2
+    assert await groups(database, "key", filters=Filters(tag=("team", "red"))) == {"local": 2}

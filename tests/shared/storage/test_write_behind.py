@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from sqlmodel import Session
@@ -113,3 +113,73 @@ async def test_what_is_to_be_done_after_writing_is_done_by_the_writer(database: 
     numbers.put(1)
     await numbers.flush()
     assert left == [0]
+
+
+async def test_a_database_that_goes_between_single_rows_gets_each_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = queue(database)
+    for number in (0, -1, 1, 2):
+        numbers.put(number)
+    run, tries = database.run, iter(range(10))
+
+    async def goes_once(work: Callable[[Session], None]) -> None:
+        if next(tries) == 3:
+            raise Unavailable("away")
+        await run(work)
+
+    monkeypatch.setattr(database, "run", goes_once)
+    with pytest.raises(Unavailable):
+        await numbers.flush()
+    assert [*numbers] == [1, 2]
+    await numbers.flush()
+    assert (await written(database), numbers.lost) == ([0, 1, 2], 1)
+
+
+async def test_a_database_that_is_away_is_not_asked_again_with_every_row(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_behind, "AWAY_SECONDS", 3600)
+    tried = asyncio.Event()
+    tries = 0
+
+    async def away_for_good(_: object) -> None:
+        nonlocal tries
+        tries += 1
+        tried.set()
+        raise Unavailable("away")
+
+    monkeypatch.setattr(database, "run", away_for_good)
+    numbers = queue(database)
+    running = asyncio.create_task(numbers.run())
+    for number in range(write_behind.BATCH):
+        numbers.put(number)
+    await asyncio.wait_for(tried.wait(), 5)
+    for number in range(100):
+        numbers.put(number)
+        await asyncio.sleep(0)
+    assert tries == 1
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_goes_wrong_after_the_writing_does_not_end_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_behind, "AWAY_SECONDS", 0)
+
+    async def then() -> None:
+        raise InvalidInput("there is a row that cannot be read")
+
+    numbers = WriteBehind(database, write, what="numbers", capacity=10_000, then=then)
+    running = asyncio.create_task(numbers.run())
+    for _ in range(2):
+        for number in range(write_behind.BATCH):
+            numbers.put(number)
+        await until(lambda: not len(numbers))
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    with capture_logs() as logs:
+        await numbers.aclose()
+    assert [entry["event"] for entry in logs] == ["numbers are lost"]

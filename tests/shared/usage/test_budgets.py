@@ -254,6 +254,67 @@ async def test_a_refusal_names_the_budget_what_is_spent_and_when_it_resets(bench
     assert error.details["budget"]["resetsAt"] == "2026-11-25T00:00:00.000Z"
 
 
+async def test_a_refusal_says_what_to_do_instead(bench: Bench) -> None:
+    budgets = await bench.process()
+    made = await budgets.add(budget(CENT, period="total"))
+    advice = "ask for fewer max_tokens, or a free model (name layer L0)"
+    assert f"it does not reset; {advice}." in (await refused(binding(budgets).reserve(Decimal(1)))).message
+    await budgets.update(made.id, period="day")
+    assert f"UTC; until then {advice}." in (await refused(binding(budgets).reserve(Decimal(1)))).message
+
+
+async def test_there_is_one_budget_for_the_same_and_the_same_period(bench: Bench) -> None:
+    budgets = await bench.process()
+    month, day = await budgets.add(budget(1)), await budgets.add(budget(1, period="day"))
+    team = await budgets.add(tagged(1, "team", "a"))
+    await budgets.add(tagged(1, "team", "b"))
+    for again, there in ((budget(2), month), (tagged(2, "team", "a"), team)):
+        with pytest.raises(Conflict, match=f"PUT /v1/budgets/{there.id}") as error:
+            await budgets.add(again)
+        assert (error.value.code, error.value.details) == ("budget_exists", {"budgetId": there.id})
+    with pytest.raises(Conflict, match=month.id):
+        await budgets.update(day.id, period="month")
+    assert (await budgets.update(month.id, limit=Decimal(2), period="month")).limit_usd == 2
+    await budgets.delete(month.id)
+    await budgets.update(day.id, period="month")
+    assert len(await budgets.list()) == 3
+
+
+async def test_two_who_make_the_same_budget_at_once_make_one(bench: Bench) -> None:
+    processes = [await bench.process(), await bench.process()]
+    outcomes = await asyncio.gather(*(process.add(budget(1)) for process in processes), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BudgetStanding", "Conflict"]
+
+
+async def test_a_key_is_bound_by_its_budget_from_the_moment_it_is_known(bench: Bench) -> None:
+    here, there = await bench.process(), await bench.process()
+    keys, other_keys = ApiKeys(bench.database, bench.clock), ApiKeys(bench.database, bench.clock)
+    key, secret = await keys.create("k", ["chat"], budget_usd=CENT, budget_period="day")
+    free, free_secret = await keys.create("free", ["chat"])
+    await here.refresh()
+    await other_keys.refresh()
+    who = other_keys.authenticate(secret)
+    assert there.bound(other_keys.authenticate(free_secret), {}) is None
+    held = await binding(there, who).reserve(CENT)
+    assert key.id in (await refused(binding(there, who).reserve(CENT))).message
+    held.settle(CENT)
+    await there.refresh()
+    await until(lambda: sent(there))
+    assert await standing(there) == (CENT, ZERO, ZERO), "what was spent before the budgets were read counts"
+    assert len(binding(there, who).standings) == 1
+
+
+async def test_tags_that_the_database_cannot_read_hold_nothing_up(bench: Bench) -> None:
+    budgets = await bench.process()
+    made = await budgets.add(tagged(1, "team", "a"))
+    await bench.spent("0.25", team="a", **{"nul": "x\x00y"})
+    await bench.spent("0.5", team="a")
+    assert (await standing(budgets, made))[0] == Decimal("0.75")
+    bench.clock.advance(minutes=11)
+    await budgets.refresh()
+    assert (await standing(budgets, made))[0] == Decimal("0.75")
+
+
 async def test_what_only_others_hold_may_soon_be_free(bench: Bench) -> None:
     budgets = await bench.process()
     await budgets.add(budget(1))

@@ -86,7 +86,7 @@ async def test_totals_count_at_once(database: Database) -> None:
     ledger.record(entry(cost=None, outcome="cancelled"))
     assert (ledger.totals.attempts, ledger.totals.failed, ledger.totals.unpriced) == (2, 1, 1)
     assert ledger.today == Day("2026-03-04", Decimal("0.000000012345"), unpriced=1)
-    assert ledger.spent_today == ENTRY.cost
+    assert ledger.today.cost == ENTRY.cost
 
 
 async def test_totals_say_what_for(database: Database) -> None:
@@ -102,10 +102,10 @@ async def test_todays_spend_goes_on_after_a_restart(database: Database) -> None:
     await ledger.flush()
     after = Ledger(database, lambda: NOON + timedelta(hours=1))
     await after.load_today()
-    assert after.spent_today == ENTRY.cost
+    assert after.today.cost == ENTRY.cost
     tomorrow = Ledger(database, lambda: NOON + timedelta(days=1))
     await tomorrow.load_today()
-    assert tomorrow.spent_today == 0
+    assert tomorrow.today.cost == 0
 
 
 async def test_rows_wait_while_the_database_is_away(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +234,7 @@ async def test_what_others_spend_counts_towards_the_threshold(database: Database
     clock.advance(seconds=ledger_module.OTHERS_SECONDS)
     one.record(entry(at=clock(), cost=Decimal("0.01")))
     await one.flush()
-    assert one.spent_today == Decimal("1.21")
+    assert one.today.cost == Decimal("1.21")
     assert len(alerts.told) == 1
 
 
@@ -246,10 +246,10 @@ async def test_todays_spend_holds_what_is_not_stored_or_not_written_yet(database
     ledger.store = True
     ledger.record(entry(at=clock(), cost=Decimal(1)))
     await ledger.load_today()
-    assert ledger.spent_today == 3
+    assert ledger.today.cost == 3
     with away(database), pytest.raises(Unavailable):
         await ledger.flush()
-    assert ledger.spent_today == 3
+    assert ledger.today.cost == 3
 
 
 async def test_a_database_that_goes_after_the_writing_holds_nothing_up(
@@ -266,4 +266,4 @@ async def test_a_database_that_goes_after_the_writing_holds_nothing_up(
     with monkeypatch.context() as patched:
         patched.setattr(database, "read", gone)
         await ledger.flush()
-    assert ledger.spent_today == ENTRY.cost
+    assert ledger.today.cost == ENTRY.cost

@@ -13,7 +13,7 @@ from shared.domain.models import Model
 from shared.domain.usage import Usage
 from shared.providers.anthropic.usage import usage_of
 from shared.registry import seed
-from shared.usage import price_list
+from shared.usage import price_list, pricing
 from shared.usage.pricing import PriceBook, billed
 from shared.usage.rates import Part, Rate, Rates
 
@@ -283,3 +283,18 @@ def test_the_seeds_prices_are_known_and_free_means_free(seeded: Model) -> None:
     rates = PriceBook().rates(seeded)
     assert rates is not None
     assert rates.free == (seeded.layer == "L0")
+
+
+def test_a_model_that_was_read_again_is_not_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    book, asked = PriceBook(), []
+
+    def counting(provider: str, name: str, *_: Any, **__: Any) -> None:
+        asked.append((provider, name))
+
+    monkeypatch.setattr(pricing, "listed", counting)
+    for changed in ({}, {"priority": 3}, {"layer": "L2"}):
+        assert book.rates(model(**changed)) is None
+    assert asked == [("own", "m")]
+    assert book.rates(model(price_per_1k_input_tokens=1, price_per_1k_output_tokens=2)) is not None
+    book.rates(model(api_model_name="n"))
+    assert asked == [("own", "m"), ("own", "m"), ("own", "n")]

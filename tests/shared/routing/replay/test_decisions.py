@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, func, select
 
+from shared.domain.routing import Dropped, Plan
 from shared.routing.replay import decisions as decisions_module
 from shared.routing.replay.decision import Decision
 from shared.routing.replay.decision_record import restored
@@ -20,6 +21,7 @@ from shared.storage.tables import DecisionRow
 from tests.support.clock import Clock
 from tests.support.databases import away
 from tests.support.decisions import ANNA, SECRET, a_model, asked, decided, made
+from tests.support.footprint import sizes
 
 ROOT = Path(__file__).parents[3]
 MODEL = a_model("first")
@@ -91,6 +93,23 @@ async def test_a_flood_is_bounded_counted_and_does_not_wait(
     decisions.record(one("after"))
     await decisions.aclose()
     assert await count(database) == 701
+
+
+async def test_of_a_large_registry_only_what_is_stored_is_kept_in_memory(database: Database) -> None:
+    decisions = Decisions(database, Clock(), days=30)
+    models = [a_model(f"model {number}") for number in range(300)]
+    for number in range(20):
+        plan = Plan((MODEL,), tuple(Dropped(model, f"reason {number} {model.id}") for model in models))
+        decisions.record(
+            replace(one(f"r-{number}"), plan=plan, notes={"crossCheck": {"verdict": "upheld", "reason": "x"}})
+        )
+    before = sizes(decisions)
+    assert before["WriteBehind._queue"] == 20
+    assert "Plan.dropped" not in before, "a plan names every model there is"
+    await decisions.flush()
+    stored = [row.data for row in await rows(database)]
+    assert {len(data["plan"]["dropped"]) for data in stored} == {10}
+    assert stored[0]["notes"] == {"crossCheck": "upheld"}
 
 
 async def test_what_the_database_does_not_take_yet_is_written_later(database: Database) -> None:

@@ -9,7 +9,7 @@ from shared.domain.configuration import Configuration
 from shared.domain.models import LAYERS
 from shared.errors import InvalidInput
 from shared.registry.snapshot import Snapshot
-from shared.routing.planner import Policy
+from shared.routing.policy import Policy
 from shared.routing.replay.policy_file import Proposal, policy_of, proposal
 from tests.support.decisions import a_model
 

@@ -1,0 +1,83 @@
+"""What speaks against a model for one request: permission, ability, the spend guard, money. Pure."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from shared.domain.models import LAYERS, Model
+from shared.domain.routing import Dropped, Facts
+from shared.routing.allowance import FEWEST_TOKENS, allowance, most
+from shared.routing.policy import FREE_LAYER, Permit, Policy, may_spend
+from shared.usage.pricing import Rates
+
+
+class Fitness:
+    """Looks at models for one request. `rates` are None, and `may_bill` is asked, where a price is not known.
+
+    What a model can do is for choosing one. Of a model that was asked for by name its provider knows better.
+    """
+
+    __slots__ = ("_chosen", "_facts", "_guarded", "_may_bill", "_permit", "_rates")
+
+    def __init__(
+        self,
+        facts: Facts,
+        policy: Policy,
+        permit: Permit,
+        *,
+        rates: Callable[[Model], Rates | None],
+        may_bill: Callable[[Model], bool],
+    ) -> None:
+        self._facts = facts
+        self._permit = permit
+        self._rates = rates
+        self._may_bill = may_bill
+        self._chosen = is_chosen(facts)
+        self._guarded = not may_spend(facts, policy)
+
+    def against(self, model: Model) -> Dropped | None:
+        """The first thing that speaks against a model; None when nothing does."""
+        permit = self._permit
+        if permit.models is not None and permit.models.isdisjoint((model.id, model.api_model_name, model.provider)):
+            return Dropped(model, "these credentials may not use it", unfit=True, forbidden=True)
+        if self._chosen and (reason := _inability(model, self._facts)):
+            return Dropped(model, reason, unfit=True)
+        if self._guarded and model.layer == FREE_LAYER and (reason := self._bill(model)):
+            return Dropped(model, reason, unfit=True)
+        return None if permit.left is None else self._over_budget(model, permit.left)
+
+    def _bill(self, model: Model) -> str:
+        """The free layer is free: what bills there is not called without leave, whatever name it goes by."""
+        rates = self._rates(model)
+        if not (self._may_bill(model) if rates is None else not rates.free):
+            return ""
+        cost = "its price is not known" if rates is None else f"it bills ${rates.completion.base:f} per million tokens"
+        return (
+            f"{cost}, but its layer {FREE_LAYER} is free: move it to another layer, or allow it with gateway.allowPaid"
+        )
+
+    def _over_budget(self, model: Model, left: Decimal) -> Dropped | None:
+        rates = self._rates(model)
+        if rates is None:
+            return Dropped(model, "its price is not known, and the request has a budget", unfit=True)
+        if allowance(self._facts, rates, left) is not None:
+            return None
+        cost = most(self._facts, rates, self._facts.max_tokens or FEWEST_TOKENS)
+        reason = f"it may cost up to ${cost:.6f}, and its budget leaves ${left:.6f}"
+        return Dropped(model, reason, unfit=True, cost=cost)
+
+
+def is_chosen(facts: Facts) -> bool:
+    """Whether the model is for us to choose, by `auto` or inside a layer, and was not asked for by name."""
+    return facts.model == "auto" or facts.model in LAYERS
+
+
+def _inability(model: Model, facts: Facts) -> str:
+    if facts.needs_vision and not model.capabilities.vision:
+        return "it cannot see images"
+    if facts.needs_tools and not model.capabilities.tools:
+        return "it cannot call tools"
+    if facts.needs_schema and model.capabilities.json_schema is False:
+        return "it cannot keep to a JSON schema"
+    if model.context_window and facts.prompt_tokens + (facts.max_tokens or 0) > model.context_window:
+        return f"its context window of {model.context_window} tokens is too small"
+    return ""
