@@ -133,7 +133,7 @@ class Planning:
         facts, found = course.request.facts, course.plan
         if _is_unknown(facts, found):
             return unknown_model(self._registry.snapshot, facts.model)
-        if (found.dropped and all(dropped.forbidden for dropped in found.dropped)) or _is_above(course):
+        if _is_forbidden(course):
             return _forbidden(course)
         costs = [dropped.cost for dropped in found.dropped if dropped.cost is not None]
         return await course.job.tab.refusal(min(costs)) if costs else exhausted.nothing_to_try(facts, found)
@@ -181,10 +181,14 @@ class Planning:
         return below if below.attempts else found
 
 
-def _is_above(course: Course) -> bool:
-    """Whether the request asks for layers that its API key may not use."""
-    bound = course.caller.max_layer
-    return bound is not None and course.plan.low > bound
+def _is_forbidden(course: Course) -> bool:
+    """Whether nothing but the bounds of the caller's API key stands in the way."""
+    bound, found = course.caller.max_layer, course.plan
+    if bound is not None and found.low > bound:
+        return True
+    return bool(found.dropped) and all(
+        dropped.forbidden or (bound is not None and dropped.model.layer > bound) for dropped in found.dropped
+    )
 
 
 def _forbidden(course: Course) -> Forbidden:

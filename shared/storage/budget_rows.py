@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlmodel import Session, col, select
 
 from shared.domain.budgets import Budget, Period
-from shared.storage import api_key_rows, facts
+from shared.storage import api_key_rows, exclusive, facts
 from shared.storage.tables import ApiKeyRow, BudgetRow
 
 VERSION = "budgets_version"
@@ -21,7 +21,8 @@ def versions(session: Session) -> Versions:
 
 
 def next_version(session: Session) -> None:
-    """Begin a change: writers queue here."""
+    """Begin a change: writers queue here, the very first ones too, for whom there is no row yet to queue at."""
+    exclusive.alone(session, exclusive.BUDGETS)
     facts.next_version(session, VERSION)
 
 

@@ -7,6 +7,7 @@ AUDIT = 0x6D637061
 SEALED = 0x6D637062
 ALERTS = 0x6D637063
 LEARNING = 0x6D637064
+BUDGETS = 0x6D637065
 
 
 def alone(session: Session, lock: int) -> None:

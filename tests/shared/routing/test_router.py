@@ -42,6 +42,11 @@ def text_of(answer: Answer) -> str:
     return str(answer.payload["choices"][0]["message"]["content"])
 
 
+async def collected(stack: ChatStack, **body: Any) -> bytes:
+    async with stack.router.stream(LOCAL, ask(stream=True, **body)) as events:
+        return b"".join([run async for run in events])
+
+
 def asked(stack: ChatStack) -> list[str]:
     return [str(seen.body["model"]) for seen in stack.server.seen]
 
@@ -355,11 +360,7 @@ async def test_a_request_that_a_dialect_refuses_gives_everything_back(
     monkeypatch.setattr("shared.providers.openai.encode.body", refuse)
     for _ in range(20):
         with pytest.raises(InvalidInput):
-            if stream:
-                async with stack.router.stream(LOCAL, ask(stream=True)):
-                    pass
-            else:
-                await stack.chat()
+            await (collected(stack) if stream else stack.chat())
     monkeypatch.undo()
     (standing,) = await stack.budgets.list()
     assert (standing.reserved_usd, standing.spent_usd) == (0, 0)

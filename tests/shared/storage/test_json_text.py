@@ -35,7 +35,7 @@ def test_what_is_no_json_is_refused(none: Any) -> None:
         json_text.dumps(none)
 
 
-@pytest.mark.parametrize("value", [{"a": [1, 2.5, None, True, "é\u2028"]}, [], "", 0, 2**70, None])
+@pytest.mark.parametrize("value", [{"a": [1, 2.5, None, True, "é\u2028"]}, [], "", 0, {"n": 2**70}, None])
 async def test_both_databases_give_back_what_they_got(database: Database, value: Any) -> None:
     await database.run(lambda session: facts.write(session, "f", value))
     found = await database.read(lambda session: facts.read(session, "f"))

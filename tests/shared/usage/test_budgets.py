@@ -290,7 +290,7 @@ async def test_a_key_is_bound_by_its_budget_from_the_moment_it_is_known(bench: B
     here, there = await bench.process(), await bench.process()
     keys, other_keys = ApiKeys(bench.database, bench.clock), ApiKeys(bench.database, bench.clock)
     key, secret = await keys.create("k", ["chat"], budget_usd=CENT, budget_period="day")
-    free, free_secret = await keys.create("free", ["chat"])
+    _, free_secret = await keys.create("free", ["chat"])
     await here.refresh()
     await other_keys.refresh()
     who = other_keys.authenticate(secret)
@@ -307,7 +307,7 @@ async def test_a_key_is_bound_by_its_budget_from_the_moment_it_is_known(bench: B
 async def test_tags_that_the_database_cannot_read_hold_nothing_up(bench: Bench) -> None:
     budgets = await bench.process()
     made = await budgets.add(tagged(1, "team", "a"))
-    await bench.spent("0.25", team="a", **{"nul": "x\x00y"})
+    await bench.spent("0.25", team="a", nul="x\x00y")
     await bench.spent("0.5", team="a")
     assert (await standing(budgets, made))[0] == Decimal("0.75")
     bench.clock.advance(minutes=11)

@@ -36,6 +36,9 @@ layers = st.sampled_from([None, *LAYERS])
 amounts = st.none() | st.decimals(0, 100, allow_nan=False, allow_infinity=False, places=12)
 
 
+printable = st.characters(exclude_categories=("Cc", "Cs"))
+
+
 @st.composite
 def options(draw: st.DrawFn) -> RoutingOptions:
     low, high = sorted([draw(st.sampled_from(LAYERS)), draw(st.sampled_from(LAYERS))])
@@ -51,9 +54,11 @@ def options(draw: st.DrawFn) -> RoutingOptions:
         cache=draw(maybe),
         allow_paid=draw(st.booleans()),
         budget_usd=draw(amounts),
-        session=draw(st.none() | st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=20)),
+        session=draw(st.none() | st.text(printable, min_size=1, max_size=20)),
         timeout_ms=draw(st.none() | st.integers(1, 3_600_000)),
-        tags=draw(st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=3)),
+        tags=draw(
+            st.dictionaries(st.text(printable, min_size=1, max_size=10), st.text(printable, max_size=10), max_size=3)
+        ),
     )
 
 

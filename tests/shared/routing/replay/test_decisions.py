@@ -97,7 +97,7 @@ async def test_a_flood_is_bounded_counted_and_does_not_wait(
 
 async def test_of_a_large_registry_only_what_is_stored_is_kept_in_memory(database: Database) -> None:
     decisions = Decisions(database, Clock(), days=30)
-    models = [a_model(f"model {number}") for number in range(300)]
+    models = [a_model(f"model-{number}") for number in range(300)]
     for number in range(20):
         plan = Plan((MODEL,), tuple(Dropped(model, f"reason {number} {model.id}") for model in models))
         decisions.record(
