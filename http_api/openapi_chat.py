@@ -100,6 +100,7 @@ CHAT_SCHEMAS: dict[str, Any] = {
                 },
             },
             "costUsd": {"type": ["number", "null"], "description": "Everything together; null when not known."},
+            "answerCostUsd": {"type": ["number", "null"], "description": "The answer alone."},
         },
     },
     "ChatVerdict": {

@@ -42,7 +42,7 @@ class ChatResult(Wire):
     layer: Layer = Field(description="L0 free, L1 cheap, L2 balanced, L3 premium.")
     usage: ChatUsage | None = Field(description="null when it was not counted, as of an answer that was cut short.")
     cost_usd: Money | None = Field(description="US dollars, checks and steps included; null when not known.")
-    attempts: int = Field(description="Models tried until this one answered.")
+    attempts: int = Field(description="Calls of models until this answer, checks included.")
     finish_reason: str = Field(
         description="`stop`: complete. `length`: maxTokens was reached. `time_limit`, `size_limit`: the gateway stopped it."
     )

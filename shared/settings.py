@@ -100,7 +100,7 @@ class Settings(BaseModel):
     )
     enable_auto_escalate: bool = Field(
         False,
-        description="Let `auto` go on to the next layers, up to `MAX_ESCALATION_LAYER`, when none in its own can answer.",
+        description="Let `auto` go on to the next layers, up to `MAX_ESCALATION_LAYER`, when none in its own can answer, or a whole answer is not good enough (refused, cut off, not the form asked for).",
     )
     max_escalation_layer: Layer = Field(
         "L0", description="Highest layer that `auto`, and an answer that escalates, may reach by itself."

@@ -197,7 +197,7 @@ def _result(reply: Reply, text: str, route: "Route", stopped: str, duration_ms: 
         truncated=reason in NOTES,
         duration_ms=duration_ms,
         note=note,
-        checks=checks_of(reply.notes, reply.cost),
+        checks=checks_of(reply.notes),
     )
 
 

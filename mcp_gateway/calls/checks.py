@@ -10,12 +10,12 @@ from shared.routing.checks.escalation import WORDS
 CHECKS = ("crossCheck", "selfCheck")
 
 
-def checks_of(notes: Mapping[str, Any], own_cost: Any) -> Checks | None:
-    """The checks in brief; None when there were none. `own_cost` is what the answer itself cost, in US dollars."""
-    return _checks(notes, own_cost) if notes else None
+def checks_of(notes: Mapping[str, Any]) -> Checks | None:
+    """The checks in brief; None when there were none."""
+    return _checks(notes) if notes else None
 
 
-def _checks(notes: Mapping[str, Any], own_cost: Any) -> Checks:
+def _checks(notes: Mapping[str, Any]) -> Checks:
     found: Mapping[str, Any] = next((notes[name] for name in CHECKS if isinstance(notes.get(name), dict)), {})
     steps = (notes.get("escalation") or {}).get("steps") or ()
     models = found.get("models") or {}
@@ -28,13 +28,13 @@ def _checks(notes: Mapping[str, Any], own_cost: Any) -> Checks:
         agreed=(notes.get("agreement") or {}).get("agreed"),
         steps=[_step(step["reason"], step["from"], step["to"]) for step in steps if step.get("to")],
         ended=_ended(notes.get("escalation") or {}),
-        added_cost_usd=_added(notes.get("costUsd"), own_cost),
+        added_cost_usd=_added(notes.get("costUsd"), notes.get("answerCostUsd")),
     )
 
 
 def after_a_step(found: Checks | None, *, reason: str, start: str, to: str, spent: Decimal) -> Checks:
     """The checks of an answer that was asked for because that of `start`, which cost `spent`, was not good enough."""
-    found = found or _checks({"costUsd": 0}, 0)
+    found = found or _checks({"costUsd": 0, "answerCostUsd": 0})
     return found.model_copy(
         update={
             "steps": [_step(reason, start, to), *found.steps],

@@ -54,7 +54,7 @@ class Told:
         facts = [f"{self.model.api_model_name} ({self.model.provider})", self.model.layer, tokens]
         facts += [dollars(self.cost), f"{self.seconds:.1f} s"]
         if self.attempts > 1:
-            facts.append(f"attempt {self.attempts}")
+            facts.append(f"{self.attempts} calls")
         if self.finish_reason == "length":
             facts.append("cut at its longest length")
         return printable("\n".join(["— " + " · ".join(facts), *checks(self.checks)]))
@@ -62,7 +62,7 @@ class Told:
 
 def told(reply: Reply, route: Route, *, request_id: str, seconds: float, instead: Offer | None) -> Told:
     """An answer that has come; `instead` is the offer that it was asked for by."""
-    cost, found = route.cost, checks_of(reply.notes, reply.cost)
+    cost, found = route.cost, checks_of(reply.notes)
     if instead is not None:
         cost = None if cost is None else cost + instead.spent_usd
         found = instead.taken(found, route.model.id)

@@ -76,7 +76,8 @@ class Router:
         answer.route.cost = course.job.tab.total
         if answer.route.notes:
             cost = None if answer.route.cost is None else float(answer.route.cost)
-            answer.payload["gateway"] = {**answer.route.notes, "costUsd": cost}
+            own = answer.payload["usage"].get("cost")
+            answer.payload["gateway"] = {**answer.route.notes, "costUsd": cost, "answerCostUsd": own}
             answer.payload["usage"]["cost"] = cost
             answer.route.attempts = len(course.job.tab.calls)
         course.usage, course.notes = answer.usage, answer.route.notes

@@ -21,17 +21,25 @@ def test_a_key_is_shown_once_listed_and_deleted(shell: Shell) -> None:
 
 def test_a_key_with_bounds(shell: Shell) -> None:
     arguments = ("--name", "ci", "--scopes", "chat,models:read", "--budget", "0.25", "--budget-period", "day")
-    made = shell("keys", "create", *arguments, "--models", "a/b,c", "--max-layer", "L1", "--expires", "2090-01-01")
+    made = shell("keys", "create", *arguments, "--models", "openai/gpt-6-luna,anthropic", "--max-layer", "L1", "--expires", "2090-01-01")
     assert made.out.startswith("mgw_")
     (key,) = shell("keys", "list", "--json").json["keys"]
     assert (key["name"], key["scopes"], key["models"], key["maxLayer"]) == (
         "ci",
         ["chat", "models:read"],
-        ["a/b", "c"],
+        ["openai/gpt-6-luna", "anthropic"],
         "L1",
     )
     assert (key["budgetUsd"], key["budgetPeriod"], key["expiresAt"][:10]) == (0.25, "day", "2090-01-01")
-    assert "$0.25 a day, up to L1, a/b c" in shell("keys", "list").out
+    assert "$0.25 a day, up to L1, openai/gpt-6-luna anthropic" in shell("keys", "list").out
+
+
+def test_a_model_that_nobody_has_is_refused_with_the_nearest(shell: Shell) -> None:
+    done = shell("keys", "create", "ci", "--model", "gpt-6-lunaa")
+    assert done.code == 1
+    assert "there is no model or provider 'gpt-6-lunaa'; the nearest are " in done.err
+    assert "gpt-6-luna" in done.err
+    assert shell("keys", "list", "--json").json == {"keys": []}
 
 
 def test_a_key_needs_one_name(shell: Shell) -> None:

@@ -43,7 +43,7 @@ def test_json_holds_all_of_it(shell: Shell, provider: ScriptedServer) -> None:
 def test_a_budget_that_is_too_small_says_why_nobody_is_left(shell: Shell, provider: ScriptedServer) -> None:
     done = shell("route", "hi", "--budget", "0")
     assert done.code == 0
-    assert done.out.startswith("Nobody would be asked: No available model can take this request")
+    assert done.out.startswith("Nobody would be asked: 'gateway.budgetUsd' leaves $0.000000 and this may cost $")
     assert "Budgets leave $0." in done.out
     assert "✓" not in done.out
 
@@ -65,3 +65,23 @@ def test_wrong_options_are_named(shell: Shell, provider: ScriptedServer) -> None
     done = shell("route", "hi", "--budget", "much")
     assert done.code == 1
     assert "budgetUsd" in done.err
+
+
+def test_a_budget_that_is_used_up_is_named_as_the_chat_names_it(shell: Shell, provider: ScriptedServer) -> None:
+    budget = shell("budgets", "set", "0", "--json").json["budget"]
+    said = shell("chat", "hi", "--model", "L1", "--json").json["error"]
+    assert budget["id"] in said
+    assert shell("route", "hi", "--model", "L1").out.splitlines()[0] == f"Nobody would be asked: {said}"
+
+
+def test_leave_to_pay_in_the_free_layer_can_be_given(
+    shell: Shell, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPEND_GUARD", "true")
+    monkeypatch.setenv("DEFAULT_LAYER", "L0")
+    shell("layers", "--help")
+    moved = policy_free_model(shell)
+    assert "allowPaid" in shell("route", "hi", "--model", moved).out
+    assert shell("route", "hi", "--model", moved, "--allow-paid").out.startswith(f"{moved} in L0 would be asked first")
+    assert shell("chat", "hi", "--model", moved).code == 1
+    assert shell("chat", "hi", "--model", moved, "--allow-paid").code == 0

@@ -10,9 +10,11 @@ import pytest
 
 from shared.domain.audit import AuditQuery
 from shared.domain.identity import LOCAL
+from shared.domain.models import LAYERS, Model
 from shared.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from shared.operations import keys
 from shared.operations.dispatch import call
+from shared.registry.snapshot import Snapshot
 from shared.security.api_keys import ApiKeys
 from shared.security.audit import AuditTrail
 from shared.security.redaction import Redactor
@@ -20,6 +22,9 @@ from shared.storage.database import Database
 from shared.usage.budgets import Budgets
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+MODELS = [Model(id="p/m", provider="p", api_model_name="m", layer="L1")]
 
 
 def now() -> datetime:
@@ -32,6 +37,8 @@ def gateway(database: Database) -> Any:
         api_keys=ApiKeys(database, now),
         audit=AuditTrail(database, now, Redactor()),
         budgets=Budgets(database, None, now),
+        registry=SimpleNamespace(snapshot=Snapshot.build(1, MODELS, dict.fromkeys(LAYERS, True))),
+        accounts_of_providers=SimpleNamespace(names=lambda: ("openai", "anthropic")),
     )
 
 
@@ -76,6 +83,19 @@ async def test_a_key_can_be_bounded(gateway: Any) -> None:
     assert bound.left == Decimal("0.25")
     (created,) = (await gateway.audit.query(AuditQuery())).entries
     assert created.details["budgetUsd"] == "0.25"
+
+
+@pytest.mark.parametrize("name", ["p/m", "m", "p", "openai"])
+async def test_a_key_may_be_bound_to_an_id_a_name_or_a_provider(gateway: Any, name: str) -> None:
+    assert (await made(gateway, models=[name]))["key"]["models"] == [name]
+
+
+async def test_names_that_nobody_has_are_refused_with_the_nearest(gateway: Any) -> None:
+    with pytest.raises(InvalidInput, match="there is no model or provider 'opnai'; the nearest are openai") as refused:
+        await made(gateway, models=["p/m", "opnai", "n"])
+    assert isinstance(refused.value.details, dict)
+    assert len(refused.value.details["fields"]) == 2
+    assert (await call(gateway, LOCAL, keys.LIST_KEYS, {})).keys == []
 
 
 async def test_an_unbounded_key_has_no_bounds(gateway: Any) -> None:
