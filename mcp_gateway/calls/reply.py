@@ -10,14 +10,13 @@ from shared.providers.server_sent_events import payloads
 
 
 class Reply:
-    """What a stream has said so far. `cost` is what its usage says, `notes` its `gateway` object."""
+    """What a stream has said so far. `notes` is its `gateway` object."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self.size = 0
         self.finish_reason = ""
         self.usage: Usage | None = None
-        self.cost: Any = None
         self.notes: dict[str, Any] = {}
 
     @property
@@ -46,7 +45,7 @@ class Reply:
             if isinstance(reason := choice.get("finish_reason"), str) and reason:
                 self.finish_reason = reason
         if isinstance(usage := chunk.get("usage"), dict):
-            self.usage, self.cost = Usage.from_openai(usage), usage.get("cost")
+            self.usage = Usage.from_openai(usage)
         if isinstance(notes := chunk.get("gateway"), dict):
             self.notes = notes
 

@@ -94,9 +94,9 @@ async def _keys(gateway: "Gateway", name: str) -> list[Finding]:
     probes = await asyncio.gather(*(provider.probe() for provider in keyed if provider is not None))
     return [
         Finding(
-            name=f"provider {name}",
+            name=f"provider {name}, key {number} of {len(keyed)}",
             status="warn",
-            text=f"key {number} of {len(keyed)} does not work: {probe.detail}",
+            text=f"does not work: {probe.detail}",
             advice="Correct it or take it out; the others are used meanwhile.",
         )
         for number, probe in enumerate(probes, start=1)

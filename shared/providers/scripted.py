@@ -51,7 +51,7 @@ class Seen:
 @dataclass(slots=True)
 class ScriptedServer:
     """Listens on loopback. `says` gives models words of their own, made from the request where need be; `bills` is
-    the cost it states in usage. `seen` holds the last requests, `gone` counts clients that left before the end;
+    the cost it states in usage, `refuses` holds keys that it does not take. `seen` holds the last requests, `gone` counts clients that left before the end;
     `arrived` and `left` are set with the first chat and the first such client.
     """
 
@@ -59,6 +59,7 @@ class ScriptedServer:
     models: tuple[str, ...] = ("scripted",)
     says: dict[str, Said] = field(default_factory=dict)
     bills: float | None = None
+    refuses: frozenset[str] = frozenset()
     seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=256))
     requests: int = 0
     gone: int = 0
@@ -91,6 +92,14 @@ class ScriptedServer:
         """Answer one request as its model name says."""
         self.seen.append(seen)
         self.requests += 1
+        if seen.headers.get("authorization", "").removeprefix("Bearer ") in self.refuses:
+            error = {
+                "message": "Incorrect API key provided.",
+                "type": "invalid_request_error",
+                "code": "invalid_api_key",
+            }
+            await reply.json(401, {"error": error})
+            return
         if not seen.path.endswith("/chat/completions"):
             listed = [
                 {"id": name, "object": "model", "created": CREATED, "owned_by": "scripted"} for name in self.models

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from shared.domain.models import LAYERS, Layer, Model
@@ -75,6 +75,16 @@ def plan(
     dropped += [Dropped(model, f"it is cooling down for another {seconds:.0f} s") for seconds, model in cooling[1:]]
     attempts += [model for _, model in cooling[:1]]
     return Plan(tuple(attempts), tuple(dropped), low, high, tuple(model.id for _, model in cooling))
+
+
+def free_instead(facts: Facts, policy: Policy, found: Plan) -> tuple[Facts, Policy] | None:
+    """The same for the free models of the layers below, where the budget is in the way of every model, which it is not
+    in; None where it is not so, or the caller wants no lower layer.
+    """
+    over = not found.attempts and any(dropped.cost is not None for dropped in found.dropped)
+    if not over or facts.model != "auto" or facts.options.min_layer or facts.options.quality == "critical":
+        return None
+    return replace(facts, complexity=None), replace(policy, default_layer="L0")
 
 
 def follows_conversation(facts: Facts) -> bool:

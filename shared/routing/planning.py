@@ -18,7 +18,7 @@ from shared.routing.fitness import is_chosen
 from shared.routing.job import Deadline, Job, Tab
 from shared.routing.judgement import Judgement, starting_at, with_complexity
 from shared.routing.learning.choice import Choice
-from shared.routing.planner import Conditions, plan
+from shared.routing.planner import Conditions, free_instead, plan
 from shared.routing.policy import Permit, Policy, may_spend
 from shared.usage.budgets import Budgets
 
@@ -165,18 +165,10 @@ class Planning:
 
     def _free(self, caller: Caller, request: ChatRequest, tab: Tab, found: Plan) -> Plan:
         """Where the budget is in the way of everything, the free models of the layers below, which it is not in."""
-        options = request.options
-        over = any(dropped.cost is not None for dropped in found.dropped)
-        if (
-            found.attempts
-            or not over
-            or request.facts.model != "auto"
-            or options.min_layer
-            or options.quality == "critical"
-        ):
+        instead = free_instead(request.facts, self.rules.policy(), found)
+        if instead is None:
             return found
-        policy = replace(self.rules.policy(), default_layer="L0")
-        facts = replace(request.facts, complexity=None)
+        facts, policy = instead
         below = self._planned(caller, replace(request, facts=facts), tab, policy=policy, enough=ENOUGH)
         return below if below.attempts else found
 

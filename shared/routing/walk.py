@@ -11,6 +11,7 @@ from shared.errors import BudgetExceeded, GatewayError, Unsupported, UpstreamErr
 from shared.routing import exhausted
 from shared.routing.attempt import Attempt, Desk
 from shared.routing.job import Failure, Job, Purpose
+from shared.routing.ruled_out import RuledOut
 from shared.routing.treatment import treatment
 
 MAX_ATTEMPTS = 8
@@ -48,8 +49,7 @@ class Walk:
         self._number = 0
         self._waits = 0
         self._last_chance = False
-        self._too_small = 0
-        self._refused_at: set[str] = set()
+        self._ruled_out = RuledOut()
         self._over_budget: BudgetExceeded | None = None
 
     async def next(self, purpose: Purpose | None = None) -> Attempt | None:
@@ -75,13 +75,7 @@ class Walk:
     def failed(self, attempt: Attempt, error: UpstreamError | Unsupported) -> None:
         """Take a failure in. Raises it when another model would not do better."""
         self.failures.append(attempt.failed(error))
-        match treatment(error).next:
-            case "bigger":
-                self._too_small = max(self._too_small, attempt.model.context_window or 0)
-            case "elsewhere":
-                self._refused_at.add(attempt.model.provider)
-            case _:
-                pass
+        self._ruled_out.add(attempt.model, treatment(error).next)
 
     def exhausted(self) -> GatewayError:
         """What to say when nobody is left."""
@@ -108,21 +102,16 @@ class Walk:
 
     def _next_well(self) -> tuple[Model, int] | None:
         for model, key in self._ways:
-            if not self._fits(model):
+            if model in self._ruled_out:
                 continue
             if self._desk.health.cooling(model, key) == 0:
                 return model, key
             self._passed_by.append((model, key))
         return None
 
-    def _fits(self, model: Model) -> bool:
-        if model.provider in self._refused_at:
-            return False
-        return not (self._too_small and model.context_window and model.context_window <= self._too_small)
-
     def _soonest(self) -> tuple[Model, int] | None:
         """Of those passed by the one whose rest ends first."""
-        ways = [way for way in self._passed_by if self._fits(way[0]) and not self._desk.health.barred(*way)]
+        ways = [way for way in self._passed_by if way[0] not in self._ruled_out and not self._desk.health.barred(*way)]
         if self._last_chance or not ways:
             return None
         self._last_chance = True
@@ -134,7 +123,7 @@ class Walk:
         """Waiting is the only way left: for the failure that passes soonest, if that is soon enough."""
         if self._last_chance or self._waits >= MAX_WAITS:
             return None
-        passing = [one for one in self.failures if treatment(one.error).passing and self._fits(one.model)]
+        passing = [one for one in self.failures if treatment(one.error).passing and one.model not in self._ruled_out]
         found = [(self._wait_for(failure), failure) for failure in passing]
         if not found:
             return None

@@ -91,6 +91,8 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/parts.py": "shared/test_upkeep.py",
     "shared/routing/checks/agreement.py": "shared/routing/test_router.py",
     "shared/routing/attempt.py": "shared/routing/test_executor.py",
+    "shared/routing/fitness.py": "shared/routing/test_planner.py",
+    "shared/routing/policy.py": "shared/routing/test_planner.py",
     "shared/routing/course.py": "shared/routing/test_router.py",
     "shared/routing/checks/cross_check.py": "shared/routing/test_router.py",
     "shared/routing/checks/escalation.py": "shared/routing/test_router.py",

@@ -51,7 +51,6 @@ async def add(there: Surface, provider: str, name: str, **more: Any) -> Model:
 async def there(tmp_path: Path) -> AsyncIterator[Surface]:
     limits = {
         "budget_usd_per_day": 1_000_000,
-        "decision_days": 0,
         "router_learning": "shadow",
         "rate_limit_per_minute": PER_MINUTE,
     }
@@ -81,7 +80,7 @@ async def test_with_one_dead_and_one_failing_provider_of_three_999_of_1000_are_a
         before, held = replace(footprint(), sockets=SOCKETS), sizes(there.gateway)
         told = await flood(there.app, bodies(REQUESTS), at_once=AT_ONCE)
         await nothing_left(before, footprint)
-        await there.gateway.ledger.flush()
+        await written(there)
         after = sizes(there.gateway)
     failed = Counter(answer.body[:200] for answer in told if not answer.whole)
     rate = 1 - failed.total() / REQUESTS
@@ -107,14 +106,20 @@ async def test_nothing_in_memory_grows_with_what_callers_make_up(there: Surface)
             yield {**HELLO, **own, "model": model, "stream": number % 2 == 0}, address(number)
 
     await flood(there.app, bodies(0, 200), at_once=AT_ONCE)
-    await there.gateway.ledger.flush()
+    await written(there)
     before = sizes(there.gateway, there.app)
     told = await flood(there.app, bodies(200, REQUESTS), at_once=AT_ONCE)
-    await there.gateway.ledger.flush()
+    await written(there)
     after = sizes(there.gateway, there.app)
     assert Counter(answer.status for answer in told) == {200: REQUESTS * 3 // 4, 404: REQUESTS // 4}
     assert grown(before, after) == {}
     assert {name for name in BOUNDED if after[name] > before[name]} == BOUNDED.keys(), "what is watched is really there"
+
+
+async def written(there: Surface) -> None:
+    """Everything queued is in the database."""
+    await there.gateway.ledger.flush()
+    await there.gateway.decisions.flush()
 
 
 def address(number: int) -> str:

@@ -216,7 +216,8 @@ async def test_a_checked_answer_comes_with_its_verdict_and_what_that_cost(
     checks = facts["checks"]
     assert (checks["verdict"], checks["issues"], checks["agreed"], checks["steps"]) == ("confirmed", [], None, [])
     assert checks["addedCostUsd"] == facts["costUsd"] > 0
-    assert "— check: confirmed\n— beside the answer this cost $" in text_of(result)
+    assert checks["reviewer"].startswith("openai:")
+    assert f"— check by {checks['reviewer']}: confirmed\n— beside the answer this cost $" in text_of(result)
 
 
 async def test_models_that_do_not_agree_lead_a_layer_up(gateway: Gateway, scripted: ScriptedServer) -> None:
@@ -231,7 +232,11 @@ async def test_models_that_do_not_agree_lead_a_layer_up(gateway: Gateway, script
     assert up["checks"]["steps"] == ["no_agreement: openai:scripted-a → openai:scripted-c"]
     assert facts_of(stays)["text"] == "42"
     assert "— two models did not agree\n" in text_of(stays)
-    assert "— went no higher: no higher layer is allowed or available" in text_of(stays)
+    assert (
+        "— went no higher: the answer of openai:scripted-a was contradicted by a second model; "
+        "no higher layer is allowed or available"
+    ) in text_of(stays)
+    assert "went up" not in text_of(stays)
 
 
 async def test_a_budget_bounds_the_call(gateway: Gateway) -> None:

@@ -56,6 +56,17 @@ async def test_what_cannot_be_used_says_why(gateway: Gateway) -> None:
     assert "off" in [entry["model"] for entry in (await listed(gateway, available=False, limit=100))["models"]]
 
 
+async def test_what_the_spend_guard_keeps_away_says_so(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    await add(gateway, "bills")
+    await add(gateway, "bills-above", layer="L1")
+    await add(gateway, "free", price_per_1k_input_tokens="0", price_per_1k_output_tokens="0")
+    await gateway.configuration.update({"spend_guard": True})
+    found = {entry["model"]: entry["whyNot"] for entry in (await listed(gateway, limit=100))["models"]}
+    assert found["bills"].startswith("it bills $2000")
+    assert "allowPaid" in found["bills"]
+    assert (found["free"], found["bills-above"]) == ("", "")
+
+
 async def test_filters_by_layer_and_provider(gateway: Gateway) -> None:
     await add(gateway, "mine", layer="L2")
     found = (await listed(gateway, layer="L2", provider="openai", limit=100))["models"]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.domain.models import Model
+from shared.domain.routing import Facts
 from shared.errors import GatewayError
 from shared.providers.embedded import MODEL as EMBEDDED
 from shared.routing.answers import Answer
@@ -25,7 +26,7 @@ async def asked_both(executor: Executor, prices: PriceBook, job: Job) -> Answer:
     The cheaper is taken when they agree, else the one that the plan has first. Raises what the first raises when
     neither answered.
     """
-    both = split(cheapest_first(prices, job))
+    both = split(cheapest_first(prices, job.request.facts, job.models))
     calls = [executor.complete(replace(job, models=models, purpose=purpose)) for models, purpose in both]
     found = await asyncio.gather(*calls, return_exceptions=True)
     answers = [answer for answer in found if isinstance(answer, Answer)]
@@ -42,16 +43,16 @@ async def asked_both(executor: Executor, prices: PriceBook, job: Job) -> Answer:
     return taken
 
 
-def cheapest_first(prices: PriceBook, job: Job) -> list[Model]:
+def cheapest_first(prices: PriceBook, facts: Facts, models: Sequence[Model]) -> list[Model]:
     """The models by layer and expected cost, those without a known price last; the embedded one only where it is alone:
     it is too small to agree with anybody.
     """
 
     def place(model: Model) -> tuple[bool, str, Decimal]:
-        cost = expected(prices, job.request.facts, model)
+        cost = expected(prices, facts, model)
         return model.api_model_name == EMBEDDED.name, model.layer, Decimal("Infinity") if cost is None else cost
 
-    return sorted(job.models, key=place)
+    return sorted(models, key=place)
 
 
 def split(models: Sequence[Model]) -> list[tuple[tuple[Model, ...], Any]]:

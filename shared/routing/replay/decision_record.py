@@ -148,7 +148,9 @@ def _plan(plan: Plan) -> dict[str, Any]:
     return {
         "attempts": [model.id for model in plan.attempts],
         "cooling": [*plan.cooling],
-        "away": sorted({item.model.provider for item in dropped if item.reason == unserved(item.model)}),
+        "away": sorted(
+            {each.model.provider for each in dropped if not each.unfit and each.reason == unserved(each.model)}
+        ),
         "low": plan.low,
         "high": plan.high,
         "dropped": _reasons(dropped) if dropped else {},

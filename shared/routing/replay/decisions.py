@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
+import orjson
 from sqlmodel import Session
 
 from shared.domain.chat import ChatRequest
 from shared.routing.replay.decision import Decision
 from shared.routing.replay.decision_record import stored, text_of
-from shared.storage import decision_rows
+from shared.storage import decision_rows, json_text
 from shared.storage.database import Database
 from shared.storage.write_behind import WriteBehind
 
@@ -94,5 +95,6 @@ class Decisions:
 
 
 def _row(decision: Decision) -> dict[str, Any]:
-    caller = decision.caller
-    return {"at": decision.at, "request_id": caller.request_id, "caller": caller.id, "data": stored(decision)}
+    """As JSON the data takes a third of the memory."""
+    caller, data = decision.caller, orjson.Fragment(json_text.dumps(stored(decision)))
+    return {"at": decision.at, "request_id": caller.request_id, "caller": caller.id, "data": data}

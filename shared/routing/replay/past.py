@@ -6,7 +6,10 @@ from decimal import Decimal
 from typing import Literal
 
 from shared.domain.models import Model
+from shared.errors import UpstreamContextTooLong, UpstreamRefused
 from shared.routing.replay.decision_record import Record
+from shared.routing.ruled_out import RuledOut
+from shared.routing.treatment import Next, treatment
 from shared.routing.walk import MAX_ATTEMPTS
 
 TRIED = frozenset({"answer", "hedge", "agreement"})
@@ -26,7 +29,8 @@ STOPPED = frozenset({"cancelled", "request_timeout", "provider_rejected_request"
 HEARD = ("escalation", "hedge", "answer", "agreement")
 """Whose answer it is that is asked about: the first of these that there is."""
 
-TOO_LONG, REFUSED = "context_too_long", "content_refused"
+NEXT: Mapping[str, Next] = {kind.code: treatment(kind("")).next for kind in (UpstreamContextTooLong, UpstreamRefused)}
+"""Who may be asked after the failures that rule somebody out, by their codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +68,12 @@ class Past:
         return sum(self.trials[name].failed if name in self.trials else name in self._cooling for name in asked)
 
     def walked(self, models: Iterable[Model]) -> Walked:
-        """The way through the models: who failed fails again, who was not asked answers."""
+        """The way through the models: who failed fails again, who was not asked answers; who was cooling comes last."""
         asked: list[str] = []
-        refused_at: set[str] = set()
-        too_small = 0
-        for model in models:
-            if model.id in self._passed_by or model.provider in refused_at:
-                continue
-            if 0 < (model.context_window or 0) <= too_small:
+        ruled_out = RuledOut()
+        resting = self._cooling.difference(self.trials)
+        for model in sorted(models, key=lambda model: model.id in resting):
+            if model.id in self._passed_by or model in ruled_out:
                 continue
             if len(asked) == MAX_ATTEMPTS:
                 break
@@ -82,10 +84,8 @@ class Past:
                     return Walked(asked, model)
             elif trial.end != "failed":
                 return Walked(asked, model)
-            elif trial.code == REFUSED:
-                refused_at.add(model.provider)
-            elif trial.code == TOO_LONG:
-                too_small = max(too_small, model.context_window or 0)
+            else:
+                ruled_out.add(model, NEXT.get(trial.code, "any"))
         return Walked(asked, None)
 
 

@@ -1,7 +1,7 @@
 """A policy to try out: routing keys of the configuration, and changes of layers and models, over what there is now. Pure."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +98,7 @@ class _Reading:
             if (name := _python_name(key, Configuration)) in SETTINGS:
                 given[name] = value
             elif key not in KEYS:
-                self.problems.append((key, f"there is no such key{_near(key, KEYS)}"))
+                self.problems.append((key, _no_key(key, KEYS)))
         try:
             return Configuration.model_validate({**current.model_dump(by_alias=False), **given}, strict=True)
         except ValidationError as error:
@@ -138,8 +138,7 @@ class _Reading:
             if name in NAMES.values():
                 fields[name] = value
             else:
-                known = f"it can be {', '.join(NAMES.values())}"
-                self.problems.append((f"{where}.{key}", f"there is no such key{_near(key, NAMES.values())}; {known}"))
+                self.problems.append((f"{where}.{key}", _no_key(key, NAMES.values())))
         return fields
 
     def _model(self, model_id: str, fields: Mapping[str, Any], snapshot: Snapshot) -> Model | None:
@@ -174,6 +173,10 @@ class _Reading:
 
 def _python_name(key: str, kind: type[Configuration]) -> str:
     return next((name for name, field in kind.model_fields.items() if field.alias == key), key)
+
+
+def _no_key(key: str, known: Collection[str]) -> str:
+    return f"there is no such key{_near(key, known)}; there are {', '.join(known)}"
 
 
 def _near(key: str, names: Iterable[str]) -> str:

@@ -8,14 +8,15 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from shared.domain.models import Model
 from shared.domain.routing import Plan
 from shared.domain.usage import Usage
 from shared.registry.snapshot import Snapshot
-from shared.routing.checks.agreement import split
+from shared.routing.checks.agreement import cheapest_first, split
 from shared.routing.judgement import starting_at
-from shared.routing.planner import Conditions, plan
+from shared.routing.planner import Conditions, free_instead, plan
 from shared.routing.planning import ENOUGH
 from shared.routing.policy import Policy
 from shared.routing.replay.decision_record import Call, Record
@@ -109,7 +110,13 @@ class Replay:
             rank=lambda model: (False, float(places.get(model.id, len(places)))),
             draw=random.Random(request_id).random,  # noqa: S311 - a share of the traffic, the same each time
         )
-        return plan(record.facts, self._snapshot, world.policy, conditions, record.permit, enough=ENOUGH)
+        planned = partial(plan, snapshot=self._snapshot, conditions=conditions, enough=ENOUGH)
+        found = planned(record.facts, policy=world.policy, permit=record.permit)
+        if instead := free_instead(record.facts, world.policy, found):
+            facts, policy = instead
+            below = planned(facts, policy=policy, permit=replace(record.permit, stay=""))
+            return below if below.attempts else found
+        return found
 
     def _ways(self, record: Record, found: Plan) -> Sequence[Sequence[Model]]:
         """The models in the order in which they are asked: two such orders where two must agree."""
@@ -117,7 +124,7 @@ class Replay:
         if record.start is not None and models and models[0].id != record.permit.stay:
             models = starting_at(models, record.start)
         if models and (record.facts.options.agreement or 0) > 1:
-            return [way for way, _ in split(models)]
+            return [way for way, _ in split(cheapest_first(self._world.prices, record.facts, models))]
         return [models]
 
     def _as_then(self, record: Record, past: Past, asked: Sequence[str]) -> Side:

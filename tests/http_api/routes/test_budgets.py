@@ -33,6 +33,26 @@ async def test_the_life_of_a_budget(tmp_path: Path) -> None:
         assert (gone.status_code, gone.json()["code"]) == (404, "budget_not_found")
 
 
+async def test_a_second_budget_of_the_same_kind_is_refused_and_the_first_one_named(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        first = (await made.http.post("/v1/budgets", json={"limitUsd": 1})).json()["budget"]
+        again = await made.http.post("/v1/budgets", json={"limitUsd": 5})
+        assert (again.status_code, again.json()["code"]) == (409, "budget_exists")
+        assert f"PUT /v1/budgets/{first['id']}" in again.json()["error"]
+        assert again.json()["details"] == {"budgetId": first["id"]}
+        assert [found["limitUsd"] for found in (await made.http.get("/v1/budgets")).json()["budgets"]] == [1]
+
+
+async def test_a_total_that_is_used_up_does_not_say_when_to_come_again(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        await made.http.post("/v1/budgets", json={"limitUsd": 0.000001, "period": "total"})
+        body = {"model": "openai/gpt-6-astra", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}
+        refused = await made.http.post("/v1/chat/completions", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (429, "budget_exceeded")
+        assert "retry-after" not in refused.headers
+        assert "name layer L0" in refused.json()["error"]
+
+
 async def test_budgets_of_the_settings_are_there_and_stay(tmp_path: Path) -> None:
     limits = {"budget_usd_per_day": 0, "budget_usd_per_month": "12.5", "budget_usd_total": 100}
     async with surface(tmp_path, **limits) as made:

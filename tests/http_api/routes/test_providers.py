@@ -1,6 +1,9 @@
+import re
 from pathlib import Path
+from typing import Any
 
-from tests.support.http_gateway import surface
+from shared.errors import UpstreamOverloaded
+from tests.support.http_gateway import MODEL, surface
 from tests.support.http_stack import error_of
 
 
@@ -33,3 +36,23 @@ async def test_an_address_with_a_password_in_it_is_refused(tmp_path: Path) -> No
         assert answer.status_code == 400
         assert error_of(answer)["details"]["fields"][0]["field"] == "baseUrl"
         assert "secret" not in answer.text
+
+
+async def test_a_key_that_rests_is_told(tmp_path: Path) -> None:
+    async with surface(tmp_path, openai_api_key="kbad,kgood,kfine") as made:
+        made.provider.refuses = frozenset({"kbad"})
+
+        async def openai() -> dict[str, Any]:
+            listed = (await made.http.get("/v1/providers")).json()["providers"]
+            return next(state for state in listed if state["name"] == "openai")
+
+        assert (await openai())["keys"] == 3
+        await made.http.post("/v1/models", json=MODEL)
+        hello = {"model": MODEL["id"], "messages": [{"role": "user", "content": "hi"}]}
+        for _ in range(3):
+            assert (await made.http.post("/v1/chat/completions", json=hello)).status_code == 200
+        detail = (await openai())["detail"]
+        assert re.search(r"key 1 of 3 is resting for \d+ s: provider_auth_failed$", detail)
+        model = made.gateway.registry.snapshot.models[MODEL["id"]]
+        made.gateway.health.failed(model, UpstreamOverloaded("It is full."), 1)
+        assert (await openai())["detail"].count("resting") == 1, "that model rests, and its key does not"

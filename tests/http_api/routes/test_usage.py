@@ -200,3 +200,36 @@ async def test_the_description_names_the_forms(tmp_path: Path) -> None:
     assert set(described["responses"]["200"]["content"]) == {"application/json", "text/csv; charset=utf-8"}
     (form,) = [parameter for parameter in described["parameters"] if parameter["name"] == "format"]
     assert (form["in"], form["required"], form["schema"]["enum"]) == ("query", False, ["json", "csv"])
+
+
+async def test_a_limited_key_sees_its_own_use_alone(tmp_path: Path) -> None:
+    async with surface(tmp_path, auth_mode="required") as made:
+        admin = {"authorization": f"Bearer {await made.login()}"}
+
+        async def key(*scopes: str) -> tuple[str, dict[str, str]]:
+            found = (await made.http.post("/v1/keys", json={"name": "k", "scopes": scopes}, headers=admin)).json()
+            return found["key"]["id"], {"authorization": f"Bearer {found['secret']}"}
+
+        mine, limited = await key("chat", "models:read")
+        theirs, operator = await key("models:read", "admin")
+        record(made.gateway, request_id="a", caller=mine, cost=Decimal("0.25"))
+        record(made.gateway, request_id="b", caller=theirs, cost=Decimal(4))
+        record(made.gateway, request_id="c", caller="user-1", cost=Decimal(8))
+
+        async def seen(query: str, headers: dict[str, str]) -> Any:
+            answer = await made.http.get(f"/v1/usage?groupBy=key{query}", headers=headers)
+            assert answer.status_code == 200, answer.text
+            return {group["group"]: group["costUsd"] for group in answer.json()["groups"]}
+
+        assert await seen("", limited) == await seen(f"&key={mine}", limited) == {mine: 0.25}
+        everything = {mine: 0.25, theirs: 4, "user-1": 8}
+        assert await seen("", operator) == await seen("", admin) == everything
+        for other in (theirs, "user-1", "local", ""):
+            refused = await made.http.get(f"/v1/usage?key={other}", headers=limited)
+            assert refused.status_code == 403
+            assert "scope 'admin'" in error_of(refused)["error"]
+        refused = await made.http.get("/v1/stats", headers=limited)
+        assert refused.status_code == 403
+        assert "scope 'admin'" in error_of(refused)["error"]
+        for headers in (operator, admin):
+            assert (await made.http.get("/v1/stats", headers=headers)).json()["costUsd"] == 12.25

@@ -1,6 +1,9 @@
 """`mcp-gateway chat`."""
 
 import io
+import os
+import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -63,6 +66,7 @@ def test_wrong_options_are_named(shell: Shell, provider: ScriptedServer) -> None
 
 
 UP = ("chat", "hi", "--agreement", "--max-layer", "L2")
+CHEAPEST = "openrouter/qwen/qwen3.8-flash"
 
 
 @pytest.fixture
@@ -70,14 +74,14 @@ def ladder(shell: Shell, provider: ScriptedServer, monkeypatch: pytest.MonkeyPat
     """Two models in L1 that contradict each other, and better ones in L2."""
     monkeypatch.setenv("OPENROUTER_BASE_URL", provider.base_url)
     monkeypatch.setenv("OPENROUTER_API_KEY", "x")
-    provider.says["gpt-6-luna"] = "42"
+    provider.says["qwen/qwen3.8-flash"] = "42"
     return provider
 
 
 def test_a_check_is_told_with_its_verdict_and_cost(shell: Shell, ladder: ScriptedServer) -> None:
     done = shell("chat", "hi", "--cross-check")
     assert done.code == 0
-    assert "— check: unclear (the reviewing model gave no verdict)" in done.err
+    assert re.search(r"— check by \S+/\S+: unclear \(the reviewing model gave no verdict\)", done.err)
     assert "— beside the answer this cost " in done.err
 
 
@@ -87,7 +91,7 @@ def test_with_leave_the_answer_goes_a_layer_up(shell: Shell, ladder: ScriptedSer
     assert done.out.startswith("word0")
     assert "· L2 ·" in done.err
     assert "— two models did not agree" in done.err
-    assert "— went up: no_agreement: openai/gpt-6-luna → " in done.err
+    assert f"— went up: no_agreement: {CHEAPEST} → " in done.err
 
 
 def test_without_anybody_to_ask_the_cheap_answer_stays(shell: Shell, ladder: ScriptedServer) -> None:
@@ -96,12 +100,15 @@ def test_without_anybody_to_ask_the_cheap_answer_stays(shell: Shell, ladder: Scr
     assert done.out == "42\n"
     assert "was contradicted by a second model; " in done.err
     assert "may do better and costs up to $" in done.err
+    assert "— qwen/qwen3.8-flash (openrouter) · L1 · 11+2 tokens · $" in done.err
     assert "--yes goes there." in done.err
 
 
 def test_json_has_the_cheap_answer_and_the_offer(shell: Shell, ladder: ScriptedServer) -> None:
     facts = shell(*UP, "--json").json
-    assert (facts["text"], facts["modelId"]) == ("42", "openai/gpt-6-luna")
+    assert (facts["text"], facts["modelId"], facts["layer"]) == ("42", CHEAPEST, "L1")
+    assert facts["usage"]["completion_tokens"] == 2
+    assert len(facts["requestId"]) == 24
     assert facts["offer"]["nextLayer"] == "L2"
     assert facts["offer"]["reason"] == "no_agreement"
     assert 0 < facts["costUsd"] < facts["offer"]["costUsd"]
@@ -125,10 +132,28 @@ def test_on_a_terminal_the_user_is_asked(
     assert done.out.startswith("42\n")
     assert ("word0" in done.out) == goes
     (question,) = asked
-    assert " for up to $" in question
+    assert ", for up to $" in question
+    footers = [line for line in done.err.splitlines() if " tokens · $" in line]
+    assert len(footers) == (2 if goes else 1)
+    assert "--yes" not in done.err, "whoever is asked needs no option"
+    costs = [Decimal(line.split(" · $")[1].split(" · ")[0]) for line in footers]
+    if goes:
+        (beside,) = re.findall(r"beside the answer this cost \$([0-9.]+)", done.err)
+        assert costs[1] > costs[0] == Decimal(beside), "the total has the first answer in it"
+        assert f"— went up: no_agreement: {CHEAPEST} → openai/" in done.err
+    spent = shell("usage", "--json").json["total"]["costUsd"]
+    assert Decimal(str(spent)) == pytest.approx(costs[-1], abs=Decimal("0.000001"))
 
 
 def test_a_budget_bounds_the_answer(shell: Shell, ladder: ScriptedServer) -> None:
-    done = shell("chat", "hi", "--budget", "0", "--json")
+    done = shell("chat", "hi", "--model", "L1", "--budget", "0", "--json")
     assert done.code == 1
     assert done.json["code"] == "budget_exceeded"
+
+
+def test_a_chats_decision_can_be_looked_up(shell: Shell, provider: ScriptedServer) -> None:
+    names = {shell("chat", "hi", "--json").json["requestId"] for _ in range(2)}
+    assert len(names) == 2
+    report = shell("replay", "--policy", os.devnull, "--json").json
+    assert report["requests"] == 2
+    assert shell("usage", "--json").json["total"]["requests"] == 2

@@ -134,3 +134,17 @@ def test_the_embedded_model_of_the_gateway_that_serves_counts(shell: Shell, monk
     monkeypatch.setattr("mcp_gateway.diagnosis.machine.gateway_at", lambda host, port: served)
     text = findings(shell("doctor", "--json"))["local models"]["text"]
     assert text.endswith(": running in the gateway that serves here")
+
+
+def test_a_dead_key_among_good_ones_is_named(
+    shell: Shell, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.refuses = frozenset({"kbad"})
+    monkeypatch.setenv("OPENAI_API_KEY", "kgood,kbad,kfine")
+    done = shell("doctor", "--json")
+    found = findings(done)
+    assert (found["provider openai"]["status"], found["chat"]["status"]) == ("ok", "ok")
+    (named,) = [name for name in found if ", key" in name]
+    assert (named, found[named]["status"]) == ("provider openai, key 2 of 3", "warn")
+    assert "does not work: " in found[named]["text"]
+    assert "kbad" not in done.out

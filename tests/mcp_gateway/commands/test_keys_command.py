@@ -21,7 +21,17 @@ def test_a_key_is_shown_once_listed_and_deleted(shell: Shell) -> None:
 
 def test_a_key_with_bounds(shell: Shell) -> None:
     arguments = ("--name", "ci", "--scopes", "chat,models:read", "--budget", "0.25", "--budget-period", "day")
-    made = shell("keys", "create", *arguments, "--models", "openai/gpt-6-luna,anthropic", "--max-layer", "L1", "--expires", "2090-01-01")
+    made = shell(
+        "keys",
+        "create",
+        *arguments,
+        "--models",
+        "openai/gpt-6-luna,anthropic",
+        "--max-layer",
+        "L1",
+        "--expires",
+        "2090-01-01",
+    )
     assert made.out.startswith("mgw_")
     (key,) = shell("keys", "list", "--json").json["keys"]
     assert (key["name"], key["scopes"], key["models"], key["maxLayer"]) == (

@@ -45,6 +45,18 @@ def test_another_start_shows_models_costs_and_examples(chats: Shell) -> None:
     assert "it may use more or fewer" in done.out, "what it cannot know is said"
 
 
+def test_what_was_spent_is_what_usage_says_also_where_the_new_cost_is_not_known(chats: Shell) -> None:
+    spent = chats("usage", "--json").json["total"]["costUsd"]
+    new = '[models.new]\nprovider = "openai"\napi_model_name = "new"\nlayer = "L1"\npriority = 0\n'
+    file = policy(new + f'[models."{CHEAP}"]\nenabled = false\n')
+    report = chats("replay", "--policy", file, "--json").json
+    assert report["cost"]["thenUsd"] == report["cost"]["notKnownThenUsd"] == pytest.approx(spent)
+    assert (report["cost"]["nowUsd"], report["cost"]["notKnown"], report["changed"]) == (0, 3, 3)
+    out = chats("replay", "--policy", file).out
+    assert "The new cost of 3 requests, which came to $0.0000" in out
+    assert "the others came to $0.00 then and would to $0.00 now." in out
+
+
 def test_what_would_have_no_answer_says_why(chats: Shell) -> None:
     done = chats("replay", "--policy", policy("[layers.L1]\nenabled = false"))
     assert f"{CHEAP}: layer L1 is turned off" in done.out

@@ -85,6 +85,16 @@ def test_a_model_that_moves_reshares_where_it_was_and_where_it_goes() -> None:
     assert found.repriced == frozenset()
 
 
+KEYS = (
+    "default_layer, enable_auto_escalate, max_escalation_layer, spend_guard, enable_cross_check, enable_hedging, layers, "
+    "models"
+)
+FIELDS = (
+    "provider, api_model_name, layer, enabled, priority, weight, relative_cost, price_per_1k_input_tokens, "
+    "price_per_1k_output_tokens, context_window, capabilities, owned_by"
+)
+
+
 def test_every_problem_is_named_at_once_with_what_was_meant() -> None:
     found = problems(
         """
@@ -109,16 +119,16 @@ def test_every_problem_is_named_at_once_with_what_was_meant() -> None:
         """
     )
     assert found == {
-        "defalt_layer": "there is no such key; did you mean 'default_layer'?",
-        "log_level": "there is no such key",
+        "defalt_layer": f"there is no such key; did you mean 'default_layer'?; there are {KEYS}",
+        "log_level": f"there is no such key; there are {KEYS}",
         "spend_guard": "input should be a valid boolean",
         "layers.L7": "there is no such layer; there are L0, L1, L2, L3",
         "layers.L1.enabled": "it must be true or false",
         "layers.L1.on": "there is no such key; it can be 'enabled'",
         'models."openai/min"': "there is no such model; did you mean 'openai/mini'?; a new one needs provider, "
         "api_model_name, layer",
-        'models."openai/mini".priorty': "there is no such key; did you mean 'priority'?",
-        'models."openai/mini".id': "there is no such key",
+        'models."openai/mini".priorty': f"there is no such key; did you mean 'priority'?; there are {FIELDS}",
+        'models."openai/mini".id': f"there is no such key; there are {FIELDS}",
         'models."openai/mini".weight': "input should be greater than or equal to 0",
         'models."bad id".id': found['models."bad id".id'],
         'models."bad id".layer': "input should be 'L0', 'L1', 'L2' or 'L3'",

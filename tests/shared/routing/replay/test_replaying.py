@@ -9,12 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from shared.domain.configuration import Configuration
 from shared.domain.models import LAYERS, Model
 from shared.domain.routing import Plan
 from shared.domain.usage import Usage
 from shared.errors import GatewayError
 from shared.registry.snapshot import Snapshot
+from shared.routing.job import Made
 from shared.routing.planner import Conditions, plan
 from shared.routing.replay.decision import Decision
 from shared.routing.replay.decision_record import Record, restored, stored
@@ -50,7 +53,7 @@ def answered(model: Model, *failed: Model, **more: Any) -> Decision:
 
 def test_the_same_policy_changes_nothing() -> None:
     found = replay(answered(SECOND, FIRST))
-    assert found == Replayed(Side("second", Decimal("2.4"), 1), Side("second", Decimal("2.4"), 1))
+    assert found.then == found.now == Side("second", Decimal("2.4"), 1)
 
 
 def test_what_a_provider_billed_stays_whatever_the_list_says() -> None:
@@ -60,7 +63,7 @@ def test_what_a_provider_billed_stays_whatever_the_list_says() -> None:
 
 def test_another_start_leads_to_another_model_at_its_price() -> None:
     found = replay(answered(FIRST), 'default_layer = "L2"')
-    assert found == Replayed(Side("first", Decimal("1.2"), 0), Side("strong", Decimal("4.8"), 0))
+    assert (found.then, found.now) == (Side("first", Decimal("1.2"), 0), Side("strong", Decimal("4.8"), 0))
 
 
 def test_a_model_that_failed_fails_again_and_one_that_was_not_asked_answers() -> None:
@@ -164,7 +167,48 @@ def test_a_hedge_that_won_wins_again() -> None:
 def test_a_caller_that_left_would_have_left() -> None:
     decision = decided(asked(), [FIRST, SECOND], [made(FIRST, "cancelled", "0.1")], outcome="cancelled")
     found = replay(decision)
-    assert found == Replayed(Side("first", Decimal("0.1"), 0), Side("first", Decimal("0.1"), 0))
+    assert found.then == found.now == Side("first", Decimal("0.1"), 0)
+
+
+@pytest.mark.parametrize(
+    ("calls", "model"),
+    [
+        ([made(FIRST, cost="1.2")], "first"),
+        ([made(FIRST, "provider_overloaded"), made(SECOND, cost="2.4")], "second"),
+        ([made(FIRST, cost="1.2"), made(FIRST, cost="0.5", purpose="self-check")], "first"),
+        ([made(FIRST, cost="1.2"), made(SECOND, cost="2.4", purpose="agreement")], "first"),
+        ([made(FIRST, cost="1.2"), made(STRONG, cost="4.8", purpose="escalation")], "strong"),
+    ],
+    ids=["one", "after a failure", "self-checked", "no agreement", "higher already"],
+)
+def test_who_was_asked_for_leave_had_an_answer(calls: Sequence[Made], model: str) -> None:
+    both = 2 if any(call.purpose == "agreement" for call in calls) else 0
+    options = {"escalate": True, "escalation": "confirm", "maxLayer": "L3", "agreement": both}
+    decision = decided(
+        asked(gateway=options), [FIRST, SECOND], calls, outcome="escalation_needs_confirmation", model=None, usage=None
+    )
+    found = replay(decision)
+    assert found.then == found.now == Side(model, found.spent, int(calls[0].outcome != "ok"))
+
+
+@pytest.mark.parametrize("outcome", ["budget_exceeded", "no_model_available", "cancelled", "request_timeout"])
+def test_who_had_no_answer_with_nobody_asked_has_none_again(outcome: str) -> None:
+    decision = decided(asked(), [FIRST, SECOND], [], outcome=outcome)
+    found = replay(decision)
+    assert found.then == found.now == Side(None, Decimal(0), 0)
+
+
+def test_whom_no_money_was_left_for_is_not_asked_and_a_cheaper_one_is() -> None:
+    decision = decided(asked(), [FIRST, SECOND], [], outcome="budget_exceeded")
+    free = (
+        'default_layer = "L0"\nenable_auto_escalate = true\nmax_escalation_layer = "L1"\n[models.strong]\nlayer = "L0"'
+    )
+    assert replay(decision, free).now.model == "strong"
+
+
+def test_a_caller_that_left_before_anybody_was_asked_is_claimed_by_no_policy() -> None:
+    decision = decided(asked(), [FIRST, SECOND], [], outcome="cancelled")
+    assert replay(decision, 'default_layer = "L2"').now.model is None
 
 
 def test_a_stream_that_broke_off_and_a_request_that_was_refused_end_there() -> None:
@@ -229,19 +273,26 @@ def test_a_conversation_stays_where_it_was() -> None:
     assert replay(decision).now.model == "second"
 
 
-def test_sums_count_only_costs_that_are_known_on_both_sides() -> None:
+def test_what_was_spent_counts_in_full_and_what_is_not_known_now_is_said() -> None:
     sums = Sums()
-    sums.add("r-1", NOON, Replayed(Side("a", Decimal(1), 1), Side("b", Decimal(3), 0)))
-    sums.add("r-2", NOON, Replayed(Side("a", Decimal(1), 0), Side("b", None, 0)))
-    sums.add("r-3", NOON, Replayed(Side("a", Decimal(5), 0), Side("a", Decimal(4), 0)))
-    sums.add("r-4", NOON, Replayed(Side("a", Decimal(5), 0), Side(None, Decimal(0), 2), "because"))
-    sums.add("r-5", NOON, Replayed(Side(None, None, 2), Side("a", None, 0)))
+    sums.add("r-1", NOON, Replayed(Side("a", Decimal(1), 1), Side("b", Decimal(3), 0), spent=Decimal(1)))
+    sums.add("r-2", NOON, Replayed(Side("a", Decimal(1), 0), Side("b", None, 0), spent=Decimal(1)))
+    sums.add("r-3", NOON, Replayed(Side("a", Decimal(5), 0), Side("a", Decimal(4), 0), spent=Decimal(5)))
+    sums.add("r-4", NOON, Replayed(Side("a", Decimal(5), 0), Side(None, Decimal(0), 2), "because", spent=Decimal(5)))
+    sums.add("r-5", NOON, Replayed(Side(None, None, 2), Side("a", Decimal(9), 0), spent=Decimal("0.5")))
     assert (sums.requests, sums.changed, sums.unanswerable, sums.rescued) == (5, 4, 1, 1)
     assert (sums.failed_then, sums.failed_now) == (3, 2)
-    assert (sums.costs.then, sums.costs.now, sums.costs.not_known) == (11, 7, 2)
+    assert (sums.costs.then, sums.costs.now) == (Decimal("12.5"), 7)
+    assert (sums.costs.not_known, sums.costs.not_known_then) == (2, Decimal("1.5"))
     (change, group), *_ = sums.largest()
-    assert (change, group.requests, group.costs.then, group.costs.not_known) == (("a", "b"), 2, 1, 1)
+    assert (change, group.requests, group.costs.then, group.costs.not_known) == (("a", "b"), 2, 2, 1)
     assert [example.request_id for example in sums.examples] == ["r-1", "r-2", "r-4", "r-5"]
+
+
+def test_what_is_known_of_a_request_was_spent_even_where_not_all_is() -> None:
+    calls = [made(FIRST, "provider_timeout", None), made(SECOND, cost="2.4")]
+    found = replay(decided(asked(), [FIRST, SECOND], calls))
+    assert (found.then.cost, found.spent) == (None, Decimal("2.4"))
 
 
 def test_examples_and_groups_are_bounded() -> None:
@@ -276,6 +327,11 @@ BODIES: tuple[dict[str, Any], ...] = (
     {"model": "L1", "gateway": {"minLayer": "L1"}},
     {"model": "scripted/scripted-e500"},
     {"gateway": {"quality": "critical"}},
+    {"gateway": {"maxLayer": "L1", "escalate": True, "escalation": "confirm"}},
+    {"model": "other/scripted-len", "gateway": {"maxLayer": "L2", "escalate": True, "escalation": "confirm"}},
+    {"gateway": {"budgetUsd": 0.0000001}},
+    {"gateway": {"budgetUsd": 0.03, "agreement": 2}},
+    {"gateway": {"timeoutMs": 1}},
 )
 
 
@@ -289,6 +345,7 @@ async def mixed_traffic(stack: ChatStack) -> None:
     await stack.add("scripted-two", layer="L1", priority=2, weight=3)
     await stack.add("scripted-three", layer="L1", priority=2, provider="dead")
     await stack.add("scripted", layer="L2")
+    await stack.add("scripted-len", layer="L3", provider="other")
     for _ in range(12):
         for body in BODIES:
             with suppress(GatewayError):
