@@ -68,9 +68,7 @@ def asked(scripted: ScriptedServer) -> list[str]:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_with_the_users_leave_the_better_answer_comes(
-    cut: Gateway, scripted: ScriptedServer, era: str
-) -> None:
+async def test_with_the_users_leave_the_better_answer_comes(cut: Gateway, scripted: ScriptedServer, era: str) -> None:
     person = Person(YES)
     async with asking(cut, person, mode=era) as client:
         facts = facts_of(await client.call_tool("chat", ASK))
@@ -100,9 +98,7 @@ async def test_without_a_clear_yes_the_cheap_answer_stays(
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_client_that_cannot_ask_gets_the_cheap_answer(
-    cut: Gateway, scripted: ScriptedServer, era: str
-) -> None:
+async def test_a_client_that_cannot_ask_gets_the_cheap_answer(cut: Gateway, scripted: ScriptedServer, era: str) -> None:
     async with asking(cut, None, mode=era) as client:
         result = await client.call_tool("chat", ASK)
     facts = facts_of(result)
