@@ -22,6 +22,7 @@ from http_api.middleware.rate_limits import RateLimiting
 from http_api.middleware.request_context import RequestContext
 from http_api.openapi import describe
 from http_api.routes import (
+    approvals,
     audit,
     auth,
     budgets,
@@ -32,7 +33,9 @@ from http_api.routes import (
     feedback,
     keys,
     models,
+    policy,
     providers,
+    recordings,
     routing,
     system,
     terminals,
@@ -43,6 +46,7 @@ from shared.settings import Settings, comma_separated
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
+    from shared.terminal.sessions import Sessions
 
 GatewayOpener = Callable[[], AbstractAsyncContextManager["Gateway"]]
 
@@ -50,6 +54,9 @@ ROWS: tuple[Row, ...] = (
     *system.ROWS,
     *routing.ROWS,
     *models.ROWS,
+    *recordings.ROWS,
+    *policy.ROWS,
+    *approvals.ROWS,
     *terminals.ROWS,
     *auth.ROWS,
     *keys.ROWS,
@@ -88,6 +95,7 @@ class App:
         self._open_gateway = open_gateway
         self._mounts = mounts
         self._inner: ASGIApp | None = None
+        self._terminals: Sessions | None = None
         self._reads: set[asyncio.Task[Any]] = set()
         self._stopping = False
 
@@ -116,6 +124,7 @@ class App:
                 if mount.lifespan is not None:
                     await stack.enter_async_context(mount.lifespan(gateway))
             mounted = [route for mount in self._mounts for route in mount.routes]
+            self._terminals = gateway.terminals
             self._inner = compose(gateway, mounted, stopping=lambda: self._stopping)
             try:
                 yield gateway
@@ -123,13 +132,16 @@ class App:
                 self._inner = None
 
     def stop(self) -> None:
-        """The server goes down: end what only waits (event streams, long polls), and let the rest come to its end.
+        """The server goes down: end what only waits (event streams, long polls) and what runs in terminals, and let the
+        rest come to its end.
 
         From now on a request that is cancelled is told why.
         """
         self._stopping = True
         for task in self._reads:
             task.cancel()
+        if self._terminals is not None:
+            self._terminals.stop()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

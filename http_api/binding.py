@@ -18,6 +18,7 @@ from shared.operations.operation import Operation
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
+    from shared.settings import Settings
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 WITHOUT_BODY = frozenset({"GET", "DELETE"})
@@ -33,7 +34,9 @@ class Row:
     the rest of the request from the query string, the others from a JSON body. `public` and `limited` as in Route;
     `nul` lets NUL characters through, for what goes to a terminal; `status_of` makes the status depend on the result.
     `as_chat` is for what takes a chat: its body may be as large, and this puts in what its headers say.
-    `renderings` are further forms of the result that a GET may ask for, by the query parameter `format` or by Accept.
+    `body_limit` is for what takes a larger body than others.
+    `renderings` are further forms of the result that a GET may ask for, by the query parameter `format` or by Accept;
+    `form` is the one that the result always has, instead of JSON.
     """
 
     method: Method
@@ -45,7 +48,9 @@ class Row:
     nul: bool = False
     status_of: Callable[[Any], int] | None = None
     as_chat: Callable[[dict[str, Any], Exchange], None] | None = None
+    body_limit: Callable[["Settings"], int] | None = None
     renderings: Renderings = field(default_factory=dict)
+    form: Rendering | None = None
 
 
 def routes_of(rows: Iterable[Row], gateway: "Gateway") -> list[Route]:
@@ -64,8 +69,15 @@ def _route(path: str, rows: Sequence[Row], gateway: "Gateway") -> Route:
         methods={row.method: bind(row, gateway) for row in rows},
         public=rows[0].public,
         limited=rows[0].limited,
-        body_limit=gateway.settings.max_chat_body_bytes if any(row.as_chat for row in rows) else None,
+        body_limit=max(_limit(row, gateway) for row in rows) or None,
     )
+
+
+def _limit(row: Row, gateway: "Gateway") -> int:
+    """The bytes that a body of the row's own may have; 0 where it has no limit of its own."""
+    if row.body_limit is not None:
+        return row.body_limit(gateway.settings)
+    return gateway.settings.max_chat_body_bytes if row.as_chat else 0
 
 
 def bind(row: Row, gateway: "Gateway") -> ASGIApp:
@@ -92,8 +104,8 @@ def bind(row: Row, gateway: "Gateway") -> ASGIApp:
 
 def _rendering(row: Row, payload: dict[str, Any], exchange: Exchange) -> Rendering | None:
     """What the answer is to be rendered with; None is JSON."""
-    if not row.renderings:
-        return None
+    if row.form is not None or not row.renderings:
+        return row.form
     accept = exchange.headers.get(b"accept", b"").decode("latin-1")
     return chosen(row.renderings, payload.pop(FORMAT, None), accept)
 

@@ -130,10 +130,7 @@ def _operation(row: Row, schemas: Schemas, definitions: Mapping[str, Any]) -> di
             str(row.status): {
                 "description": "Done.",
                 "headers": _headers(row),
-                "content": {
-                    "application/json": {"schema": schemas[(f"{operation.name}.result", "serialization")]},
-                    **{form.media: {"schema": {"type": "string"}} for form in row.renderings.values()},
-                },
+                "content": _contents(row, schemas),
             },
             "default": {"$ref": "#/components/responses/Error"},
         },
@@ -151,6 +148,16 @@ def _operation(row: Row, schemas: Schemas, definitions: Mapping[str, Any]) -> di
     elif rest or "oneOf" in fields or "anyOf" in fields:
         described["requestBody"] = _body(request if not in_path else _without(fields, in_path), required - set(in_path))
     return described
+
+
+def _contents(row: Row, schemas: Schemas) -> dict[str, Any]:
+    """The forms of the answer."""
+    if row.form is not None:
+        return {row.form.media: {"schema": {"type": "string"}}}
+    return {
+        "application/json": {"schema": schemas[(f"{row.operation.name}.result", "serialization")]},
+        **{form.media: {"schema": {"type": "string"}} for form in row.renderings.values()},
+    }
 
 
 def _tidied(schema: Any) -> Any:

@@ -135,11 +135,26 @@ class RunCommandArguments(Wire):
     timeout_seconds: Annotated[float, Field(gt=0, le=MAX_COMMAND_SECONDS)] = Field(
         30,
         description=f"Seconds it gets, {MAX_COMMAND_SECONDS} at most, before it is ended with all its children. "
-        "Do longer work in steps.",
+        "Do longer work in the background.",
+    )
+    background: bool = Field(
+        False,
+        description="Start it on the gateway's machine and return at once with a `sessionId`, for `read_terminal` (output, "
+        "wait for its end) and `close_terminal` (end it).",
+    )
+    approval_id: Id | None = Field(
+        None,
+        description="Id of an approval that a person has given for exactly this command, from the error that asked for it.",
     )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if self.session_id is not None and self.connection is not None:
             raise refuse("connection", "cannot be given together with 'sessionId'")
+        if self.background:
+            for name in ("session_id", "connection"):
+                if getattr(self, name) is not None:
+                    raise refuse(name, "cannot be given together with 'background'")
+            if "timeout_seconds" in self.model_fields_set:
+                raise refuse("timeout_seconds", "has no use with 'background'; leave it out")
         return self

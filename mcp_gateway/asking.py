@@ -63,7 +63,7 @@ class User:
         """What the user says within that time; or what to end the call with, so that it comes again with `state` and
         the answer.
         """
-        if not self._can_be_asked:
+        if not self.can_be_asked:
             return "not asked"
         form = ElicitRequestFormParams(message=question, requested_schema=FORM)
         if self._ends_with_questions:
@@ -84,7 +84,7 @@ class User:
         return is_version_at_least(self._context.protocol_version, BY_RESULT)
 
     @property
-    def _can_be_asked(self) -> bool:
+    def can_be_asked(self) -> bool:
         """Whether the client shows forms; one that names no mode does."""
         session = self._context.session
         able = session.client_capabilities.elicitation if session.client_capabilities else None

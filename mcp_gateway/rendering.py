@@ -114,6 +114,8 @@ def models(page: ModelsPage) -> str:
 
 def command(result: CommandResult) -> str:
     """The output as a terminal shows it, and how the command ended."""
+    if result.session_id is not None:
+        return f"Started in the background, in session {result.session_id}.\n{result.note}"
     ending = "ended at its time-out" if result.timed_out else f"exit code {result.exit_code}"
     parts = [result.stdout.rstrip("\n")]
     if result.stderr:

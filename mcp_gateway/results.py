@@ -117,9 +117,15 @@ class CommandResult(Wire):
 
     stdout: str
     stderr: str
-    exit_code: int | None = Field(description="0 for success; null when it was ended at its time-out.")
+    exit_code: int | None = Field(
+        description="0 for success; null when it was ended at its time-out, or goes on in the background."
+    )
     duration_ms: int
     timed_out: bool = Field(description="It was ended, with all its children, because its time was up.")
     truncated: bool = Field(description="Some of the output is left out; the note says how to read it.")
-    cwd: str = Field(description="Directory of the shell afterwards.")
-    note: str = Field(description="How to read what was left out, or what to do after a time-out; empty otherwise.")
+    cwd: str = Field(description="Directory of the shell afterwards; empty in the background.")
+    session_id: str | None = Field(
+        description="Of a command in the background: pass it to `read_terminal` and `close_terminal`."
+    )
+    sandbox: str | None = Field(description="What kept it from the rest of the machine: `bwrap`, `landlock`, `none`.")
+    note: str = Field(description="How to read what was left out, or how to go on; empty otherwise.")

@@ -34,8 +34,12 @@ This gateway gives you two things.
 that can do it and falls back to another when one fails; `explain_route` shows where that would go. `list_models` shows what there is: layer L0 is free, L1 cheap, \
 L2 balanced, L3 premium. Say which model answered when the user would want to know, and ask before spending on L3.
 
-2. A shell. `run_command` runs a command on the gateway's machine and returns stdout, stderr and the exit code. It acts \
-for real: look before you change things, and let the user agree to what cannot be undone.
+2. A terminal. `run_command` runs one command on the gateway's machine (or on a saved `connection`) and returns stdout, \
+stderr and the exit code; with `background` it goes on after the call. `open_terminal` opens a session that stays, here, \
+over SSH or over telnet, for what is interactive or needs state: `send_to_terminal` types, waits and shows what came in one \
+call, `read_terminal` looks or waits on, `close_terminal` ends it, `list_terminals` shows sessions and saved connections. It \
+all acts for real: look before you change things, and let the user agree to what cannot be undone. Passwords belong into \
+saved connections, never into your calls.
 
 Every call ends within 50 seconds. When a result says `truncated` or `timedOut`, its `note` says how to go on. When a \
 call fails, its text says what is wrong and what to do about it.
@@ -58,7 +62,7 @@ def create_server(ready: Ready, *, limits: "Limits | None" = None) -> Server[Any
         return ListResourcesResult(resources=resources.infos)
 
     async def list_templates(context: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
-        return ListResourceTemplatesResult(resource_templates=[])
+        return ListResourceTemplatesResult(resource_templates=resources.templates)
 
     async def read_resource(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         return await resources.read(context, str(params.uri))

@@ -39,12 +39,16 @@ from shared.security.moving_windows import MemoryWindows, Windows
 from shared.security.rate_limits import RateLimits
 from shared.security.redaction import Redactor
 from shared.security.secrets_box import SecretsBox
-from shared.settings import Settings
+from shared.settings import Settings, secret_fields
 from shared.storage import schema
 from shared.storage.database import Database
 from shared.storage.key_values import RedisValues
 from shared.storage.redis_store import RedisStore
+from shared.terminal.approvals import Approvals
+from shared.terminal.concealment import conceal
 from shared.terminal.connections import Connections
+from shared.terminal.policy.live import LivePolicy
+from shared.terminal.sandbox import Sandbox
 from shared.terminal.sessions import Sessions
 from shared.usage.alerts import Alerts
 from shared.usage.budgets import Budgets
@@ -78,8 +82,11 @@ class Gateway:
     alerts: Alerts
     learner: Learner
     learning: Persistence
+    sandbox: Sandbox
     terminals: Sessions
     connections: Connections
+    policy: LivePolicy
+    approvals: Approvals
     accounts: Accounts
     api_keys: ApiKeys
     rate_limits: RateLimits
@@ -104,19 +111,15 @@ async def open_gateway(settings: Settings, *, with_admin: bool = False) -> Async
 
     `with_admin` makes sure that there is an administrator to log in; a password made up for it is announced once.
     """
-    if settings.terminal_sandbox == "required":
-        raise Unavailable(
-            "TERMINAL_SANDBOX is 'required', but this version has no sandbox for commands; set it to 'auto' or 'off' "
-            "to run commands with your user's rights.",
-            code="no_sandbox",
-        )
     redactor = Redactor(parts.secret_values(settings))
     logging.configure(settings.log_level, settings.log_format, redactor.text)
     await anyio.to_thread.run_sync(_prepare_folder, settings)
+    conceal(name.upper() for name in (*secret_fields(), "database_url"))
+    sandbox = await parts.sandbox(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(settings.database))
         await anyio.to_thread.run_sync(schema.upgrade, database)
-        gateway = await _assembled(settings, database, redactor, stack)
+        gateway = await _assembled(settings, database, redactor, sandbox, stack)
         await _load(gateway)
         if with_admin:
             await _ensure_admin(gateway)
@@ -135,7 +138,9 @@ def _prepare_folder(settings: Settings) -> None:
         ) from None
 
 
-async def _assembled(settings: Settings, database: Database, redactor: Redactor, stack: AsyncExitStack) -> Gateway:
+async def _assembled(
+    settings: Settings, database: Database, redactor: Redactor, sandbox: Sandbox, stack: AsyncExitStack
+) -> Gateway:
     """All parts, put together but not yet loaded."""
     box = SecretsBox.from_setting(settings.secrets_key.get_secret_value(), settings.data_dir / "secrets.key")
     await box.verify_against(database)
@@ -206,8 +211,11 @@ async def _assembled(settings: Settings, database: Database, redactor: Redactor,
         alerts=alerts,
         learner=learner,
         learning=learning,
-        terminals=await stack.enter_async_context(parts.terminals(settings)),
-        connections=Connections(database, box, parts.now),
+        sandbox=sandbox,
+        terminals=await stack.enter_async_context(parts.terminals(settings, sandbox)),
+        connections=Connections(database, box, parts.now, parts.aliases(settings)),
+        policy=parts.policy(settings, database),
+        approvals=Approvals(database, parts.now),
         accounts=parts.logins(settings, database, windows),
         api_keys=ApiKeys(database, parts.now),
         rate_limits=RateLimits(
@@ -223,6 +231,7 @@ async def _load(gateway: Gateway) -> None:
     """Read what is stored."""
     await gateway.registry.load()
     await gateway.configuration.refresh()
+    await gateway.policy.load()
     await gateway.accounts_of_providers.refresh()
     await gateway.accounts.refresh()
     await gateway.api_keys.refresh()

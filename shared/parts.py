@@ -4,6 +4,7 @@ import os
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from shared import logging
 from shared.domain.configuration import Configuration
@@ -33,7 +34,12 @@ from shared.storage.database import Database
 from shared.storage.key_values import MemoryValues, RedisValues, Values
 from shared.storage.redis_store import RedisStore
 from shared.terminal.local import LocalShells
+from shared.terminal.policy.live import LivePolicy
+from shared.terminal.recordings import Recordings
+from shared.terminal.sandbox import DEFAULT_WRITABLE, Rules, Sandbox
+from shared.terminal.sandbox_trial import find_sandbox
 from shared.terminal.sessions import Sessions, TerminalLimits
+from shared.terminal.ssh.client_config import ClientConfig
 from shared.terminal.ssh.hosts import SshHosts
 from shared.terminal.telnet import TelnetHosts
 from shared.usage.alerts import Deliver
@@ -126,7 +132,17 @@ def logins(settings: Settings, database: Database, windows: Windows) -> Accounts
     )
 
 
-def terminals(settings: Settings) -> Sessions:
+async def sandbox(settings: Settings) -> Sandbox:
+    """What holds local commands, tried for real. Raises Unavailable when it must be there and cannot."""
+    rules = Rules(
+        writable=comma_separated(settings.terminal_writable_paths) or DEFAULT_WRITABLE,
+        hidden=(str(settings.data_dir),),
+        network=settings.terminal_network == "on",
+    )
+    return await find_sandbox(settings.terminal_sandbox, rules)
+
+
+def terminals(settings: Settings, sandbox: Sandbox) -> Sessions:
     """The terminal sessions of this process."""
     return Sessions(
         TerminalLimits(
@@ -139,7 +155,10 @@ def terminals(settings: Settings) -> Sessions:
             scrollback_bytes=settings.terminal_max_output_bytes,
         ),
         local=LocalShells(
-            os.environ, shell=settings.terminal_shell, env_allow=comma_separated(settings.terminal_env_allow)
+            os.environ,
+            shell=settings.terminal_shell,
+            env_allow=comma_separated(settings.terminal_env_allow),
+            sandbox=sandbox,
         ),
         ssh=SshHosts(
             settings.data_dir / "known_hosts",
@@ -148,7 +167,29 @@ def terminals(settings: Settings) -> Sessions:
             agent_path=os.environ.get("SSH_AUTH_SOCK", ""),
         ),
         telnet=TelnetHosts(allow_public=settings.telnet_allow_public, timeout=settings.ssh_connect_timeout),
+        recordings=Recordings(
+            settings.data_dir / "recordings",
+            now,
+            mode=settings.terminal_recording,
+            max_bytes=settings.terminal_recording_max_bytes,
+            days=settings.terminal_recording_days,
+            secrets=secret_values(settings),
+        ),
     )
+
+
+def aliases(settings: Settings) -> ClientConfig | None:
+    """The SSH configuration of the gateway's user; None when it is not to be used."""
+    if settings.ssh_config == "none":
+        return None
+    return ClientConfig(Path(settings.ssh_config).expanduser())
+
+
+def policy(settings: Settings, database: Database) -> LivePolicy:
+    """The command policy, not read yet."""
+    named = settings.terminal_policy_file
+    file = Path(named).expanduser() if named else settings.data_dir / "policy.toml"
+    return LivePolicy(database, file, wanted=bool(named))
 
 
 def timeouts(settings: Settings) -> Timeouts:

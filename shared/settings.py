@@ -206,17 +206,41 @@ class Settings(BaseModel):
     terminal_shell: str = Field("", description="Shell of local sessions. Empty: bash, else sh.")
     terminal_sandbox: Literal["auto", "required", "off"] = Field(
         "auto",
-        description="Sandbox for commands. This version has none yet: `auto` and `off` run commands with your user's rights, `required` refuses to start.",
+        description="Sandbox for local commands. `auto`: bubblewrap where it works, else Landlock, else none; `required`: refuse to start without one; `off`: your user's rights.",
+    )
+    terminal_writable_paths: str = Field(
+        "",
+        description="Comma-separated directories that sandboxed commands may write: `~` is home, `.` the directory a session is opened in. Empty: both of these and the temporary directories.",
+    )
+    terminal_network: Literal["on", "off"] = Field(
+        "on", description="Network for local commands; `off` refuses to start where it cannot be held."
+    )
+    terminal_policy_file: str = Field(
+        "",
+        description="Command policy, in TOML or JSON. Empty: `policy.toml` in DATA_DIR, where there is one; else commands are not restricted.",
     )
     terminal_max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(32, description="Terminal sessions in all.")
     terminal_max_sessions_per_caller: Annotated[int, Field(ge=1, le=10_000)] = Field(
         8, description="Terminal sessions of one caller."
+    )
+    terminal_recording: Literal["off", "allowed", "always"] = Field(
+        "allowed",
+        description="Recordings of terminal sessions in `DATA_DIR`/recordings, secrets left out: `allowed` for those opened with `record`, `always` for all.",
+    )
+    terminal_recording_max_bytes: Annotated[int, Field(ge=4096, le=1024**3)] = Field(
+        50 * 1024 * 1024, description="Bytes of one recording; it stops there."
+    )
+    terminal_recording_days: Annotated[int, Field(ge=0, le=3660)] = Field(
+        30, description="Days that recordings are kept; 0 keeps them until they are deleted."
     )
     terminal_idle_timeout: Seconds = Field(1800, description="Seconds without use after which a session is closed.")
     terminal_command_timeout: Seconds = Field(30, description="Seconds a command gets unless it says otherwise.")
     terminal_max_command_timeout: Seconds = Field(600, description="Most seconds a command may ask for.")
     terminal_max_output_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
         1024 * 1024, description="Bytes kept of each output stream of a command, and of each session's scrollback."
+    )
+    terminal_max_file_bytes: Annotated[int, Field(ge=1024, le=256 * 1024 * 1024)] = Field(
+        10 * 1024 * 1024, description="Largest file that may be written in a session, and most that is read at once."
     )
     terminal_env_allow: str = Field(
         "", description="Comma-separated names of further environment variables that commands may see."
@@ -225,6 +249,13 @@ class Settings(BaseModel):
         "trust-first-use", description="Unknown SSH hosts: remember their key at first use, or refuse them."
     )
     ssh_connect_timeout: Seconds = Field(10, description="Seconds to connect and to log in, each.")
+    ssh_config: str = Field(
+        "~/.ssh/config",
+        description="SSH configuration whose aliases the local user and administrators may use; `none` for none. ProxyCommand and `Match exec` are never run.",
+    )
+    ssh_config_for_keys: bool = Field(
+        False, description="Let API keys use the SSH configuration too, though it names private keys of its user."
+    )
     telnet_allow_public: bool = Field(
         False, description="Allow telnet to addresses that are neither loopback nor private."
     )

@@ -71,6 +71,7 @@ async def _refresh(gateway: "Gateway") -> None:
         gateway.api_keys.refresh,
         gateway.registry.refresh,
         gateway.configuration.refresh,
+        gateway.policy.refresh,
         gateway.accounts_of_providers.refresh,
         gateway.budgets.refresh,
     )
@@ -84,12 +85,16 @@ async def _refresh(gateway: "Gateway") -> None:
 
 
 async def _forget(gateway: "Gateway") -> None:
-    """Delete decisions that are older than they may be, for ever."""
+    """Delete decisions and recordings that are older than they may be, for ever."""
     while True:
         try:
             await gateway.decisions.prune()
         except Unavailable as error:
             log.warning("old decisions wait for the database", reason=error.operator_detail)
+        try:
+            await gateway.terminals.recordings.prune()
+        except OSError as error:
+            log.warning("old recordings cannot be deleted", reason=error.strerror)
         await asyncio.sleep(FORGET_SECONDS)
 
 

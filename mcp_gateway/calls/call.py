@@ -28,6 +28,7 @@ class Limits:
     chat_bytes: int = 48_000
     stdout_bytes: int = 24_000
     stderr_bytes: int = 8_000
+    terminal_characters: int = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from mcp.types import InputRequiredResult
+
 from mcp_gateway.arguments import RunCommandArguments
+from mcp_gateway.calls import leave
 from mcp_gateway.calls.call import Call
 from mcp_gateway.rendering import Cut, fitted
 from mcp_gateway.results import CommandResult
 from shared.domain import terminal
-from shared.domain.terminal import RunFinished, RunOutput
-from shared.errors import TerminalError
+from shared.domain.terminal import RunBegun, RunFinished, RunOutput
+from shared.errors import Conflict, TerminalError
 from shared.operations import dispatch
 from shared.operations.terminals import RUN_COMMAND_EVENTS
 
@@ -16,22 +19,58 @@ TAIL = 2_000
 """Characters of running output that progress tells."""
 
 
-async def run(call: Call, arguments: RunCommandArguments) -> CommandResult:
+async def run(call: Call, arguments: RunCommandArguments) -> CommandResult | InputRequiredResult:
+    """Run it, if need be once the user has agreed."""
+    payload = payload_of(arguments)
+    approval: str | InputRequiredResult
+    if (earlier := call.user.earlier) is not None:
+        approval = earlier.state[:100]
+        await leave.noted(call, approval, agreed=earlier.leave == "given")
+    else:
+        try:
+            return await _ran(call, payload)
+        except Conflict as error:
+            approval = await leave.asked(call, arguments.command, error)
+    if isinstance(approval, InputRequiredResult):
+        return approval
+    return await _ran(call, {**payload, "approvalId": approval})
+
+
+async def _ran(call: Call, payload: dict[str, Any]) -> CommandResult:
     """Run it, tell the end of its output while it runs, and give what there is."""
     tail = ""
-    async with dispatch.open_stream(call.gateway, call.caller, RUN_COMMAND_EVENTS, payload_of(arguments)) as events:
+    async with dispatch.open_stream(call.gateway, call.caller, RUN_COMMAND_EVENTS, payload) as events:
         async for event in events:
             if isinstance(event, RunOutput):
                 tail = (tail + event.text)[-TAIL:]
                 call.progress.say(tail)
             elif isinstance(event, RunFinished):
-                return _result(call, arguments.command, event.result)
+                return _result(call, payload["command"], event.result)
+            elif isinstance(event, RunBegun):
+                return _begun(event.session.id)
     raise TerminalError("The command ended without a result.")
 
 
 def payload_of(arguments: RunCommandArguments) -> dict[str, Any]:
     """The request of the operation."""
-    return arguments.model_dump(by_alias=True, exclude_none=True)
+    without_limit = {"timeout_seconds"} if arguments.background else set()
+    return arguments.model_dump(by_alias=True, exclude_none=True, exclude=without_limit)
+
+
+def _begun(session_id: str) -> CommandResult:
+    return CommandResult(
+        stdout="",
+        stderr="",
+        exit_code=None,
+        duration_ms=0,
+        timed_out=False,
+        truncated=False,
+        cwd="",
+        session_id=session_id,
+        sandbox=None,
+        note=f"It goes on. Call read_terminal with sessionId {session_id}, cursor 0 and waitSeconds for its output "
+        "(waitFor exit for its end and exit code), close_terminal to end it.",
+    )
 
 
 def _result(call: Call, command: str, found: terminal.CommandResult) -> CommandResult:
@@ -46,7 +85,11 @@ def _result(call: Call, command: str, found: terminal.CommandResult) -> CommandR
         timed_out=found.timed_out,
         truncated=found.truncated or cut,
         cwd=found.cwd,
-        note=" ".join([*_how_to_read_on(command, found, stdout, stderr), *_after_time_out(found)]),
+        session_id=None,
+        sandbox=found.sandbox,
+        note=" ".join(
+            [*filter(None, [found.notice]), *_how_to_read_on(command, found, stdout, stderr), *_after_time_out(found)]
+        ),
     )
 
 
@@ -67,5 +110,5 @@ def _after_time_out(found: terminal.CommandResult) -> list[str]:
         return []
     return [
         "Its time was up, and it was ended with all its children; the output is what there was until then. Give it "
-        "more time with timeoutSeconds (50 at most), or do less at once."
+        "more time with timeoutSeconds (50 at most), set background for what takes longer, or do less at once."
     ]

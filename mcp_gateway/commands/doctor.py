@@ -39,7 +39,6 @@ def _findings(settings: "Settings") -> "Iterator[Finding]":
     looks: list[Callable[[], Finding]] = [
         machine.python,
         lambda: machine.data_directory(settings.data_dir),
-        machine.sandbox,
         lambda: machine.address(settings.api_host, settings.api_port, settings.auth_mode),
     ]
     for look in looks:

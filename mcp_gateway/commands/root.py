@@ -9,6 +9,7 @@ import typer
 
 from mcp_gateway.commands import (
     admin,
+    approvals,
     budgets,
     chat,
     config,
@@ -77,6 +78,7 @@ def application() -> typer.Typer:
     app.command()(doctor.doctor)
     app.add_typer(config.group(), name="config")
     app.add_typer(keys.group(), name="keys")
+    app.add_typer(approvals.group(), name="approvals")
     app.add_typer(budgets.group(), name="budgets")
     app.add_typer(admin.group(), name="admin")
     return app

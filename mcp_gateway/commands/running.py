@@ -21,6 +21,7 @@ def run(
     ],
     timeout: Annotated[float | None, typer.Option(min=0.001, help="Seconds it gets; 30 by default.")] = None,
     cwd: Annotated[str | None, typer.Option(help="Directory to run it in; default: this one.")] = None,
+    approval: Annotated[str | None, typer.Option(help="Id of an approval that was given for exactly this.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a command in the gateway's terminal; the exit code is the command's, 124 after a time-out.
@@ -36,6 +37,8 @@ def run(
     payload: dict[str, Any] = {"command": line, "cwd": cwd or os.getcwd()}
     if timeout is not None:
         payload["timeoutSeconds"] = timeout
+    if approval is not None:
+        payload["approvalId"] = approval
 
     async def work(gateway: "Gateway") -> "CommandResult":
         return await _run(gateway, payload, show=not as_json)

@@ -1,11 +1,10 @@
-"""This machine: Python, the data directory, the sandbox for commands, and the port."""
+"""This machine: Python, the data directory and the port."""
 
 import errno
 import os
 import shutil
 import socket
 import stat
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,7 +18,6 @@ OLDEST_PYTHON = (3, 11)
 MEGABYTE = 1024 * 1024
 LITTLE_SPACE = 300 * MEGABYTE
 NO_SPACE = 20 * MEGABYTE
-BWRAP_TRIAL = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--die-with-parent", "true")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -54,24 +52,6 @@ def data_directory(path: Path) -> Finding:
     if free < LITTLE_SPACE:
         return found("warn", f"only {free // MEGABYTE} MB free", "Make room; the embedded model alone needs 100 MB.")
     return found("ok", f"private, writable, {free // MEGABYTE:,} MB free")
-
-
-def sandbox() -> Finding:
-    """Whether bubblewrap works here."""
-    name, rights = "sandbox", "Commands run with the rights of your user"
-    program = shutil.which("bwrap")
-    if program is None:
-        return Finding(name=name, status="ok", text=f"{rights}. bubblewrap is not installed.")
-    try:
-        tried = subprocess.run([program, *BWRAP_TRIAL], capture_output=True, timeout=5, check=False)
-        works = tried.returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        works = False
-    return Finding(
-        name=name,
-        status="ok",
-        text=f"{rights}. bubblewrap is installed and {'works' if works else 'may not be used'} here.",
-    )
 
 
 def address(host: str, port: int, auth_mode: str) -> Finding:

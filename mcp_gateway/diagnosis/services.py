@@ -12,10 +12,13 @@ from shared.errors import GatewayError
 from shared.operations import dispatch
 from shared.operations.providers import LIST_PROVIDERS, ProviderState
 from shared.operations.system import HEALTH, HealthReport
+from shared.terminal.sandbox import TURNED_OFF
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
+    from shared.terminal.sandbox import Sandbox
 
+INSTALL_BUBBLEWRAP = "Install bubblewrap (bwrap) for a sandbox that hides what is the gateway's."
 NO_MODEL = (
     "Set a provider's key (OPENROUTER_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY), start a local model server such as "
     "Ollama, or run `mcp-gateway models pull`."
@@ -35,6 +38,7 @@ async def look(gateway: "Gateway", running: Mapping[str, Any] | None = None) -> 
     return [
         _database(gateway, health),
         _redis(gateway, health),
+        _sandbox(gateway.sandbox),
         *(_provider(state) for state in states if state.dialect != "local"),
         *keys,
         _local(health, running or {}),
@@ -66,6 +70,26 @@ def _redis(gateway: "Gateway", health: HealthReport) -> Finding:
         text="does not answer; rate limits count in each process alone",
         advice="Check REDIS_URL and the server.",
     )
+
+
+def _sandbox(sandbox: "Sandbox") -> Finding:
+    """What holds local commands, as it was tried when the gateway opened."""
+    name = "sandbox"
+    network = "" if sandbox.rules.network else ", without network"
+    if sandbox.kind == "none":
+        text = f"local commands run with your user's rights{network} ({sandbox.detail})"
+        if sandbox.detail == TURNED_OFF:
+            return Finding(name=name, status="ok", text=text)
+        return Finding(name=name, status="warn", text=text, advice=INSTALL_BUBBLEWRAP)
+    text = f"local commands run in {sandbox.kind}{network}"
+    if sandbox.exposed:
+        return Finding(
+            name=name,
+            status="warn",
+            text=f"{text}, which cannot hide {', '.join(sandbox.exposed)} where they may write ({sandbox.detail})",
+            advice=f"{INSTALL_BUBBLEWRAP} Or set TERMINAL_SANDBOX=required, or DATA_DIR outside of your home directory.",
+        )
+    return Finding(name=name, status="ok", text=text)
 
 
 def _provider(state: ProviderState) -> Finding:

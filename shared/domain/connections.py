@@ -46,14 +46,16 @@ class ConnectSaved(ConnectionRef):
     cols: Columns | None = None
     rows: Rows | None = None
     title: Name | None = None
+    record: bool = False
 
 
 class JumpInfo(Wire):
     """A jump host as shown: everything but its secrets."""
 
-    host: str
-    port: int
-    username: str
+    connection_id: str | None = None
+    host: str | None = None
+    port: int | None = None
+    username: str | None = None
     agent: bool | None = None
     has_password: bool
     has_private_key: bool
@@ -71,6 +73,8 @@ class ConnectionInfo(Wire):
     username: str | None = None
     agent: bool | None = None
     jump: JumpInfo | None = None
+    jumps: list[JumpInfo] | None = None
+    use_config: bool | None = None
     known_hosts: HostKeyPolicy | None = None
     cwd: str | None = None
     shell: str | None = None

@@ -12,8 +12,12 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from shared.domain.wire import Wire
 
 SessionType = Literal["local", "ssh", "telnet"]
+TelnetInterrupt = Literal["character", "ip", "brk"]
 HostKeyPolicy = Literal["trust-first-use", "strict"]
 
+
+MAX_JUMPS = 4
+"""Hosts that may be gone through, however they are named."""
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _NUMERIC_LABEL = re.compile(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
@@ -48,42 +52,79 @@ EnvValue = Annotated[str, AfterValidator(no_nul), Field(max_length=32_768)]
 Environment = Annotated[dict[EnvName, EnvValue], Field(max_length=200)]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
 PrivateKey = Annotated[SecretStr, Field(min_length=1, max_length=32_768)]
+Certificate = Annotated[str, StringConstraints(min_length=1, max_length=32_768, pattern=r"^[\x20-\x7e\n\r]+$")]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-class SshLogin(Wire):
-    """Where to log in over SSH, and as whom. Without password and key, the gateway's SSH agent is asked."""
+class SshCredentials(Wire):
+    """How to log in over SSH. Without password and key, the gateway's SSH agent is asked."""
 
-    host: Host = Field(description="DNS name or IP address.")
-    port: Port = 22
-    username: Username
-    password: Password | None = None
-    private_key: PrivateKey | None = Field(None, description="The key itself, in PEM or OpenSSH form; not a path.")
-    passphrase: Password | None = Field(None, description="Of the private key.")
-    agent: bool | None = Field(None, description="Use the gateway's SSH agent (SSH_AUTH_SOCK).")
+    port: Port | None = Field(None, description="Default: 22 for ssh, 23 for telnet.")
+    username: Username | None = Field(None, description="ssh.")
+    password: Password | None = Field(None, description="ssh: also the answer to 'send' with a 'secret'.")
+    private_key: PrivateKey | None = Field(None, description="ssh: the key itself, in PEM or OpenSSH form; not a path.")
+    passphrase: Password | None = Field(None, description="ssh: of the private key.")
+    certificate: Certificate | None = Field(None, description="ssh: the private key's certificate, in OpenSSH form.")
+    agent: bool | None = Field(None, description="ssh: use the gateway's SSH agent (SSH_AUTH_SOCK).")
+
+    def _check_key(self) -> None:
+        for name in ("passphrase", "certificate"):
+            if getattr(self, name) is not None and self.private_key is None:
+                raise refuse(name, "belongs to a 'privateKey', which is not given")
+
+
+class Jump(SshCredentials):
+    """A host to go through: a saved connection, or a host with what is needed to log in."""
+
+    host: Host | None = Field(None, description="DNS name or IP address.")
+    connection_id: Id | None = Field(None, description="A saved SSH connection, instead of the other fields.")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.passphrase and not self.private_key:
-            raise refuse("passphrase", "belongs to a 'privateKey', which is not given")
+        given = {name for name in Jump.model_fields if getattr(self, name) is not None} - {"connection_id"}
+        if self.connection_id is None and self.host is None:
+            raise refuse("host", "this field is required (or give a 'connectionId')")
+        for name in sorted(given) if self.connection_id is not None else ():
+            raise refuse(name, "comes from the saved connection; leave it out or leave out 'connectionId'")
+        self._check_key()
         return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SshLogin:
+    """Where to log in over SSH, and as whom, with nothing left open.
+
+    `identities` are paths of private keys on this machine; with `only_identities` the agent's other keys are not tried.
+    """
+
+    host: str
+    port: int = 22
+    username: str
+    password: SecretStr | None = None
+    private_key: SecretStr | None = None
+    passphrase: SecretStr | None = None
+    certificate: str | None = None
+    agent: bool | None = None
+    identities: tuple[str, ...] = ()
+    only_identities: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalTarget:
-    """A shell on this machine."""
+    """A shell on this machine; with `background`, a command that runs on the session's terminal in its place."""
 
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     shell: str | None = None
+    background: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshTarget:
-    """A host to reach over SSH, by way of `jump` where given."""
+    """A host to reach over SSH, by way of the `jumps`, in their order."""
 
     login: SshLogin
-    jump: SshLogin | None = None
+    jumps: tuple[SshLogin, ...] = ()
     known_hosts: HostKeyPolicy | None = None
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -95,12 +136,13 @@ class TelnetTarget:
 
     host: str
     port: int
+    interrupt: TelnetInterrupt = "character"
 
 
 Target = LocalTarget | SshTarget | TelnetTarget
 
 
-class TargetFields(Wire):
+class TargetFields(SshCredentials):
     """The fields of all types of target; those of another type are refused."""
 
     type: SessionType | None = Field(None, description="local, ssh or telnet.")
@@ -108,15 +150,22 @@ class TargetFields(Wire):
     env: Environment | None = Field(None, repr=False, description="Environment variables to add (local, ssh).")
     shell: Path | None = Field(None, description="Shell to run (local). Default: bash, else sh.")
     host: Host | None = Field(None, description="DNS name or IP address (ssh, telnet).")
-    port: Port | None = Field(None, description="Default: 22 for ssh, 23 for telnet.")
-    username: Username | None = Field(None, description="ssh.")
-    password: Password | None = Field(None, description="ssh.")
-    private_key: PrivateKey | None = Field(None, description="ssh: the key itself, in PEM or OpenSSH form; not a path.")
-    passphrase: Password | None = Field(None, description="ssh: of the private key.")
-    agent: bool | None = Field(None, description="ssh: use the gateway's SSH agent (SSH_AUTH_SOCK).")
-    jump: SshLogin | None = Field(None, description="ssh: a host to go through.")
+    jump: Jump | None = Field(None, description="ssh: a host to go through.")
+    jumps: Annotated[list[Jump], Field(min_length=1, max_length=MAX_JUMPS)] | None = Field(
+        None, description="ssh: several hosts to go through, in their order; instead of 'jump'."
+    )
+    use_config: bool | None = Field(
+        None,
+        description="ssh: look the host up in the SSH configuration of the gateway's user (HostName, User, Port, "
+        "IdentityFile, ProxyJump). Default: where you may, and there is one.",
+    )
     known_hosts: HostKeyPolicy | None = Field(
         None, description="ssh: what to do with a host whose key is not known; never laxer than the gateway's setting."
+    )
+    interrupt: TelnetInterrupt | None = Field(
+        None,
+        description="telnet: what Ctrl-C is sent as: the 'character' U+0003 (default), or the telnet commands 'ip' "
+        "(Interrupt Process) or 'brk' (Break), which some devices want.",
     )
 
     @model_validator(mode="after")
@@ -129,37 +178,30 @@ class TargetFields(Wire):
         for name in REQUIRED[self.type]:
             if name not in given:
                 raise refuse(name, f"this field is required for the type '{self.type}'")
-        if self.passphrase and not self.private_key:
-            raise refuse("passphrase", "belongs to a 'privateKey', which is not given")
+        if self.jump is not None and self.jumps is not None:
+            raise refuse("jumps", "cannot be given together with 'jump'")
+        self._check_key()
         return self
 
-    def target(self) -> Target:
-        """What the fields say, as the value that its type takes."""
+    @property
+    def hops(self) -> "tuple[Jump, ...]":
+        """The hosts to go through, in their order."""
+        return (self.jump,) if self.jump is not None else tuple(self.jumps or ())
+
+    def near_target(self) -> LocalTarget | TelnetTarget:
+        """What the fields say of a target that needs nothing looked up: any but SSH."""
         if self.type == "telnet" and self.host:
-            return TelnetTarget(host=self.host, port=self.port or 23)
-        if self.type == "ssh" and self.host and self.username:
-            login = SshLogin(
-                host=self.host,
-                port=self.port or 22,
-                username=self.username,
-                password=self.password,
-                private_key=self.private_key,
-                passphrase=self.passphrase,
-                agent=self.agent,
-            )
-            return SshTarget(
-                login=login, jump=self.jump, known_hosts=self.known_hosts, cwd=self.cwd, env=self.env or {}
-            )
+            return TelnetTarget(host=self.host, port=self.port or 23, interrupt=self.interrupt or "character")
         return LocalTarget(cwd=self.cwd, env=self.env or {}, shell=self.shell)
 
 
-_LOGIN = frozenset({"host", "port", "username", "password", "private_key", "passphrase", "agent"})
+_LOGIN = frozenset({"host", *SshCredentials.model_fields})
 FIELDS: Mapping[SessionType, frozenset[str]] = {
     "local": frozenset({"cwd", "env", "shell"}),
-    "ssh": _LOGIN | {"jump", "known_hosts", "cwd", "env"},
-    "telnet": frozenset({"host", "port"}),
+    "ssh": _LOGIN | {"jump", "jumps", "use_config", "known_hosts", "cwd", "env"},
+    "telnet": frozenset({"host", "port", "interrupt"}),
 }
-REQUIRED: Mapping[SessionType, tuple[str, ...]] = {"local": (), "ssh": ("host", "username"), "telnet": ("host",)}
+REQUIRED: Mapping[SessionType, tuple[str, ...]] = {"local": (), "ssh": ("host",), "telnet": ("host",)}
 
 
 def refuse(field_name: str, reason: str) -> ValidationError:
@@ -176,10 +218,18 @@ def refuse(field_name: str, reason: str) -> ValidationError:
 def redacted(fields: TargetFields) -> dict[str, Any]:
     """The facts of a target that may be written down: no secret, and of variables only their names."""
     facts = fields.model_dump(
-        include={"type", "cwd", "shell", "host", "port", "username", "known_hosts"}, exclude_none=True, by_alias=True
+        include={"type", "cwd", "shell", "host", "port", "username", "use_config", "known_hosts"},
+        exclude_none=True,
+        by_alias=True,
     )
     if fields.env:
         facts["env"] = sorted(fields.env)
-    if fields.jump:
-        facts["jump"] = f"{fields.jump.username}@{fields.jump.host}:{fields.jump.port}"
+    if fields.hops:
+        facts["jump"] = ",".join(map(_named, fields.hops))
     return facts
+
+
+def _named(jump: Jump) -> str:
+    if jump.connection_id is not None:
+        return jump.connection_id
+    return f"{jump.username + '@' if jump.username else ''}{jump.host}:{jump.port or 22}"

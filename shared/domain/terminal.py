@@ -1,5 +1,6 @@
 """Terminal sessions and commands: what callers ask for and what they are told."""
 
+import codecs
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -9,8 +10,11 @@ from pydantic_core import PydanticCustomError
 from shared.domain.targets import Environment, Id, Path, SessionType, TargetFields, no_nul, refuse
 from shared.domain.wire import Name, Timestamp, Wire
 
-View = Literal["text", "screen"]
+View = Literal["text", "screen", "diff"]
+WaitFor = Literal["output", "prompt", "exit", "silence", "screen"]
+WaitEnd = Literal["matched", "output", "prompt", "prompt-like", "password", "exit", "silence", "screen", "timeout"]
 OutputStream = Literal["stdout", "stderr"]
+SandboxKind = Literal["bwrap", "landlock", "none"]
 
 MAX_COMMAND_BYTES = 100_000
 """Under the 128 KiB that Linux allows for one argument, with room for the text around the command."""
@@ -24,10 +28,30 @@ def _command(value: str) -> str:
     return no_nul(value)
 
 
+def _encoding(value: str) -> str:
+    """Those of Python's text encodings that leave ASCII, with the controls of a terminal, as it is."""
+    ascii_text = "".join(map(chr, range(128))) + "\x1b[1;31m\x1b(B\x1b$"
+    try:
+        name = codecs.lookup(value).name
+        if (
+            ascii_text.encode(name) == ascii_text.encode("ascii")
+            and ascii_text.encode("ascii").decode(name) == ascii_text
+        ):
+            return name
+    except (LookupError, UnicodeError):  # there is no such encoding, or it is none of text
+        pass
+    raise PydanticCustomError(
+        "encoding", "must be a text encoding that has ASCII in it, such as utf-8, latin-1 or cp437"
+    )
+
+
 Command = Annotated[str, AfterValidator(_command), Field(min_length=1)]
 Columns = Annotated[int, Field(ge=1, le=500)]
 Rows = Annotated[int, Field(ge=1, le=300)]
 Stdin = Annotated[str, Field(max_length=1024 * 1024)]
+Typed = Annotated[str, Field(min_length=1, max_length=256 * 1024)]
+Encoding = Annotated[str, AfterValidator(_encoding), Field(min_length=1, max_length=40)]
+Cursor = Annotated[int, Field(ge=0)]
 
 
 class OpenSession(TargetFields):
@@ -37,6 +61,12 @@ class OpenSession(TargetFields):
     cols: Columns | None = Field(None, description="Width of the terminal; 80 by default.")
     rows: Rows | None = Field(None, description="Height of the terminal; 24 by default.")
     title: Name | None = Field(None, description="A name to show for the session.")
+    encoding: Encoding | None = Field(
+        None, description="Encoding of the interactive shell's text, such as latin-1 or cp437; utf-8 by default."
+    )
+    record: bool = Field(
+        False, description="Record the session, secrets left out, for GET /v1/terminal/{id}/recording to play."
+    )
 
     @model_validator(mode="after")
     def _type_or_connection(self) -> Self:
@@ -56,7 +86,16 @@ class SessionRef(Wire):
     id: Id
 
 
-class Execute(SessionRef):
+class WithLeave(Wire):
+    """What goes with a command that a policy may want confirmed."""
+
+    approval_id: Id | None = Field(None, description="Of an approval that was given for exactly this command.")
+    approval_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
+        0, description="Where the command policy wants it confirmed: wait up to so many milliseconds for that."
+    )
+
+
+class Execute(SessionRef, WithLeave):
     """Run a command in a session and wait for its end."""
 
     command: Command
@@ -67,12 +106,61 @@ class Execute(SessionRef):
     )
 
 
-class Send(SessionRef):
-    """Type into the session's interactive shell."""
+class Wait(Wire):
+    """What to wait for after typing, and how to show what came."""
 
-    data: Annotated[str, Field(min_length=1, max_length=256 * 1024)] = Field(
-        repr=False, description="Text as typed; Enter is a line feed or a carriage return, Ctrl-C is U+0003."
+    for_: WaitFor = Field(
+        alias="for",
+        description="'output': text that matches 'pattern', or any. 'prompt': a shell or program that waits for input. "
+        "'exit': the end of the shell. 'silence': no output for 'quietMs'. 'screen': a rendered screen that matches "
+        "'pattern', or that stays the same for 'quietMs'.",
     )
+    pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
+        None,
+        description="Regular expression (RE2 syntax) over text without control sequences, what is typed and echoed "
+        "included; ^ and $ are the ends of a line.",
+    )
+    quiet_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
+        300, description="Milliseconds without change that count as quiet ('prompt', 'silence', 'screen')."
+    )
+    timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = Field(10_000, description="Wait at most so long.")
+    cursor: Cursor | None = Field(
+        None, description="Wait for, and answer with, what comes after this cursor; by default, after what is typed."
+    )
+    view: View = Field("text", description="How to answer: new text, the whole screen, or its changed rows.")
+    strip: bool = Field(False, description="Leave control sequences (colours, cursor movements) out of the text.")
+
+    @model_validator(mode="after")
+    def _pattern_has_a_use(self) -> Self:
+        if self.pattern is not None and self.for_ not in ("output", "screen"):
+            raise refuse("pattern", "belongs to 'output' and 'screen'; leave it out")
+        return self
+
+
+class Send(SessionRef):
+    """Type into the session's interactive shell, and wait for what it answers. Only a `wait` goes on waiting."""
+
+    data: Typed | None = Field(
+        None, repr=False, description="Text as typed; Enter is a line feed or a carriage return, Ctrl-C is U+0003."
+    )
+    keys: Typed | None = Field(
+        None,
+        repr=False,
+        description="Text with named keys, typed after 'data': <Enter>, <Tab>, <Esc>, <Up>, <PageDown>, <F5>, <C-c>, "
+        "<M-x>, <S-Tab>. Write '<<' or '<lt>' for '<'.",
+    )
+    paste: bool = Field(
+        False,
+        description="Paste 'data', so that none of it is executed: in brackets for a program that knows bracketed "
+        "paste; for others, line ends become spaces. Control characters are left out.",
+    )
+    wait: Wait | None = Field(None, description="Wait after typing, and answer with what came.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.data is None and (self.paste or (self.keys is None and self.wait is None)):
+            raise refuse("data", "this field is required (or 'keys', or 'wait' alone to go on waiting)")
+        return self
 
 
 class Resize(SessionRef):
@@ -85,16 +173,21 @@ class Resize(SessionRef):
 class ReadOutput(SessionRef):
     """Read what the interactive shell has shown."""
 
-    cursor: Annotated[int, Field(ge=0)] | None = Field(
+    cursor: Cursor | None = Field(
         None, description="Read what came after this cursor, consuming nothing. Without it: what you have not read yet."
     )
     wait_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
         0, description="Wait up to so many milliseconds for something new."
     )
-    view: View = Field("text", description="'screen' gives the rendered screen, a line for each row.")
+    view: View = Field(
+        "text",
+        description="'screen' gives the rendered screen, a line for each row; 'diff' the rows of it that changed after "
+        "the cursor, all of them without one.",
+    )
+    strip: bool = Field(False, description="Leave control sequences (colours, cursor movements) out of the text.")
 
 
-class RunCommand(Wire):
+class RunCommand(WithLeave):
     """Run a command once, or in an open session."""
 
     command: Command = Field(description="A shell command line.")
@@ -106,11 +199,20 @@ class RunCommand(Wire):
     timeout_seconds: Annotated[float, Field(gt=0)] | None = Field(None, description="Seconds it gets; 30 by default.")
     env: Environment | None = Field(None, repr=False, description="Environment variables to add.")
     stdin: Stdin | None = Field(None, repr=False, description="Text for its standard input, which is empty otherwise.")
+    background: bool = Field(
+        False,
+        description="Start it on this machine and answer at once with a session: read its output, wait for its end, "
+        "close it to end the command.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if self.session_id is not None and self.connection is not None:
             raise refuse("connection", "cannot be given together with 'sessionId'")
+        if self.background:
+            for name in ("session_id", "connection", "stdin", "timeout_seconds"):
+                if getattr(self, name) is not None:
+                    raise refuse(name, "cannot be given together with 'background'")
         return self
 
 
@@ -126,6 +228,15 @@ class SessionInfo(Wire):
     port: int | None = Field(None, exclude_if=lambda value: value is None)
     username: str | None = Field(None, exclude_if=lambda value: value is None)
     title: str | None = Field(None, exclude_if=lambda value: value is None)
+    exit_code: int | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="That of the program on its terminal, once it has ended.",
+    )
+    recording: bool = Field(False, exclude_if=lambda value: not value, description="Whether it is being recorded.")
+    reason: str | None = Field(
+        None, exclude_if=lambda value: value is None, description="Why it is not connected, where that is known."
+    )
 
 
 class CommandResult(Wire):
@@ -141,6 +252,14 @@ class CommandResult(Wire):
     stdout_bytes: int = Field(description="Bytes it wrote, those left out of 'stdout' included.")
     stderr_bytes: int = Field(description="Bytes it wrote, those left out of 'stderr' included.")
     signal: str | None = Field(None, exclude_if=lambda value: value is None, description="The signal that ended it.")
+    notice: str | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="What became of the session, where it was reconnected.",
+    )
+    sandbox: SandboxKind | None = Field(
+        None, exclude_if=lambda value: value is None, description="What held it, on this machine."
+    )
 
 
 class SessionAnswer(Wire):
@@ -161,10 +280,30 @@ class CommandAnswer(Wire):
     result: CommandResult
 
 
+class RunAnswer(Wire):
+    """The result of a command, or the session that it runs in when it was started in the background."""
+
+    result: CommandResult | None = Field(None, exclude_if=lambda value: value is None)
+    session: SessionInfo | None = Field(None, exclude_if=lambda value: value is None)
+
+
 class Done(Wire):
     """It is done."""
 
     success: Literal[True] = True
+
+
+class ScreenInfo(Wire):
+    """What belongs to a rendered screen besides its text. Rows and columns count from 0."""
+
+    cols: int
+    rows: int
+    cursor_row: int
+    cursor_col: int
+    cursor_visible: bool
+    title: str
+    bells: int = Field(description="How often it rang since the session began.")
+    alternate: bool = Field(description="Whether a full-screen program shows its own screen.")
 
 
 class Output(Wire):
@@ -174,6 +313,36 @@ class Output(Wire):
     cursor: int = Field(description="Give it back to read on from here.")
     dropped: int = Field(description="Characters that the scrollback no longer held.")
     connected: bool
+    screen: ScreenInfo | None = Field(
+        None, exclude_if=lambda value: value is None, description="With the views 'screen' and 'diff'."
+    )
+    rows: list[int] | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="With the view 'diff': which rows the lines in 'output' are; the others are as they were.",
+    )
+
+
+class Sent(Done):
+    """It was typed; after a wait, also what came and why the wait is over."""
+
+    output: list[str] | None = Field(None, exclude_if=lambda value: value is None)
+    cursor: int | None = Field(
+        None, exclude_if=lambda value: value is None, description="Give it as 'wait.cursor' to go on waiting from here."
+    )
+    dropped: int | None = Field(None, exclude_if=lambda value: value is None)
+    connected: bool | None = Field(None, exclude_if=lambda value: value is None)
+    screen: ScreenInfo | None = Field(None, exclude_if=lambda value: value is None)
+    rows: list[int] | None = Field(None, exclude_if=lambda value: value is None)
+    reason: WaitEnd | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="'prompt' is one that the shell marked (OSC 133); 'prompt-like' and 'password' are guesses from the "
+        "line that the cursor is in.",
+    )
+    match: str | None = Field(
+        None, exclude_if=lambda value: value is None, description="The text that matched, or the prompt's line."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +360,11 @@ class RunFinished:
     result: CommandResult
 
 
-RunEvent = RunOutput | RunFinished
+@dataclass(frozen=True, slots=True)
+class RunBegun:
+    """A command that goes on in the background, in this session; nothing more is told of it here."""
+
+    session: SessionInfo
+
+
+RunEvent = RunOutput | RunFinished | RunBegun

@@ -44,7 +44,9 @@ async def _delete(gateway: "Gateway", caller: Caller, request: ConnectionRef) ->
 
 
 async def _connect(gateway: "Gateway", caller: Caller, request: ConnectSaved) -> SessionAnswer:
-    opening = OpenSession(connection_id=request.id, cols=request.cols, rows=request.rows, title=request.title)
+    opening = OpenSession(
+        connection_id=request.id, cols=request.cols, rows=request.rows, title=request.title, record=request.record
+    )
     return await terminals.open_session(gateway, caller, opening)
 
 

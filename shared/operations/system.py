@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.domain.configuration import Configuration
 from shared.domain.identity import Caller
 from shared.domain.models import LayerState
+from shared.domain.terminal import SandboxKind
 from shared.domain.wire import NoInput, Timestamp, Wire
 from shared.operations.operation import Operation
 
@@ -27,7 +28,7 @@ class HealthReport(Wire):
     layers: dict[str, LayerState]
     configuration: Configuration
     local: dict[str, Any]
-    sandbox: Literal["none"] = "none"
+    sandbox: SandboxKind
     version: str
     uptime_seconds: int
 
@@ -47,6 +48,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         layers=gateway.registry.snapshot.layer_states(),
         configuration=gateway.configuration.current,
         local=gateway.oss_local.describe(),
+        sandbox=gateway.sandbox.kind,
         version=gateway.version,
         uptime_seconds=int(gateway.uptime_seconds),
     )

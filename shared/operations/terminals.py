@@ -19,17 +19,21 @@ from shared.domain.terminal import (
     OutputStream,
     ReadOutput,
     Resize,
+    RunAnswer,
+    RunBegun,
     RunCommand,
     RunEvent,
     RunFinished,
     RunOutput,
     Send,
+    Sent,
     SessionAnswer,
     SessionList,
     SessionRef,
 )
 from shared.domain.wire import NoInput
 from shared.errors import NotFound, TerminalError
+from shared.operations import background, interactive, policing, targets
 from shared.operations.operation import Operation, StreamOperation
 from shared.terminal.channel import OutputListener
 
@@ -42,13 +46,18 @@ MAX_WAITING_OUTPUT = 64 * 1024
 
 async def open_session(gateway: "Gateway", caller: Caller, request: OpenSession) -> SessionAnswer:
     """Open a session on a target or on a saved connection."""
-    if request.connection_id is not None:
-        target = await gateway.connections.target(caller.id, request.connection_id)
-    else:
-        target = request.target()
+    target = await targets.target_of(gateway, caller, request)
+    await policing.permit_opening(gateway, caller, target, request.connection_id)
     session = await gateway.terminals.open(
-        caller.id, target, cols=request.cols or 80, rows=request.rows or 24, title=request.title or ""
+        caller.id,
+        target,
+        cols=request.cols or 80,
+        rows=request.rows or 24,
+        title=request.title or "",
+        encoding=request.encoding or "utf-8",
+        record=request.record,
     )
+    gateway.policy.remember(session, target, request.connection_id)
     return SessionAnswer(session=session.info)
 
 
@@ -76,12 +85,10 @@ async def _execute(gateway: "Gateway", caller: Caller, request: Execute) -> Comm
         max_output_bytes=request.max_output_bytes,
         stdin=request.stdin,
     )
-    return CommandAnswer(result=await session.execute(command))
-
-
-async def _send(gateway: "Gateway", caller: Caller, request: Send) -> Done:
-    await gateway.terminals.get(caller.id, request.id).send(request.data)
-    return Done()
+    await policing.permit(gateway, caller, policing.Wanted.of(request), session=session)
+    result = await session.execute(command)
+    gateway.policy.moved(session, result.cwd)
+    return CommandAnswer(result=result)
 
 
 async def _resize(gateway: "Gateway", caller: Caller, request: Resize) -> Done:
@@ -89,28 +96,18 @@ async def _resize(gateway: "Gateway", caller: Caller, request: Resize) -> Done:
     return Done()
 
 
-async def _read(gateway: "Gateway", caller: Caller, request: ReadOutput) -> Output:
-    session = gateway.terminals.get(caller.id, request.id)
-    wait = request.wait_ms / 1000
-    if request.view == "screen":
-        lines, cursor = await session.screen(after=request.cursor, wait=wait)
-        return Output(output=lines, cursor=cursor, dropped=0, connected=session.connected)
-    part = await session.read(caller.id, cursor=request.cursor, wait=wait)
-    return Output(
-        output=[part.text] if part.text else [], cursor=part.cursor, dropped=part.dropped, connected=session.connected
-    )
-
-
 async def _close(gateway: "Gateway", caller: Caller, request: SessionRef) -> Done:
     await gateway.terminals.close(caller.id, request.id)
     return Done()
 
 
-async def _run(gateway: "Gateway", caller: Caller, request: RunCommand) -> CommandAnswer:
+async def _run(gateway: "Gateway", caller: Caller, request: RunCommand) -> RunAnswer:
     async with _run_events(gateway, caller, request) as events:
         async for event in events:
             if isinstance(event, RunFinished):
-                return CommandAnswer(result=event.result)
+                return RunAnswer(result=event.result)
+            if isinstance(event, RunBegun):
+                return RunAnswer(session=event.session)
     raise TerminalError("The command ended without a result; try again.")
 
 
@@ -118,7 +115,16 @@ async def _run(gateway: "Gateway", caller: Caller, request: RunCommand) -> Comma
 async def _run_events(
     gateway: "Gateway", caller: Caller, request: RunCommand
 ) -> AsyncIterator[AsyncIterator[RunEvent]]:
-    """The output of a command as it comes, then its result. Leaving the block ends the command and its processes."""
+    """The output of a command as it comes, then its result. Leaving the block ends the command and its processes.
+
+    One in the background is only begun, and goes on.
+    """
+    session = None if request.session_id is None else gateway.terminals.get(caller.id, request.session_id)
+    wanted = policing.Wanted.of(request)
+    await policing.permit(gateway, caller, wanted, session=session, connection=request.connection)
+    if request.background:
+        yield _only(RunBegun(await background.begin(gateway, caller, request)))
+        return
     waiting = _Waiting()
     work = asyncio.get_running_loop().create_task(_run_to_the_end(gateway, caller, request, waiting.add))
     work.add_done_callback(lambda _: waiting.changed.set())
@@ -132,26 +138,38 @@ async def _run_events(
             work.exception()  # seen, also by those who left before the end
 
 
+async def _only(event: RunEvent) -> AsyncIterator[RunEvent]:
+    yield event
+
+
+async def _close_begun(gateway: "Gateway", caller: Caller, answer: RunAnswer) -> None:
+    """End a command in the background whose session nobody will learn of."""
+    if answer.session is not None:
+        await close_unknown(gateway, caller, SessionAnswer(session=answer.session))
+
+
 async def _run_to_the_end(
     gateway: "Gateway", caller: Caller, request: RunCommand, on_output: OutputListener
 ) -> CommandResult:
     terminals = gateway.terminals
+    alone = request.session_id is None and request.connection is None
     command = terminals.command(
         request.command,
         timeout=request.timeout_seconds,
         timeout_field="timeoutSeconds",
         stdin=request.stdin,
-        cwd=request.cwd,
+        cwd=None if alone else request.cwd,
         env=request.env,
         on_output=on_output,
     )
     if request.session_id is not None:
-        return await terminals.get(caller.id, request.session_id).execute(command)
+        session = terminals.get(caller.id, request.session_id)
+        result = await session.execute(command)
+        gateway.policy.moved(session, result.cwd)
+        return result
     if request.connection is not None:
-        return await terminals.run_once(
-            caller.id, await gateway.connections.target(caller.id, request.connection), command
-        )
-    return await terminals.run_once(caller.id, LocalTarget(), command)
+        return await terminals.run_once(caller.id, await targets.saved(gateway, caller, request.connection), command)
+    return await terminals.run_once(caller.id, LocalTarget(cwd=request.cwd), command)
 
 
 async def _events(work: "asyncio.Task[CommandResult]", waiting: "_Waiting") -> AsyncIterator[RunEvent]:
@@ -204,6 +222,7 @@ def _ran(request: RunCommand) -> dict[str, Any]:
         "sessionId": request.session_id,
         "connection": request.connection,
         "cwd": request.cwd,
+        "background": request.background or None,
         "env": sorted(request.env) if request.env else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
@@ -254,12 +273,12 @@ EXECUTE_COMMAND = Operation(
 
 SEND_TO_TERMINAL = Operation(
     name="send_to_terminal",
-    summary="Type into the interactive shell of a terminal session.",
+    summary="Type into the interactive shell of a terminal session, and wait for what it answers.",
     scope="terminal",
     effect="execute",
     request=Send,
-    result=Done,
-    run=_send,
+    result=Sent,
+    run=interactive.send,
 )
 
 RESIZE_TERMINAL = Operation(
@@ -279,7 +298,7 @@ READ_TERMINAL = Operation(
     effect="read",
     request=ReadOutput,
     result=Output,
-    run=_read,
+    run=interactive.read,
 )
 
 CLOSE_TERMINAL = Operation(
@@ -295,12 +314,13 @@ CLOSE_TERMINAL = Operation(
 
 RUN_COMMAND = Operation(
     name="run_command",
-    summary="Run a command once, or in an open session, to its end.",
+    summary="Run a command once, or in an open session, to its end; or begin one in the background.",
     scope="terminal",
     effect="execute",
     request=RunCommand,
-    result=CommandAnswer,
+    result=RunAnswer,
     run=_run,
+    undo=_close_begun,
     audit=_ran,
 )
 

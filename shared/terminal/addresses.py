@@ -26,6 +26,9 @@ _METADATA = tuple(
         ),
     )
 )
+_METADATA_NAMES = {"metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"}
+RESOLVE_BEYOND = 2
+"""Seconds that a name gets which a jump host will resolve anyway."""
 _NAT64 = ip_network("64:ff9b::/96")
 
 
@@ -65,6 +68,23 @@ async def connect(host: str, port: int, *, timeout: float, refusal: Refusal) -> 
         except OSError as error:  # TimeoutError is one
             failure = error
     raise _failed(_explain(host, port, failure, timeout), operator_detail=str(failure)) from failure
+
+
+async def check_beyond(host: str, port: int, *, refusal: Refusal) -> None:
+    """Refuse a host that a jump host is to reach, as far as can be told from here.
+
+    The jump host resolves the name itself, and may know others than we do: names of metadata services are refused as
+    such, and a name that leads only to refused addresses here is too. Raises Forbidden.
+    """
+    if host.lower().rstrip(".") in _METADATA_NAMES:
+        raise Forbidden(
+            f"The gateway does not connect to {host}: it is a cloud metadata service.", code="address_refused"
+        )
+    try:
+        found = await asyncio.wait_for(resolve(host, port), RESOLVE_BEYOND)
+    except (TerminalError, TimeoutError):  # a name that only the jump host knows
+        return
+    _allowed(host, found, refusal)
 
 
 async def resolve(host: str, port: int) -> list[Address]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Protocol, TypeVar
 
+from shared.domain.targets import LocalTarget
 from shared.domain.terminal import CommandResult, OutputStream
 from shared.terminal.scrollback import Scrollback
 
@@ -35,13 +36,20 @@ class Command:
 class Seat:
     """The session's side of a channel: where its interactive output goes, and the size of its screen.
 
-    `marker` is what the processes of the session are found by; it tells nobody which session that is.
+    `marker` is what the processes of the session are found by; it tells nobody which session that is. `exit_code` is
+    that of the shell or program on its terminal, once it has ended. `reason` says why the target cannot be used just
+    now, where that is known; `hides_input`, whether what is typed now is known not to be shown. `followers`
+    are live terminals, which answer themselves what a host asks of a terminal.
     """
 
     scrollback: Scrollback
     cols: int = 80
     rows: int = 24
     marker: str = field(default_factory=lambda: token_hex(16))
+    reason: str | None = None
+    exit_code: int | None = None
+    hides_input: Callable[[], bool] = lambda: False
+    followers: int = 0
 
 
 class Channel(Protocol):
@@ -61,7 +69,7 @@ class Channel(Protocol):
     async def start(self) -> None:
         """Start the interactive shell, whose output goes to the scrollback. Raises TerminalError."""
 
-    def send(self, data: str) -> None:
+    def send(self, data: bytes) -> None:
         """Type into the interactive shell. Raises TerminalError."""
 
     def resize(self) -> None:
@@ -76,3 +84,10 @@ class Opener(Protocol[AnyTarget]):
 
     async def open(self, target: AnyTarget, seat: Seat) -> Channel:
         """Raises TerminalError, HostKeyChanged, InvalidInput, Forbidden."""
+
+
+class LocalOpener(Opener[LocalTarget], Protocol):
+    """Opens sessions on this machine, by processes that are to be ended last."""
+
+    async def aclose(self) -> None:
+        """End them."""

@@ -1,140 +1,191 @@
-"""A child process as the event loop sees it: started in a thread, its exit and its pipes as events.
+"""A command's process as the event loop sees it: started by a keeper, its exit and its pipes as events.
 
 Not asyncio's subprocess: uvloop's does not close inherited descriptors, and makes stdin a socket, for which bash takes
-itself to be run by a remote shell daemon.
+itself to be run by a remote shell daemon; and neither sees what a command leaves behind.
 """
 
 import asyncio
+import contextlib
+import json
 import os
-import signal
-import subprocess
-import threading
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from signal import SIGKILL, SIGTERM, Signals
+from typing import Protocol
 
 import anyio
 
-from shared.terminal.process_tree import Root
+from shared.terminal.keeper.warden import ENDED, FAILED, LENGTH, RECORD, STARTED
 
 READ_SIZE = 64 * 1024
 MAX_DRAIN = 2 * 1024 * 1024
 MAX_PENDING_INPUT = 1024 * 1024
+START_LIMIT = 10.0
+END_LIMIT = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What to start: always in a session and process group of its own, with no descriptor but the three."""
+    """What to start: always in a session and process group of its own, with no descriptor but the three.
+
+    `descriptors` are stdin, stdout, stderr and, if wanted, the pipe that the shell's state goes to. Without them it gets
+    a terminal of its own, of so many `terminal` rows and columns.
+    """
 
     arguments: Sequence[str]
     env: Mapping[str, str]
     cwd: str
     umask: int = -1
-    stdin: int = subprocess.DEVNULL
-    stdout: int = subprocess.DEVNULL
-    stderr: int = subprocess.DEVNULL
+    descriptors: Sequence[int] = ()
+    terminal: tuple[int, int] | None = None
+
+
+class Starter(Protocol):
+    """What starts processes and keeps them."""
+
+    def hand_over(self, control: socket.socket, descriptors: Sequence[int]) -> None:
+        """Give this end of a control connection, and what the process gets, to one who will start it. Raises OSError."""
 
 
 class Child:
-    """A started process. `exited` is set once it has ended and is reaped."""
+    """A started process with all that it starts. `exited` is set once it has ended, `gone` once nothing of it is left.
 
-    def __init__(self, process: "subprocess.Popen[bytes]", root: Root) -> None:
-        self.root = root
+    `terminal` is our side of its terminal, where it has one.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
         self.exited = asyncio.Event()
-        self._process = process
+        self.gone = asyncio.Event()
+        self.terminal: int | None = None
+        self._control = control
         self._loop = asyncio.get_running_loop()
-        self._watch()
+        self._started: asyncio.Future[None] = self._loop.create_future()
+        self._told = b""
+        self._status: int | None = None
+        control.setblocking(False)
+        self._loop.add_reader(control, self._on_told)
 
     @classmethod
-    async def start(cls, launch: Launch) -> "Child":
+    async def start(cls, starter: Starter, launch: Launch) -> "Child":
         """Start it without holding up the loop. Raises OSError. Nothing runs when the wait for it is cancelled."""
-        spawning = asyncio.ensure_future(asyncio.to_thread(_spawn, launch))
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                starter.hand_over(theirs, launch.descriptors)
+            except BaseException:
+                ours.close()
+                raise
+        child = cls(ours)
         try:
-            process, root = await asyncio.shield(spawning)
-        except asyncio.CancelledError:
-            undoing = asyncio.ensure_future(_undo(spawning))
+            async with asyncio.timeout(START_LIMIT):
+                await child._order(launch)
+        except BaseException as error:
+            child._started.cancel()
+            with contextlib.suppress(OSError):
+                child._control.shutdown(socket.SHUT_WR)  # which says so even in the middle of the order
             with anyio.CancelScope(shield=True):
-                await asyncio.wait({undoing})
+                await child._until_gone()
+            child._close_terminal()
+            if isinstance(error, TimeoutError):
+                raise OSError(0, "it did not start in time") from None
             raise
-        return cls(process, root)
+        return child
 
     @property
     def exit_code(self) -> int | None:
         """As a shell says it: 128 + n when signal n ended it."""
-        code = self._process.returncode
-        return 128 - code if code is not None and code < 0 else code
+        if self._status is None:
+            return None
+        code = os.waitstatus_to_exitcode(self._status)
+        return 128 - code if code < 0 else code
 
     @property
     def signal(self) -> str | None:
         """The name of the signal that ended it."""
-        code = self._process.returncode
-        if code is None or code >= 0:
+        if self._status is None or not os.WIFSIGNALED(self._status):
             return None
+        number = os.WTERMSIG(self._status)
         try:
-            return signal.Signals(-code).name
+            return Signals(number).name
         except ValueError:
-            return f"SIG{-code}"
+            return f"SIG{number}"
 
-    async def reaped(self, timeout: float = 2) -> None:
-        """Wait for its end, once it was killed; not for ever, since one in an uninterruptible wait may not end."""
+    async def end(self, first: Signals = SIGTERM) -> bool:
+        """End it with everything that it started: this signal, a moment to obey it, then SIGKILL. Whether all is gone.
+
+        Not for ever, since what is in an uninterruptible wait may not end, and not while another user's runs.
+        """
+        if not self.gone.is_set():
+            with contextlib.suppress(OSError):
+                self._control.send(bytes([first]))
+        return await self._until_gone()
+
+    async def _until_gone(self) -> bool:
         try:
-            await asyncio.wait_for(self.exited.wait(), timeout)
+            await asyncio.wait_for(self.gone.wait(), END_LIMIT)
         except TimeoutError:
-            return
+            self._finish()  # the other side goes on trying
+            return False
+        return True
 
-    def _watch(self) -> None:
+    async def _order(self, launch: Launch) -> None:
+        order = json.dumps(
+            {
+                "arguments": list(launch.arguments),
+                "env": dict(launch.env),
+                "cwd": launch.cwd,
+                "umask": launch.umask,
+                "terminal": launch.terminal,
+            }
+        ).encode()
+        with contextlib.suppress(ConnectionError):  # it says why, or is gone
+            await self._loop.sock_sendall(self._control, LENGTH.pack(len(order)) + order)
+        await self._started
+
+    def _on_told(self) -> None:
         try:
-            descriptor = os.pidfd_open(self._process.pid)
-        except (AttributeError, OSError):  # not Linux, or a kernel or sandbox without it
-            threading.Thread(target=self._wait_in_thread, daemon=True).start()
-        else:
-            self._loop.add_reader(descriptor, self._on_exit, descriptor)
+            data, descriptors, _, _ = socket.recv_fds(self._control, 4096, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+            self.terminal = descriptor
+        self._told += data
+        while len(self._told) >= RECORD.size:
+            record, self._told = self._told[: RECORD.size], self._told[RECORD.size :]
+            self._take(*RECORD.unpack(record))
+        if not data:
+            self._finish()
 
-    def _on_exit(self, descriptor: int) -> None:
-        self._loop.remove_reader(descriptor)
-        os.close(descriptor)
-        self._process.wait()
+    def _take(self, kind: bytes, number: int) -> None:
+        if kind == STARTED and not self._started.done():
+            self._started.set_result(None)
+        elif kind == FAILED and not self._started.done():
+            self._started.set_exception(OSError(number, os.strerror(number) if number else "its keeper refused"))
+        elif kind == ENDED:
+            self._status = number
+            self.exited.set()
+
+    def _finish(self) -> None:
+        """Nothing is left of it. If it did not tell how it ended, it was killed with the one that watched it."""
+        if self.gone.is_set():
+            return
+        self._loop.remove_reader(self._control)
+        self._control.close()
+        if not self._started.done():
+            self._started.set_exception(OSError(0, "its keeper ended"))
+        if self._status is None:
+            self._status = SIGKILL
         self.exited.set()
+        self.gone.set()
 
-    def _wait_in_thread(self) -> None:
-        self._process.wait()
-        try:
-            self._loop.call_soon_threadsafe(self.exited.set)
-        except RuntimeError:  # the loop has closed
-            return
-
-
-def _spawn(launch: Launch) -> "tuple[subprocess.Popen[bytes], Root]":
-    process = subprocess.Popen(
-        launch.arguments,
-        env=launch.env,
-        cwd=launch.cwd,
-        umask=launch.umask,
-        stdin=launch.stdin,
-        stdout=launch.stdout,
-        stderr=launch.stderr,
-        start_new_session=True,
-        close_fds=True,
-    )
-    try:
-        return process, Root.of(process.pid)  # not reaped yet, so that the number is still its own
-    except BaseException:
-        _discard(process)
-        raise
-
-
-async def _undo(spawning: "asyncio.Future[tuple[subprocess.Popen[bytes], Root]]") -> None:
-    await asyncio.wait({spawning})
-    if not spawning.cancelled() and spawning.exception() is None:
-        await asyncio.to_thread(_discard, spawning.result()[0])
-
-
-def _discard(process: "subprocess.Popen[bytes]") -> None:
-    """Kill it with its process group, and reap it."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # it has ended already, says macOS
-        pass
-    process.wait()
+    def _close_terminal(self) -> None:
+        if self.terminal is not None:
+            os.close(self.terminal)
+            self.terminal = None
 
 
 class Reader:
@@ -153,6 +204,15 @@ class Reader:
         taken = 0
         while not self.ended.is_set() and taken < MAX_DRAIN and (size := self._read()):
             taken += size
+
+    def hold(self, held: bool) -> None:
+        """Leave what comes where it is for now, or go on reading."""
+        if self.ended.is_set():
+            return
+        if held:
+            self._loop.remove_reader(self._descriptor)
+        else:
+            self._loop.add_reader(self._descriptor, self._read)
 
     def close(self) -> None:
         """Stop reading."""

@@ -1,7 +1,7 @@
 """Saved connections: what is needed to open a session, its secrets sealed, each for its owner alone."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import SecretStr, ValidationError
 
 from shared.domain.connections import ConnectionInfo, CreateConnection, JumpInfo, UpdateConnection
-from shared.domain.targets import SshLogin, Target
+from shared.domain.targets import Jump, Target, TargetFields
 from shared.errors import Conflict, NotFound, invalid_field
+from shared.terminal.destinations import Aliases, Destinations
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from shared.storage.tables import ConnectionRow
 
 SECRETS = ("password", "private_key", "passphrase")
+HOPS = ("jump", "jumps")
 MAX_PER_OWNER = 200
 
 
@@ -33,12 +35,15 @@ class Sealer(Protocol):
 
 
 class Connections:
-    """The saved connections. All of it raises Unavailable when the database is away."""
+    """The saved connections, and the targets made of them. All of it raises Unavailable when the database is away."""
 
-    def __init__(self, database: "Database", sealer: Sealer, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: "Database", sealer: Sealer, clock: Callable[[], datetime], aliases: Aliases | None = None
+    ) -> None:
         self._database = database
         self._sealer = sealer
         self._clock = clock
+        self._aliases = aliases
 
     async def list(self, owner: str) -> "list[ConnectionInfo]":
         """The owner's connections, by name."""
@@ -51,9 +56,19 @@ class Connections:
         """One of the owner's connections. Raises NotFound."""
         return self._info(await self._row(owner, connection_id))
 
-    async def target(self, owner: str, id_or_name: str) -> Target:
-        """What a connection leads to, with its secrets. Raises NotFound."""
-        return self._opened(await self._row(owner, id_or_name, by_name=True)).target()
+    async def target(self, owner: str, id_or_name: str, *, use_config: bool = False) -> Target:
+        """What a connection leads to, with its secrets. Raises NotFound, Forbidden, InvalidInput."""
+        return await self.target_of(owner, await self._fields(owner, id_or_name), use_config=use_config)
+
+    async def target_of(self, owner: str, fields: TargetFields, *, use_config: bool = False) -> Target:
+        """What the fields lead to, on the way of the owner's saved connections; with `use_config`, also of aliases.
+
+        Raises NotFound, Forbidden, InvalidInput.
+        """
+        destinations = Destinations(
+            lambda id_or_name: self._fields(owner, id_or_name), self._aliases if use_config else None
+        )
+        return await destinations.target(fields)
 
     async def create(self, owner: str, request: CreateConnection) -> ConnectionInfo:
         """Save a new one. Raises Conflict when the owner has one of that name."""
@@ -100,6 +115,9 @@ class Connections:
         if not await self._database.run(lambda session: connection_rows.delete(session, owner, connection_id)):
             raise _unknown()
 
+    async def _fields(self, owner: str, id_or_name: str) -> TargetFields:
+        return self._opened(await self._row(owner, id_or_name, by_name=True))
+
     async def _row(self, owner: str, connection_id: str, *, by_name: bool = False) -> "ConnectionRow":
         from shared.storage import connection_rows
 
@@ -140,22 +158,23 @@ class Connections:
 
     def _opened(self, row: "ConnectionRow") -> CreateConnection:
         secrets: dict[str, Any] = json.loads(self._sealer.open(row.sealed_secrets)) if row.sealed_secrets else {}
-        fields = {**row.data, **secrets}
-        if isinstance(row.data.get("jump"), dict):
-            fields["jump"] = {**row.data["jump"], **secrets.get("jump", {})}
-        return CreateConnection.model_validate({**fields, "name": row.name, "type": row.type})
+        fields = {**row.data, **secrets, "name": row.name, "type": row.type}
+        for name in HOPS:
+            if row.data.get(name) is not None:
+                fields[name] = _joined(row.data[name], secrets.get(name))
+        return CreateConnection.model_validate(fields)
 
     def _info(self, row: "ConnectionRow") -> ConnectionInfo:
         opened = self._opened(row)
-        jump = opened.jump
         return ConnectionInfo(
             id=row.id,
             name=row.name,
             created_at=row.created_at,
             updated_at=row.updated_at,
             env_names=sorted(opened.env or {}),
-            jump=JumpInfo(**_shown(jump, "host", "port", "username", "agent"), **_presence(jump)) if jump else None,
-            **_shown(opened, "type", "host", "port", "username", "agent", "known_hosts", "cwd", "shell"),
+            jump=_hop_info(opened.jump) if opened.jump else None,
+            jumps=[_hop_info(hop) for hop in opened.jumps] if opened.jumps else None,
+            **_shown(opened, "type", "host", "port", "username", "agent", "use_config", "known_hosts", "cwd", "shell"),
             **_presence(opened),
         )
 
@@ -163,19 +182,34 @@ class Connections:
 def _split(request: CreateConnection) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields to store as they are, and those to seal: secrets, and variables, which often are some."""
     plain = request.model_dump(
-        mode="json", exclude_none=True, by_alias=False, exclude={"name", "type", *SECRETS, "env"}
+        mode="json", exclude_none=True, by_alias=False, exclude={"name", "type", *SECRETS, *HOPS, "env"}
     )
     secrets = _secrets_of(request)
     if request.env:
         secrets["env"] = dict(request.env)
-    if request.jump:
-        plain["jump"] = {name: value for name, value in plain["jump"].items() if name not in SECRETS}
-        if inner := _secrets_of(request.jump):
-            secrets["jump"] = inner
+    for name in HOPS:
+        if (hops := getattr(request, name)) is not None:
+            plain[name], secrets[name] = _parted(hops)
     return plain, secrets
 
 
-def _secrets_of(source: CreateConnection | SshLogin) -> dict[str, Any]:
+def _parted(hops: Jump | Sequence[Jump]) -> tuple[Any, Any]:
+    """What may be seen of hops, and their secrets, in the same places."""
+    if not isinstance(hops, Jump):
+        parts = [_parted(hop) for hop in hops]
+        return [shown for shown, _ in parts], [hidden for _, hidden in parts]
+    shown = hops.model_dump(mode="json", exclude_none=True, by_alias=False, exclude=set(SECRETS))
+    return shown, _secrets_of(hops)
+
+
+def _joined(shown: Any, hidden: Any) -> Any:
+    """Hops, whole again."""
+    if isinstance(shown, list):
+        return [_joined(*parts) for parts in zip(shown, hidden, strict=True)]
+    return {**shown, **(hidden or {})}
+
+
+def _secrets_of(source: CreateConnection | Jump) -> dict[str, Any]:
     found = {name: getattr(source, name) for name in SECRETS}
     return {name: value.get_secret_value() for name, value in found.items() if isinstance(value, SecretStr)}
 
@@ -186,10 +220,12 @@ def _merged(before: CreateConnection, request: UpdateConnection) -> CreateConnec
     values |= {name: getattr(request, name) for name in request.model_fields_set - {"id"}}
     if values["name"] is None:
         values["name"] = before.name
-    if "private_key" in request.model_fields_set and "passphrase" not in request.model_fields_set:
-        values["passphrase"] = None  # it belonged to the key before
+    if "private_key" in request.model_fields_set:  # these belonged to the key before
+        values |= {name: getattr(request, name) for name in ("passphrase", "certificate")}
     if before.jump and request.jump:
         values["jump"] = _with_secrets_of(before.jump, request.jump)
+    if before.jumps and request.jumps:
+        values["jumps"] = [_with_secrets_of(_same(before.jumps, hop) or hop, hop) for hop in request.jumps]
     try:
         return CreateConnection.model_validate(values)
     except ValidationError as error:
@@ -197,19 +233,33 @@ def _merged(before: CreateConnection, request: UpdateConnection) -> CreateConnec
         raise invalid_field(".".join(str(part) for part in found["loc"]), found["msg"]) from None
 
 
-def _with_secrets_of(before: SshLogin, after: SshLogin) -> SshLogin:
+def _with_secrets_of(before: Jump, after: Jump) -> Jump:
     """The jump host after a change: for the same login, secrets that are left out stay."""
-    if (before.host, before.port, before.username) != (after.host, after.port, after.username):
+    if _place(before) != _place(after):
         return after
     kept = {name: getattr(before, name) for name in SECRETS if name not in after.model_fields_set}
     return after if after.private_key else after.model_copy(update=kept)
 
 
-def _shown(source: CreateConnection | SshLogin, *names: str) -> dict[str, Any]:
+def _same(hops: Sequence[Jump], wanted: Jump) -> Jump | None:
+    return next((hop for hop in hops if _place(hop) == _place(wanted)), None)
+
+
+def _place(hop: Jump) -> tuple[object, ...]:
+    return hop.connection_id, hop.host, hop.port or 22, hop.username
+
+
+def _hop_info(hop: Jump) -> JumpInfo:
+    return JumpInfo(
+        **{**_shown(hop, "connection_id", "host", "port", "username", "agent"), **_presence(hop)},
+    )
+
+
+def _shown(source: CreateConnection | Jump, *names: str) -> dict[str, Any]:
     return {name: getattr(source, name) for name in names}
 
 
-def _presence(source: CreateConnection | SshLogin) -> Mapping[str, bool]:
+def _presence(source: CreateConnection | Jump) -> Mapping[str, bool]:
     return {f"has_{name}": getattr(source, name) is not None for name in SECRETS}
 
 

@@ -5,16 +5,19 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from shared.domain.targets import LocalTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, invalid_field
-from shared.terminal import process_tree, shell_state
+from shared.terminal import shell_state
 from shared.terminal.channel import Channel, Command, Seat
-from shared.terminal.child import Reader
-from shared.terminal.environment import NON_INTERACTIVE, child_environment, find_shell
+from shared.terminal.child import Child, Launch, Reader
+from shared.terminal.environment import INTERACTIVE, NON_INTERACTIVE, child_environment, find_shell
+from shared.terminal.keepers import Keepers
 from shared.terminal.local_run import LocalRun, not_started, shown
 from shared.terminal.pseudo_terminal import PseudoTerminal
+from shared.terminal.sandbox import Sandbox
 from shared.terminal.shell_state import ShellState
 
 MAX_LINGERING = 16
@@ -23,9 +26,17 @@ MAX_LINGERING = 16
 class LocalShells:
     """Opens sessions on this machine. `environ` is what the allow-list picks from, `env_allow` adds names to it."""
 
-    def __init__(self, environ: Mapping[str, str], *, shell: str = "", env_allow: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        shell: str = "",
+        env_allow: Iterable[str] = (),
+        sandbox: Sandbox | None = None,
+    ) -> None:
         self._env = child_environment(environ, env_allow)
         self._shell = shell
+        self._keepers = Keepers(sandbox or Sandbox())
 
     async def open(self, target: LocalTarget, seat: Seat) -> Channel:
         """A session; no process is started yet."""
@@ -33,16 +44,40 @@ class LocalShells:
         shell = find_shell(target.shell or self._shell, env)
         if shell is None:
             raise invalid_field("shell", f"there is no such program: {target.shell or self._shell}")
-        cwd = await asyncio.to_thread(_directory, env, env.get("HOME", "/"), target.cwd or "~")
+        cwd, writable = await asyncio.to_thread(self._where, env, target)
         if cwd is None and target.cwd:
             raise invalid_field("cwd", "there is no such directory")
-        return LocalChannel(seat, shell, ShellState(cwd or "/", env))
+        place = Place(self._keepers, writable)
+        return LocalChannel(seat, shell, ShellState(cwd or "/", env), place, background=target.background)
+
+    async def aclose(self) -> None:
+        """End what starts the processes, once all sessions are closed."""
+        await self._keepers.aclose()
+
+    def _where(self, env: Mapping[str, str], target: LocalTarget) -> tuple[str | None, tuple[str, ...]]:
+        """The directory to begin in, if it exists, and those that may be written: of the gateway's home, not the caller's."""
+        cwd = _directory(env, env.get("HOME", "/"), target.cwd or "~")
+        return cwd, self._keepers.sandbox.writable(self._env["HOME"], cwd if target.cwd else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a session's processes are started: by a keeper with these directories to write in."""
+
+    keepers: Keepers
+    writable: tuple[str, ...]
+
+    async def start(self, launch: Launch) -> Child:
+        """Start a process. Raises OSError."""
+        return await self.keepers.child(self.writable, launch)
 
 
 class LocalChannel:
-    """A session on this machine."""
+    """A session on this machine. With `background`, its terminal runs that command instead of an interactive shell."""
 
-    def __init__(self, seat: Seat, shell: str, state: ShellState) -> None:
+    def __init__(
+        self, seat: Seat, shell: str, state: ShellState, place: Place, *, background: str | None = None
+    ) -> None:
         self.connected = True
         self._seat = seat
         self._shell = shell
@@ -50,42 +85,51 @@ class LocalChannel:
         self._command_shell = shell if posix else (find_shell("", state.env) or "/bin/sh")
         self._first = state
         self._state = ShellState(state.cwd, {**NON_INTERACTIVE, **state.env})
-        self._jobs = 0
+        self._place = place
+        self._background = background
         self._lingering: deque[Reader] = deque()
         self._terminal: PseudoTerminal | None = None
-        self._roots: set[process_tree.Root] = set()
+        self._children: set[Child] = set()
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""
         state = await asyncio.to_thread(self._state_for, command)
-        run = LocalRun(self._command_shell, command, state, self._marker())
+        run = LocalRun(self._command_shell, command, state)
         try:
-            await run.start()
+            await run.start(self._place.start)
             timed_out = await run.ended(stop)
             await run.drain()
         finally:
-            self._roots.update(run.roots)
+            self._keep(run.child)
             run.release(self._lingering)
         self._trim()
-        self._roots -= await asyncio.to_thread(process_tree.unused, set(self._roots))
         self._state = run.state_after or self._state
-        return run.result(timed_out, self._state.cwd)
+        return run.result(timed_out, self._state.cwd, self._place.keepers.sandbox.kind)
 
     async def start(self) -> None:
-        """Start the interactive shell in the session's directory and with its variables."""
+        """Start the interactive shell in the session's directory and with its variables, or the background command."""
+        if self._background is not None and self._terminal is not None:
+            raise TerminalError("The background command has ended; run it again.", code="command_ended")
+        try:
+            self._terminal = await self._begun()
+        except OSError as error:
+            raise not_started(error) from error
+        self._seat.exit_code = None
+        self._keep(self._terminal.child)
+
+    async def _begun(self) -> PseudoTerminal:
+        if self._background is not None:
+            arguments = [self._command_shell, "-c", self._background]
+            return await PseudoTerminal.begin(self._place.start, arguments, self._state, self._seat, env={})
         env = {name: value for name, value in self._state.env.items() if NON_INTERACTIVE.get(name) != value}
         env.setdefault("HISTFILE", "/dev/null")  # what clients type does not belong into the user's own history
         state = ShellState(self._state.cwd, env, self._state.umask)
-        try:
-            self._terminal = await PseudoTerminal.start(self._shell, state, self._seat, self._marker())
-        except OSError as error:
-            raise not_started(error) from error
-        self._roots.add(self._terminal.root)
+        return await PseudoTerminal.begin(self._place.start, [self._shell, "-i"], state, self._seat, env=INTERACTIVE)
 
-    def send(self, data: str) -> None:
+    def send(self, data: bytes) -> None:
         """Type into the interactive shell."""
         if self._terminal is not None:
-            self._terminal.send(data.encode())
+            self._terminal.send(data)
 
     def resize(self) -> None:
         """Tell the interactive shell its new size."""
@@ -97,16 +141,15 @@ class LocalChannel:
         self.connected = False
         if self._terminal is not None:
             self._terminal.hang_up()
-        if self._jobs:
-            await process_tree.end(f"{self._seat.marker}:", roots=self._roots, first=signal.SIGHUP)
+        await asyncio.gather(*(child.end(signal.SIGHUP) for child in self._children))
         while self._lingering:
             self._lingering.pop().close()
         if self._terminal is not None:
             await self._terminal.aclose()
 
-    def _marker(self) -> str:
-        self._jobs += 1
-        return f"{self._seat.marker}:{self._jobs}"
+    def _keep(self, child: Child | None) -> None:
+        """Remember it while anything of it is left."""
+        self._children = {found for found in (*self._children, child) if found and not found.gone.is_set()}
 
     def _state_for(self, command: Command) -> ShellState:
         """The state to start in. A directory that has gone is an error: a command must not run elsewhere instead."""

@@ -2,63 +2,60 @@
 
 import asyncio
 import os
-import shutil
-import subprocess
-import tempfile
 import time
 from collections import deque
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from secrets import token_hex
 
-from shared.domain.terminal import CommandResult
+from shared.domain.terminal import CommandResult, SandboxKind
 from shared.errors import TerminalError
-from shared.terminal import process_tree, shell_state
+from shared.terminal import shell_state
 from shared.terminal.capture import Capture
 from shared.terminal.channel import Command
 from shared.terminal.child import Child, Launch, Reader, Writer
 from shared.terminal.shell_state import ShellState
 
 DRAIN = 0.05
+NOTHING = -1
+"""In place of a descriptor: /dev/null."""
+
+Start = Callable[[Launch], Awaitable[Child]]
 
 
 class LocalRun:
     """One command: its shell, its pipes, and the report of its state."""
 
-    def __init__(self, shell: str, command: Command, state: ShellState, marker: str) -> None:
+    def __init__(self, shell: str, command: Command, state: ShellState) -> None:
         self.state_after: ShellState | None = None
+        self.child: Child | None = None
         self._shell = shell
         self._command = command
         self._state = state
-        self._marker = marker
         self._nonce = token_hex(16)
         self._report = bytearray()
         self._stdout = Capture(command.max_output_bytes, command.listener("stdout"))
         self._stderr = Capture(command.max_output_bytes, command.listener("stderr"))
         self._readers: list[Reader] = []
         self._report_reader: Reader | None = None
-        self._report_end: int | None = None
-        self._folder: str | None = None
         self._input: Writer | None = None
-        self._child: Child | None = None
         self._began = time.monotonic()
 
-    async def start(self) -> None:
+    async def start(self, start: Start) -> None:
         """Start the shell. Raises TerminalError."""
         pipes: list[int] = []
         try:
-            self._open_report(await asyncio.to_thread(self._make_report))
-            stdout, stderr = self._output(pipes, self._stdout), self._output(pipes, self._stderr)
+            stdin, stdout = self._stdin(pipes), self._output(pipes, self._stdout)
+            stderr, report = self._output(pipes, self._stderr), self._open_report(pipes)
+            script = shell_state.script(self._command.text, nonce=self._nonce)
             launch = Launch(
-                arguments=[self._shell, "-c", self._script(), os.path.basename(self._shell)],
-                env={**self._state.env, process_tree.MARKER: self._marker},
+                arguments=[self._shell, "-c", script, os.path.basename(self._shell)],
+                env=self._state.env,
                 cwd=self._state.cwd,
                 umask=self._state.umask,
-                stdin=self._stdin(pipes),
-                stdout=stdout,
-                stderr=stderr,
+                descriptors=(stdin, stdout, stderr, report),
             )
             self._began = time.monotonic()
-            self._child = await Child.start(launch)
+            self.child = await start(launch)
         except OSError as error:
             raise not_started(error) from error
         finally:
@@ -67,14 +64,9 @@ class LocalRun:
         if self._input is not None:
             self._input.write(self._command.stdin or b"", last=True)
 
-    @property
-    def roots(self) -> list[process_tree.Root]:
-        """The shell, once it was started."""
-        return [] if self._child is None else [self._child.root]
-
     async def ended(self, stop: asyncio.Event) -> bool:
         """Wait for the shell; past its time, or when stopped, end it with everything it started. Whether timed out."""
-        child = self._child
+        child = self.child
         assert child is not None
         waits = [asyncio.ensure_future(child.exited.wait()), asyncio.ensure_future(stop.wait())]
         try:
@@ -84,8 +76,7 @@ class LocalRun:
                 wait.cancel()
         if child.exited.is_set():
             return False
-        await process_tree.end(self._marker, roots=[child.root])
-        await child.reaped()
+        await child.end()
         return not stop.is_set()
 
     async def drain(self) -> None:
@@ -111,14 +102,10 @@ class LocalRun:
             self._input.close()
         if self._report_reader is not None:
             self._report_reader.close()
-        if self._report_end is not None:
-            os.close(self._report_end)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
-    def result(self, timed_out: bool, cwd: str) -> CommandResult:
+    def result(self, timed_out: bool, cwd: str, sandbox: SandboxKind) -> CommandResult:
         """How it ended."""
-        child = self._child
+        child = self.child
         ended = child is not None and child.exited.is_set() and not timed_out
         return CommandResult(
             stdout=self._stdout.text(),
@@ -129,30 +116,16 @@ class LocalRun:
             timed_out=timed_out,
             truncated=self._stdout.truncated or self._stderr.truncated,
             cwd=shown(cwd),
+            sandbox=sandbox,
             stdout_bytes=self._stdout.total,
             stderr_bytes=self._stderr.total,
         )
 
-    def _script(self) -> str:
-        return shell_state.script(self._command.text, report=self._report_path, nonce=self._nonce)
-
-    @property
-    def _report_path(self) -> str:
-        return str(Path(self._folder or tempfile.gettempdir()) / "state")
-
-    def _make_report(self) -> tuple[int, int]:
-        """A named pipe, so that the variables never touch the disk and no child inherits a descriptor for them.
-
-        We hold its writing end too: without one, the reading end would be at its end before the shell opens it.
-        """
-        self._folder = tempfile.mkdtemp(prefix="mcp-gateway-")
-        os.mkfifo(self._report_path, 0o600)
-        reading = os.open(self._report_path, os.O_RDONLY | os.O_NONBLOCK)
-        return reading, os.open(self._report_path, os.O_WRONLY | os.O_NONBLOCK)
-
-    def _open_report(self, ends: tuple[int, int]) -> None:
-        reading, self._report_end = ends
+    def _open_report(self, pipes: list[int]) -> int:
+        reading, writing = os.pipe()
+        pipes.append(writing)
         self._report_reader = Reader(reading, self._take_report)
+        return writing
 
     def _take_report(self, data: bytes) -> None:
         if len(self._report) < shell_state.MAX_REPORT:
@@ -166,7 +139,7 @@ class LocalRun:
 
     def _stdin(self, pipes: list[int]) -> int:
         if self._command.stdin is None:
-            return subprocess.DEVNULL
+            return NOTHING
         reading, writing = os.pipe()
         pipes.append(reading)
         self._input = Writer(writing)

@@ -1,57 +1,49 @@
-"""The interactive shell of a local session: a pseudo-terminal whose output goes to the scrollback."""
+"""The terminal of a local session: a program on a pseudo-terminal whose output goes to the scrollback."""
 
 import asyncio
-import fcntl
 import os
-import struct
+import signal
 import termios
+from collections.abc import Mapping, Sequence
 
 from shared.errors import TerminalError
-from shared.terminal import process_tree
 from shared.terminal.channel import Seat
 from shared.terminal.child import Child, Launch, Reader, Writer
-from shared.terminal.environment import INTERACTIVE
+from shared.terminal.local_run import Start
 from shared.terminal.shell_state import ShellState
-
-TAKE_TERMINAL = 'exec <>"$0" >&0 2>&0 && exec "$@"'
-"""Opening a terminal makes it the controlling one of a session leader that has none. Doing that in a shell spares
-code between fork and exec, which is not safe in a process with threads."""
 
 
 class PseudoTerminal:
-    """A shell on a terminal of its own, from its start to its end."""
+    """A program on a terminal of its own, from its start to its end."""
 
-    def __init__(self, child: Child, master: int, slave: int, seat: Seat) -> None:
-        self._child = child
+    def __init__(self, child: Child, master: int, seat: Seat) -> None:
+        self.child = child
         self._seat = seat
-        self._slave = slave  # held open, or the reader would see an end before the shell has opened it
         self._writer = Writer(os.dup(master))
+        self._size = os.dup(master)
         self._reader = Reader(master, seat.scrollback.feed)
+        seat.scrollback.flow.attach(self._reader.hold)
+        seat.hides_input = self._hides_input
         self._ending = asyncio.get_running_loop().create_task(self._end_with_child())
 
     @classmethod
-    async def start(cls, shell: str, state: ShellState, seat: Seat, marker: str) -> "PseudoTerminal":
-        """Start the shell. Raises OSError."""
-        master, slave = os.openpty()
-        try:
-            _set_size(master, seat.cols, seat.rows)
-            launch = Launch(
-                arguments=["/bin/sh", "-c", TAKE_TERMINAL, os.ttyname(slave), shell, "-i"],
-                env={**state.env, **INTERACTIVE, "PWD": state.cwd, process_tree.MARKER: marker},
-                cwd=state.cwd,
-                umask=state.umask,
-            )
-            child = await Child.start(launch)
-        except BaseException:
-            os.close(master)
-            os.close(slave)
-            raise
-        return cls(child, master, slave, seat)
-
-    @property
-    def root(self) -> process_tree.Root:
-        """The shell itself."""
-        return self._child.root
+    async def begin(
+        cls, start: Start, arguments: Sequence[str], state: ShellState, seat: Seat, *, env: Mapping[str, str]
+    ) -> "PseudoTerminal":
+        """Start the program. Raises OSError."""
+        launch = Launch(
+            arguments=arguments,
+            env={**state.env, **env, "PWD": state.cwd},
+            cwd=state.cwd,
+            umask=state.umask,
+            terminal=(seat.rows, seat.cols),
+        )
+        child = await start(launch)
+        master, child.terminal = child.terminal, None
+        if master is None:
+            await child.end(signal.SIGHUP)
+            raise OSError(0, "it got no terminal")
+        return cls(child, master, seat)
 
     def send(self, data: bytes) -> None:
         """Type. Raises TerminalError when the program has left too much unread."""
@@ -65,7 +57,17 @@ class PseudoTerminal:
     def resize(self, cols: int, rows: int) -> None:
         """Change the size; the program in front gets SIGWINCH."""
         if not self._writer.closed:
-            _set_size(self._slave, cols, rows)
+            termios.tcsetwinsize(self._size, (rows, cols))
+
+    def _hides_input(self) -> bool:
+        """Whether a program reads a line with the echo off, as those do that ask for a password.
+
+        Line editors turn off both, and show what is typed themselves.
+        """
+        if self._writer.closed:
+            return True
+        modes = termios.tcgetattr(self._size)[3]
+        return bool(modes & termios.ICANON) and not modes & termios.ECHO
 
     def hang_up(self) -> None:
         """Type nothing more."""
@@ -73,18 +75,14 @@ class PseudoTerminal:
 
     async def aclose(self) -> None:
         """Once its processes have ended: let go of the terminal."""
-        await self._child.reaped()
-        if self._child.exited.is_set():
+        if self.child.exited.is_set():
             await self._ending
 
     async def _end_with_child(self) -> None:
-        await self._child.exited.wait()
+        await self.child.exited.wait()
         self._reader.drain()
         self._reader.close()
         self._writer.close()
-        os.close(self._slave)
+        os.close(self._size)
+        self._seat.exit_code = self.child.exit_code
         self._seat.scrollback.finish()
-
-
-def _set_size(descriptor: int, cols: int, rows: int) -> None:
-    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))

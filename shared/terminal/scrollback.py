@@ -3,8 +3,10 @@
 import asyncio
 import codecs
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+
+from shared.terminal.flow import Flow
 
 CHUNK = 4096
 
@@ -19,21 +21,24 @@ class Slice:
 
 
 class Scrollback:
-    """A bounded store of text with any number of readers, none of which can hold up the writer.
+    """A bounded store of text with any number of readers. They hold up the writer through `flow`, and not for long.
 
     A cursor counts characters since the beginning. Text is decoded as it comes, so that a character whose bytes
-    arrive apart is whole, and bytes that are not UTF-8 become U+FFFD. `limit` counts bytes of UTF-8.
+    arrive apart is whole, and bytes that are none in the encoding become U+FFFD. `limit` counts bytes of UTF-8.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, encoding: str = "utf-8") -> None:
         self.limit = limit
+        self.encoding = encoding
         self.ended = False
         self.start = 0
         self.end = 0
+        self.flow = Flow()
         self._chunks: deque[str] = deque()
         self._bytes = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
         self._waiters: set[asyncio.Future[None]] = set()
+        self.listener: Callable[[str], None] | None = None
 
     def feed(self, data: bytes) -> None:
         """Take in what the shell wrote."""
@@ -81,12 +86,16 @@ class Scrollback:
     def _append(self, text: str) -> None:
         if not text:
             return
+        if self.listener is not None:
+            self.listener(text)
         for at in range(0, len(text), CHUNK):
             self._store(text[at : at + CHUNK])
         while self._bytes > self.limit and len(self._chunks) > 1:
             gone = self._chunks.popleft()
             self._bytes -= len(gone.encode())
             self.start += len(gone)
+        reserve = self.limit // 4
+        self.flow.near(self.start, self.start + reserve if self._bytes > self.limit - reserve else 0)
         self._wake()
 
     def _store(self, piece: str) -> None:

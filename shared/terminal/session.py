@@ -11,13 +11,19 @@ import anyio
 
 from shared.domain.targets import LocalTarget, SessionType, SshTarget, Target
 from shared.domain.terminal import CommandResult, SessionInfo
-from shared.errors import TerminalError
+from shared.errors import TerminalError, Unsupported, invalid_field
+from shared.terminal.answers import Answers, check_prompt, secret_of
 from shared.terminal.channel import Channel, Command, Seat
-from shared.terminal.screen import Screen
+from shared.terminal.display import Display, Rendering
+from shared.terminal.files import Files, HasFiles
+from shared.terminal.keys import Input, Modes
+from shared.terminal.recording_channel import RecordedChannel
 from shared.terminal.scrollback import Slice
+from shared.terminal.sequences import plain, split_unfinished
+from shared.terminal.waits import Outcome, Waiting, Wanted
 
-SCREEN_REPLAY = 256 * 1024
-"""Characters that a screen is rendered from when it is asked for the first time, or after a gap."""
+ANSWER_QUIET = 0.1
+"""Seconds without output after which a line counts as a prompt that stands there."""
 
 
 def _now() -> datetime:
@@ -54,9 +60,7 @@ class Session:
         self._beginning: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._read_up_to: dict[str, int] = {}
-        self._screen: Screen | None = None
-        self._screen_at = 0
-        self._rendering = asyncio.Lock()
+        self._display = Display(seat)
 
     @property
     def info(self) -> SessionInfo:
@@ -73,6 +77,9 @@ class Session:
             port=getattr(remote, "port", None),
             username=login.username if login else None,
             title=self._title,
+            exit_code=self._seat.exit_code,
+            recording=isinstance(self._channel, RecordedChannel) and self._channel.recording,
+            reason=None if self.connected else self._seat.reason,
         )
 
     @property
@@ -106,11 +113,63 @@ class Session:
                 self._check_open()
                 return result
 
-    async def send(self, data: str) -> None:
-        """Type into the interactive shell, starting one where there is none. Raises TerminalError."""
+    @property
+    def end_cursor(self) -> int:
+        """The cursor after all that was shown so far."""
+        return self._seat.scrollback.end
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is, or was, an interactive shell."""
+        return self._beginning is not None
+
+    async def send(self, data: str | Input) -> int:
+        """Type into the interactive shell, starting one where there is none; the cursor that what follows begins at.
+
+        Raises TerminalError, and InvalidInput for characters that the session's encoding does not have.
+        """
+        given = Input(text=data) if isinstance(data, str) else data
         with self._in_use():
             await self._begin(again=True)
-            self._channel.send(data)
+            typed = self._encode(given.encoded(await self._modes(given)))
+            self._check_open()
+            cursor = self._seat.scrollback.end
+            self._channel.send(typed)
+            return cursor
+
+    async def wait(self, wanted: Wanted, *, after: int | None = None) -> Outcome:
+        """Until what is wanted has come after the cursor; without one, from now on. Raises TerminalError."""
+        with self._in_use():
+            await self._begin()
+            scrollback = self._seat.scrollback
+            begin = scrollback.end if after is None else min(after, scrollback.end)
+            outcome = await Waiting(scrollback, self._display, begin).until(wanted)
+            self._check_open()
+            return outcome
+
+    @asynccontextmanager
+    async def files(self) -> AsyncIterator[Files]:
+        """The files of the target. Raises Unsupported where there is no way to them, TerminalError."""
+        with self._in_use():
+            channel = _bare(self._channel)
+            if not isinstance(channel, HasFiles):
+                raise Unsupported(
+                    f"Files are for sessions over SSH; this one is {_type(self._target)}. Use commands instead.",
+                )
+            async with channel.files() as files:
+                yield files
+
+    async def answer(self, *, timeout: float) -> None:
+        """Type the password that the session was opened with, once a program asks for it; no recording has it.
+
+        Raises Conflict when none asks in that time, Unsupported, TerminalError.
+        """
+        secret, channel = secret_of(self._target), _bare(self._channel)
+        asked = await self.wait(Wanted(kind="prompt", timeout=timeout, quiet=ANSWER_QUIET))
+        check_prompt(asked.match if asked.reason == "password" else None)
+        with self._in_use():
+            if isinstance(channel, Answers):
+                channel.answer(secret)
 
     async def resize(self, cols: int, rows: int) -> None:
         """Change the size of the terminal. Raises TerminalError."""
@@ -119,17 +178,23 @@ class Session:
             await self._begin()
             self._channel.resize()
 
-    async def read(self, reader: str, *, cursor: int | None = None, wait: float = 0) -> Slice:
-        """What came after the cursor; without one, what this reader has not read yet. Waits for something new."""
+    async def read(self, reader: str, *, cursor: int | None = None, wait: float = 0, strip: bool = False) -> Slice:
+        """What came after the cursor; without one, what this reader has not read yet. Waits for something new.
+
+        With `strip`, without control sequences; one that is not whole yet stays for the next time.
+        """
         with self._in_use():
             await self._begin()
-            scrollback = self._seat.scrollback
-            after = self._read_up_to.get(reader, 0) if cursor is None else cursor
+            until, after = time.monotonic() + wait, self._read_up_to.get(reader, 0) if cursor is None else cursor
+            self._seat.scrollback.flow.claim(reader, after)
             await self._something_new(after, wait)
-            if cursor is not None:
-                return scrollback.read(cursor)
-            part = scrollback.read(self._read_up_to.get(reader, 0))
-            self._read_up_to[reader] = part.cursor
+            part = self._part(reader, cursor, strip)
+            if not part.text and part.cursor < self.end_cursor:  # no more than half a sequence
+                await self._something_new(self.end_cursor, max(0, until - time.monotonic()))
+                part = self._part(reader, cursor, strip)
+            if cursor is None:
+                self._read_up_to[reader] = part.cursor
+            self._seat.scrollback.flow.claim(reader, part.cursor)
             return part
 
     @asynccontextmanager
@@ -137,18 +202,21 @@ class Session:
         """Everything after the cursor as it comes, until the shell or the connection ends."""
         with self._in_use():
             await self._begin()
-            yield self._seat.scrollback.follow(after)
+            self._seat.followers += 1
+            try:
+                yield self._seat.scrollback.follow(after)
+            finally:
+                self._seat.followers -= 1
 
-    async def screen(self, *, after: int | None = None, wait: float = 0) -> tuple[list[str], int]:
-        """The rendered screen, a text for each row, and the cursor that it was rendered up to.
+    async def screen(self, *, after: int | None = None, wait: float = 0) -> Rendering:
+        """The rendered screen, and which rows of it have changed after the cursor.
 
         With `wait`, once there is something after the cursor (without one: after the last rendering).
         """
         with self._in_use():
             await self._begin()
-            await self._something_new(self._screen_at if after is None else after, wait)
-            async with self._rendering:
-                return await self._render()
+            await self._something_new(self._display.cursor if after is None else after, wait)
+            return await self._display.view(after)
 
     def end(self) -> asyncio.Task[None]:
         """Begin to end everything that was started here; nothing of it is left when the task is done."""
@@ -166,6 +234,11 @@ class Session:
             await asyncio.wait({self._beginning})
         await self._channel.aclose()
         self._seat.scrollback.finish()
+        await self._display.settle()
+
+    def _part(self, reader: str, cursor: int | None, strip: bool) -> Slice:
+        part = self._seat.scrollback.read(self._read_up_to.get(reader, 0) if cursor is None else cursor)
+        return _stripped(part, last=self._seat.scrollback.ended) if strip else part
 
     async def _something_new(self, after: int, wait: float) -> None:
         if wait:
@@ -197,18 +270,19 @@ class Session:
                 self._seat.scrollback.finish()
             raise
 
-    async def _render(self) -> tuple[list[str], int]:
-        scrollback = self._seat.scrollback
-        part = scrollback.read(self._screen_at)
-        cols, rows = self._seat.cols, self._seat.rows
-        if self._screen is None or part.dropped or len(part.text) > SCREEN_REPLAY:
-            self._screen = Screen(cols, rows)
-            part = scrollback.read(max(0, scrollback.end - SCREEN_REPLAY))
-        screen, self._screen = self._screen, None  # not kept if the wait for the thread is cancelled
-        lines = await asyncio.to_thread(_rendered, screen, part.text, cols, rows)
-        self._screen = screen
-        self._screen_at = part.cursor
-        return lines, part.cursor
+    async def _modes(self, given: Input) -> Modes:
+        if not given.needs_modes:
+            return Modes()
+        await self._display.refresh()
+        screen = self._display.screen
+        return Modes(application_cursor=screen.application_cursor, bracketed_paste=screen.bracketed_paste)
+
+    def _encode(self, text: str) -> bytes:
+        encoding = self._seat.scrollback.encoding
+        try:
+            return text.encode(encoding)
+        except UnicodeEncodeError:
+            raise invalid_field("data", f"it has characters that the session's encoding, {encoding}, has not") from None
 
     def _check_open(self) -> None:
         if self.closed:
@@ -248,10 +322,14 @@ def _seen(task: "asyncio.Task[Any]") -> None:
         task.exception()
 
 
-def _rendered(screen: Screen, text: str, cols: int, rows: int) -> list[str]:
-    screen.resize(cols, rows)
-    screen.feed(text)
-    return screen.lines
+def _stripped(part: Slice, *, last: bool) -> Slice:
+    """A sequence that is not whole yet is not read, unless nothing will follow it."""
+    text, unfinished = (part.text, "") if last else split_unfinished(part.text)
+    return Slice(plain(text), part.cursor - len(unfinished), part.dropped)
+
+
+def _bare(channel: Channel) -> Channel:
+    return channel.channel if isinstance(channel, RecordedChannel) else channel
 
 
 def _type(target: Target) -> SessionType:

@@ -14,7 +14,8 @@ import anyio
 from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited, invalid_field
-from shared.terminal.channel import Channel, Command, Opener, OutputListener, Seat
+from shared.terminal.channel import Channel, Command, LocalOpener, Opener, OutputListener, Seat
+from shared.terminal.recordings import Recordings
 from shared.terminal.scrollback import Scrollback
 from shared.terminal.session import Session
 
@@ -41,14 +42,16 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self,
         limits: TerminalLimits,
         *,
-        local: Opener[LocalTarget],
+        local: LocalOpener,
         ssh: Opener[SshTarget],
         telnet: Opener[TelnetTarget],
+        recordings: Recordings,
     ) -> None:
         self.limits = limits
         self._local = local
         self._ssh = ssh
         self._telnet = telnet
+        self.recordings = recordings
         self._sessions: dict[str, Session] = {}
         self._open_slots = _Slots(limits.sessions, limits.sessions_per_caller)
         self._run_slots = _Slots(limits.sessions, limits.sessions_per_caller)
@@ -63,31 +66,50 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._closed = True
+        self.stop()
         with anyio.CancelScope(shield=True):
             if self._watch is not None:
                 self._watch.cancel()
                 await asyncio.wait({self._watch})
-            for opening in self._opening:
-                opening.cancel()
             if self._opening:
                 await asyncio.wait(self._opening)
-            for session in list(self._sessions.values()):
-                self._end(session)
-            for session in self._passing:
-                self._keep(session.end())
+            self.stop()  # what has opened in this moment
             if self._closing:
                 await asyncio.wait(self._closing)
+            await self._local.aclose()
+
+    def stop(self) -> None:
+        """Begin to end everything, and take in nothing more."""
+        if not self._closed:
+            for opening in self._opening:
+                opening.cancel()
+        self._closed = True
+        for session in list(self._sessions.values()):
+            self._end(session)
+        for session in self._passing:
+            self._keep(session.end())
 
     def __len__(self) -> int:
         """How many sessions are open, whoever's they are."""
         return len(self._sessions)
 
-    async def open(self, owner: str, target: Target, *, cols: int = 80, rows: int = 24, title: str = "") -> Session:
+    async def open(
+        self,
+        owner: str,
+        target: Target,
+        *,
+        cols: int = 80,
+        rows: int = 24,
+        title: str = "",
+        encoding: str = "utf-8",
+        record: bool = False,
+    ) -> Session:
         """Open a session. Raises RateLimited, TerminalError, HostKeyChanged, InvalidInput, Forbidden."""
+        recorded = self.recordings.wanted(record)
         self._open_slots.take(owner, "too_many_sessions", "terminal sessions are open; close one and try again")
         try:
-            session = await self._connect(owner, target, cols=cols, rows=rows, title=title)
+            seat = Seat(Scrollback(self.limits.scrollback_bytes, encoding), cols, rows)
+            session = await self._connect(owner, target, seat, title=title, recorded=recorded)
         except BaseException:
             self._open_slots.give_back(owner)
             raise
@@ -152,7 +174,8 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         """A session that is not listed and lasts for one command."""
         self._run_slots.take(owner, "too_many_commands", "commands are running; wait for one to end and try again")
         try:
-            session = await self._connect(owner, target)
+            seat = Seat(Scrollback(self.limits.scrollback_bytes))
+            session = await self._connect(owner, target, seat)
             try:
                 yield session
             finally:
@@ -161,9 +184,13 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         finally:
             self._run_slots.give_back(owner)
 
-    async def _connect(self, owner: str, target: Target, *, cols: int = 80, rows: int = 24, title: str = "") -> Session:
+    async def _connect(
+        self, owner: str, target: Target, seat: Seat, *, title: str = "", recorded: bool = False
+    ) -> Session:
         """A session that is passing, until it is listed or ended. Shutting down gives it up, and waits for that."""
-        opening = asyncio.get_running_loop().create_task(self._opened(owner, target, cols, rows, title))
+        opening = asyncio.get_running_loop().create_task(
+            self._opened(owner, target, seat, title=title, recorded=recorded)
+        )
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
         try:
@@ -179,10 +206,12 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             raise _shutting_down()
         return session
 
-    async def _opened(self, owner: str, target: Target, cols: int, rows: int, title: str) -> Session:
+    async def _opened(self, owner: str, target: Target, seat: Seat, *, title: str, recorded: bool) -> Session:
         session_id = f"term-{time.time_ns() // 1_000_000}-{token_hex(16)}"
-        seat = Seat(Scrollback(self.limits.scrollback_bytes), cols, rows)
-        session = Session(session_id, owner, target, seat, await self._channel(target, seat), title=title or None)
+        channel = await self._channel(target, seat)
+        if recorded:
+            channel = await self.recordings.record(channel, seat, session_id=session_id, owner=owner, target=target)
+        session = Session(session_id, owner, target, seat, channel, title=title or None)
         self._passing.add(session)  # here, so that no shutdown comes between
         return session
 

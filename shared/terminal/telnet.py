@@ -1,16 +1,23 @@
 """Telnet sessions: a connection whose text goes to the scrollback."""
 
 import asyncio
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import cast
 
-from shared.domain.targets import TelnetTarget
+from shared.domain.targets import TelnetInterrupt, TelnetTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, Unsupported
 from shared.terminal import addresses
 from shared.terminal.channel import Channel, Command, Seat
-from shared.terminal.telnet_negotiation import MAX_REQUESTS, Negotiation
+from shared.terminal.telnet_negotiation import BREAK, INTERRUPT_PROCESS, MAX_REQUESTS, Negotiation
+from shared.terminal.telnet_reports import Place, Queries, Query, answer
 
 MAX_PENDING = 1024 * 1024
+MAX_QUERIES = 8
+"""Questions of a host that wait for an answer; more at once are none of an honest host's."""
+INTERRUPTS: Mapping[TelnetInterrupt, int | None] = {"character": None, "ip": INTERRUPT_PROCESS, "brk": BREAK}
 
 
 class TelnetHosts:
@@ -23,7 +30,8 @@ class TelnetHosts:
     async def open(self, target: TelnetTarget, seat: Seat) -> Channel:
         """Connect."""
         connected = await addresses.connect(target.host, target.port, timeout=self._timeout, refusal=self._refusal)
-        channel = TelnetChannel(seat)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # the mark of a Synch comes as urgent data
+        channel = TelnetChannel(seat, interrupt=INTERRUPTS[target.interrupt])
         try:
             await asyncio.get_running_loop().create_connection(lambda: channel, sock=connected)
         except BaseException:
@@ -35,9 +43,13 @@ class TelnetHosts:
 class TelnetChannel(asyncio.Protocol):
     """A telnet session."""
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, seat: Seat, *, interrupt: int | None = None) -> None:
         self._seat = seat
-        self._negotiation = Negotiation(cols=seat.cols, rows=seat.rows)
+        self._negotiation = Negotiation(cols=seat.cols, rows=seat.rows, interrupt=interrupt)
+        self._queries = Queries()
+        self._asked: list[tuple[Query, int]] = []
+        self._place = Place(seat)
+        self._answering: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._lost = asyncio.Event()
 
@@ -57,10 +69,10 @@ class TelnetChannel(asyncio.Protocol):
         """The connection is the shell."""
         self._check()
 
-    def send(self, data: str) -> None:
+    def send(self, data: bytes) -> None:
         """Type."""
         transport = self._check()
-        encoded = self._negotiation.encode(data.encode())
+        encoded = self._negotiation.encode(data)
         if transport.get_write_buffer_size() + len(encoded) > MAX_PENDING:
             raise TerminalError(
                 "The host does not take what is typed; try again, or close the session.", code="input_not_read"
@@ -78,21 +90,47 @@ class TelnetChannel(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
             await self._lost.wait()
+        if self._answering is not None:
+            await asyncio.wait({self._answering})
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are not of this class
+        self._seat.scrollback.flow.attach(self._hold)
 
     def data_received(self, data: bytes) -> None:
         text, reply = self._negotiation.receive(data)
-        self._seat.scrollback.feed(text)
         if self._transport is not None and reply:
             self._transport.write(reply)
+        self._show(text)
         if self._transport is not None and self._negotiation.requests > MAX_REQUESTS:
             self._transport.abort()
+
+    def _hold(self, held: bool) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            (self._transport.pause_reading if held else self._transport.resume_reading)()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
         self._seat.scrollback.finish()
+
+    def _show(self, text: bytes) -> None:
+        """Show it, and see to it that what it asks of a terminal is answered, unless a live terminal does so."""
+        scrollback, at = self._seat.scrollback, 0
+        for query, end in self._queries.find(text):
+            scrollback.feed(text[at:end])
+            at = end
+            if not self._seat.followers and len(self._asked) < MAX_QUERIES:
+                self._asked.append((query, scrollback.end))
+        scrollback.feed(text[at:])
+        if self._asked and (self._answering is None or self._answering.done()):
+            self._answering = asyncio.get_running_loop().create_task(self._answer())
+
+    async def _answer(self) -> None:
+        while self._asked and self.connected:
+            query, position = self._asked.pop(0)
+            cursor = await self._place.cursor(position)
+            with suppress(TerminalError):  # it has gone, or reads nothing
+                self.send(answer(query, cursor))
 
     def _check(self) -> asyncio.Transport:
         if self._transport is None or not self.connected:

@@ -2,8 +2,9 @@
 
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 BINARY, ECHO, SUPPRESS_GO_AHEAD, TERMINAL_TYPE, WINDOW_SIZE = 0, 1, 3, 24, 31
+INTERRUPT_PROCESS, BREAK = 244, 243
 IS, SEND = 0, 1
-CR, LF, NUL = 13, 10, 0
+CR, LF, NUL, ETX = 13, 10, 0, 3
 
 OURS = frozenset({BINARY, SUPPRESS_GO_AHEAD, TERMINAL_TYPE, WINDOW_SIZE})
 """What we agree to do when asked."""
@@ -18,15 +19,21 @@ _REQUESTS = frozenset({DO, DONT, WILL, WONT})
 
 
 class Negotiation:
-    """One side of one telnet connection, the client's. Answers only to changes, so that it cannot loop."""
+    """One side of one telnet connection, the client's. Answers only to changes, so that it cannot loop.
 
-    def __init__(self, *, cols: int, rows: int, terminal_type: str = "xterm-256color") -> None:
+    `interrupt` is the telnet command that Ctrl-C becomes, for hosts that want one (RFC 854: IP, BRK).
+    """
+
+    def __init__(
+        self, *, cols: int, rows: int, terminal_type: str = "xterm-256color", interrupt: int | None = None
+    ) -> None:
         self.ours: set[int] = set()
         self.theirs: set[int] = set()
         self.requests = 0
         self._cols = cols
         self._rows = rows
         self._terminal_type = terminal_type.encode("ascii")
+        self._interrupt = interrupt
         self._command: int | None = None
         self._after_iac = False
         self._after_cr = False
@@ -49,9 +56,11 @@ class Negotiation:
     def encode(self, data: bytes) -> bytes:
         """Typed text as it goes over the wire: Enter, as CR or LF, becomes what a telnet server takes for it."""
         data = data.replace(b"\xff", b"\xff\xff")
-        if BINARY in self.ours:
-            return data
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\r\0").replace(b"\n", b"\r\n")
+        if BINARY not in self.ours:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\r\0").replace(b"\n", b"\r\n")
+        if self._interrupt is not None:
+            data = data.replace(bytes((ETX,)), bytes((IAC, self._interrupt)))
+        return data
 
     def resize(self, cols: int, rows: int) -> bytes:
         """What to send when the size has changed; nothing where the other side does not want to know."""
@@ -80,13 +89,14 @@ class Negotiation:
             text.append(byte)
 
     def _after_escape(self, byte: int, text: bytearray, reply: bytearray) -> None:
+        if self._subnegotiation is not None and byte == IAC:
+            self._collect(byte)
+            return
         if self._subnegotiation is not None:
             if byte == SE:
                 self._answer(bytes(self._subnegotiation), reply)
-                self._subnegotiation = None
-            else:
-                self._collect(byte)
-        elif byte == IAC:
+            self._subnegotiation = None  # any other command means that the host forgot the end
+        if byte == IAC:
             self._after_cr = False
             text.append(IAC)
         elif byte == SB:

@@ -42,6 +42,7 @@ NOT_OVER_REST = {
     "run_command",  # a session and /execute do the same, and leave the state to look at
     "run_command_events",
     "replay_events",  # `replay` says the same at its end
+    "confirm_command",  # who asks there is a program, which could agree with itself
 }
 
 

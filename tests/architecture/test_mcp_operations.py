@@ -4,18 +4,22 @@ import importlib
 import pkgutil
 
 import mcp_gateway.calls
-from mcp_gateway.resources import RESOURCES
+from mcp_gateway.resources import RESOURCES, TEMPLATES
 from mcp_gateway.tools import TOOLS
 from shared.operations.catalog import CATALOG
 from shared.operations.operation import Operation, StreamOperation
 
-BOUND = {name for group in (*TOOLS.values(), *RESOURCES.values()) for name in group.operations}
+BOUND = {name for group in (*TOOLS.values(), *RESOURCES.values(), *TEMPLATES) for name in group.operations}
 
 ONLY_ONE_FORM = {
     "chat",  # `chat_stream`, so that progress can carry the text so far
     "get_model",  # `list_models` shows the same
     "run_command",  # `run_command_events`, so that progress can carry the output
     "replay_events",  # `replay` says the same at its end
+    "execute_command",  # `run_command` in a session does the same
+    "connect_saved",  # `open_terminal` takes a connection
+    "get_connection",  # `list_terminals` shows them
+    "resize_terminal",  # the size is given when a session is opened
 }
 FOR_THE_OPERATOR = {  # a model that could change these could give itself more than it was given
     "add_model",
@@ -42,6 +46,17 @@ FOR_THE_OPERATOR = {  # a model that could change these could give itself more t
     "verify_token",
     "list_audit",
     "verify_audit",
+    "get_command_policy",
+    "change_command_policy",
+    "check_command",
+    "list_approvals",
+    "decide_approval",
+    "list_recordings",  # played by people, not read by models
+    "get_recording",
+    "delete_recording",
+    "create_connection",  # their secrets are not to pass through a model
+    "update_connection",
+    "delete_connection",
 }
 NOT_YET = {
     "get_decision",
@@ -49,20 +64,6 @@ NOT_YET = {
     "give_feedback",
     "usage",
     "stats",
-    "open_terminal",
-    "list_terminals",
-    "get_terminal",
-    "execute_command",
-    "send_to_terminal",
-    "resize_terminal",
-    "read_terminal",
-    "close_terminal",
-    "list_connections",
-    "get_connection",
-    "create_connection",
-    "update_connection",
-    "delete_connection",
-    "connect_saved",
 }
 
 

@@ -1,4 +1,4 @@
-"""What local and SSH sessions must both do."""
+"""What local and SSH sessions must all do; SSH to a server in this process, and to OpenSSH's own."""
 
 import asyncio
 import shutil
@@ -10,11 +10,21 @@ import pytest
 from shared.domain.targets import LocalTarget
 from shared.errors import InvalidInput, TerminalError
 from shared.terminal.sessions import Sessions
+from tests.support.openssh_server import running_openssh
 from tests.support.ssh_server import running_ssh_server
-from tests.support.terminals import Terminal, a_nap, make_sessions, opened, running, ssh_target, until
+from tests.support.terminals import (
+    Terminal,
+    a_nap,
+    make_sessions,
+    opened,
+    openssh_target,
+    running,
+    ssh_target,
+    until,
+)
 
 
-@pytest.fixture(params=["local", "ssh"])
+@pytest.fixture(params=["local", "ssh", "openssh"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -22,7 +32,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def anyio_backend(kind: str) -> tuple[str, dict[str, bool]]:
     """SSH on uvloop, as `serve` has it, and local on asyncio; the local sessions have a test of their own on uvloop."""
-    return "asyncio", {"use_uvloop": kind == "ssh"}
+    return "asyncio", {"use_uvloop": kind != "local"}
 
 
 @pytest.fixture
@@ -36,6 +46,12 @@ async def terminal(kind: str, tmp_path: Path, sessions: Sessions) -> AsyncIterat
     if kind == "local":
         async with opened(sessions, LocalTarget(cwd=str(tmp_path))) as local:
             yield local
+            return
+    if kind == "openssh":
+        with running_openssh(tmp_path / "sshd", tmp_path) as openssh:
+            async with opened(sessions, openssh_target(openssh, cwd=str(tmp_path))) as remote:
+                yield remote
+                await sessions.__aexit__()
             return
     async with (
         running_ssh_server(tmp_path) as server,
@@ -312,7 +328,8 @@ async def test_the_screen_is_what_a_terminal_would_show(terminal: Terminal) -> N
         "PS1=; stty -echo; printf '\\033[2J\\033[3;5Hhere\\033[1;1Hgone\\033[1K\\033[5;1Hend'\n"
     )
     await terminal.shows("\x1b[5;1Hend")
-    lines, cursor = await terminal.session.screen()
+    seen = await terminal.session.screen()
+    lines, cursor = seen.look.lines, seen.cursor
     assert lines[2] == "    here"
     assert lines[0].strip() == ""
     assert lines[4].startswith("end")

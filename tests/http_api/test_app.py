@@ -23,6 +23,7 @@ from tests.support.http_stack import client, error_of
 
 JSON = {"content-type": "application/json"}
 GOOD_BODIES: dict[str, dict[str, Any]] = {
+    "write_file": {"path": "f", "content": ""},
     "update_model": {"enabled": True},
     "update_provider": {"enabled": True},
     "toggle_layer": {"enabled": True},
@@ -105,6 +106,8 @@ async def test_every_path_with_a_body_refuses_what_is_no_json_of_its_own(tmp_pat
     async with examined(tmp_path) as (made, findings):
         for row in with_bodies():
             for what, body, headers, status in BAD_BODIES:
+                if row.body_limit is not None and status == 413:
+                    continue
                 answer = await made.http.request(row.method, path_of(row), content=body, headers=headers)
                 findings.refused(answer, what, status)
                 if what == "an unknown field" and "noSuchField" not in answer.text:
@@ -150,7 +153,9 @@ async def test_nothing_is_found_under_an_unknown_id(tmp_path: Path) -> None:
         for row in (row for row in ROWS if "{" in row.path and "{layer}" not in row.path):
             body = GOOD_BODIES.get(row.operation.name)
             options = {} if row.method in WITHOUT_BODY else {"json": body or {}}
-            findings.refused(await made.http.request(row.method, path_of(row), **options), "an unknown id", 404)
+            query = "?path=f" if row.operation.name == "read_file" else ""
+            answer = await made.http.request(row.method, f"{path_of(row)}{query}", **options)
+            findings.refused(answer, "an unknown id", 404)
 
 
 async def test_odd_ids_are_refused_and_never_a_failure_of_ours(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_requests_speak_camel_case_and_refuse_the_unknown(document: dict[str, An
     assert "apiModelName" in body["properties"]
     assert body["additionalProperties"] is False
     query = document["paths"]["/v1/terminal/{id}/output"]["get"]["parameters"]
-    assert {parameter["name"] for parameter in query} == {"id", "cursor", "waitMs", "view"}
+    assert {parameter["name"] for parameter in query} == {"id", "cursor", "waitMs", "view", "strip"}
 
 
 def test_the_chats_documented_fields_are_those_that_are_checked() -> None:

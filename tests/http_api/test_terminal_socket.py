@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,6 +22,8 @@ from shared.domain.identity import LOCAL, Caller
 from shared.domain.targets import LocalTarget
 from shared.errors import Unauthenticated
 from shared.terminal.local import LocalShells
+from shared.terminal.policy.live import LivePolicy
+from shared.terminal.recordings import Recordings
 from shared.terminal.session import Session
 from shared.terminal.sessions import Sessions, TerminalLimits
 from tests.support.http_gateway import Surface, surface
@@ -55,9 +58,10 @@ async def attaching(
     limits = TerminalLimits(scrollback_bytes=scrollback)
     shells = LocalShells(ENVIRONMENT, shell="/bin/sh")
     nowhere = cast("Any", None)
-    async with Sessions(limits, local=shells, ssh=nowhere, telnet=nowhere) as sessions:
+    recordings = Recordings(Path("unused"), lambda: datetime.now(UTC))
+    async with Sessions(limits, local=shells, ssh=nowhere, telnet=nowhere, recordings=recordings) as sessions:
         session = await sessions.open(LOCAL.id, LocalTarget())
-        gateway = cast("Any", SimpleNamespace(terminals=sessions))
+        gateway = cast("Any", SimpleNamespace(terminals=sessions, policy=LivePolicy(nowhere)))
 
         def as_caller(app: Any) -> Any:
             async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -18,7 +18,7 @@ async def scripted() -> AsyncIterator[ScriptedServer]:
 
 @pytest.fixture
 async def gateway(tmp_path: Path, scripted: ScriptedServer) -> AsyncIterator[Gateway]:
-    async with gateway_with(tmp_path, scripted) as gateway:
+    async with gateway_with(tmp_path / "data", scripted) as gateway:
         for model in [model for model in gateway.registry.snapshot.models.values() if model.provider == "openai"]:
             await gateway.registry.delete(model.id)
         yield gateway

@@ -123,7 +123,16 @@ def test_costs_are_put_into_words(cost: Decimal | None, words: str) -> None:
 
 def test_a_command_reads_as_a_terminal_shows_it() -> None:
     result = CommandResult(
-        stdout="out\n", stderr="err\n", exit_code=3, duration_ms=12, timed_out=False, truncated=False, cwd="/x", note=""
+        stdout="out\n",
+        stderr="err\n",
+        exit_code=3,
+        duration_ms=12,
+        timed_out=False,
+        truncated=False,
+        cwd="/x",
+        session_id=None,
+        sandbox="none",
+        note="",
     )
     assert rendering.command(result) == "out\n[stderr]\nerr\n[exit code 3, 12 ms, in /x]"
     stopped = result.model_copy(update={"timed_out": True, "exit_code": None, "stderr": "", "note": "More time."})

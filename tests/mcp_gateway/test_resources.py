@@ -8,9 +8,12 @@ from mcp import Client, MCPError
 from mcp.types import TextResourceContents
 
 from mcp_gateway.calls.snapshots import MOST_MODELS
-from shared.domain.models import Model
+from mcp_gateway.calls.terminal_snapshots import MOST_CHARACTERS
+from shared.domain import models
+from shared.domain.targets import LocalTarget
 from shared.gateway import Gateway
 from tests.support.mcp_stack import ERAS, add, client_of
+from tests.support.mcp_terminal import Model
 
 
 async def read(client: Client, uri: str) -> dict[str, Any]:
@@ -69,7 +72,7 @@ async def test_what_is_not_there_is_said_so(gateway: Gateway, era: str) -> None:
 async def test_a_registry_of_thousands_stays_readable(gateway: Gateway) -> None:
     await gateway.registry.add_discovered(
         [
-            Model.model_validate(
+            models.Model.model_validate(
                 {"id": f"oss-local/m{number}", "provider": "oss-local", "apiModelName": f"m{number}", "layer": "L0"}
             )
             for number in range(3_000)
@@ -82,3 +85,47 @@ async def test_a_registry_of_thousands_stays_readable(gateway: Gateway) -> None:
         assert len(registry["models"]) == MOST_MODELS
         for uri in ("models://registry", "models://layers", "gateway://health"):
             assert len(json.dumps(await read(client, uri))) < 250_000
+
+
+async def text_at(client: Client, uri: str) -> str:
+    (contents,) = (await client.read_resource(uri)).contents
+    assert isinstance(contents, TextResourceContents)
+    assert contents.mime_type == "text/plain"
+    return contents.text
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_sessions_their_output_and_their_screens_can_be_read(gateway: Gateway, era: str) -> None:
+    async with client_of(gateway, mode=era) as client:
+        model = Model(client)
+        await model.plain_shell()
+        (session,) = (await read(client, "terminal://sessions"))["sessions"]
+        assert session["sessionId"] == model.id
+        await model.send("clear; echo $((6*7))")
+        assert (await text_at(client, f"terminal://{model.id}/screen")).rstrip() == "42\n$"
+        assert "\n42\n" in await text_at(client, f"terminal://{model.id}/output")
+        await model.send("seq 1 100000", view="screen")
+        output = await text_at(client, f"terminal://{model.id}/output")
+        assert len(output) < MOST_CHARACTERS + 100
+        assert output.startswith("[… the first ")
+        assert output.endswith("100000\n$ ")
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_sessions_of_others_are_no_resources(gateway: Gateway, era: str) -> None:
+    session = await gateway.terminals.open("somebody-else", LocalTarget())
+    async with client_of(gateway, mode=era) as client:
+        assert (await read(client, "terminal://sessions"))["sessions"] == []
+        for uri in (f"terminal://{session.id}/output", f"terminal://{session.id}/screen", "terminal://nothing/output"):
+            with pytest.raises(MCPError) as told:
+                await client.read_resource(uri)
+            assert told.value.code == -32602
+            assert "session_not_found" in str(told.value.data)
+
+
+@pytest.mark.parametrize("uri", ["terminal:///output", "terminal://a/b/output", "terminal://a/outputs", "terminal://a"])
+async def test_an_address_of_no_kind_is_said_to_be_none(gateway: Gateway, uri: str) -> None:
+    async with client_of(gateway) as client:
+        with pytest.raises(MCPError, match="There is no such resource") as told:
+            await client.read_resource(uri)
+    assert "terminal://{id}/output" in told.value.message

@@ -25,6 +25,7 @@ async def test_output_and_exit_code_are_the_commands(gateway: Gateway, tmp_path:
         )
     facts = facts_of(result)
     assert facts.pop("durationMs") >= 0
+    assert facts.pop("sandbox") in ("bwrap", "landlock", "none")
     assert facts == {
         "stdout": f"out\n{tmp_path}\n",
         "stderr": "err\n",
@@ -32,6 +33,7 @@ async def test_output_and_exit_code_are_the_commands(gateway: Gateway, tmp_path:
         "timedOut": False,
         "truncated": False,
         "cwd": str(tmp_path),
+        "sessionId": None,
         "note": "",
     }
     assert "[exit code 3" in text_of(result)
@@ -132,3 +134,15 @@ async def test_cancelling_the_call_ends_the_whole_tree(gateway: Gateway, tmp_pat
             await call
         _, alive = await asyncio.to_thread(psutil.wait_procs, processes, 5)
     assert not alive
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_one_in_the_background_gives_its_session_at_once(gateway: Gateway, era: str) -> None:
+    async with client_of(gateway, mode=era) as client:
+        result = await client.call_tool("run_command", {"command": "sleep 300", "background": True})
+        facts = facts_of(result)
+        assert facts["exitCode"] is None
+        assert facts["sessionId"] in facts["note"]
+        assert "in the background" in text_of(result)
+        (listed,) = facts_of(await client.call_tool("list_terminals", {}))["sessions"]
+        assert (listed["sessionId"], listed["label"], listed["connected"]) == (facts["sessionId"], "sleep 300", True)

@@ -13,6 +13,21 @@ from shared.errors import Unavailable
 from shared.gateway import Gateway
 from tests.support.mcp_stack import ERAS, client_of, text_of
 
+NAMES = [
+    "chat",
+    "explain_route",
+    "list_models",
+    "run_command",
+    "open_terminal",
+    "send_to_terminal",
+    "read_terminal",
+    "close_terminal",
+    "list_terminals",
+    "list_remote_files",
+    "read_remote_file",
+    "write_remote_file",
+]
+
 
 async def never() -> NoReturn:
     await asyncio.Event().wait()
@@ -29,20 +44,22 @@ async def test_the_handshake_and_the_lists_do_not_wait_for_the_gateway(era: str)
             metadata.version("ai-mcp-gateway"),
         )
         assert client.instructions == INSTRUCTIONS
-        assert [tool.name for tool in (await client.list_tools()).tools] == [
-            "chat",
-            "explain_route",
-            "list_models",
-            "run_command",
-        ]
+        assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
         resources = (await client.list_resources()).resources
-        assert [resource.uri for resource in resources] == ["models://registry", "models://layers", "gateway://health"]
+        assert [resource.uri for resource in resources] == [
+            "models://registry",
+            "models://layers",
+            "gateway://health",
+            "terminal://sessions",
+        ]
         assert all(resource.description and resource.mime_type == "application/json" for resource in resources)
-        assert (await client.list_resource_templates()).resource_templates == []
+        templates = (await client.list_resource_templates()).resource_templates
+        assert [template.uri_template for template in templates] == ["terminal://{id}/output", "terminal://{id}/screen"]
+        assert all(template.description and template.mime_type == "text/plain" for template in templates)
 
 
 def test_the_instructions_fit_what_hosts_keep_of_them() -> None:
-    assert 300 < len(INSTRUCTIONS.encode()) <= 1024
+    assert 300 < len(INSTRUCTIONS.encode()) <= 1_800
 
 
 def test_the_annotations_are_honest() -> None:
@@ -60,6 +77,14 @@ def test_the_annotations_are_honest() -> None:
         "explain_route": (True, False, True, False),
         "list_models": (True, False, True, False),
         "run_command": (False, True, False, True),
+        "open_terminal": (False, False, False, True),
+        "send_to_terminal": (False, True, False, True),
+        "read_terminal": (True, False, True, False),
+        "close_terminal": (False, True, True, False),
+        "list_terminals": (True, False, True, False),
+        "list_remote_files": (True, False, True, True),
+        "read_remote_file": (True, False, True, True),
+        "write_remote_file": (False, True, False, True),
     }
     assert all(tool.title for tool in TOOLS.values())
 
@@ -108,14 +133,16 @@ async def test_wrong_arguments_are_named_and_never_repeated(
 async def test_a_wrong_argument_is_answered_with_the_right_ones() -> None:
     async with Client(create_server(never)) as client:
         result = await client.call_tool("run_command", {"cmd": "ls"})
-    assert "run_command takes: command, sessionId, connection, cwd, timeoutSeconds." in text_of(result)
+    assert "run_command takes: command, sessionId, connection, cwd, timeoutSeconds, background, approvalId." in text_of(
+        result
+    )
 
 
 async def test_an_unknown_tool_is_answered_with_the_known_ones() -> None:
     async with Client(create_server(never)) as client:
         result = await client.call_tool("rm_rf", {})
     assert result.is_error
-    assert "there are chat, explain_route, list_models, run_command" in text_of(result)
+    assert f"there are {', '.join(NAMES)}" in text_of(result)
 
 
 @pytest.mark.parametrize("era", ERAS)

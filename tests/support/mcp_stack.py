@@ -32,6 +32,7 @@ def environment() -> dict[str, str]:
         "OSS_DISCOVERY": "false",
         "SPEND_GUARD": "false",  # the models of the tests bill, in whatever layer they are
         "UPSTREAM_RETRY_WAIT": "0",
+        "TERMINAL_SANDBOX": "off",  # in one, process numbers are others than tests see
     }
 
 

@@ -35,7 +35,8 @@ async def serving(data_dir: Path, **settings: str) -> AsyncIterator[Serving]:
     """Start it with these settings and nothing else from our environment; end it with SIGTERM."""
     environ = {
         "PATH": os.environ["PATH"],
-        "HOME": str(data_dir),
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),  # the same code as here
+        "HOME": str(data_dir.parent),  # commands begin there, and never see the data directory
         "DATA_DIR": str(data_dir),
         "API_PORT": "0",
         "OSS_DISCOVERY": "false",

@@ -9,13 +9,14 @@ import signal
 import struct
 import subprocess
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
 from asyncssh.packet import Boolean, String, UInt32
+from asyncssh.stream import SSHServerStreamSession
 
 USER, PASSWORD = "tester", "correct horse"
 
@@ -28,8 +29,15 @@ class SshServer:
     home: Path
     authorized: asyncssh.SSHKey | None = None
     port: int = 0
+    questions: tuple[str, ...] = ()
+    sftp: bool = True
+    written: int = 0
+    acceptor: asyncssh.SSHAcceptor = field(init=False)
+    on_write: list[Callable[[int], None]] = field(default_factory=list)
     logins: int = 0
+    answers: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    folders: set[str] = field(default_factory=set)
     shells: list["ShellSession"] = field(default_factory=list)
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
 
@@ -49,7 +57,21 @@ class _Server(asyncssh.SSHServer):
         return True
 
     def password_auth_supported(self) -> bool:
-        return True
+        return not self._server.questions
+
+    def kbdint_auth_supported(self) -> bool:
+        return bool(self._server.questions)
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> object:
+        self._asked = 0
+        return "", "", "", [(self._server.questions[0], False)]
+
+    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> object:
+        self._server.answers += responses
+        self._asked += 1
+        if self._asked < len(self._server.questions):
+            return "", "", "", [(self._server.questions[self._asked], False)]
+        return username == USER and self._server.answers == [PASSWORD]
 
     def validate_password(self, username: str, password: str) -> bool:
         return username == USER and password == PASSWORD
@@ -69,6 +91,23 @@ class _Server(asyncssh.SSHServer):
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         return True
+
+
+class _Sftp(asyncssh.SFTPServer):
+    """Files of this machine; relative paths begin in the server's home."""
+
+    def __init__(self, chan: asyncssh.SSHServerChannel[bytes], server: SshServer) -> None:
+        super().__init__(chan)
+        self._server = server
+
+    def map_path(self, path: bytes) -> bytes:
+        return os.path.join(os.fsencode(self._server.home), path)
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> int:
+        self._server.written += len(data)
+        for told in self._server.on_write:
+            told(self._server.written)
+        return super().write(file_obj, offset, data)  # type: ignore[return-value]
 
 
 class ShellSession(asyncssh.SSHServerSession[bytes]):
@@ -104,10 +143,20 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._server.commands.append(command)
         return True
 
+    def subsystem_requested(self, subsystem: str) -> bool:
+        """SFTP has a session of its own, which takes the place of this one."""
+        if subsystem != "sftp" or not self._server.sftp:
+            return False
+        session = SSHServerStreamSession[bytes](None, lambda chan: _Sftp(chan, self._server), 3)
+        self._channel._session = session
+        session.connection_made(self._channel)
+        return True
+
     def session_started(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._terminal() if self._size else self._pipes())
 
     def data_received(self, data: bytes, datatype: object) -> None:
+        self._server.folders.update(re.findall(r"/tmp/mcp-gateway-[0-9a-f]{32}", data.decode(errors="replace")))
         if self._master is not None:
             os.write(self._master, data)
         elif self._process is not None and self._process.stdin is not None:
@@ -269,9 +318,12 @@ async def running_ssh_server(
     host_keys: list[asyncssh.SSHKey] | None = None,
     authorized: asyncssh.SSHKey | None = None,
     port: int = 0,
+    questions: tuple[str, ...] = (),
 ) -> AsyncIterator[SshServer]:
     """A server on loopback, gone with everything it started when the block ends."""
-    server = SshServer(host_keys or [asyncssh.generate_private_key("ssh-ed25519")], home, authorized)
+    server = SshServer(
+        host_keys or [asyncssh.generate_private_key("ssh-ed25519")], home, authorized, questions=questions
+    )
     acceptor = await asyncssh.listen(
         "127.0.0.1",
         port,
@@ -282,6 +334,7 @@ async def running_ssh_server(
         config=None,
     )
     server.port = acceptor.get_port()
+    server.acceptor = acceptor
     try:
         yield server
     finally:
@@ -297,5 +350,5 @@ async def running_ssh_server(
 async def _end_shells(server: SshServer) -> None:
     for shell in server.shells:
         await shell.end()
-    for folder in set(re.findall(r"/tmp/mcp-gateway-[0-9a-f]{32}", "".join(server.commands))):
+    for folder in server.folders:
         shutil.rmtree(folder, ignore_errors=True)  # of shells that were killed before they could

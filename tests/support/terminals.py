@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import randbelow
 from typing import Any
@@ -16,10 +17,13 @@ from pydantic import SecretStr
 from shared.domain.targets import LocalTarget, SshLogin, SshTarget, Target
 from shared.domain.terminal import CommandResult
 from shared.terminal.local import LocalShells
+from shared.terminal.recordings import Recordings
+from shared.terminal.sandbox import Sandbox
 from shared.terminal.session import Session
 from shared.terminal.sessions import Sessions, TerminalLimits
 from shared.terminal.ssh.hosts import SshHosts
 from shared.terminal.telnet import TelnetHosts
+from tests.support.openssh_server import OpenSsh
 from tests.support.ssh_server import PASSWORD, USER, SshServer
 
 OWNER = "owner"
@@ -34,22 +38,32 @@ def make_sessions(
     timeout: float = 5,
     agent_path: str = "",
     allow_public: bool = False,
+    sandbox: Sandbox | None = None,
+    recording: Mapping[str, Any] | None = None,
     **limits: Any,
 ) -> Sessions:
     """All three kinds of target, with known hosts and home in the folder."""
     home = {"HOME": str(folder), "PATH": os.environ["PATH"]}
     return Sessions(
         TerminalLimits(**limits),
-        local=LocalShells(home if environ is None else environ, env_allow=env_allow),
+        local=LocalShells(home if environ is None else environ, env_allow=env_allow, sandbox=sandbox),
         ssh=SshHosts(folder / "known_hosts", policy=policy, timeout=timeout, agent_path=agent_path),
         telnet=TelnetHosts(allow_public=allow_public, timeout=timeout),
+        recordings=Recordings(folder / "recordings", lambda: datetime.now(UTC), **(recording or {})),
     )
 
 
 def ssh_target(server: SshServer, **fields: Any) -> SshTarget:
     """The server, with the password that it takes."""
     login = {"host": "127.0.0.1", "port": server.port, "username": USER, "password": SecretStr(PASSWORD)}
-    own = {name: fields.pop(name) for name in ("jump", "known_hosts", "cwd", "env") if name in fields}
+    own = {name: fields.pop(name) for name in ("jumps", "known_hosts", "cwd", "env") if name in fields}
+    return SshTarget(login=SshLogin(**{**login, **fields}), **own)
+
+
+def openssh_target(server: OpenSsh, **fields: Any) -> SshTarget:
+    """OpenSSH's server, with the key that it takes."""
+    login = {"host": "127.0.0.1", "port": server.port, "username": server.username, "private_key": server.private_key}
+    own = {name: fields.pop(name) for name in ("jumps", "known_hosts", "cwd", "env") if name in fields}
     return SshTarget(login=SshLogin(**{**login, **fields}), **own)
 
 
@@ -81,9 +95,11 @@ class Terminal:
 
 
 @asynccontextmanager
-async def opened(sessions: Sessions, target: Target | None = None, owner: str = OWNER) -> AsyncIterator[Terminal]:
+async def opened(
+    sessions: Sessions, target: Target | None = None, owner: str = OWNER, **options: Any
+) -> AsyncIterator[Terminal]:
     """A session on the target, or on this machine."""
-    session = await sessions.open(owner, LocalTarget() if target is None else target)
+    session = await sessions.open(owner, LocalTarget() if target is None else target, **options)
     yield Terminal(sessions, session)
 
 
@@ -136,5 +152,17 @@ def open_descriptors() -> int:
 
 
 def children() -> list[int]:
-    """The child processes of this one, zombies included."""
-    return [child.pid for child in psutil.Process().children(recursive=True)]
+    """The child processes of this one, zombies included; but not those that wait to start commands."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if not any("shared.terminal.keeper" in part for part in _command_line(child)):
+                found.append(child.pid)
+    return found
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.ZombieProcess:
+        return []

@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
@@ -13,57 +15,71 @@ from shared.domain.targets import SshTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, invalid_field
 from shared.terminal.channel import Command, Seat
-from shared.terminal.environment import INTERACTIVE, NON_INTERACTIVE
-from shared.terminal.process_tree import MARKER
+from shared.terminal.environment import NON_INTERACTIVE
 from shared.terminal.ssh import remote_shell
 from shared.terminal.ssh.command_run import CommandRun, QuietRun
+from shared.terminal.ssh.file_errors import no_sftp
+from shared.terminal.ssh.link import Connect, Link, lost
+from shared.terminal.ssh.login import Connection
+from shared.terminal.ssh.login_shell import LoginShell
+from shared.terminal.ssh.mask import Mask
+from shared.terminal.ssh.remote_files import RemoteFiles
 from shared.terminal.ssh.remote_shell import RemoteState
 
-Connection = asyncssh.SSHClientConnection
 OpenChannel = asyncssh.SSHClientChannel[bytes]
 
 OPEN_TIMEOUT = 10
 REAP_TIMEOUT = 4
 CLOSE_TIMEOUT = 1
-MAX_PENDING_INPUT = 1024 * 1024
 MAX_LINGERING = 4
-MAX_SCRIPT = 128 * 1024 - 512
-"""The other side hands the whole script to a shell as one argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A command on the host: what its processes are found by, and the name of its folder there."""
+
+    marker: str
+    nonce: str
 
 
 class SshChannel:
-    """A session on a host. `jump` is the connection that it goes through, where it does."""
+    """A session on a host, at the end of the way there; `connect` makes that way again when it was lost.
 
-    def __init__(self, seat: Seat, target: SshTarget, connection: Connection, jump: Connection | None) -> None:
+    What the commands of a session have set is kept here and goes with each of them, so that it outlives a connection.
+    """
+
+    def __init__(self, seat: Seat, target: SshTarget, way: Sequence[Connection], connect: Connect) -> None:
         self._seat = seat
-        self._connection = connection
-        self._jump = jump
+        self._link = Link(way, connect, self._note_loss)
         self._first_env = {**NON_INTERACTIVE, **target.env}
         self._state = RemoteState(cwd=target.cwd or "")
         self._jobs = 0
+        self._cut_off: _Job | None = None
         self._lingering: deque[OpenChannel] = deque()
-        self._shell: OpenChannel | None = None
-        self._loss = asyncio.get_running_loop().create_task(self._notice_loss())
+        self._shell: LoginShell | None = None
+        self._mask = Mask()
+        self._transfers: set[RemoteFiles] = set()
+        self._told = self._shell_told = 0
 
     @property
     def connected(self) -> bool:
         """Whether the connection stands."""
-        return not self._loss.done()
+        return self._link.connected
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""
-        nonce = token_hex(16)
-        self._jobs += 1
-        marker = f"{self._seat.marker}:{self._jobs:09d}"  # of one length, since they are looked for by their beginning
-        run = CommandRun(command, nonce)
-        opening = asyncio.ensure_future(self._open(run, self._script(command, marker, nonce)))
+        self._jobs += 1  # markers are of one length, since they are looked for by their beginning
+        job = _Job(f"{self._seat.marker}:{self._jobs:09d}", token_hex(16))
+        run = CommandRun(command, job.nonce)
+        opening = asyncio.ensure_future(self._open(run, remote_shell.LAUNCHER))
         if not await _done_before(stop, opening):
-            await self._undo(opening, marker, nonce)
+            await self._give_up(opening, run)
             raise _stopped()
         channel = opening.result()
-        _give(channel, command.stdin)
+        self._cut_off = job
+        _give(channel, self._script(command, job) + (command.stdin or b""))
         if not await run.ended(stop, command.timeout):
-            await self._reap(channel, marker, nonce)
+            await self._reap(channel, job)
             await _within(run.over.wait(), CLOSE_TIMEOUT)
             channel.abort()
             return self._result(command, run, timed_out=not stop.is_set())
@@ -72,56 +88,69 @@ class SshChannel:
 
     async def start(self) -> None:
         """Start the login shell on a terminal."""
-        seat = self._seat
-        self._shell = await self._open(
-            _Shell(seat),
-            None,
-            term_type=INTERACTIVE["TERM"],
-            term_size=(seat.cols, seat.rows),
-            env={MARKER: f"{seat.marker}:shell"},
-        )
-
-    def send(self, data: str) -> None:
-        """Type into the login shell."""
-        shell = self._shell
-        if shell is None or shell.is_closing():
-            raise _lost()
-        encoded = data.encode()
-        if shell.get_write_buffer_size() + len(encoded) > MAX_PENDING_INPUT:
-            raise TerminalError(
-                "The program in this session does not read its input; interrupt it (send U+0003) or close the session.",
-                code="input_not_read",
+        seat, shell = self._seat, LoginShell(self._seat, self._mask)
+        seat.exit_code = None
+        await self._open(shell, None, **shell.options())
+        self._shell = shell
+        seat.reason = None
+        if self._shell_told != self._link.times_lost:
+            self._shell_told = self._link.times_lost
+            seat.scrollback.feed(
+                f"\r\n[gateway: the connection was lost ({self._link.reason}) and made again; this is a new shell, and "
+                "what was set or running in the one before is lost]\r\n".encode()
             )
-        shell.write(encoded)
+
+    def send(self, data: bytes) -> None:
+        """Type into the login shell."""
+        if self._shell is None:
+            raise lost()
+        self._shell.send(data)
+
+    def answer(self, secret: str) -> None:
+        """Type a secret and Enter into the login shell, where nobody will see it."""
+        if self._shell is None:
+            raise lost()
+        self._shell.answer(secret)
 
     def resize(self) -> None:
         """Tell the login shell its new size."""
-        if self._shell is not None and not self._shell.is_closing():
-            self._shell.change_terminal_size(self._seat.cols, self._seat.rows)
+        if self._shell is not None:
+            self._shell.resize()
+
+    @asynccontextmanager
+    async def files(self) -> AsyncIterator[RemoteFiles]:
+        """The host's files, on a channel of its own."""
+        connection = await self._connection()
+        try:
+            sftp = await asyncio.wait_for(connection.start_sftp_client(path_errors="surrogateescape"), OPEN_TIMEOUT)
+        except (asyncssh.Error, OSError) as error:
+            raise no_sftp(error) if self.connected else lost(str(error)) from error
+        files = RemoteFiles(sftp, cwd=self._state.cwd, umask=int(self._state.umask or "022", 8))
+        self._transfers.add(files)
+        try:
+            yield files
+        finally:
+            self._transfers.discard(files)
+            files.over.set()
+            sftp.exit()
 
     async def aclose(self) -> None:
         """End what runs on the other side, then the connection."""
-        if self._shell is not None and not self._shell.is_closing():
-            self._shell.send_signal("HUP")
-            self._shell.close()
-        if self._jobs and self.connected:
+        for files in list(self._transfers):
+            files.stop()
+            await _within(files.over.wait(), REAP_TIMEOUT)
+        if self._shell is not None:
+            self._shell.hang_up()
+        if (self._jobs or self._shell is not None) and self.connected:
             await _within(self._run_reaper(remote_shell.reaper(f"{self._seat.marker}:")), REAP_TIMEOUT)
-        for connection in (self._connection, self._jump):
-            if connection is not None:
-                connection.close()
-                await _within(connection.wait_closed(), CLOSE_TIMEOUT)
-                connection.abort()
-        await asyncio.wait({self._loss}, timeout=CLOSE_TIMEOUT)
+        await self._link.aclose()
 
-    def _script(self, command: Command, marker: str, nonce: str) -> str:
+    def _script(self, command: Command, job: _Job) -> bytes:
         state = self._state
         if command.cwd:
             state = RemoteState(_joined(state.cwd, command.cwd), state.umask, state.exports)
         env = {**({} if state.exports else self._first_env), **command.env}
-        script = remote_shell.script(command.text, state, env, marker=marker, nonce=nonce)
-        if len(script) > MAX_SCRIPT:
-            raise invalid_field("command", "is too long for an SSH host; pass long text as 'stdin'")
-        return script
+        return remote_shell.script(command.text, state, env, marker=job.marker, nonce=job.nonce)
 
     async def _open(
         self,
@@ -129,7 +158,8 @@ class SshChannel:
         command: str | None,
         **options: Any,
     ) -> OpenChannel:
-        opening = self._connection.create_session(lambda: session, command, encoding=None, **options)
+        connection = await self._connection()
+        opening = connection.create_session(lambda: session, command, encoding=None, **options)
         try:
             channel, _ = await asyncio.wait_for(opening, OPEN_TIMEOUT)
         except (asyncssh.Error, OSError) as error:
@@ -139,20 +169,32 @@ class SshChannel:
                     code="channel_refused",
                     operator_detail=str(error),
                 ) from error
-            raise _lost(str(error)) from error
+            raise lost(str(error)) from error
         return channel
 
-    async def _undo(self, opening: "asyncio.Task[OpenChannel]", marker: str, nonce: str) -> None:
-        """End a command whose channel is being opened: the host may run it, though it has not said so yet."""
-        await asyncio.wait({opening}, timeout=CLOSE_TIMEOUT)
-        if not opening.done():
-            opening.cancel()
-            await asyncio.wait({opening})
-        if opening.cancelled():
-            await _within(self._run_reaper(remote_shell.reaper(marker, nonce=nonce)), REAP_TIMEOUT)
-        elif opening.exception() is None:
-            await self._reap(opening.result(), marker, nonce)
-            opening.result().abort()
+    async def _connection(self) -> Connection:
+        """The connection; on a new one, what was cut off by the loss of the one before is ended first."""
+        before = self._link.times_lost
+        connection = await self._link.connection()
+        if self._link.times_lost != before:
+            self._lingering.clear()
+            if self._shell is None:
+                self._seat.reason = None
+                self._seat.scrollback.reopen()
+            else:
+                self._seat.reason = "The interactive shell was lost with a connection; typing starts another one."
+            job, self._cut_off = self._cut_off, None
+            if job is not None:
+                await _within(self._run_reaper(remote_shell.reaper(job.marker, nonce=job.nonce)), REAP_TIMEOUT)
+        return connection
+
+    async def _give_up(self, opening: "asyncio.Task[OpenChannel]", run: CommandRun) -> None:
+        """Close a channel that is being opened. Nothing runs there yet: the shell has not been told what to run."""
+        opening.cancel()
+        await asyncio.wait({opening})
+        if not opening.cancelled():
+            opening.exception()
+        run.abandon()
 
     def _leave(self, channel: OpenChannel, run: CommandRun) -> None:
         """Keep open the channel of a background process, which would be broken off by its end; but not many."""
@@ -163,13 +205,13 @@ class SshChannel:
         if len(self._lingering) > MAX_LINGERING:
             self._lingering.popleft().close()
 
-    async def _reap(self, channel: OpenChannel, marker: str, nonce: str) -> None:
+    async def _reap(self, channel: OpenChannel, job: _Job) -> None:
         """Signal the process group first (closing a channel alone does not stop it), then find what left the group."""
         try:
             channel.send_signal("TERM")
         except OSError:
             return
-        await _within(self._run_reaper(remote_shell.reaper(marker, nonce=nonce)), REAP_TIMEOUT)
+        await _within(self._run_reaper(remote_shell.reaper(job.marker, nonce=job.nonce)), REAP_TIMEOUT)
 
     async def _run_reaper(self, script: str) -> None:
         run = QuietRun()
@@ -192,7 +234,8 @@ class SshChannel:
                 details={"gone": gone, "cwd": "~"},
             )
         if (run.exit_code is None or run.lost) and not timed_out:
-            raise _lost()
+            raise lost(self._link.reason)
+        self._cut_off = None
         self._state = run.state or self._state
         return CommandResult(
             stdout=run.stdout.text(),
@@ -205,30 +248,27 @@ class SshChannel:
             cwd=self._state.cwd.encode("utf-8", errors="surrogateescape").decode(errors="replace"),
             stdout_bytes=run.stdout.total,
             stderr_bytes=run.stderr.total,
+            notice=self._notice(),
         )
 
-    async def _notice_loss(self) -> None:
-        await self._connection.wait_closed()
+    def _notice(self) -> str | None:
+        if self._told == self._link.times_lost:
+            return None
+        self._told = self._link.times_lost
+        return (
+            f"The connection to the host was lost ({self._link.reason}) and was made again for this command. Directory, "
+            "umask and exported variables are those that the last finished command left; a command that was cut off "
+            "has been ended, and an interactive shell is gone."
+        )
+
+    def _note_loss(self, reason: str) -> None:
+        self._seat.reason = f"The connection to the host was lost: {reason}. The next use makes it again."
         self._seat.scrollback.finish()
 
 
-class _Shell(asyncssh.SSHClientSession[bytes]):
-    """The login shell: what it shows goes to the scrollback."""
-
-    def __init__(self, seat: Seat) -> None:
-        self._seat = seat
-
-    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        self._seat.scrollback.feed(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._seat.scrollback.finish()
-
-
-def _give(channel: OpenChannel, stdin: bytes | None) -> None:
+def _give(channel: OpenChannel, stdin: bytes) -> None:
     try:
-        if stdin:
-            channel.write(stdin)
+        channel.write(stdin)
         channel.write_eof()
     except OSError:  # the command has ended without reading it
         return
@@ -255,11 +295,3 @@ async def _within(work: Coroutine[Any, Any, Any], timeout: float) -> None:
 
 def _stopped() -> TerminalError:
     return TerminalError("The command was stopped before it had begun; run it again.", code="command_stopped")
-
-
-def _lost(operator_detail: str = "") -> TerminalError:
-    return TerminalError(
-        "The connection to the host was lost; open another session.",
-        code="connection_lost",
-        operator_detail=operator_detail,
-    )

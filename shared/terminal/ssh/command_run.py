@@ -32,6 +32,7 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         self._signal: str | None = None
         self._quiet: asyncio.TimerHandle | None = None
         self._taking = True
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
 
     @property
     def state(self) -> RemoteState | None:
@@ -62,6 +63,14 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
     def ignore(self) -> None:
         """Take no more output; for what a background process still writes."""
         self._taking = False
+
+    def abandon(self) -> None:
+        """Close its channel, if it has one by now."""
+        if self._channel is not None:
+            self._channel.abort()
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._channel = chan
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if not self._taking:

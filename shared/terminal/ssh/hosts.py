@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.domain.targets import HostKeyPolicy, SshLogin, SshTarget
-from shared.errors import Forbidden
 from shared.terminal import addresses
 from shared.terminal.channel import Channel, Seat
 from shared.terminal.ssh.host_keys import HostKeyGuard, changed
@@ -35,27 +33,35 @@ class SshHosts:
         self._agent_path = agent_path
 
     async def open(self, target: SshTarget, seat: Seat) -> Channel:
-        """Connect, check the host's key and log in."""
+        """Connect, check each host's key and log in. The channel does the same when it has lost its connection."""
         from shared.terminal.ssh.channel import SshChannel
 
+        async def connect() -> list[asyncssh.SSHClientConnection]:
+            return await self._way(target)
+
+        return SshChannel(seat, target, await connect(), connect)
+
+    async def _way(self, target: SshTarget) -> list[asyncssh.SSHClientConnection]:
+        """The connections to a host, each through the one before."""
         policy = "strict" if "strict" in (self._policy, target.known_hosts) else self._policy
-        jump = await self._connect(target.jump, policy) if target.jump else None
+        way: list[asyncssh.SSHClientConnection] = []
         try:
-            connection = await self._connect(target.login, policy, via=jump)
+            for login in (*target.jumps, target.login):
+                way.append(await self._connect(login, policy, via=way[-1] if way else None))
         except BaseException:
-            if jump is not None:
-                jump.abort()
+            for connection in reversed(way):
+                connection.abort()
             raise
-        return SshChannel(seat, target, connection, jump)
+        return way
 
     async def _connect(
-        self, login: SshLogin, policy: HostKeyPolicy, *, via: asyncssh.SSHClientConnection | None = None
+        self, login: SshLogin, policy: HostKeyPolicy, *, via: asyncssh.SSHClientConnection | None
     ) -> asyncssh.SSHClientConnection:
         """Connect, check the host's key and log in. Raises as `open` does."""
         from shared.terminal.ssh.login import log_in, login_keys
 
         if via is not None:
-            _check_literal(login.host)
+            await addresses.check_beyond(login.host, login.port, refusal=addresses.reserved)
         guard = HostKeyGuard(login, await self._known_hosts.of(login.host, login.port), policy)
         connection: asyncssh.SSHClientConnection | None = None
         try:
@@ -77,13 +83,3 @@ class SshHosts:
 
     async def _reach(self, login: SshLogin) -> socket.socket:
         return await addresses.connect(login.host, login.port, timeout=self._timeout, refusal=addresses.reserved)
-
-
-def _check_literal(host: str) -> None:
-    """Behind a jump host names are resolved there; an address is checked here."""
-    try:
-        reason = addresses.reserved(ip_address(host))
-    except ValueError:
-        return
-    if reason:
-        raise Forbidden(f"The gateway does not connect to {host}: {reason}.", code="address_refused")

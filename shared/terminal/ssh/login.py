@@ -18,17 +18,41 @@ Connection = asyncssh.SSHClientConnection
 
 KEEPALIVE_SECONDS = 15
 KEEPALIVE_MISSES = 3
+LOSS = "loss"
+"""The name under which a connection keeps what broke it."""
 
 
 class _Client(asyncssh.SSHClient):
     """Asks the guard about the host's key. `made` says whether the connection has taken over its socket."""
 
-    def __init__(self, guard: HostKeyGuard) -> None:
+    def __init__(self, guard: HostKeyGuard, password: str | None) -> None:
         self.made = False
         self._guard = guard
+        self._password = password
 
     def connection_made(self, conn: Connection) -> None:
         self.made = True
+        self._connection = conn
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            silent = "keepalive" in str(exc)
+            self._connection.set_extra_info(**{LOSS: "the host stopped answering" if silent else "it broke off"})
+
+    def kbdint_auth_requested(self) -> str | None:
+        return None if self._password is None else ""
+
+    def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+    ) -> Sequence[str] | None:
+        """The password for one hidden question, whatever its language, but only once; a second one is for a code."""
+        if not prompts:
+            return []
+        (_, shown), password = prompts[0], self._password
+        if len(prompts) > 1 or shown or password is None:
+            return None
+        self._password = None
+        return [password]
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         return self._guard.accept(HostKey(key.get_algorithm(), key.public_data))
@@ -37,19 +61,19 @@ class _Client(asyncssh.SSHClient):
 @asynccontextmanager
 async def login_keys(login: SshLogin, agent_path: str) -> AsyncIterator[Sequence[Any]]:
     """The keys to log in with: the given one, or those of the agent. Raises InvalidInput, TerminalError."""
+    own = await asyncio.to_thread(_own_keys, login)
     wants_agent = login.agent if login.agent is not None else login.password is None
-    if login.private_key is not None:
-        passphrase = login.passphrase.get_secret_value() if login.passphrase else None
-        yield [await asyncio.to_thread(_private_key, login.private_key.get_secret_value(), passphrase)]
-    elif wants_agent and (agent_path or login.agent):
+    if login.private_key is None and wants_agent and (agent_path or login.agent):
         agent = asyncssh.SSHAgentClient(agent_path)
         try:
-            yield await _agent_keys(agent, agent_path, required=bool(login.agent))
+            held = await _agent_keys(agent, agent_path, required=bool(login.agent))
+            wanted = await asyncio.to_thread(_public_parts, login) if login.only_identities else None
+            yield [*own, *(key for key in held if wanted is None or key.public_data in wanted)]
         finally:
             agent.close()
             await agent.wait_closed()
     else:
-        yield []
+        yield own
 
 
 async def log_in(
@@ -59,7 +83,7 @@ async def log_in(
 
     Raises TerminalError, HostKeyChanged, InvalidInput. The socket is closed when it does.
     """
-    client = _Client(guard)
+    client = _Client(guard, login.password.get_secret_value() if login.password else None)
     try:
         options = _options(login, keys, guard, client)
         async with asyncio.timeout(timeout):
@@ -136,6 +160,32 @@ def _explain(login: SshLogin, guard: HostKeyGuard, error: Exception, timeout: fl
     return TerminalError(text, code=code, operator_detail=detail)
 
 
+def _own_keys(login: SshLogin) -> Sequence[Any]:
+    """The given key, or those that the SSH configuration names; what cannot be read or is locked is for the agent."""
+    if login.private_key is not None:
+        passphrase = login.passphrase.get_secret_value() if login.passphrase else None
+        key = _private_key(login.private_key.get_secret_value(), passphrase)
+        return [(key, _certificate(login.certificate)) if login.certificate else key]
+    keys: list[Any] = []
+    for path in login.identities:
+        try:
+            keys += asyncssh.load_keypairs(path, ignore_encrypted=True)
+        except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
+            continue
+    return keys
+
+
+def _public_parts(login: SshLogin) -> set[bytes]:
+    """The public keys that lie beside the private ones."""
+    found = set()
+    for path in login.identities:
+        try:
+            found.add(asyncssh.read_public_key(f"{path}.pub").public_data)
+        except (OSError, asyncssh.KeyImportError):
+            continue
+    return found
+
+
 def _private_key(text: str, passphrase: str | None) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(text, passphrase)
@@ -143,6 +193,13 @@ def _private_key(text: str, passphrase: str | None) -> asyncssh.SSHKey:
         if passphrase is not None:
             raise invalid_field("passphrase", "does not open the private key, or that is not one") from error
         raise invalid_field("privateKey", "is not one in PEM or OpenSSH form, or needs a 'passphrase'") from error
+
+
+def _certificate(text: str) -> asyncssh.SSHCertificate:
+    try:
+        return asyncssh.import_certificate(text)
+    except asyncssh.KeyImportError as error:
+        raise invalid_field("certificate", "is not one in OpenSSH form") from error
 
 
 def _methods(keys: bool, password: bool) -> list[str]:

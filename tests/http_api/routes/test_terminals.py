@@ -85,3 +85,45 @@ async def test_the_screen_is_read_as_lines(tmp_path: Path) -> None:
         answer = (await made.http.get(f"{path}/output?view=screen")).json()
         assert len(answer["output"]) <= 7
         assert answer["connected"] is True
+
+
+async def test_typing_waits_and_answers_in_one_request(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        opened = await made.http.post("/v1/terminal/sessions", json={"type": "local", "encoding": "latin1"})
+        path = f"/v1/terminal/{opened.json()['session']['id']}"
+        body = {"keys": "echo $((40+2))<Enter>", "wait": {"for": "prompt", "strip": True}}
+        answer = (await made.http.post(f"{path}/send", json=body)).json()
+        assert (answer["success"], answer["reason"], answer["dropped"]) == (True, "prompt-like", 0)
+        assert "\n42\n" in answer["output"][0]
+        stripped = (await made.http.get(f"{path}/output?cursor=0&strip=true")).json()
+        assert set(stripped) == {"output", "cursor", "dropped", "connected"}
+        assert "\x1b" not in stripped["output"][0]
+        changed = (await made.http.get(f"{path}/output?view=diff")).json()
+        assert changed["rows"] == list(range(24))
+        assert changed["screen"]["cols"] == 80
+        same = (await made.http.get(f"{path}/output?view=diff&cursor={changed['cursor']}")).json()
+        assert (same["output"], same["rows"]) == ([], [])
+        refused = await made.http.post(f"{path}/send", json={"keys": "<Entre>"})
+        assert refused.status_code == 400
+        assert "Enter" in error_of(refused)["error"]
+        assert (await made.http.post(f"{path}/send", json={})).status_code == 400
+
+
+async def test_encodings_that_a_terminal_cannot_have_are_refused(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        for encoding in (
+            "utf-16",
+            "utf-7",
+            "cp037",
+            "idna",
+            "rot13",
+            "base64",
+            "undefined",
+            "iso2022_jp",
+            "none",
+            "../x",
+            "a\x01",
+        ):
+            refused = await made.http.post("/v1/terminal/sessions", json={"type": "local", "encoding": encoding})
+            assert refused.status_code == 400, encoding
+            assert error_of(refused)["details"]["fields"][0]["field"] == "encoding"

@@ -42,19 +42,6 @@ def test_a_full_disk_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert machine.data_directory(tmp_path).status == "fail"
 
 
-@pytest.mark.parametrize(
-    ("script", "word"), [("exit 0", "works"), ("exit 1", "may not be used"), (None, "not installed")]
-)
-def test_the_sandbox_is_tried_for_real(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, word: str
-) -> None:
-    if script is not None:
-        (tmp_path / "bwrap").write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / "bwrap").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert word in machine.sandbox().text
-
-
 @pytest.fixture
 def other() -> Iterator[HTTPServer]:
     """A server whose answer to anything is `body`."""

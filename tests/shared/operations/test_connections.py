@@ -39,6 +39,7 @@ async def gateway(tmp_path: Path, database: Database) -> AsyncIterator[Gateway]:
     async with make_sessions(tmp_path) as sessions:
         box = SecretsBox(Fernet.generate_key().decode())
         made = Gateway(terminals=sessions, connections=Connections(database, box, Clock()), audited=[])
+        made.policy = SimpleNamespace(active=False, remember=lambda *_, **__: None)
         made.audit = made
         yield made
 

@@ -4,25 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from shared.domain.identity import LOCAL, Caller
-from shared.domain.targets import LocalTarget
+from shared.domain.targets import LocalTarget, TargetFields, TelnetTarget
 from shared.domain.terminal import CommandResult, RunFinished, RunOutput
 from shared.errors import Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
 from shared.operations import dispatch
 from shared.operations import terminals as operations
 from shared.operations.operation import Operation
+from shared.terminal.policy.live import LivePolicy
 from tests.support.terminals import a_nap, make_sessions, running, until
+
+NO_DATABASE = cast("Any", None)
 
 
 class Gateway(SimpleNamespace):
     """As much of the gateway as terminals need; it keeps what was audited."""
 
     def __init__(self, sessions: Any) -> None:
-        super().__init__(terminals=sessions, connections=self, audit=self, audited=[])
+        super().__init__(terminals=sessions, connections=self, audit=self, audited=[], policy=LivePolicy(NO_DATABASE))
 
     async def require(self) -> None:
         """It can always write."""
@@ -30,7 +33,10 @@ class Gateway(SimpleNamespace):
     async def record(self, caller: Caller, name: str, facts: dict[str, Any], outcome: str) -> None:
         self.audited.append((name, facts, outcome))
 
-    async def target(self, owner: str, id_or_name: str) -> LocalTarget:
+    async def target_of(self, owner: str, fields: TargetFields, *, use_config: bool) -> LocalTarget | TelnetTarget:
+        return fields.near_target()
+
+    async def target(self, owner: str, id_or_name: str, *, use_config: bool) -> LocalTarget:
         if id_or_name != "saved":
             raise NotFound("no such connection")
         return LocalTarget(cwd="/usr")

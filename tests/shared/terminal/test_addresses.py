@@ -109,3 +109,24 @@ async def test_a_host_that_does_not_answer_is_given_up(monkeypatch: pytest.Monke
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", hang, raising=False)
     with pytest.raises(TerminalError, match="does not answer"):
         await addresses.connect("127.0.0.1", 22, timeout=0.05, refusal=addresses.reserved)
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "fe80::1", "Metadata.Google.Internal", "instance-data"])
+async def test_a_jump_host_is_not_sent_to_metadata_services(host: str) -> None:
+    with pytest.raises(Forbidden) as refused:
+        await addresses.check_beyond(host, 22, refusal=addresses.reserved)
+    assert refused.value.code == "address_refused"
+
+
+async def test_a_name_that_leads_there_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def leads(*_: object) -> list[addresses.Address]:
+        return [ip_address("169.254.169.254")]
+
+    monkeypatch.setattr(addresses, "resolve", leads)
+    with pytest.raises(Forbidden):
+        await addresses.check_beyond("sly.example", 22, refusal=addresses.reserved)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "localhost", "only-there.invalid"])
+async def test_what_only_the_jump_host_knows_is_left_to_it(host: str) -> None:
+    await addresses.check_beyond(host, 22, refusal=addresses.reserved)

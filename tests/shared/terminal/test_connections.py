@@ -81,13 +81,12 @@ async def test_a_target_has_everything_again(connections: Connections) -> None:
     made = await create(connections)
     for word in (made.id, "server"):
         target = await ssh(connections, word)
-        login, jump = target.login, target.jump
+        login, (jump,) = target.login, target.jumps
         assert (login.host, login.port, login.username) == ("host.example", 22, "me")
         assert login.password is not None
         assert login.password.get_secret_value() == "hunter2"
         assert login.private_key is not None
         assert login.private_key.get_secret_value() == "hunter3"
-        assert jump is not None
         assert jump.password is not None
         assert jump.password.get_secret_value() == "hunter6"
         assert target.env == {"TOKEN": "hunter5"}
@@ -201,3 +200,48 @@ async def test_there_is_an_end_to_how_many(connections: Connections, monkeypatch
     with pytest.raises(Conflict) as full:
         await create(connections, name="3")
     assert full.value.code == "too_many_connections"
+
+
+async def test_several_jumps_keep_their_secrets_apart(connections: Connections, database: Database) -> None:
+    gate = await create(connections, name="gate", jump=None, host="gate.example", password="hunter7")
+    jumps = [
+        {"host": "one.example", "username": "you", "password": "hunter8"},
+        {"connectionId": gate.id},
+        {"host": "three.example", "username": "you", "privateKey": "hunter9"},
+    ]
+    made = await create(connections, jump=None, jumps=jumps)
+    assert "hunter" not in made.model_dump_json()
+    assert made.jumps is not None
+    assert [(hop.host, hop.connection_id, hop.has_password, hop.has_private_key) for hop in made.jumps] == [
+        ("one.example", None, True, False),
+        (None, gate.id, False, False),
+        ("three.example", None, False, True),
+    ]
+    rows = await database.read(
+        lambda session: [row.model_dump_json() for row in connection_rows.of_owner(session, "me")]
+    )
+    assert not [row for row in rows if "hunter" in row]
+    target = await ssh(connections, made.id)
+    assert [login.host for login in target.jumps] == ["one.example", "gate.example", "three.example"]
+    assert [login.password and login.password.get_secret_value() for login in target.jumps] == [
+        "hunter8",
+        "hunter7",
+        None,
+    ]
+    changed = await update(connections, made.id, jumps=[{"host": "one.example", "username": "you"}])
+    assert changed.jumps is not None
+    assert [hop.has_password for hop in changed.jumps] == [True]
+
+
+async def test_a_jump_may_only_be_ones_own(connections: Connections) -> None:
+    gate = await create(connections, owner="somebody else", name="gate", jump=None)
+    made = await create(connections, jump={"connectionId": gate.id})
+    with pytest.raises(NotFound):
+        await connections.target("me", made.id)
+
+
+async def test_a_new_key_does_not_keep_the_certificate_of_the_old_one(connections: Connections) -> None:
+    made = await create(connections, certificate="ssh-ed25519-cert-v01@openssh.com AAAA")
+    assert (await ssh(connections, made.id)).login.certificate is not None
+    await update(connections, made.id, privateKey="hunter3b")
+    assert (await ssh(connections, made.id)).login.certificate is None

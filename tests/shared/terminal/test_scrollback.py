@@ -40,6 +40,18 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
     assert scrollback.read(0).text == "a\ufffdb\ufffd"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "data", "text"),
+    [("latin-1", b"\xe9\xff", "éÿ"), ("cp437", b"\x82\xc9\xcd", "é╔═"), ("shift_jis", b"\x8a\xbf\x8e\x9a\xfd", "漢字\ufffd")],
+)  # fmt: skip
+def test_other_encodings_are_decoded_as_they_come(encoding: str, data: bytes, text: str) -> None:
+    scrollback = Scrollback(1000, encoding)
+    for byte in data:
+        scrollback.feed(bytes([byte]))
+    scrollback.finish()
+    assert scrollback.read(0).text == text
+
+
 def test_it_stays_within_its_bytes_and_counts_what_a_reader_missed() -> None:
     scrollback = Scrollback(64 * 1024)
     for number in range(20_000):

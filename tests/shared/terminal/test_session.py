@@ -8,11 +8,13 @@ import pytest
 
 from shared.domain.targets import LocalTarget
 from shared.domain.terminal import CommandResult
-from shared.errors import TerminalError
-from shared.terminal import session as session_module
+from shared.errors import InvalidInput, TerminalError
+from shared.terminal import display as display_module
 from shared.terminal.channel import Command, Seat
+from shared.terminal.keys import Input, parse
 from shared.terminal.scrollback import Scrollback
 from shared.terminal.session import Session
+from shared.terminal.waits import Wanted
 from tests.support.clock import Clock
 
 
@@ -42,8 +44,8 @@ class Loopback:
         if self.failures:
             raise self.failures.pop()
 
-    def send(self, data: str) -> None:
-        self.seat.scrollback.feed(data.encode())
+    def send(self, data: bytes) -> None:
+        self.seat.scrollback.feed(data)
 
     def resize(self) -> None:
         self.sizes.append((self.seat.cols, self.seat.rows))
@@ -207,36 +209,89 @@ async def test_the_screen_is_rendered_only_from_what_is_new(
     session: Session, channel: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fed: list[str] = []
-    real = session_module._rendered
+    real = display_module._rendered
     monkeypatch.setattr(
-        session_module, "_rendered", lambda screen, text, *size: fed.append(text) or real(screen, text, *size)
+        display_module, "_rendered", lambda screen, text, *size: fed.append(text) or real(screen, text, *size)
     )
     await session.send("one\r\n")
-    assert (await session.screen())[0][:2] == ["one", ""]
+    assert (await session.screen()).look.lines[:2] == ("one", "")
     await session.send("two")
-    lines, cursor = await session.screen()
-    assert lines[:2] == ["one", "two"]
-    assert cursor == 8
+    seen = await session.screen()
+    assert seen.look.lines[:2] == ("one", "two")
+    assert seen.cursor == 8
     assert fed == ["one\r\n", "two"]
 
 
 async def test_the_screen_follows_the_size(session: Session) -> None:
     await session.send("abc")
     await session.resize(40, 5)
-    assert len((await session.screen())[0]) == 5
+    assert len((await session.screen()).look.lines) == 5
 
 
 async def test_the_screen_survives_a_gap(session: Session, channel: Loopback) -> None:
     await session.send("old")
     await session.screen()
     channel.seat.scrollback.feed(b"x" * 300_000 + b"\x1b[2J\x1b[Hnew")
-    assert (await session.screen())[0][0] == "new"
+    assert (await session.screen()).look.lines[0] == "new"
 
 
 async def test_a_screen_can_be_waited_for(session: Session) -> None:
-    _, cursor = await session.screen()
+    cursor = (await session.screen()).cursor
     waiting = asyncio.ensure_future(session.screen(after=cursor, wait=5))
     await asyncio.sleep(0.01)
     assert not waiting.done()
     await session.send("here")
-    assert (await waiting)[0][0] == "here"
+    assert (await waiting).look.lines[0] == "here"
+
+
+async def test_reading_without_sequences_never_sees_half_of_one(session: Session, channel: Loopback) -> None:
+    seen = []
+    for piece in ("a\x1b[3", "1mb\x1b]0;t", "itle\x07c\x1b", "[0md"):
+        channel.seat.scrollback.feed(piece.encode())
+        seen.append((await session.read("a", strip=True)).text)
+    assert seen == ["a", "b", "c", "d"]
+    part = await session.read("b", cursor=0, strip=True)
+    assert (part.text, part.cursor) == ("abcd", channel.seat.scrollback.end)
+    channel.seat.scrollback.feed(b"e\x1b[")
+    channel.seat.scrollback.finish()
+    part = await session.read("a", strip=True)
+    assert part.cursor == channel.seat.scrollback.end
+    assert part.text.startswith("e")
+
+
+async def test_keys_follow_the_programs_modes(session: Session, channel: Loopback) -> None:
+    typed = Input(text="x\ny", paste=True, keys=parse("<Up>"))
+    cursor = await session.send(typed)
+    assert (await session.read("a")).text == "x y\x1b[A"
+    channel.seat.scrollback.feed(b"\x1b[?1h\x1b[?2004h")
+    cursor = await session.send(typed)
+    assert (await session.read("a", cursor=cursor)).text == "\x1b[200~x\ry\x1b[201~\x1bOA"
+
+
+async def test_what_the_encoding_lacks_is_not_typed() -> None:
+    channel = Loopback(Seat(Scrollback(1000, "latin-1")))
+    session = Session("term-1-x", "owner", LocalTarget(), channel.seat, channel)
+    with pytest.raises(InvalidInput, match="latin-1"):
+        await session.send("é漢")
+    assert (await session.read("a")).text == ""
+    await session.send("é")
+    assert (await session.read("a")).text == "é"
+    await session.end()
+
+
+async def test_closing_ends_a_wait(session: Session) -> None:
+    waiting = asyncio.ensure_future(session.wait(Wanted(kind="silence", timeout=5, quiet=5)))
+    await asyncio.sleep(0.01)
+    session.end()
+    with pytest.raises(TerminalError) as closed:
+        await waiting
+    assert closed.value.code == "session_closed"
+
+
+async def test_half_a_sequence_ends_no_poll(session: Session, channel: Loopback) -> None:
+    channel.seat.scrollback.feed(b"\x1b[3")
+    poll = asyncio.ensure_future(session.read("a", strip=True, wait=5))
+    await asyncio.sleep(0.02)
+    assert not poll.done()
+    channel.seat.scrollback.feed(b"1mred")
+    assert (await poll).text == "red"

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -13,7 +14,7 @@ NONCE = "0123456789abcdef"
 
 def after(shell: str, command: str, report: Path, **env: str) -> tuple[ShellState | None, int]:
     ended = subprocess.run(
-        [shell, "-c", script(command, report=str(report), nonce=NONCE), "sh"],
+        [shell, "-c", script(command, report=quote(str(report)), nonce=NONCE), "sh"],
         env={"PATH": os.environ["PATH"], **env},
         capture_output=True,
         check=False,

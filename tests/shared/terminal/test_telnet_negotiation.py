@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from shared.terminal.telnet_negotiation import (
     BINARY,
+    BREAK,
     DO,
     DONT,
     ECHO,
     IAC,
+    INTERRUPT_PROCESS,
     MAX_SUBNEGOTIATION,
     SB,
     SE,
@@ -21,6 +23,8 @@ from shared.terminal.telnet_negotiation import (
     WONT,
     Negotiation,
 )
+
+TERMINAL_SPEED, X_DISPLAY, NEW_ENVIRON, LINEMODE, CHARSET, COMPRESSION = 32, 35, 39, 34, 42, 86
 
 
 def negotiation() -> Negotiation:
@@ -140,3 +144,62 @@ def test_what_is_typed_is_understood_by_the_other_side(typed: bytes) -> None:
     text, reply = other.receive(negotiation().encode(typed.replace(b"\r", b"").replace(b"\0", b"")))
     assert text.replace(b"\r\n", b"\n") == typed.replace(b"\r", b"").replace(b"\0", b"")
     assert reply == b""
+
+
+@pytest.mark.parametrize("option", [TERMINAL_SPEED, X_DISPLAY, NEW_ENVIRON, LINEMODE, CHARSET, COMPRESSION])
+def test_what_tells_of_us_or_costs_us_is_refused_each_way(option: int) -> None:
+    side = negotiation()
+    asked = bytes([IAC, DO, option, IAC, WILL, option])
+    assert side.receive(asked)[1] == bytes([IAC, WONT, option, IAC, DONT, option])
+    assert side.receive(bytes([IAC, SB, option, SEND, IAC, SE]))[1] == b""
+
+
+def test_a_message_whose_end_was_forgotten_ends_with_the_next_command() -> None:
+    side = negotiation()
+    text, reply = side.receive(bytes([IAC, SB, 39, 1, IAC, DO, SUPPRESS_GO_AHEAD]) + b"login: ")
+    assert (text, reply) == (b"login: ", bytes([IAC, WILL, SUPPRESS_GO_AHEAD]))
+
+
+def test_commands_without_a_meaning_for_us_leave_no_trace() -> None:
+    commands = b"".join(bytes([IAC, command]) for command in range(240, 250))
+    assert negotiation().receive(b"a" + commands + b"b") == (b"ab", b"")
+
+
+@pytest.mark.parametrize("command", [INTERRUPT_PROCESS, BREAK])
+def test_ctrl_c_becomes_the_command_that_was_asked_for(command: int) -> None:
+    side = Negotiation(cols=80, rows=24, interrupt=command)
+    assert side.encode(b"a\x03b\xff") == bytes([97, IAC, command, 98, IAC, IAC])
+
+
+@given(st.binary(max_size=400))
+def test_two_sides_come_to_rest(begin: bytes) -> None:
+    one, two = negotiation(), negotiation()
+    _, said = one.receive(begin)
+    for _ in range(4):
+        _, heard = two.receive(said)
+        _, said = one.receive(heard)
+    assert said == b""
+
+
+@given(st.lists(st.binary(max_size=60), max_size=40))
+def test_nothing_that_comes_makes_it_grow(pieces: list[bytes]) -> None:
+    side = negotiation()
+    for piece in pieces:
+        text, reply = side.receive(piece)
+        assert len(text) <= len(piece)
+        assert len(reply) <= 21 * len(piece)
+    assert side.ours <= {0, 3, 24, 31}
+    assert side.theirs <= {0, 1, 3}
+    assert len(side._subnegotiation or b"") <= MAX_SUBNEGOTIATION
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_any_bytes_come_as_they_were_sent(data: bytes, binary: bool) -> None:
+    side = negotiation()
+    if binary:
+        side.receive(bytes([IAC, WILL, BINARY]))
+    sent = data.replace(b"\xff", b"\xff\xff")
+    if not binary:
+        data = data.replace(b"\0", b"")
+        sent = data.replace(b"\xff", b"\xff\xff").replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
+    assert side.receive(sent) == (data, b"")

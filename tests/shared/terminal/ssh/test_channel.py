@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any
 import asyncssh
 import pytest
 
-from shared.errors import InvalidInput, TerminalError
+from shared.errors import HostKeyChanged, InvalidInput, TerminalError
 from shared.terminal.sessions import Sessions
-from shared.terminal.ssh import channel, command_run
-from tests.support.ssh_server import SshServer
+from shared.terminal.ssh import channel, command_run, login
+from tests.support.ssh_server import SshServer, running_ssh_server
 from tests.support.terminals import (
     Terminal,
     a_nap,
@@ -60,11 +61,104 @@ async def test_a_lost_connection_is_told_and_what_was_shown_stays(terminal: Term
         await work
     assert lost.value.code == "connection_lost"
     assert not terminal.session.connected
+    info = terminal.session.info
+    assert info.reason is not None
+    assert "it broke off" in info.reason
     assert "typed-2" in (await terminal.session.read("a")).text
-    for use in (terminal.run("true"), terminal.session.send("x")):
-        with pytest.raises(TerminalError) as gone:
-            await use
-        assert gone.value.code == "connection_lost"
+    await terminal.run("true")
+    assert not running(nap), "what was cut off is ended"
+
+
+async def test_the_next_command_connects_again_with_the_state_and_says_so(
+    terminal: Terminal, ssh_server: SshServer
+) -> None:
+    await terminal.run("cd /usr; export KEPT=yes; umask 027")
+    ssh_server.connections[0].abort()
+    await until(lambda: not terminal.session.connected)
+    again = await terminal.run('pwd; echo "$KEPT"; umask')
+    assert again.stdout == "/usr\nyes\n0027\n"
+    assert again.notice is not None
+    assert "made again" in again.notice
+    assert (await terminal.run("true")).notice is None
+    assert terminal.session.connected
+    assert terminal.session.info.reason is None
+    assert ssh_server.logins == 2
+
+
+async def test_typing_after_a_loss_gets_a_new_shell_that_says_so(terminal: Terminal, ssh_server: SshServer) -> None:
+    await terminal.session.send("cd /usr; echo typed-$((1+1))\n")
+    await terminal.shows("typed-2")
+    ssh_server.connections[0].abort()
+    await until(lambda: not terminal.session.connected)
+    cursor = terminal.session.end_cursor
+    await terminal.session.send("echo again-$((1+1)); pwd\n")
+    shown = await terminal.shows(str(ssh_server.home), after=cursor)
+    assert "this is a new shell" in shown
+    assert "again-2" in shown
+
+
+async def test_a_host_that_stops_answering_counts_as_lost(
+    sessions: Sessions, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login, "KEEPALIVE_SECONDS", 0.1)
+    async with opened(sessions, ssh_target(ssh_server)) as terminal:
+        await terminal.run("true")
+        ssh_server.connections[0]._transport.pause_reading()  # type: ignore[union-attr]
+        await until(lambda: not terminal.session.connected)
+        assert terminal.session.info.reason is not None
+        assert "stopped answering" in terminal.session.info.reason
+        assert (await terminal.run("echo back")).stdout == "back\n"
+        ssh_server.connections[0]._transport.resume_reading()  # type: ignore[union-attr]
+        await terminal.close()
+
+
+async def test_many_uses_of_a_lost_connection_make_one(terminal: Terminal, ssh_server: SshServer) -> None:
+    await terminal.run("true")
+    ssh_server.connections[0].abort()
+    await until(lambda: not terminal.session.connected)
+    await asyncio.gather(terminal.run("true"), terminal.session.send("echo typed-$((1+1))\n"), _look(terminal))
+    assert ssh_server.logins == 2
+
+
+async def _look(terminal: Terminal) -> None:
+    async with terminal.session.files() as files:
+        await files.look(".")
+
+
+async def test_a_host_that_stays_away_is_told_and_may_come_back(
+    terminal: Terminal, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await terminal.run("export KEPT=yes")
+    monkeypatch.setattr("tests.support.ssh_server.PASSWORD", "another")
+    ssh_server.connections[0].abort()
+    await until(lambda: not terminal.session.connected)
+    with pytest.raises(TerminalError) as refused:
+        await terminal.run("true")
+    assert refused.value.code == "authentication_failed"
+    monkeypatch.undo()
+    assert (await terminal.run('echo "$KEPT"')).stdout == "yes\n"
+
+
+async def test_a_key_that_changed_is_refused_when_connecting_again(
+    sessions: Sessions, tmp_path: Path, host_key: asyncssh.SSHKey
+) -> None:
+    async with running_ssh_server(tmp_path, host_keys=[host_key]) as server:
+        session = await sessions.open("a", ssh_target(server))
+    async with running_ssh_server(tmp_path, port=server.port) as impostor:
+        with pytest.raises(HostKeyChanged):
+            await session.execute(sessions.command("true"))
+        assert impostor.logins == 0
+
+
+async def test_no_variable_is_ever_on_a_command_line(sessions: Sessions, ssh_server: SshServer) -> None:
+    async with opened(sessions, ssh_target(ssh_server, env={"FIRST": "hunter1"})) as terminal:
+        await terminal.run("export SECOND=hunter2")
+        for command in ("ps -eo args", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"):
+            seen = await terminal.run(command, env={"THIRD": "hunter3"})
+            assert not re.search(r"hunter\d", seen.stdout)
+        assert (await terminal.run('echo "$FIRST $SECOND"')).stdout == "hunter1 hunter2\n"
+        assert not any("hunter" in command for command in ssh_server.commands)
+        await terminal.close()
 
 
 async def test_a_host_that_refuses_channels_is_told_so(
@@ -158,10 +252,11 @@ async def test_variables_of_the_target_are_there(sessions: Sessions, ssh_server:
         await terminal.close()
 
 
-async def test_a_command_that_does_not_fit_is_refused_with_the_way_to_go(terminal: Terminal) -> None:
-    with pytest.raises(InvalidInput, match="stdin"):
-        await terminal.run("echo " + "'" * 10_000)
+async def test_long_commands_of_any_characters_fit(terminal: Terminal) -> None:
     assert (await terminal.run("echo " + "x" * 60_000)).stdout_bytes == 60_001
+    assert (await terminal.run(f'echo "{"é" * 20_000}"')).stdout_bytes == 40_001
+    assert (await terminal.run("export LONG=" + "y" * 40_000)).exit_code == 0
+    assert (await terminal.run('echo "${#LONG}"')).stdout == "40000\n"
 
 
 async def test_a_hung_host_does_not_hold_up_closing(
@@ -174,11 +269,9 @@ async def test_a_hung_host_does_not_hold_up_closing(
     await asyncio.wait_for(terminal.close(), 5)
 
 
-@pytest.mark.parametrize("opens_late", [False, True])
-async def test_what_is_stopped_while_its_channel_opens_does_not_run_on(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, opens_late: bool
+async def test_what_is_stopped_while_its_channel_opens_never_runs(
+    terminal: Terminal, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nap = a_nap()
     held, stop = asyncio.Event(), asyncio.Event()
     create = asyncssh.SSHClientConnection.create_session
 
@@ -186,22 +279,19 @@ async def test_what_is_stopped_while_its_channel_opens_does_not_run_on(
         created = await create(*given, **options)
         if not held.is_set():
             held.set()
-            await (stop if opens_late else asyncio.Event()).wait()
+            await asyncio.Event().wait()
         return created
 
     monkeypatch.setattr(asyncssh.SSHClientConnection, "create_session", hold_the_first)
-    monkeypatch.setattr(channel, "CLOSE_TIMEOUT", 0.5)
-    command = terminal.sessions.command(f"setsid sleep {nap} & sleep {nap}")
+    command = terminal.sessions.command("touch ran")
     work = asyncio.ensure_future(terminal.session._channel.execute(command, stop))
-    await until(lambda: len(running(nap)) >= 2)
-    assert held.is_set()
+    await asyncio.wait_for(held.wait(), 5)
     stop.set()
     (outcome,) = await asyncio.wait_for(asyncio.gather(work, return_exceptions=True), 5)
-    if not opens_late:  # a channel that opens with the stop may count as open: then the killed command has a result
-        assert isinstance(outcome, TerminalError)
-        assert outcome.code == "command_stopped"
-    assert not running(nap)
-    assert terminal.session.connected
+    assert isinstance(outcome, TerminalError)
+    assert outcome.code == "command_stopped"
+    await until(lambda: ssh_server.shells[0]._channel.is_closing())
+    assert (await terminal.run("ls")).stdout == ""
 
 
 async def test_stopping_while_the_channel_opens_is_possible(

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from shared.errors import Forbidden, HostKeyChanged, InvalidInput, TerminalError
 from shared.terminal.sessions import Sessions
 from shared.terminal.ssh.known_hosts import Known, KnownHosts
-from tests.support.ssh_server import USER, SshServer, running_ssh_server
+from tests.support.ssh_server import PASSWORD, USER, SshServer, running_ssh_server
 from tests.support.terminals import make_sessions, open_descriptors, opened, ssh_target, until
 
 
@@ -76,6 +76,66 @@ async def test_an_agent_logs_in(tmp_path: Path, client_key: asyncssh.SSHKey) -> 
             await sessions.open("a", ssh_target(server, password=None, agent=False))
         assert refused.value.code == "authentication_failed"
     agent.close()
+
+
+async def test_a_question_in_any_language_is_answered_with_the_password(sessions: Sessions, tmp_path: Path) -> None:
+    async with running_ssh_server(tmp_path, questions=("Passwort fuer tester: ",)) as server:
+        async with opened(sessions, ssh_target(server)) as terminal:
+            assert (await terminal.run("echo in")).stdout == "in\n"
+            await terminal.close()
+        assert server.answers == [PASSWORD]
+
+
+async def test_a_second_question_does_not_get_the_password(sessions: Sessions, tmp_path: Path) -> None:
+    async with running_ssh_server(tmp_path, questions=("Password: ", "Verification code: ")) as server:
+        with pytest.raises(TerminalError) as refused:
+            await sessions.open("a", ssh_target(server))
+        assert refused.value.code == "authentication_failed"
+        assert server.answers == [PASSWORD]
+
+
+async def test_keys_that_a_configuration_names_log_in(
+    sessions: Sessions, tmp_path: Path, client_key: asyncssh.SSHKey
+) -> None:
+    client_key.write_private_key(tmp_path / "key")
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(
+        tmp_path / "locked", "pkcs8-pem", passphrase="x", rounds=64
+    )
+    (tmp_path / "broken").write_text("no key")
+    names = tuple(str(tmp_path / name) for name in ("missing", "locked", "broken", "key"))
+    async with (
+        running_ssh_server(tmp_path, authorized=client_key) as server,
+        opened(sessions, ssh_target(server, password=None, identities=names)) as terminal,
+    ):
+        assert (await terminal.run("echo in")).stdout == "in\n"
+        await terminal.close()
+
+
+async def test_only_identities_keeps_the_agents_other_keys_back(tmp_path: Path, client_key: asyncssh.SSHKey) -> None:
+    client_key.write_private_key(tmp_path / "mine", "pkcs8-pem", passphrase="locked", rounds=64)
+    client_key.write_public_key(tmp_path / "mine.pub")
+    agent = await _Agent.start(tmp_path / "agent.sock", client_key)
+    async with (
+        running_ssh_server(tmp_path, authorized=client_key) as server,
+        make_sessions(tmp_path, agent_path=str(tmp_path / "agent.sock")) as sessions,
+    ):
+        mine = ssh_target(server, password=None, identities=(str(tmp_path / "mine"),), only_identities=True)
+        async with opened(sessions, mine) as terminal:
+            assert (await terminal.run("echo in")).stdout == "in\n"
+            await terminal.close()
+        with pytest.raises(TerminalError):
+            await sessions.open("a", ssh_target(server, password=None, only_identities=True))
+    agent.close()
+
+
+async def test_a_certificate_that_is_none_is_refused_by_name(
+    sessions: Sessions, ssh_server: SshServer, client_key: asyncssh.SSHKey
+) -> None:
+    with pytest.raises(InvalidInput, match="certificate"):
+        await sessions.open(
+            "a", ssh_target(ssh_server, password=None, private_key=exported(client_key), certificate="none")
+        )
+    assert not ssh_server.connections
 
 
 async def test_an_agent_that_is_not_there_is_said_so(sessions: Sessions, ssh_server: SshServer, tmp_path: Path) -> None:

@@ -10,23 +10,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.terminal.process_tree import MARKER
-from shared.terminal.ssh.remote_shell import RemoteState, Separator, content, is_gone, parse, reaper, script
+from shared.terminal.marker import MARKER
+from shared.terminal.ssh.remote_shell import (
+    LAUNCHER,
+    RemoteState,
+    Separator,
+    content,
+    folder_of,
+    is_gone,
+    parse,
+    reaper,
+    script,
+)
 from tests.support.terminals import a_nap, eventually, running, running_programs
 
 SHELLS = ["bash", "dash"]
 
 
 class Ran:
-    def __init__(self, login_shell: str, command: str, state: RemoteState, *, path: str = "", **env: str) -> None:
+    def __init__(
+        self, login_shell: str, command: str, state: RemoteState, *, path: str = "", stdin: bytes = b"", **env: str
+    ) -> None:
         login_shell = shutil.which(login_shell) or "/bin/sh"
         nonce = token_hex(16)
-        self.folder = Path(f"/tmp/mcp-gateway-{nonce}")
+        self.folder = Path(folder_of(nonce))
         line = script(command, state, env, marker=f"test:{nonce[:4]}", nonce=nonce)
         assert line.isascii()
-        assert "\n" not in line
+        assert line.count(b"\n") == 2
         self.ended = subprocess.run(
-            [login_shell, "-c", line],
+            [login_shell, "-c", LAUNCHER],
+            input=line + stdin,
             env={"PATH": path or os.environ["PATH"], "HOME": "/usr", "BASE": "base", "LANG": "C.UTF-8"},
             capture_output=True,
             check=False,
@@ -130,10 +143,19 @@ def test_nothing_stays_in_the_temporary_folder(login_shell: str, command: str) -
     assert not Ran(login_shell, command, RemoteState()).folder.exists()
 
 
+def test_the_mark_is_on_no_command_line(login_shell: str) -> None:
+    ran = Ran(
+        login_shell, "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'; echo end", RemoteState("/", "", "export A=hunter2")
+    )
+    assert ran.whole
+    assert ran.stdout.endswith("\nend\n")
+    assert str(ran.folder) in ran.stdout
+    assert "hunter2" not in ran.stdout
+
+
 def test_standard_input_is_the_commands(login_shell: str) -> None:
-    line = script("cat", RemoteState(), {}, marker="m:1", nonce=token_hex(16))
-    ended = subprocess.run([login_shell, "-c", line], input=b"typed", capture_output=True, check=True)
-    assert ended.stdout.startswith(b"typed")
+    assert Ran(login_shell, "cat", RemoteState(), stdin=b"typed").stdout == "typed"
+    assert Ran(login_shell, "read -r one; cat", RemoteState("/", "", "export A=1"), stdin=b"1\n2\n").stdout == "2\n"
 
 
 def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
@@ -143,7 +165,11 @@ def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
     line = script(
         f"setsid sleep {nap} & trap '' TERM; sleep {nap}; sleep {nap}", RemoteState(), {}, marker=marker, nonce=nonce
     )
-    process = subprocess.Popen([login_shell, "-c", line], start_new_session=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [login_shell, "-c", LAUNCHER], start_new_session=True, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    with process.stdin as given:  # type: ignore[union-attr]
+        given.write(line)
     other = subprocess.Popen(["sleep", other_nap], env={**os.environ, "MCP_GATEWAY_JOB": "other:1"})
     eventually(lambda: len(running_programs(nap, "sleep")) >= 2)
     subprocess.run([login_shell, "-c", reaper(marker, nonce=nonce)], check=True, timeout=10)
@@ -152,19 +178,33 @@ def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
     assert other.poll() is None
     other.kill()
     other.wait()
-    assert not Path(f"/tmp/mcp-gateway-{nonce}").exists()
+    assert not Path(folder_of(nonce)).exists()
 
 
-def test_the_reaper_works_with_a_plain_grep(tmp_path: Path) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_reaper_works_with_a_plain_grep_and_ends_the_terminals_of_its_connection(
+    tmp_path: Path, plain: bool
+) -> None:
     nap = a_nap()
     grep = tmp_path / "grep"
-    grep.write_text(f'#!/bin/sh\ncase "$1" in *z*) exit 2;; esac\nexec {shutil.which("grep")} "$@"\n')
+    refusal = 'case "$1" in *z*) exit 2;; esac' if plain else ""
+    grep.write_text(f'#!/bin/sh\n{refusal}\nexec {shutil.which("grep")} "$@"\n')
     grep.chmod(0o755)
     marker = f"{token_hex(8)}:000000001"
-    process = subprocess.Popen(["sleep", nap], env={**os.environ, MARKER: marker})
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    subprocess.run(["/bin/sh", "-c", reaper(marker)], check=True, timeout=10, env={"PATH": path})
-    assert process.wait(5) < 0
+    ours, theirs = {"SSH_CONNECTION": f"1.2.3.4 {nap}"}, {"SSH_CONNECTION": f"1.2.3.4 {nap}9"}
+    tty = {"SSH_TTY": "/dev/pts/99"}
+    marked, on_terminal, without_terminal, of_others = (
+        subprocess.Popen(["sleep", nap], env={"PATH": os.environ["PATH"], **env})
+        for env in ({MARKER: marker}, {**ours, **tty}, ours, {**theirs, **tty})
+    )
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **ours}
+    subprocess.run(["/bin/sh", "-c", reaper(marker)], check=True, timeout=10, env=environ)
+    assert marked.wait(5) < 0
+    assert on_terminal.wait(5) < 0
+    for process in (without_terminal, of_others):
+        assert process.poll() is None
+        process.kill()
+        process.wait()
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60), st.integers(1, 30))

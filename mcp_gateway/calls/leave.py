@@ -1,0 +1,52 @@
+"""Leave for a command that the policy wants confirmed: asked of the user, noted, and used for exactly that command."""
+
+from mcp.types import InputRequiredResult
+
+from mcp_gateway.calls.call import Call
+from shared.errors import Conflict, Forbidden
+from shared.operations import dispatch
+from shared.operations.approvals import CONFIRM_COMMAND
+
+CODE = "approval_required"
+LONGEST = 2_000
+"""Characters of a command that a question shows; one that is longer cannot be judged by who is asked."""
+
+
+async def asked(call: Call, command: str, error: Conflict) -> str | InputRequiredResult:
+    """The approval that the user has given, or what to end the call with. Raises Forbidden when they did not, and the
+    error again when they cannot be asked.
+    """
+    approval_id = _approval_of(call, command, error)
+    call.progress.say("asking the user …")
+    why = f" ({error.details['reason']})" if isinstance(error.details, dict) and error.details["reason"] else ""
+    said = await call.user.leave(
+        f"The command policy wants this confirmed{why}. Run it?\n\n{command}",
+        state=approval_id,
+        seconds=call.limits.asking_seconds,
+    )
+    if isinstance(said, InputRequiredResult):
+        return said
+    if said == "not asked":
+        raise error
+    await noted(call, approval_id, agreed=said == "given")
+    return approval_id
+
+
+async def noted(call: Call, approval_id: str, *, agreed: bool) -> None:
+    """Note what the user said. Raises Forbidden when that was no clear yes."""
+    try:
+        await dispatch.call(call.gateway, call.caller, CONFIRM_COMMAND, {"id": approval_id, "agreed": agreed})
+    except Conflict:
+        return  # somebody else has decided meanwhile, and that counts
+    if not agreed:
+        raise Forbidden("The user did not agree to this command; do something else.", code="approval_denied")
+
+
+def _approval_of(call: Call, command: str, error: Conflict) -> str:
+    """The approval in an error. Raises the error again when it is another one, or the user cannot be asked."""
+    details = error.details if isinstance(error.details, dict) else {}
+    if error.code != CODE or "client" not in details["ask"]:
+        raise error
+    if not call.user.can_be_asked or len(command) > LONGEST:
+        raise error
+    return str(details["approvalId"])

@@ -1,0 +1,86 @@
+"""Terminal sessions opened, listed and closed."""
+
+from typing import Any
+
+from mcp_gateway.calls.call import Call
+from mcp_gateway.calls.interaction import first_shown
+from mcp_gateway.terminals.arguments import CloseTerminalArguments, ListTerminalsArguments, OpenTerminalArguments
+from mcp_gateway.terminals.results import ClosedTerminal, ConnectionEntry, OpenedTerminal, TerminalEntry, TerminalList
+from shared.domain.connections import ConnectionInfo
+from shared.domain.terminal import SessionInfo
+from shared.errors import NotFound
+from shared.operations import dispatch
+from shared.operations.connections import LIST_CONNECTIONS
+from shared.operations.terminals import CLOSE_TERMINAL, LIST_TERMINALS, OPEN_TERMINAL
+
+FIRST_SECONDS = 5.0
+"""What a shell or device gets to show itself."""
+MOST_CONNECTIONS = 50
+
+
+async def open_(call: Call, arguments: OpenTerminalArguments) -> OpenedTerminal:
+    """Open a session and wait for what it shows first. One that nobody will learn of is closed again."""
+    answer = await dispatch.call(call.gateway, call.caller, OPEN_TERMINAL, _payload(arguments))
+    session = answer.session
+    try:
+        first = await first_shown(call, session.id, FIRST_SECONDS)
+    except BaseException:
+        await _close(call, session.id)
+        raise
+    return OpenedTerminal(
+        session_id=session.id, type=session.type, host=session.host, username=session.username, **dict(first)
+    )
+
+
+async def list_(call: Call, arguments: ListTerminalsArguments) -> TerminalList:
+    """The caller's open sessions and saved connections."""
+    sessions = (await dispatch.call(call.gateway, call.caller, LIST_TERMINALS, {})).sessions
+    saved = (await dispatch.call(call.gateway, call.caller, LIST_CONNECTIONS, {})).connections
+    matching = [found for found in saved if _matches(found, arguments.search)]
+    return TerminalList(
+        sessions=[entry(session) for session in sessions],
+        connections=[
+            ConnectionEntry(name=found.name, type=found.type, host=found.host, username=found.username)
+            for found in matching[:MOST_CONNECTIONS]
+        ],
+        more_connections=max(len(matching) - MOST_CONNECTIONS, 0),
+    )
+
+
+async def close(call: Call, arguments: CloseTerminalArguments) -> ClosedTerminal:
+    """End a session and all that runs in it."""
+    await dispatch.call(call.gateway, call.caller, CLOSE_TERMINAL, {"id": arguments.session_id})
+    return ClosedTerminal(closed=True)
+
+
+def entry(session: SessionInfo) -> TerminalEntry:
+    """A session in brief."""
+    return TerminalEntry(
+        session_id=session.id,
+        type=session.type,
+        connected=session.connected,
+        host=session.host,
+        username=session.username,
+        label=session.title or None,
+        exit_code=None if session.connected else session.exit_code,
+        last_activity=session.last_activity,
+    )
+
+
+def _payload(arguments: OpenTerminalArguments) -> dict[str, Any]:
+    payload = arguments.model_dump(by_alias=True, exclude_none=True)
+    if (connection := payload.pop("connection", None)) is not None:
+        return {**payload, "connectionId": connection}
+    return {"type": "local", **payload}
+
+
+def _matches(found: ConnectionInfo, search: str | None) -> bool:
+    wanted = (search or "").lower()
+    return wanted in found.name.lower() or wanted in (found.host or "").lower()
+
+
+async def _close(call: Call, session_id: str) -> None:
+    try:
+        await dispatch.call(call.gateway, call.caller, CLOSE_TERMINAL, {"id": session_id})
+    except NotFound:  # it has gone by itself
+        return

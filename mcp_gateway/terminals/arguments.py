@@ -1,0 +1,158 @@
+"""The arguments of the terminal tools, described for the model that fills them in. Secrets are none of them."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from shared.domain.files import FileEncoding
+from shared.domain.targets import Host, Id, Path, Port, SessionType, Username, refuse
+from shared.domain.terminal import Columns, Cursor, Rows, Typed, View
+from shared.domain.wire import Wire
+
+MAX_WAIT_SECONDS = 45
+MAX_FILE_BYTES = 16_000
+
+WaitFor = Literal["ready", "output", "silence", "exit"]
+
+SESSION = "Id of the session, from `open_terminal`, `list_terminals` or a `run_command` in the background."
+VIEW = (
+    "`auto`: new text from a plain shell, the changed rows of the screen from a full-screen program. Or choose: `text`, "
+    "`screen` (all rows), `diff` (changed rows)."
+)
+PATTERN = (
+    "Wait until what comes matches this regular expression (RE2 syntax; ^ and $ are line ends), instead of `waitFor`. "
+    "What you type is echoed, and may match."
+)
+WAIT_FOR = (
+    "What ends the wait: `ready` (a prompt, or a full-screen program that has drawn its screen), `output` (anything "
+    "new), `silence` (nothing new for a second), `exit` (the shell or background command has ended)."
+)
+REMOTE_PATH = "Path on the session's host. A relative one starts in the session's directory; `~` is the home directory."
+
+
+class OpenTerminalArguments(Wire):
+    """What `open_terminal` takes."""
+
+    connection: Id | None = Field(
+        None,
+        description="Name or id of a saved connection (see `list_terminals`), which holds host and secrets. It stands "
+        "instead of type, host, port, username and cwd.",
+    )
+    type: SessionType | None = Field(
+        None, description="`local` (the gateway's machine; the default), `ssh` or `telnet`."
+    )
+    host: Host | None = Field(None, description="DNS name or IP address (ssh, telnet).")
+    port: Port | None = Field(None, description="22 for ssh, 23 for telnet unless given.")
+    username: Username | None = Field(
+        None, description="ssh. Login is with the gateway's SSH agent and keys; for a password use a saved connection."
+    )
+    cwd: Path | None = Field(None, description="Directory to start in (local, ssh).")
+    cols: Columns = Field(80, description="Width of the screen.")
+    rows: Rows = Field(24, description="Height of the screen; a small one costs you less to read.")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        for name in ("type", "host", "port", "username", "cwd") if self.connection is not None else ():
+            if getattr(self, name) is not None:
+                raise refuse(name, "comes from the saved connection; leave it out or leave out 'connection'")
+        return self
+
+
+class SendToTerminalArguments(Wire):
+    """What `send_to_terminal` takes."""
+
+    session_id: Id = Field(description=SESSION)
+    text: Typed | None = Field(
+        None, repr=False, description="Typed just as it is; a line end in it is Enter. Put Enter into `keys` otherwise."
+    )
+    keys: Typed | None = Field(
+        None,
+        repr=False,
+        description="Typed after `text`: text with named keys, such as `<Enter>`, `<Tab>`, `<Esc>`, `<Up>`, `<PageDown>`, "
+        "`<F5>`, `<C-c>`, `<M-x>`. `<<` is the character `<`.",
+    )
+    paste: bool = Field(
+        False,
+        description="Paste `text` as one piece, none of which is executed by itself; then send `<Enter>`. In a program that "
+        "knows no pasting (bracketed paste), its line ends become spaces.",
+    )
+    secret: Literal["password"] | None = Field(
+        None,
+        description="`password`, instead of text and keys: answer the password prompt that stands there (sudo) with the "
+        "password of the session's saved connection, which you never see.",
+    )
+    wait_for: WaitFor = Field("ready", description=WAIT_FOR)
+    pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(None, description=PATTERN)
+    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS)] = Field(
+        10, description=f"Longest wait, {MAX_WAIT_SECONDS} at most; the program goes on after it. 0 does not wait."
+    )
+    view: Literal[View, "auto"] = Field("auto", description=VIEW)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.text is None and (self.paste or (self.keys is None and self.secret is None)):
+            raise refuse("text", "this field is required (or 'keys'; use read_terminal to wait without typing)")
+        if self.secret is not None and (self.text is not None or self.keys is not None):
+            raise refuse("secret", "stands instead of 'text' and 'keys'")
+        return self
+
+
+class ReadTerminalArguments(Wire):
+    """What `read_terminal` takes."""
+
+    session_id: Id = Field(description=SESSION)
+    cursor: Cursor | None = Field(
+        None,
+        description="Read what came after this `cursor` of an earlier result; 0 is the beginning. Leave out for the "
+        "screen as it is now.",
+    )
+    wait_for: WaitFor = Field("ready", description=WAIT_FOR)
+    pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(None, description=PATTERN)
+    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS)] = Field(
+        0, description=f"Wait before reading, {MAX_WAIT_SECONDS} at most. 0 reads at once."
+    )
+    view: Literal[View, "auto"] = Field("auto", description=VIEW)
+
+
+class CloseTerminalArguments(Wire):
+    """What `close_terminal` takes."""
+
+    session_id: Id = Field(description=SESSION)
+
+
+class ListTerminalsArguments(Wire):
+    """What `list_terminals` takes."""
+
+    search: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Only saved connections whose name or host contains this, in any case."
+    )
+
+
+class RemotePathArguments(Wire):
+    """What `list_remote_files` takes."""
+
+    session_id: Id = Field(description="Id of a session over SSH.")
+    path: Path = Field(".", description=REMOTE_PATH)
+
+
+class ReadRemoteFileArguments(Wire):
+    """What `read_remote_file` takes."""
+
+    session_id: Id = Field(description="Id of a session over SSH.")
+    path: Path = Field(description=REMOTE_PATH)
+    offset: Annotated[int, Field(ge=0)] = Field(0, description="Byte to begin with: `nextOffset` of the part before.")
+    limit: Annotated[int, Field(ge=16, le=MAX_FILE_BYTES)] = Field(
+        MAX_FILE_BYTES, description=f"Most bytes to read, {MAX_FILE_BYTES} at most."
+    )
+
+
+class WriteRemoteFileArguments(Wire):
+    """What `write_remote_file` takes."""
+
+    session_id: Id = Field(description="Id of a session over SSH.")
+    path: Path = Field(description=REMOTE_PATH)
+    content: Annotated[str, Field(max_length=1024 * 1024)] = Field(
+        repr=False, description="All that is to be in the file."
+    )
+    encoding: FileEncoding = Field("text", description="`base64` for content that is not text.")
+    overwrite: bool = Field(False, description="Replace a file that is there; otherwise that is refused.")

@@ -1,0 +1,62 @@
+"""Commands that wait for somebody's leave."""
+
+from typing import Literal
+
+from shared.domain.policy import Asking
+from shared.domain.targets import Id
+from shared.domain.wire import Timestamp, Wire
+
+Decision = Literal["approve", "deny"]
+ApprovalStatus = Literal["pending", "approved", "denied"]
+
+
+class Approval(Wire):
+    """One command of one caller in one place, and what was decided about it. It counts once."""
+
+    id: str
+    caller: str
+    caller_name: str
+    command: str
+    place: str
+    session_id: str | None
+    cwd: str | None
+    policy: str
+    rule: int | None
+    reason: str
+    ask: list[Asking]
+    created_at: Timestamp
+    expires_at: Timestamp
+    status: ApprovalStatus = "pending"
+    decided_by: str | None = None
+
+
+class ApprovalList(Wire):
+    """The commands that wait, oldest first, and those decided that have not run yet."""
+
+    approvals: list[Approval]
+
+
+class ListApprovals(Wire):
+    """Which ones."""
+
+    status: ApprovalStatus | None = None
+
+
+class DecideApproval(Wire):
+    """Approve or deny one."""
+
+    id: Id
+    decision: Decision
+
+
+class ConfirmCommand(Wire):
+    """What the person behind a caller's client said to one of the caller's commands."""
+
+    id: Id
+    agreed: bool
+
+
+class ApprovalAnswer(Wire):
+    """One of them, as it is now."""
+
+    approval: Approval

@@ -1,0 +1,94 @@
+"""Typing into interactive shells, waiting for what they answer, and reading what they have shown."""
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shared.domain.identity import Caller
+from shared.domain.terminal import Output, ReadOutput, ScreenInfo, Send, Sent, View, Wait
+from shared.operations import policing
+from shared.terminal import keys
+from shared.terminal.display import Rendering
+from shared.terminal.patterns import Pattern
+from shared.terminal.session import Session
+from shared.terminal.waits import Wanted
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+FIRST_PROMPT = 5.0
+"""Seconds that a shell gets for its first prompt, where the end of what is typed is to be known by the next one."""
+
+
+async def send(gateway: "Gateway", caller: Caller, request: Send) -> Sent:
+    """Type, and wait where that was asked for. What does not make sense is refused before anything is typed."""
+    session, wait = gateway.terminals.get(caller.id, request.id), request.wait
+    typed = keys.Input(text=request.data or "", paste=request.paste, keys=keys.parse(request.keys or ""))
+    if request.data or request.keys:
+        await policing.permit_typing(gateway, caller, session)
+    if wait is None:
+        await session.send(typed)
+        return Sent()
+    wanted = _wanted(wait, fresh=bool(request.data or request.keys))
+    if wanted.fresh and wanted.kind == "prompt" and not session.begun:
+        wanted = await _after_first_prompt(session, wanted)
+    if wait.view == "diff":
+        await session.screen()
+    after = await session.send(typed) if wanted.fresh else session.end_cursor
+    after = after if wait.cursor is None else wait.cursor
+    outcome = await session.wait(wanted, after=after)
+    shown = await _shown(session, caller, wait.view, cursor=after, strip=wait.strip)
+    return Sent(**dict(shown), reason=outcome.reason, match=outcome.match)
+
+
+def _wanted(wait: Wait, *, fresh: bool) -> Wanted:
+    return Wanted(
+        kind=wait.for_,
+        timeout=wait.timeout_ms / 1000,
+        quiet=wait.quiet_ms / 1000,
+        pattern=None if wait.pattern is None else Pattern(wait.pattern),
+        fresh=fresh,
+    )
+
+
+async def _after_first_prompt(session: Session, wanted: Wanted) -> Wanted:
+    """Start the shell and wait for its prompt; what is wanted, with the time that is left for it."""
+    began = time.monotonic()
+    await session.wait(replace(wanted, fresh=False, timeout=min(wanted.timeout, FIRST_PROMPT)))
+    return replace(wanted, timeout=max(0.0, wanted.timeout - (time.monotonic() - began)))
+
+
+async def read(gateway: "Gateway", caller: Caller, request: ReadOutput) -> Output:
+    """What the shell has shown, in the view that was asked for."""
+    session, wait = gateway.terminals.get(caller.id, request.id), request.wait_ms / 1000
+    return await _shown(session, caller, request.view, cursor=request.cursor, strip=request.strip, wait=wait)
+
+
+async def _shown(
+    session: Session, caller: Caller, view: View, *, cursor: int | None, strip: bool, wait: float = 0
+) -> Output:
+    if view == "text":
+        part = await session.read(caller.id, cursor=cursor, wait=wait, strip=strip)
+        text, connected = [part.text] if part.text else [], session.connected
+        return Output(output=text, cursor=part.cursor, dropped=part.dropped, connected=connected)
+    seen = await session.screen(after=cursor, wait=wait)
+    lines, rows = list(seen.look.lines), None
+    if view == "diff":
+        lines, rows = [lines[row] for row in seen.rows], list(seen.rows)
+    return Output(
+        output=lines, cursor=seen.cursor, dropped=0, connected=session.connected, screen=_screen(seen), rows=rows
+    )
+
+
+def _screen(seen: Rendering) -> ScreenInfo:
+    look = seen.look
+    return ScreenInfo(
+        cols=look.columns,
+        rows=len(look.lines),
+        cursor_row=look.row,
+        cursor_col=look.column,
+        cursor_visible=look.cursor_visible,
+        title=look.title,
+        bells=look.bells,
+        alternate=look.alternate,
+    )

@@ -1,0 +1,236 @@
+"""Commands held against the policy before they run: allowed, refused, or only with somebody's leave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from shared.domain.identity import Caller
+from shared.domain.policy import Policy
+from shared.domain.targets import LocalTarget, SshTarget, Target
+from shared.domain.terminal import Execute, RunCommand
+from shared.errors import Forbidden, GatewayError
+from shared.operations import targets
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+    from shared.terminal.policy.rules import Place, Verdict
+    from shared.terminal.session import Session
+
+ACTION = "command_policy"
+"""The name of its rows in the audit trail."""
+MAX_AUDITED = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A command that is to run, with all that bears on what it does, and the leave that was given for it."""
+
+    command: str
+    stdin: str | None = field(default=None, repr=False)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cwd: str | None = None
+    approval_id: str | None = None
+    wait_ms: int = 0
+
+    @classmethod
+    def of(cls, request: Execute | RunCommand) -> "Wanted":
+        """What a request wants run."""
+        run = request if isinstance(request, RunCommand) else None
+        return cls(
+            command=request.command,
+            stdin=request.stdin,
+            env={} if run is None else run.env or {},
+            cwd=None if run is None else run.cwd,
+            approval_id=request.approval_id,
+            wait_ms=request.approval_wait_ms,
+        )
+
+
+async def permit(
+    gateway: "Gateway",
+    caller: Caller,
+    wanted: Wanted,
+    *,
+    session: "Session | None" = None,
+    connection: str | None = None,
+) -> None:
+    """Return if the command may run in the session, on the saved connection, or here.
+
+    Raises Forbidden (command_denied, command_unparsable, approval_denied), and Conflict (approval_required).
+    """
+    if not gateway.policy.active:
+        return
+    place, cwd = await _place(gateway, caller, session, connection)
+    policies = gateway.policy.applying(caller, place)
+    if not policies:
+        return
+    facts = {
+        "command": wanted.command,
+        "place": " ".join(place.names),
+        "session_id": None if session is None else session.id,
+        "cwd": wanted.cwd or cwd,
+        "env": dict(wanted.env),
+        "stdin": wanted.stdin,
+    }
+    audit = _Audit(gateway, caller, facts)
+    try:
+        verdict = await anyio.to_thread.run_sync(partial(_verdict, policies, wanted, wanted.cwd or cwd))
+    except GatewayError as error:
+        await audit.record(error.code)
+        raise
+    await _obey(audit, verdict, wanted)
+
+
+async def permit_typing(gateway: "Gateway", caller: Caller, session: "Session") -> None:
+    """Return if the caller may type into a session's shell: what is typed there cannot be read as commands."""
+    if not gateway.policy.active:
+        return
+    place, _ = await _place(gateway, caller, session, None)
+    for policy in gateway.policy.applying(caller, place):
+        if policy.interactive == "deny":
+            details = {"sessionId": session.id, "policy": policy.name, "verdict": "deny", "typing": True}
+            await gateway.audit.record(caller, ACTION, details, "command_denied")
+            raise Forbidden(
+                f"The policy '{policy.name}' lets nobody type into a shell here, since it cannot judge what is typed; "
+                'run commands one by one instead, or have `interactive` set to "allow" in it.',
+                code="command_denied",
+                details={"policy": policy.name},
+            )
+
+
+async def permit_opening(gateway: "Gateway", caller: Caller, target: Target, connection: str | None) -> None:
+    """Return if a session may have the variables that its target sets; some of them are commands."""
+    env = target.env if isinstance(target, LocalTarget | SshTarget) else {}
+    if not gateway.policy.active or not env:
+        return
+    place = await _place_of(gateway, caller, target, connection)
+    policies = gateway.policy.applying(caller, place)
+    if not policies:
+        return
+    facts = {"command": "", "place": " ".join(place.names), "session_id": None, "cwd": None}
+    verdict = await anyio.to_thread.run_sync(partial(_verdict, policies, Wanted(command="", env=env), None))
+    if verdict.action != "allow":
+        await _Audit(gateway, caller, facts).record("command_denied", verdict)
+        raise _denied(verdict)
+
+
+async def verdict_on(
+    gateway: "Gateway", caller: Caller, place: "Place", command: str, cwd: str | None
+) -> "tuple[Verdict, list[str]]":
+    """What the policy would say, and what it sees in the command. Raises Unparsable when any policy applies."""
+    from shared.terminal.policy import rules
+    from shared.terminal.policy.commands import seen
+
+    policies = gateway.policy.applying(caller, place)
+    found = await anyio.to_thread.run_sync(partial(seen, command, cwd=cwd))
+    return rules.judge(policies, found), [act.shown for act in found.acts]
+
+
+def _verdict(policies: tuple[Policy, ...], wanted: Wanted, cwd: str | None) -> "Verdict":
+    from shared.terminal.policy import rules
+    from shared.terminal.policy.commands import seen
+
+    return rules.judge(policies, seen(wanted.command, stdin=wanted.stdin, env=wanted.env, cwd=cwd))
+
+
+async def _obey(audit: "_Audit", verdict: "Verdict", wanted: Wanted) -> None:
+    if verdict.action == "allow":
+        if verdict.rule is not None:
+            await audit.record("allowed", verdict)
+        return
+    if verdict.action == "deny" or not verdict.ask:
+        await audit.record("command_denied", verdict)
+        raise _denied(verdict)
+    try:
+        await _with_leave(audit, verdict, wanted)
+    except GatewayError as error:
+        await audit.record(error.code, verdict)
+        raise
+    await audit.record("approved", verdict)
+
+
+async def _with_leave(audit: "_Audit", verdict: "Verdict", wanted: Wanted) -> None:
+    """Return once somebody has given leave. Raises Conflict (approval_required) while nobody has."""
+    from shared.terminal.approvals import required
+
+    approvals, caller = audit.gateway.approvals, audit.caller
+    approval_id = wanted.approval_id
+    if approval_id is not None and (used := await approvals.use(caller, approval_id, audit.facts)) is not None:
+        audit.approval = used.id, used.decided_by
+        return
+    asked = await approvals.ask(caller, verdict, audit.facts)
+    audit.approval = asked.id, None
+    if wanted.wait_ms and await approvals.decided(caller, asked.id, seconds=wanted.wait_ms / 1000):
+        used = await approvals.use(caller, asked.id, audit.facts)
+        if used is not None:
+            audit.approval = used.id, used.decided_by
+            return
+    raise required(asked)
+
+
+def _denied(verdict: "Verdict") -> Forbidden:
+    rule = f"rule {verdict.rule}" if verdict.rule else "default"
+    reason = f": {verdict.reason}" if verdict.reason else ""
+    unsure = " A part of it is only known when it runs; write it out to have it judged." if verdict.unsure else ""
+    nobody = " It would need a confirmation, and the policy names nobody to ask." if verdict.action == "confirm" else ""
+    return Forbidden(
+        f"The policy '{verdict.policy}' ({rule}) does not allow this command{reason}.{unsure}{nobody}",
+        code="command_denied",
+        details={"policy": verdict.policy, "rule": verdict.rule, "reason": verdict.reason},
+    )
+
+
+@dataclass(slots=True)
+class _Audit:
+    gateway: "Gateway"
+    caller: Caller
+    facts: dict[str, Any]
+    approval: tuple[str, str | None] | None = None
+
+    async def record(self, outcome: str, verdict: "Verdict | None" = None) -> None:
+        """A row with the verdict and the rule; env and stdin stay out of it."""
+        details: dict[str, Any] = {"command": self.facts["command"][:MAX_AUDITED], "place": self.facts["place"]}
+        if self.facts["session_id"]:
+            details["sessionId"] = self.facts["session_id"]
+        if verdict is not None:
+            details |= {"verdict": verdict.action, "policy": verdict.policy, "rule": verdict.rule}
+        if self.approval is not None:
+            details |= {"approvalId": self.approval[0], "decidedBy": self.approval[1]}
+        await self.gateway.audit.record(self.caller, ACTION, details, outcome)
+
+
+async def _place(
+    gateway: "Gateway", caller: Caller, session: "Session | None", connection: str | None
+) -> "tuple[Place, str | None]":
+    """Where it would run, and in which directory, if that is known."""
+    from shared.terminal.policy.rules import Place
+
+    if session is not None:
+        where = gateway.policy.whereabouts(session)
+        if where.target is None:
+            info = session.info
+            return Place(type=info.type, host=info.host or ""), where.directory
+        return await _place_of(gateway, caller, where.target, where.connection), where.directory
+    if connection is None:
+        return Place(), None
+    target = await targets.saved(gateway, caller, connection)
+    cwd = target.cwd if isinstance(target, LocalTarget | SshTarget) else None
+    return await _place_of(gateway, caller, target, connection), cwd
+
+
+async def _place_of(gateway: "Gateway", caller: Caller, target: Target, connection: str | None) -> "Place":
+    from shared.terminal.policy.rules import Place
+
+    names: tuple[str, ...] = ()
+    if connection is not None:
+        saved = await gateway.connections.list(caller.id)
+        found = next((one for one in saved if connection in (one.id, one.name)), None)
+        names = (connection,) if found is None else (found.id, found.name)
+    if isinstance(target, LocalTarget):
+        return Place(type="local", connection=names)
+    if isinstance(target, SshTarget):
+        return Place(type="ssh", host=target.login.host, connection=names)
+    return Place(type="telnet", host=target.host, connection=names)

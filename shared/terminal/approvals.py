@@ -1,0 +1,241 @@
+"""Leave for commands that a policy wants confirmed: asked for, given or refused by a person, and used once."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from shared.domain.approvals import Approval, ApprovalStatus, Decision
+from shared.domain.identity import Caller
+from shared.domain.wire import iso
+from shared.errors import Conflict, Forbidden, NotFound, RateLimited
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from shared.storage.database import Database
+    from shared.terminal.policy.rules import Verdict
+
+PENDING = timedelta(minutes=10)
+APPROVED = timedelta(minutes=5)
+"""How long a command waits for leave, and how long leave waits for its command."""
+MAX_PER_CALLER = 20
+MAX_PENDING = 500
+LOOK_SECONDS = 0.25
+
+
+class Approvals:
+    """The commands that wait, in the database: asked for in one process, decided in another.
+
+    All of it raises Unavailable when the database is away, and nothing runs then.
+    """
+
+    def __init__(self, database: "Database", clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def ask(self, caller: Caller, verdict: "Verdict", facts: dict[str, Any]) -> Approval:
+        """Put a command into the queue; one that waits there already is not put twice. Raises RateLimited.
+
+        `facts` are what the leave is for: command, place, session_id, cwd, and whatever else must not change.
+        """
+        now, print_ = self._clock(), fingerprint(caller, facts)
+        asked = Approval(
+            id=f"appr-{token_hex(12)}",
+            caller=caller.id,
+            caller_name=caller.name,
+            command=facts["command"],
+            place=facts["place"],
+            session_id=facts["session_id"],
+            cwd=facts["cwd"],
+            policy=verdict.policy or "",
+            rule=verdict.rule,
+            reason=verdict.reason,
+            ask=list(verdict.ask),
+            created_at=now,
+            expires_at=now + PENDING,
+        )
+
+        def work(session: "Session") -> Approval:
+            from shared.storage import approval_rows
+
+            waiting = [row for row in self._kept(session) if row["approval"]["status"] == "pending"]
+            for row in waiting:
+                if row["fingerprint"] == print_:
+                    return _approval(row)
+            own = sum(row["approval"]["caller"] == caller.id for row in waiting)
+            if own >= MAX_PER_CALLER or len(waiting) >= MAX_PENDING:
+                raise RateLimited(
+                    "Too many commands wait for approval; have some of them decided first.",
+                    code="too_many_approvals",
+                    retry_after=60,
+                )
+            approval_rows.save(session, asked.id, _row(asked, print_))
+            return asked
+
+        return await self._database.run(work)
+
+    async def use(self, caller: Caller, approval_id: str, facts: dict[str, Any]) -> Approval | None:
+        """Take leave for exactly this; None while nobody has decided. Raises NotFound, Conflict, Forbidden."""
+        print_ = fingerprint(caller, facts)
+
+        def work(session: "Session") -> Approval | None:
+            from shared.storage import approval_rows
+
+            row = self._find(session, approval_id, owner=caller.id)
+            if row["fingerprint"] != print_:
+                raise Conflict(
+                    "That approval is for another command or another place; leave it out to ask for one for this.",
+                    code="approval_mismatch",
+                )
+            approval = _approval(row)
+            if approval.status == "pending":
+                return None
+            approval_rows.delete(session, approval_id)
+            return approval
+
+        found = await self._database.run(work)
+        if found is not None and found.status == "denied":
+            raise Forbidden(
+                "The person who was asked did not allow this command; do something else.", code="approval_denied"
+            )
+        return found
+
+    async def decided(self, caller: Caller, approval_id: str, *, seconds: float) -> bool:
+        """Wait so long for a decision on one of the caller's; whether there is one."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not await self._database.read(  # noqa: ASYNC110 - it comes from any process
+                    lambda session: self._is_decided(session, caller, approval_id)
+                ):
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+    async def queue(self, status: ApprovalStatus | None = None) -> list[Approval]:
+        """Those that count, oldest first."""
+        from shared.storage import approval_rows
+
+        rows = await self._database.read(approval_rows.every)
+        found = [_approval(row) for row in rows]
+        now = self._clock()
+        kept = [one for one in found if one.expires_at > now and status in (None, one.status)]
+        return sorted(kept, key=lambda one: (one.created_at, one.id))
+
+    async def decide(self, decider: Caller, approval_id: str, decision: Decision) -> Approval:
+        """What an administrator says. Raises NotFound, Conflict when it is decided already, Forbidden for one's own.
+
+        The user of this machine and whatever acts for them on it are one caller, so these may decide their own.
+        """
+
+        def check(approval: Approval) -> None:
+            if "queue" not in approval.ask:
+                raise Forbidden("Only the person behind the caller's MCP client may decide this one.")
+            if approval.caller == decider.id and decider.kind != "local":
+                raise Forbidden("You asked for this yourself; somebody else has to decide it.", code="own_approval")
+
+        return await self._decide(decider, approval_id, decision, check, owner=None)
+
+    async def confirm(self, caller: Caller, approval_id: str, *, agreed: bool) -> Approval:
+        """What the person behind the caller's own client says. Raises as `decide` does."""
+
+        def check(approval: Approval) -> None:
+            if "client" not in approval.ask:
+                raise Forbidden("An administrator has to decide this one; it is in the approval queue.")
+
+        return await self._decide(caller, approval_id, "approve" if agreed else "deny", check, owner=caller.id)
+
+    async def _decide(
+        self,
+        decider: Caller,
+        approval_id: str,
+        decision: Decision,
+        check: Callable[[Approval], None],
+        *,
+        owner: str | None,
+    ) -> Approval:
+        def work(session: "Session") -> Approval:
+            from shared.storage import approval_rows
+
+            row = self._find(session, approval_id, owner=owner)
+            approval = _approval(row)
+            check(approval)
+            if approval.status != "pending":
+                raise Conflict("This one is decided already.", code="already_decided")
+            changed = approval.model_copy(
+                update={
+                    "status": "approved" if decision == "approve" else "denied",
+                    "decided_by": decider.id,
+                    "expires_at": self._clock() + APPROVED,
+                }
+            )
+            approval_rows.save(session, approval_id, _row(changed, row["fingerprint"]))
+            return changed
+
+        return await self._database.run(work)
+
+    def _find(self, session: "Session", approval_id: str, *, owner: str | None) -> dict[str, Any]:
+        from shared.storage import approval_rows
+
+        row = approval_rows.find(session, approval_id)
+        if row is None or owner not in (None, row["approval"]["caller"]) or not self._counts(row):
+            raise NotFound("There is no such approval; it may have expired or been used.", code="approval_not_found")
+        return row
+
+    def _is_decided(self, session: "Session", caller: Caller, approval_id: str) -> bool:
+        return bool(self._find(session, approval_id, owner=caller.id)["approval"]["status"] != "pending")
+
+    def _kept(self, session: "Session") -> list[dict[str, Any]]:
+        """Those that still count; the others are forgotten."""
+        from shared.storage import approval_rows
+
+        rows = list(approval_rows.every(session))
+        for row in rows:
+            if not self._counts(row):
+                approval_rows.delete(session, row["approval"]["id"])
+        return [row for row in rows if self._counts(row)]
+
+    def _counts(self, row: dict[str, Any]) -> bool:
+        return _approval(row).expires_at > self._clock()
+
+
+def fingerprint(caller: Caller, facts: dict[str, Any]) -> str:
+    """What one approval is for, and for nothing else."""
+    text = json.dumps([caller.id, facts], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def required(approval: Approval) -> Conflict:
+    """The error that says how to go on."""
+    reason = f" ({approval.reason})" if approval.reason else ""
+    if "queue" in approval.ask:
+        how = (
+            f"approve {approval.id} on the dashboard, with POST /v1/approvals/{approval.id}, or with `mcp-gateway "
+            f"approvals approve {approval.id}`; then send the same request again with approvalId"
+        )
+    else:
+        how = "the person behind an MCP client that can ask is the only one who may allow it"
+    return Conflict(
+        f"This command needs a person's approval{reason}: {how}.",
+        code="approval_required",
+        details={
+            "approvalId": approval.id,
+            "policy": approval.policy,
+            "rule": approval.rule,
+            "reason": approval.reason,
+            "expiresAt": iso(approval.expires_at),
+            "ask": list(approval.ask),
+        },
+    )
+
+
+def _row(approval: Approval, print_: str) -> dict[str, Any]:
+    return {"approval": approval.model_dump(mode="json", by_alias=False), "fingerprint": print_}
+
+
+def _approval(row: dict[str, Any]) -> Approval:
+    return Approval.model_validate(row["approval"])

@@ -1,0 +1,1 @@
+"""The command policy: what a command line would run, and what the operator's rules say of it."""

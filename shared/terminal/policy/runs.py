@@ -1,0 +1,207 @@
+"""Commands by their words: what they do, and what they run in turn."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from shared.terminal.policy import wrappers
+from shared.terminal.policy.acts import HIDDEN, Act, written
+from shared.terminal.policy.grammar import Unparsable
+from shared.terminal.policy.words import ANY, MARKS, SPLIT
+from shared.terminal.policy.wrapper_rows import (
+    COMMAND_VARIABLES,
+    INPUTS,
+    MEANING_VARIABLES,
+    STARTUP_VARIABLES,
+    WRAPPERS,
+)
+from shared.terminal.policy.wrappers import Reading, Wrapper
+
+MAX_WRAPPED = 30
+MAX_ACTS = 1_000
+
+RUNS_AGAIN = re.compile(r"\w\[[^\]]*(?:\$\(|`)")
+"""An index that a shell evaluates once more, with the commands in it, wherever it takes a variable's name."""
+
+_FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
+_FIND_WRITES = frozenset({"-fprint", "-fprintf", "-fprint0", "-fls"})
+_PROGRAM = re.compile(r"/(?:usr/)?(?:local/)?s?bin/[^/]+")
+
+
+@dataclass(slots=True, kw_only=True)
+class Runs:
+    """What was found so far. `line` takes a line for a shell apart, with the text that its commands read."""
+
+    line: Callable[[str, str | None], None]
+    directories: list[str]
+    acts: list[Act] = field(default_factory=list)
+    inside: int = 0
+
+    def add(self, act: Act) -> None:
+        if act not in self.acts[-3:]:
+            self.acts.append(act)
+        if len(self.acts) > MAX_ACTS:
+            raise Unparsable("it has too many commands")
+
+    def assigned(self, name: str, value: str) -> None:
+        """A variable that is set; some of them are commands, and some change what commands mean."""
+        if RUNS_AGAIN.search(value):
+            self.add(HIDDEN)
+        if COMMAND_VARIABLES.fullmatch(name):
+            self.add(Act(variable=name))
+            self.line(value, None) if not name.startswith("PS") else self._prompt(value)
+        elif MEANING_VARIABLES.fullmatch(name):
+            self.add(Act(variable=name))
+            if name in STARTUP_VARIABLES and (INPUTS.fullmatch(value) or not MARKS.isdisjoint(value)):
+                self.add(HIDDEN)
+
+    def _prompt(self, value: str) -> None:
+        if "$(" in value or "`" in value:
+            self.add(HIDDEN)
+
+    def run(self, words: Sequence[str], stdin: str | None) -> None:
+        """A command by its words, and what it runs in turn."""
+        if not words:
+            return
+        if self.inside >= MAX_WRAPPED:
+            raise Unparsable("it has too many commands that run others")
+        self.inside += 1
+        self._run(words, stdin)
+        self.inside -= 1
+
+    def _run(self, words: Sequence[str], stdin: str | None) -> None:
+        name = words[0].rpartition("/")[2] or words[0]
+        row = wrappers.find(WRAPPERS, name)
+        reading = wrappers.read(row, words[1:]) if row else Reading(operands=[w for w in words[1:] if w[:1] != "-"])
+        plain = [word for word in words[1:] if word[:1] != "-"]
+        operands = reading.operands if row and row.then == "subcommand" else plain
+        writes = written(name, words[1:], plain)
+        self.add(Act(words=tuple(words), operands=tuple(operands), writes=writes))
+        if not MARKS.isdisjoint(words[0]) or ("/" in words[0] and self._made(words[0])):
+            self.add(HIDDEN)
+        if any(RUNS_AGAIN.search(word) for word in words[1:] if not (row and row.then in ("line", "shell", "code"))):
+            self.add(HIDDEN)
+        self._special(name, words[1:])
+        if row is not None and not reading.query:
+            self._through(row, name, reading, stdin)
+
+    def _special(self, name: str, words: Sequence[str]) -> None:
+        """The few commands that no row describes."""
+        if name in ("cd", "pushd", "chdir") and (places := [word for word in words if word[:1] != "-"]):
+            self.directories.append(places[0])
+        elif name == "cd":
+            self.directories.append("~")
+        elif name == "alias":
+            for word in words:
+                self.line(word.partition("=")[2], None)
+        elif name in ("cp", "ln", "mv", "install", "link"):
+            for word in words:
+                if _PROGRAM.fullmatch(word):
+                    self.add(Act(words=(word,)))  # under another name no rule would know it
+        elif name == "find":
+            self._find(words)
+        elif name == "git":
+            for before, word in pairwise(words):
+                if before.startswith("alias.") and word.startswith("!"):
+                    self.line(word[1:], None)
+        elif name in ("env", "sudo", "time", "coproc"):
+            for word in words:
+                variable, equals, value = word.partition("=")
+                if equals and variable[:1] != "-":
+                    self.assigned(variable, value)
+
+    def _made(self, path: str) -> bool:
+        """Whether this line has written such a file, so that nobody knows what is in it."""
+        name = path.rpartition("/")[2]
+        return any(name == made.rpartition("/")[2] for act in self.acts for made in act.writes)
+
+    def _find(self, words: Sequence[str]) -> None:
+        starts = []
+        for word in words:
+            if word[:1] in ("-", "(", "!"):
+                break
+            starts.append(word)
+        for at, word in enumerate(words):
+            if word in _FIND_RUNS:
+                command = []
+                for part in words[at + 1 :]:
+                    if part in (";", "+"):
+                        break
+                    command.append(part)
+                for start in starts or ["."]:
+                    self.run([part.replace("{}", start + ANY) for part in command], None)
+            elif word in _FIND_WRITES:
+                self.add(Act(writes=tuple(words[at + 1 : at + 2])))
+            elif word == "-delete":
+                self.add(Act(writes=tuple(starts)))
+
+    def _through(self, row: Wrapper, name: str, found: Reading, stdin: str | None) -> None:
+        """What a row says that the command runs."""
+        operands = wrappers.placed(found.operands, _places(row, found))
+        if found.hidden and row.then != "nothing":
+            self.add(HIDDEN)
+        for text in found.lines:
+            part = re.fullmatch(row.part, text, re.DOTALL) if row.part else None
+            if not row.part or part:
+                self.line(part[1] if part else text, None)
+        if row.reads and not operands and not found.lines and not found.code:
+            self._program(row, stdin)
+        match row.then:
+            case "argv":
+                self.run([*operands, SPLIT] if row.adds and operands else operands, stdin)
+            case "line":
+                words = [*operands, SPLIT] if row.adds and operands else operands[:1] if row.first else operands
+                self.line(" ".join(words), stdin)
+            case "shell":
+                self._shell(found, stdin, is_source=name in ("source", "."))
+            case "stdin":
+                self._text(stdin)
+            case "code":
+                given = found.code or (operands[:1] if row.first else [])
+                if any(re.search(row.runs, text, re.IGNORECASE) or SPLIT in text or ANY in text for text in given):
+                    self.add(HIDDEN)
+                if not given and operands and INPUTS.fullmatch(operands[0]) and MARKS.isdisjoint(operands[0]):
+                    self._program(row, stdin)
+                files = [value for name, value in found.values if name == "-f"] + operands[:1] * (not given)
+                if any(self._made(file) or file.startswith("/dev/") for file in files if not given or file != "-"):
+                    self.add(HIDDEN)
+            case "subcommand":
+                inner = wrappers.subcommand(WRAPPERS, name, operands)
+                if inner is not None:
+                    self._through(inner[0], name, wrappers.read(inner[0], inner[1]), stdin)
+
+    def _program(self, row: Wrapper, stdin: str | None) -> None:
+        """A program that comes from the input."""
+        if row.then != "code":
+            self._text(stdin)
+        elif stdin is not None and (SPLIT in stdin or re.search(row.runs, stdin, re.IGNORECASE)):
+            self.add(HIDDEN)
+
+    def _shell(self, found: Reading, stdin: str | None, *, is_source: bool) -> None:
+        """A shell: its line with -c, else the file that it is given, else its input."""
+        first = found.operands[0] if found.operands else None
+        if any(not MARKS.isdisjoint(value) or INPUTS.fullmatch(value) for _, value in found.values):
+            self.add(HIDDEN)
+        if not is_source and any(
+            not flag.startswith("--") and "c" in flag[1:] for flag in found.flags if flag[0] == "-"
+        ):
+            self.line(first or "", stdin)
+        elif first is not None and (not MARKS.isdisjoint(first) or self._made(first)):
+            self.add(HIDDEN)
+        elif first is None or INPUTS.fullmatch(first):
+            self._text(stdin)
+
+    def _text(self, stdin: str | None) -> None:
+        """A shell that reads its commands."""
+        if stdin == SPLIT:
+            self.add(HIDDEN)
+        elif stdin is not None:
+            self.line(stdin, None)
+
+
+def _places(row: Wrapper, found: Reading) -> list[str]:
+    """What stands for input in the words of a command that gets more: `{}`, or what an option says."""
+    if not row.adds:
+        return []
+    return ["{}", *(value for name, value in found.values if name in ("-I", "-J", "--replace"))]

@@ -1,0 +1,82 @@
+"""The login shell of an SSH session, on a terminal of the host."""
+
+import asyncio
+from typing import Any
+
+import asyncssh
+
+from shared.errors import TerminalError
+from shared.terminal.channel import Seat
+from shared.terminal.environment import INTERACTIVE
+from shared.terminal.marker import MARKER
+from shared.terminal.ssh.link import lost
+from shared.terminal.ssh.mask import Mask
+
+MAX_PENDING_INPUT = 1024 * 1024
+MASK_PATIENCE = 0.2
+"""Seconds that the beginning of an echoed secret is held back for."""
+
+
+class LoginShell(asyncssh.SSHClientSession[bytes]):
+    """What it shows goes to the scrollback, without the secrets that were typed into this one or those before it."""
+
+    def __init__(self, seat: Seat, mask: Mask) -> None:
+        self._seat = seat
+        self._mask = mask
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+
+    def options(self) -> dict[str, Any]:
+        """How its channel is to be opened."""
+        return {
+            "term_type": INTERACTIVE["TERM"],
+            "term_size": (self._seat.cols, self._seat.rows),
+            "env": {MARKER: f"{self._seat.marker}:shell"},
+        }
+
+    def send(self, data: bytes) -> None:
+        """Type. Raises TerminalError."""
+        channel = self._channel
+        if channel is None or channel.is_closing():
+            raise lost()
+        if channel.get_write_buffer_size() + len(data) > MAX_PENDING_INPUT:
+            raise TerminalError(
+                "The program in this session does not read its input; interrupt it (send U+0003) or close the session.",
+                code="input_not_read",
+            )
+        channel.write(data)
+
+    def answer(self, secret: str) -> None:
+        """Type a secret and Enter; it is not shown, though the other side may echo it. Raises TerminalError."""
+        typed = secret.encode(self._seat.scrollback.encoding, "replace")
+        self._mask.hide(typed)
+        self.send(typed + b"\r")
+
+    def resize(self) -> None:
+        """Tell it its new size."""
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.change_terminal_size(self._seat.cols, self._seat.rows)
+
+    def hang_up(self) -> None:
+        """End it, with what runs in front."""
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.send_signal("HUP")
+            self._channel.close()
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._channel = chan
+        self._seat.scrollback.flow.attach(lambda held: (chan.pause_reading if held else chan.resume_reading)())
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self._seat.scrollback.feed(self._mask.feed(data))
+        if self._mask.holds:
+            asyncio.get_running_loop().call_later(MASK_PATIENCE, self._show_rest)
+
+    def exit_status_received(self, status: int) -> None:
+        self._seat.exit_code = status
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._show_rest()
+        self._seat.scrollback.finish()
+
+    def _show_rest(self) -> None:
+        self._seat.scrollback.feed(self._mask.rest())

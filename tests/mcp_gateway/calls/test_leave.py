@@ -1,0 +1,149 @@
+"""Leave for a command over MCP: asked of the user in both eras; without it nothing runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.types import ElicitRequestFormParams, ElicitResult, InputRequiredResult
+
+from mcp_gateway.calls.leave import LONGEST
+from shared.domain.identity import LOCAL
+from shared.domain.policy import CommandPolicy
+from shared.gateway import Gateway
+from tests.support.mcp_stack import ERAS, client_of, facts_of, text_of
+
+YES = ElicitResult(action="accept", content={"agree": True})
+NO = ElicitResult(action="decline")
+ASK = {"command": "printf done"}
+
+
+class Person:
+    """Answers what the client is to ask."""
+
+    def __init__(self, answer: ElicitResult) -> None:
+        self.asked: list[str] = []
+        self._answer = answer
+
+    async def __call__(self, context: Any, params: ElicitRequestFormParams) -> ElicitResult:
+        self.asked.append(params.message)
+        return self._answer
+
+
+@pytest.fixture
+async def policed(gateway: Gateway) -> Gateway:
+    """A gateway that wants `printf` confirmed and denies `rm`."""
+    await put(gateway)
+    return gateway
+
+
+async def put(gateway: Gateway, **more: Any) -> None:
+    rules = [
+        {"action": "confirm", "commands": ["printf"], "reason": "it prints"},
+        {"action": "deny", "commands": ["rm"], "reason": "it deletes"},
+    ]
+    policy = {"policies": [{"name": "p", "rules": rules, **more}]}
+    await gateway.policy.put(CommandPolicy.model_validate(policy))
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_with_the_users_leave_it_runs(policed: Gateway, era: str) -> None:
+    person = Person(YES)
+    async with client_of(policed, mode=era, elicitation_callback=person) as client:
+        facts = facts_of(await client.call_tool("run_command", ASK))
+    assert facts["stdout"] == "done"
+    (question,) = person.asked
+    assert "it prints" in question
+    assert "printf done" in question
+    assert await policed.approvals.queue() == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_without_the_users_leave_it_does_not(policed: Gateway, era: str) -> None:
+    async with client_of(policed, mode=era, elicitation_callback=Person(NO)) as client:
+        result = await client.call_tool("run_command", ASK)
+    assert result.is_error
+    assert "(code: approval_denied)" in text_of(result)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_that_cannot_ask_is_told_how_to_go_on(policed: Gateway, era: str) -> None:
+    async with client_of(policed, mode=era) as client:
+        result = await client.call_tool("run_command", ASK)
+        text = text_of(result)
+        assert "(code: approval_required)" in text
+        (waiting,) = await policed.approvals.queue()
+        assert f"mcp-gateway approvals approve {waiting.id}" in text
+        await policed.approvals.decide(LOCAL, waiting.id, "approve")
+        facts = facts_of(await client.call_tool("run_command", {**ASK, "approvalId": waiting.id}))
+    assert facts["stdout"] == "done"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_what_is_denied_is_not_asked_about(policed: Gateway, era: str) -> None:
+    person = Person(YES)
+    async with client_of(policed, mode=era, elicitation_callback=person) as client:
+        result = await client.call_tool("run_command", {"command": "printf x; rm x"})
+    assert "(code: command_denied)" in text_of(result)
+    assert "it deletes" in text_of(result)
+    assert person.asked == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_where_only_the_queue_decides_the_user_is_not_asked(gateway: Gateway, era: str) -> None:
+    await put(gateway, ask=["queue"])
+    person = Person(YES)
+    async with client_of(gateway, mode=era, elicitation_callback=person) as client:
+        result = await client.call_tool("run_command", ASK)
+    assert "(code: approval_required)" in text_of(result)
+    assert person.asked == []
+
+
+async def test_what_is_too_long_to_be_judged_by_a_person_is_not_asked(policed: Gateway) -> None:
+    person = Person(YES)
+    async with client_of(policed, elicitation_callback=person) as client:
+        result = await client.call_tool("run_command", {"command": f"printf {'x' * LONGEST}"})
+    assert "(code: approval_required)" in text_of(result)
+    assert person.asked == []
+
+
+async def test_a_state_of_another_command_is_of_no_use(policed: Gateway) -> None:
+    async with client_of(policed, elicitation_callback=Person(YES)) as client:
+        found = await client.session.call_tool("run_command", ASK, allow_input_required=True)
+        assert isinstance(found, InputRequiredResult)
+        other = await client.session.call_tool(
+            "run_command",
+            {"command": "printf other"},
+            input_responses={"leave": YES},
+            request_state=found.request_state,
+        )
+        assert "(code: approval_mismatch)" in text_of(other)
+        unknown = await client.session.call_tool(
+            "run_command", ASK, input_responses={"leave": YES}, request_state="appr-unknown"
+        )
+        assert "(code: approval_not_found)" in text_of(unknown)
+
+
+async def test_what_the_user_said_is_audited(policed: Gateway) -> None:
+    from shared.domain.audit import AuditQuery
+
+    async with client_of(policed, mode="legacy", elicitation_callback=Person(YES)) as client:
+        await client.call_tool("run_command", ASK)
+    entries = (await policed.audit.query(AuditQuery())).entries
+    outcomes = [(entry.action, entry.outcome) for entry in reversed(entries)]
+    assert outcomes[-5:] == [
+        ("command_policy", "approval_required"),
+        ("run_command_events", "approval_required"),
+        ("confirm_command", "ok"),
+        ("command_policy", "approved"),
+        ("run_command_events", "ok"),
+    ]
+
+
+async def test_the_policy_file_is_used(tmp_path: Path) -> None:
+    from tests.support.mcp_stack import gateway_with
+
+    file = tmp_path / "own.toml"
+    file.write_text('[[policies]]\nname = "own"\ndefault = "deny"\n')
+    async with gateway_with(tmp_path / "data", terminal_policy_file=str(file)) as gateway, client_of(gateway) as client:
+        result = await client.call_tool("run_command", {"command": "true"})
+    assert "(code: command_denied)" in text_of(result)

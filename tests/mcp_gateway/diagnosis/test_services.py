@@ -1,0 +1,25 @@
+"""What `doctor` says of what the open gateway stands on."""
+
+import pytest
+
+from mcp_gateway.diagnosis import services
+from shared.terminal.sandbox import TURNED_OFF, Rules, Sandbox
+
+RULES = Rules(writable=("/tmp",), hidden=("/tmp/data",))
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "status", "word"),
+    [
+        (Sandbox(kind="bwrap", rules=RULES), "ok", "run in bwrap"),
+        (Sandbox(kind="bwrap", rules=Rules(network=False)), "ok", "without network"),
+        (Sandbox(kind="landlock", rules=RULES, strict=True), "ok", "run in landlock"),
+        (Sandbox(kind="landlock", rules=RULES, detail="no bubblewrap"), "warn", "cannot hide /tmp/data"),
+        (Sandbox(rules=RULES, detail="no bubblewrap"), "warn", "your user's rights (no bubblewrap)"),
+        (Sandbox(rules=RULES, detail=TURNED_OFF), "ok", TURNED_OFF),
+    ],
+)
+def test_the_sandbox_is_told_with_what_it_cannot_do(sandbox: Sandbox, status: str, word: str) -> None:
+    found = services._sandbox(sandbox)
+    assert (found.status, word in found.text) == (status, True)
+    assert bool(found.advice) == (status == "warn")

@@ -1,0 +1,215 @@
+"""The terminal tools: what they take and refuse, and whose sessions they reach."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_gateway.calls.call import Limits
+from mcp_gateway.calls.interaction import SECRET_SECONDS, START_SECONDS
+from mcp_gateway.terminals.arguments import MAX_WAIT_SECONDS
+from mcp_gateway.terminals.tools import FILE_TOOLS, TERMINAL_TOOLS
+from mcp_gateway.tools import TOOLS
+from shared.domain.identity import LOCAL
+from shared.domain.targets import LocalTarget
+from shared.gateway import Gateway
+from tests.support.mcp_stack import ERAS, client_of, facts_of, text_of
+from tests.support.mcp_terminal import Model
+from tests.support.waiting import until
+
+
+def test_there_are_few_enough_to_choose_from() -> None:
+    assert len(TOOLS) <= 20
+    assert [*TOOLS][-8:] == [tool.name for tool in (*TERMINAL_TOOLS, *FILE_TOOLS)]
+
+
+@pytest.mark.parametrize("tool", [*TERMINAL_TOOLS, *FILE_TOOLS], ids=lambda tool: tool.name)
+def test_no_tool_takes_a_password(tool: Any) -> None:
+    properties = tool.info().input_schema["properties"]
+    assert {"password", "privateKey", "passphrase"}.isdisjoint(properties)
+    assert properties.get("secret", {}).get("const", "password") == "password"
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("tool", "arguments", "named"),
+    [
+        ("open_terminal", {"type": "ssh"}, "'host' is not valid: this field is required for the type 'ssh'"),
+        (
+            "open_terminal",
+            {"type": "ssh", "host": "x", "password": "s3cret"},
+            "'password' is not valid: this field is not",
+        ),
+        ("open_terminal", {"host": "example.org"}, "does not belong to the type 'local'"),
+        ("open_terminal", {"connection": "box", "host": "x"}, "'host' is not valid: comes from the saved connection"),
+        ("open_terminal", {"connection": "nowhere"}, "not_found)"),
+        ("open_terminal", {"cols": 501}, "'cols' is not valid"),
+        ("send_to_terminal", {"sessionId": "a"}, "'text' is not valid: this field is required"),
+        ("send_to_terminal", {"sessionId": "a", "keys": "a", "paste": True}, "'text' is not valid"),
+        ("send_to_terminal", {"sessionId": "a", "text": "s3cret", "secret": "password"}, "'secret' is not valid"),
+        ("send_to_terminal", {"sessionId": "a", "text": "x", "waitSeconds": 46}, "less than or equal to 45"),
+        ("send_to_terminal", {"sessionId": "a", "text": "x", "waitFor": "never"}, "'waitFor' is not valid"),
+        ("send_to_terminal", {"sessionId": "a", "text": "x"}, "(code: session_not_found)"),
+        ("read_terminal", {}, "'sessionId' is not valid: this field is required"),
+        ("read_terminal", {"sessionId": "a", "cursor": -1}, "'cursor' is not valid"),
+        ("read_terminal", {"sessionId": "a", "waitSeconds": 46}, "less than or equal to 45"),
+        ("close_terminal", {"sessionId": "a"}, "(code: session_not_found)"),
+        ("read_remote_file", {"sessionId": "a", "path": "x", "limit": 16_001}, "'limit' is not valid"),
+        ("run_command", {"command": "x", "background": True, "connection": "box"}, "'connection' is not valid"),
+        ("run_command", {"command": "x", "background": True, "timeoutSeconds": 5}, "'timeoutSeconds' is not valid"),
+    ],
+)
+async def test_wrong_arguments_are_named_and_never_repeated(
+    gateway: Gateway, era: str, tool: str, arguments: dict[str, Any], named: str
+) -> None:
+    async with client_of(gateway, mode=era) as client:
+        result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    assert named in text_of(result)
+    assert "s3cret" not in text_of(result)
+    assert len(gateway.terminals) == 0
+
+
+async def test_keys_that_there_are_not_are_refused_before_anything_is_typed(gateway: Gateway) -> None:
+    async with client_of(gateway) as client:
+        model = Model(client)
+        await model.plain_shell()
+        told = await model.refused("send_to_terminal", sessionId=model.id, text="echo typed", keys="<Entr>")
+        assert "Enter" in told
+        assert "typed" not in (await model.read())["text"]
+        wrong = await model.refused("send_to_terminal", sessionId=model.id, text="x", pattern="(")
+        assert "pattern" in wrong
+
+
+async def test_files_are_for_hosts_over_ssh(gateway: Gateway) -> None:
+    session = await gateway.terminals.open(LOCAL.id, LocalTarget())
+    async with client_of(gateway) as client:
+        result = await client.call_tool("read_remote_file", {"sessionId": session.id, "path": "/etc/hostname"})
+    assert result.is_error
+    assert "SSH" in text_of(result)
+
+
+async def test_the_sessions_of_others_are_not_there(gateway: Gateway) -> None:
+    session = await gateway.terminals.open("somebody-else", LocalTarget())
+    async with client_of(gateway) as client:
+        assert facts_of(await client.call_tool("list_terminals", {}))["sessions"] == []
+        for tool, more in (
+            ("read_terminal", {}),
+            ("send_to_terminal", {"text": "x"}),
+            ("close_terminal", {}),
+            ("list_remote_files", {}),
+            ("run_command", {"command": "true"}),
+        ):
+            result = await client.call_tool(tool, {"sessionId": session.id, **more})
+            assert result.is_error
+            assert "(code: session_not_found)" in text_of(result)
+    assert session.connected
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_session_from_elsewhere_is_the_same_session(gateway: Gateway, era: str, tmp_path: Path) -> None:
+    session = await gateway.terminals.open(LOCAL.id, LocalTarget(cwd=str(tmp_path)), title="from REST")
+    async with client_of(gateway, mode=era) as client:
+        model = Model(client)
+        (listed,) = (await model.call("list_terminals"))["sessions"]
+        assert (listed["sessionId"], listed["label"]) == (session.id, "from REST")
+        model.id = session.id
+        shown = await model.send("echo $((6*7)) > answer; cat answer")
+        assert "\n42\n" in shown["text"]
+        seen = await session.read(LOCAL.id)
+        assert "42" in seen.text
+
+
+async def test_an_opening_that_is_left_leaves_no_session(gateway: Gateway) -> None:
+    async with client_of(gateway, mode="legacy") as client:
+        opening: asyncio.Task[Any] = asyncio.create_task(client.call_tool("open_terminal", {"cwd": "/"}))
+        await until(lambda: len(gateway.terminals) == 1)
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        await until(lambda: len(gateway.terminals) == 0)
+
+
+async def test_a_flood_is_cut_and_can_be_read_on(gateway: Gateway) -> None:
+    async with client_of(gateway, limits=Limits(terminal_characters=2_000)) as client:
+        model = Model(client)
+        await model.plain_shell()
+        shown = await model.send("seq 1 20000")
+        assert shown["truncated"] is True
+        assert shown["text"].startswith("seq 1 20000\n1\n2\n3\n")
+        assert shown["text"].rstrip().endswith("20000\n$")
+        assert len(shown["text"]) < 2_200
+        gap = int(shown["note"].partition("cursor ")[2].split()[0])
+        more = await model.read(cursor=gap)
+        last = int(shown["text"].partition("\n[…")[0].splitlines()[-1])
+        assert more["text"].startswith(f"{last + 1}\n{last + 2}\n")
+
+
+async def test_a_match_as_long_as_the_output_is_cut(gateway: Gateway) -> None:
+    async with client_of(gateway) as client:
+        model = Model(client)
+        await model.plain_shell()
+        shown = await model.sees("(?s)1.*20000\n", "seq 1 20000\n")
+        assert len(shown["match"]) <= 300
+
+
+def test_the_longest_call_ends_before_hosts_give_up() -> None:
+    assert MAX_WAIT_SECONDS + START_SECONDS + SECRET_SECONDS < 50
+
+
+async def test_a_flood_without_end_takes_no_longer_than_asked_for(gateway: Gateway) -> None:
+    async with client_of(gateway) as client, asyncio.timeout(20):
+        model = Model(client)
+        await model.plain_shell()
+        shown = await model.send("yes", waitSeconds=1)
+        assert shown["waitEnded"] == "timeout"
+        assert shown["truncated"] is True
+        assert (await model.send(keys="<C-c>"))["waitEnded"] == "prompt-like"
+
+
+async def test_progress_tells_what_comes_while_it_waits(gateway: Gateway) -> None:
+    heard = asyncio.Event()
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        if message and "working" in message:
+            heard.set()
+
+    async with client_of(gateway, mode="legacy") as client:
+        model = Model(client)
+        await model.plain_shell()
+        arguments = {"sessionId": model.id, "text": "echo work''ing; sleep 300\n", "waitSeconds": 45}
+        call: asyncio.Task[Any] = asyncio.create_task(
+            client.call_tool("send_to_terminal", arguments, progress_callback=note)
+        )
+        async with asyncio.timeout(10):
+            await heard.wait()
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        assert (await model.send(keys="<C-c>"))["match"] == "$"
+
+
+async def test_the_shells_end_is_told_with_its_exit_code(gateway: Gateway) -> None:
+    async with client_of(gateway) as client:
+        model = Model(client)
+        await model.plain_shell()
+        shown = await model.send("exit 7", waitFor="exit")
+        assert (shown["waitEnded"], shown["connected"], shown["exitCode"]) == ("exit", False, 7)
+        assert "close it" in shown["note"]
+        assert (await model.call("list_terminals"))["sessions"][0]["exitCode"] == 7
+
+
+async def test_every_view_can_be_chosen(gateway: Gateway) -> None:
+    async with client_of(gateway) as client:
+        model = Model(client)
+        await model.plain_shell(cols=40, rows=5)
+        first = await model.send("clear; echo one")
+        assert first["view"] == "text"
+        assert (await model.read(view="text"))["text"].endswith("one\n$ ")
+        assert (await model.read())["text"] == "one\n$"
+        rows = (await model.read(view="diff"))["text"].splitlines()
+        assert rows == ["0: one", "1: $", "2: ", "3: ", "4: "]
+        changed = await model.send("echo two", view="diff")
+        assert changed["text"].splitlines() == ["1: $ echo two", "2: two", "3: $"]
+        assert (changed["cursorRow"], changed["cursorCol"]) == (3, 2)
+        whole = await model.send("echo three", view="screen")
+        assert whole["text"].endswith("$ echo three\nthree\n$")

@@ -1,0 +1,136 @@
+"""What only OpenSSH's own server can show: its signals, its limits, its keys and certificates."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncssh
+import pytest
+from pydantic import SecretStr
+
+from shared.errors import HostKeyChanged, TerminalError
+from shared.terminal.sessions import Sessions
+from tests.support.openssh_server import OpenSsh, running_openssh
+from tests.support.terminals import a_nap, make_sessions, open_descriptors, opened, openssh_target, running, until
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[OpenSsh]:
+    home = tmp_path / "home"
+    home.mkdir()
+    with running_openssh(tmp_path / "sshd", home) as made:
+        yield made
+
+
+@pytest.fixture
+async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
+    async with make_sessions(tmp_path, sessions=100, sessions_per_caller=100) as made:
+        yield made
+
+
+async def test_fifty_sessions_at_once_keep_apart(sessions: Sessions, server: OpenSsh) -> None:
+    async def use(number: int) -> str:
+        async with opened(sessions, openssh_target(server)) as terminal:
+            await terminal.run(f"export NUMBER={number}")
+            told = (await terminal.run('echo "$NUMBER"')).stdout
+            await terminal.close()
+            return told
+
+    before = open_descriptors()
+    assert await asyncio.gather(*map(use, range(50))) == [f"{number}\n" for number in range(50)]
+    assert len(sessions) == 0
+    await until(lambda: open_descriptors() <= before)
+
+
+async def test_a_connection_dropped_in_the_middle_is_told_and_made_again(sessions: Sessions, server: OpenSsh) -> None:
+    nap = a_nap()
+    async with opened(sessions, openssh_target(server)) as terminal:
+        await terminal.run("cd /usr; export KEPT=yes")
+        work = asyncio.ensure_future(terminal.run(f"setsid sleep {nap} & sleep {nap}"))
+        await until(lambda: len(running(nap)) >= 2)
+        server.drop()
+        with pytest.raises(TerminalError) as lost:
+            await asyncio.wait_for(work, 5)
+        assert lost.value.code == "connection_lost"
+        again = await terminal.run('pwd; echo "$KEPT"')
+        assert again.stdout == "/usr\nyes\n"
+        assert again.notice is not None
+        assert not running(nap), "what was cut off is ended"
+        await terminal.close()
+
+
+async def test_a_background_process_outlives_a_time_out_but_not_the_session(
+    sessions: Sessions, server: OpenSsh
+) -> None:
+    nap, other = a_nap(), a_nap()
+    async with opened(sessions, openssh_target(server)) as terminal:
+        await terminal.run(f"setsid sleep {nap} >/dev/null 2>&1 &")
+        assert (await terminal.run(f"trap '' TERM; sleep {other}; sleep {other}", timeout=0.5)).timed_out
+        assert running(nap)
+        assert not running(other)
+        await terminal.close()
+        assert not running(nap)
+
+
+async def test_no_variable_is_on_a_command_line_that_others_can_see(sessions: Sessions, server: OpenSsh) -> None:
+    async with opened(sessions, openssh_target(server, env={"FIRST": "hunter1"})) as terminal:
+        await terminal.run("export SECOND=hunter2")
+        seen = await terminal.run("ps -eo args; echo ${#FIRST}${#SECOND}", env={"THIRD": "hunter3"})
+        assert seen.stdout.endswith("77\n")
+        assert not [name for name in ("hunter1", "hunter2", "hunter3") if name in seen.stdout]
+        await terminal.close()
+
+
+async def test_a_server_with_another_key_is_refused(sessions: Sessions, server: OpenSsh, tmp_path: Path) -> None:
+    async with opened(sessions, openssh_target(server)) as terminal:
+        await terminal.close()
+    server.process.terminate()
+    server.process.wait(5)
+    with running_openssh(tmp_path / "other", server.home, port=server.port) as impostor:
+        with pytest.raises(HostKeyChanged) as changed:
+            await sessions.open("a", openssh_target(impostor))
+        assert isinstance(changed.value.details, dict)
+        assert changed.value.details["knownFingerprint"] == server.host_key.get_fingerprint()
+        assert changed.value.details["presentedFingerprint"] == impostor.host_key.get_fingerprint()
+
+
+async def test_a_certificate_logs_in(sessions: Sessions, tmp_path: Path) -> None:
+    authority = asyncssh.generate_private_key("ssh-ed25519")
+    authority.write_public_key(tmp_path / "authority.pub")
+    with running_openssh(tmp_path / "sshd", tmp_path, more=f"TrustedUserCAKeys {tmp_path}/authority.pub") as server:
+        stranger = asyncssh.generate_private_key("ssh-ed25519")
+        certificate = authority.generate_user_certificate(stranger, "me", principals=[server.username])
+        key = SecretStr(stranger.export_private_key("pkcs8-pem").decode())
+        with pytest.raises(TerminalError) as refused:
+            await sessions.open("a", openssh_target(server, private_key=key))
+        assert refused.value.code == "authentication_failed"
+        text = certificate.export_certificate().decode()
+        async with opened(sessions, openssh_target(server, private_key=key, certificate=text)) as terminal:
+            assert (await terminal.run("echo in")).stdout == "in\n"
+            await terminal.close()
+
+
+async def test_the_interactive_shell_ends_with_the_session(sessions: Sessions, server: OpenSsh) -> None:
+    nap = a_nap()
+    async with opened(sessions, openssh_target(server)) as terminal:
+        await terminal.session.send(f"sleep {nap}\n")
+        await until(lambda: running(nap))
+        await terminal.close()
+        await until(lambda: not running(nap))
+
+
+async def test_what_the_interactive_shell_started_ends_too_though_it_ignores_its_end(
+    sessions: Sessions, server: OpenSsh
+) -> None:
+    nap, others = a_nap(), a_nap()
+    async with opened(sessions, openssh_target(server)) as terminal, opened(sessions, openssh_target(server)) as other:
+        await other.session.send(f"sleep {others}\n")
+        await terminal.session.send(
+            f"trap '' HUP TERM; setsid sleep {nap} & (setsid nohup sleep {nap} &); sleep {nap}\n"
+        )
+        await until(lambda: len(running(nap)) >= 3 and running(others))
+        await terminal.close()
+        assert not running(nap)
+        assert running(others)
+        await other.close()
+        assert not running(others)

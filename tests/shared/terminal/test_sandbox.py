@@ -1,0 +1,297 @@
+"""What commands on this machine may touch: the decisions, and each kind of sandbox for real."""
+
+import contextlib
+import os
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from shared.domain.targets import LocalTarget
+from shared.errors import Unavailable
+from shared.terminal import keepers, sandbox_trial
+from shared.terminal.keeper import confinement
+from shared.terminal.local import LocalShells
+from shared.terminal.sandbox import Rules, Sandbox, bwrap_arguments
+from shared.terminal.sandbox_trial import find_sandbox
+from shared.terminal.sessions import Sessions
+from tests.support.terminals import Terminal, a_nap, make_sessions, opened, running, until
+
+SECRET = "sk-of-the-gateway"
+
+
+def test_writable_directories_are_those_that_are_meant(tmp_path: Path) -> None:
+    home, here, other = (tmp_path / name for name in ("home", "here", "other"))
+    for folder in (home / "inner", here, other):
+        folder.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(other)
+    rules = Rules(writable=("~", "~/inner", ".", str(tmp_path / "link"), "/nonexistent"))
+    sandbox = Sandbox(kind="bwrap", rules=rules)
+    assert sandbox.writable(str(home), str(here)) == (str(here), str(home), str(other))
+    assert sandbox.writable(str(home), None) == (str(home), str(other))
+    assert sandbox.writable(str(home), "/") == (str(home), str(other))
+    assert Sandbox(rules=rules).writable(str(home), str(here)) == ()
+
+
+def test_bubblewrap_shows_a_disk_that_is_read_only_but_for_them(tmp_path: Path) -> None:
+    arguments = " ".join(bwrap_arguments(["/w"], Rules(hidden=(str(tmp_path), "/nonexistent"), network=False)))
+    assert "--ro-bind / / --bind /w /w --dev /dev" in arguments
+    assert f"--tmpfs {tmp_path} --remount-ro {tmp_path}" in arguments
+    assert "/nonexistent" not in arguments
+    assert "--unshare-net" in arguments
+    assert "--unshare-net" not in bwrap_arguments([], Rules())
+
+
+def test_landlock_lists_what_lies_around_what_is_hidden(tmp_path: Path) -> None:
+    for name in ("home/secrets", "home/other", "home/deep/er"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "home" / "file").touch()
+    home, hidden = str(tmp_path / "home"), str(tmp_path / "home" / "secrets")
+    strict = confinement.granted([home], [hidden], strict=True)
+    assert home in strict
+    assert strict[home] == confinement.READ_DIR
+    assert hidden not in strict
+    assert strict[f"{home}/other"] == strict[f"{home}/file"] == confinement.RIGHTS[5]
+    assert confinement.granted([home], [hidden], strict=False)[home] == confinement.RIGHTS[5]
+    outside = confinement.granted([f"{home}/other"], [hidden], strict=False)
+    assert outside[f"{home}/file"] == confinement.READ
+    assert hidden not in outside
+
+
+def test_what_cannot_be_hidden_is_told(tmp_path: Path) -> None:
+    rules = Rules(writable=(str(tmp_path),), hidden=(str(tmp_path / "data"),))
+    assert Sandbox(kind="landlock", rules=rules).exposed == rules.hidden
+    assert Sandbox(kind="none", rules=rules).exposed == rules.hidden
+    assert Sandbox(kind="landlock", rules=rules, strict=True).exposed == ()
+    assert Sandbox(kind="bwrap", rules=rules).exposed == ()
+
+
+def without_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, **more: None if name == "bwrap" else real(name, **more))
+
+
+def fake_bwrap(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str | None) -> None:
+    if script is not None:
+        (folder / "bwrap").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [(None, "not installed"), ("echo no namespaces >&2; exit 1", "no namespaces"), ("exec sleep 0", "no reason")],
+)
+async def test_bubblewrap_is_tried_for_real(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, why: str
+) -> None:
+    fake_bwrap(tmp_path, monkeypatch, script)
+    if script and "sleep" in script:
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(confinement, "landlock_version", lambda: 7)
+    found = await find_sandbox("auto", Rules())
+    assert found.kind == "landlock"
+    assert why in found.detail
+    assert (await find_sandbox("required", Rules())).strict
+
+
+async def test_one_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nap = a_nap()
+    fake_bwrap(tmp_path, monkeypatch, f"exec /bin/sleep {nap}")
+    monkeypatch.setattr(sandbox_trial, "TRIAL_SECONDS", 0.1)
+    monkeypatch.setattr(keepers, "END_SECONDS", 0.1)
+    monkeypatch.setattr(confinement, "landlock_version", lambda: 7)
+    assert (await find_sandbox("auto", Rules())).kind == "landlock"
+    assert not running(nap)
+
+
+async def test_without_a_sandbox_required_refuses_and_auto_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_bwrap(tmp_path, monkeypatch, None)
+    monkeypatch.setattr(confinement, "landlock_version", lambda: 0)
+    with pytest.raises(Unavailable) as refused:
+        await find_sandbox("required", Rules())
+    assert refused.value.code == "no_sandbox"
+    assert "bubblewrap" in refused.value.message
+    found = await find_sandbox("auto", Rules())
+    assert (found.kind, "no Landlock" in found.detail) == ("none", True)
+    assert (await find_sandbox("off", Rules())).kind == "none"
+
+
+async def test_a_network_that_cannot_be_cut_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_bwrap(tmp_path, monkeypatch, None)
+    monkeypatch.setattr(confinement, "can_cut_network", lambda: False)
+    for mode in ("off", "auto", "required"):
+        with pytest.raises(Unavailable, match="TERMINAL_NETWORK"):
+            await find_sandbox(mode, Rules(network=False))  # type: ignore[arg-type]
+
+
+class Ground:
+    """Folders around a sandbox: a home, a project, one that is nobody's business, and the gateway's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.project, self.other = (folder / name for name in ("home", "project", "other"))
+        self.data = folder / "data"
+        for path in (self.home, self.project, self.other, self.data):
+            path.mkdir()
+        (self.data / "secrets.key").write_text(SECRET)
+
+    def rules(self, **changes: Any) -> Rules:
+        return Rules(**{"writable": ("~", ".", "/dev/shm"), "hidden": (str(self.data),), **changes})
+
+    def sessions(self, sandbox: Sandbox) -> Sessions:
+        environ = {"PATH": os.environ["PATH"], "HOME": str(self.home)}
+        return make_sessions(self.data, environ=environ, sandbox=sandbox)
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground(tmp_path)
+
+
+@pytest.fixture(params=["bwrap", "landlock"])
+async def sandbox(request: pytest.FixtureRequest, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    if request.param == "landlock":
+        if not confinement.landlock_version():
+            pytest.skip("this kernel has no Landlock, or has turned it off")
+        without_bubblewrap(monkeypatch)
+    elif shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    found = await find_sandbox("required", ground.rules())
+    if found.kind != request.param:
+        pytest.skip(found.detail)
+    return found
+
+
+@pytest.fixture
+async def confined(sandbox: Sandbox, ground: Ground) -> AsyncIterator[Terminal]:
+    async with ground.sessions(sandbox) as sessions, opened(sessions, LocalTarget(cwd=str(ground.project))) as terminal:
+        yield terminal
+
+
+async def test_commands_write_where_they_may_and_nowhere_else(confined: Terminal, ground: Ground) -> None:
+    result = await confined.run(
+        "echo a >file && cat file && mkdir ~/new && echo b >~/new/file && cat ~/new/file && mv file ~/moved"
+    )
+    assert (result.stdout, result.exit_code) == ("a\nb\n", 0), result.stderr
+    assert (ground.home / "moved").read_text() == "a\n"
+    for path in (ground.other / "x", ground.data / "x", Path("/etc/x"), Path("/x")):
+        assert (await confined.run(f"echo no >{path}")).exit_code != 0
+        assert not path.exists()
+    await confined.run(f"rm -rf {ground.data}; mv {ground.data} {ground.home}/got; mv {ground.data} {ground.data}2")
+    assert (ground.data / "secrets.key").read_text() == SECRET
+
+
+async def test_what_is_the_gateways_cannot_be_read(confined: Terminal, ground: Ground) -> None:
+    key = ground.data / "secrets.key"
+    result = await confined.run(
+        f"cat {key}; ln {key} ~/k; cp -r {ground.data} ~/copy; cat ~/k ~/copy/*; grep -r {SECRET} / --include=secrets.key -s -m1 -d skip"
+    )
+    assert SECRET not in result.stdout + result.stderr
+    assert not any(SECRET in found.read_text() for found in ground.home.rglob("*") if found.is_file())
+
+
+async def test_the_rest_is_usable_as_ever(confined: Terminal) -> None:
+    result = await confined.run(
+        "ls / /etc >/dev/null && cat /etc/passwd | wc -l && git init -q . && echo ok >&2; umask; cd ..; export A=1"
+    )
+    assert (result.exit_code, result.stderr) == (0, "ok\n")
+    assert (await confined.run("echo $A")).stdout == "1\n"
+    killed = await confined.run("kill -TERM $$")
+    assert (killed.exit_code, killed.signal) == (143, "SIGTERM")
+
+
+async def test_a_terminal_is_a_real_one_in_it(confined: Terminal) -> None:
+    await confined.session.send("tty; test -t 0 && echo is-$((1+1)); cat /dev/null; exit 5\n")
+    shown = await confined.shows("is-2")
+    assert "/dev/" in shown
+    await until(lambda: not confined.session.connected)
+    assert confined.session.info.exit_code == 5
+
+
+async def test_a_later_command_can_end_what_an_earlier_one_began(confined: Terminal) -> None:
+    nap = a_nap()
+    await confined.run(f"sleep {nap} & echo $! >~/pid")
+    await until(lambda: running(nap))
+    assert (await confined.run("kill $(cat ~/pid)")).exit_code == 0
+    await until(lambda: not running(nap))
+
+
+async def test_each_result_says_what_held_it(confined: Terminal, sandbox: Sandbox) -> None:
+    assert (await confined.run("true")).sandbox == sandbox.kind
+
+
+async def test_the_gateways_process_cannot_be_looked_into(confined: Terminal, sandbox: Sandbox) -> None:
+    mine = os.getpid()
+    result = await confined.run(
+        f"cat /proc/{mine}/environ /proc/1/environ /proc/$PPID/environ | tr '\\0' '\\n'; kill -9 {mine}; ls /proc/{mine}/fd/"
+    )
+    names = {line.partition("=")[0] for line in result.stdout.splitlines() if "=" in line}
+    assert names <= {"PWD", "LC_CTYPE"}, names
+
+
+async def test_closing_ends_all_in_it(confined: Terminal) -> None:
+    nap = a_nap()
+    await confined.run(f"setsid env -i setsid sleep {nap} & (setsid sleep {nap} &)")
+    await until(lambda: len(running(nap)) >= 2)
+    await confined.close()
+    assert not running(nap)
+
+
+@pytest.mark.parametrize("kind", ["bwrap", "landlock", "none"])
+async def test_the_network_is_cut(ground: Ground, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind != "bwrap":
+        without_bubblewrap(monkeypatch)
+    if kind == "none":
+        monkeypatch.setattr(confinement, "landlock_version", lambda: 0)
+    try:
+        found = await find_sandbox("auto", ground.rules(network=False))
+    except Unavailable as error:
+        pytest.skip(error.message)
+    if found.kind != kind:
+        pytest.skip(found.detail)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connect = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2)"
+        local = "import socket; socket.socketpair(); socket.socket(socket.AF_UNIX)"
+        async with ground.sessions(found) as sessions, opened(sessions) as terminal:
+            assert (await terminal.run(f'{sys.executable} -I -S -c "{connect}"')).exit_code == 1
+            assert (await terminal.run(f'{sys.executable} -I -S -c "{local}"')).exit_code == 0
+        async with ground.sessions(Sandbox()) as sessions, opened(sessions) as terminal:
+            assert (await terminal.run(f'{sys.executable} -I -S -c "{connect}"')).exit_code == 0
+
+
+async def test_views_of_the_disk_that_nobody_uses_are_closed(
+    ground: Ground, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keepers, "MOST_KEEPERS", 2)
+    async with ground.sessions(sandbox) as sessions:
+        for number in range(5):
+            folder = ground.other / str(number)
+            folder.mkdir()
+            async with opened(sessions, LocalTarget(cwd=str(folder))) as terminal:
+                assert (await terminal.run("touch here")).exit_code == 0
+                await terminal.close()
+        local = sessions._local
+        assert isinstance(local, LocalShells)
+        assert len(local._keepers._keepers) == 2
+
+
+async def test_a_keeper_that_is_gone_is_replaced(ground: Ground, sandbox: Sandbox) -> None:
+    async with ground.sessions(sandbox) as sessions, opened(sessions) as terminal:
+        await terminal.run("true")
+        local = sessions._local
+        assert isinstance(local, LocalShells)
+        (starting,) = local._keepers._keepers.values()
+        keeper = starting.result()
+        process = psutil.Process(keeper._process.pid)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):  # the first of them takes others with it
+                one.kill()
+        await until(lambda: not keeper.alive)
+        assert (await terminal.run("echo again")).stdout == "again\n"
