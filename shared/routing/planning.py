@@ -81,7 +81,7 @@ class Planning:
         heard, estimate = self.judgement.matters(request), self.judgement.estimated(request)
         request = with_complexity(request, estimate if heard else None)
         tab, stay = self._tab(caller, request), self._stay(caller, request)
-        request = request if tab.left is None else request.bounded()
+        request = request.bounded()
         found = self._free(caller, request, tab, self._planned(caller, request, tab, stay, enough=ENOUGH))
         if not found.attempts and _is_unknown(request.facts, found):
             raise unknown_model(self._registry.snapshot, request.facts.model)

@@ -255,3 +255,15 @@ async def test_a_named_conversation_stays_with_its_model(gateway: Gateway) -> No
     async with client_of(gateway) as client:
         calls = [await client.call_tool("chat", {"message": "hi", "session": "s"}) for _ in range(12)]
     assert len({facts_of(call)["model"] for call in calls}) == 1
+
+
+async def test_leave_to_pay_in_the_free_layer_can_be_given(gateway: Gateway) -> None:
+    await add(gateway, "scripted-n2")
+    await gateway.configuration.update({"spend_guard": True})
+    ask = {"message": "hi", "model": "scripted-n2"}
+    async with client_of(gateway) as client:
+        assert "allowPaid" in text_of(await client.call_tool("chat", ask))
+        assert "Nobody would be asked" in text_of(await client.call_tool("explain_route", ask))
+        leave = {**ask, "allowPaid": True}
+        assert facts_of(await client.call_tool("chat", leave))["costUsd"] == 0.015
+        assert facts_of(await client.call_tool("explain_route", leave))["firstChoice"] == "openai:scripted-n2"

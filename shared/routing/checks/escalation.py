@@ -82,7 +82,7 @@ def _layer_of_agreement(answer: Answer) -> Layer | None:
 
 
 def _confirm(prices: PriceBook, job: Job, answer: Answer, reason: str, model: Model) -> None:
-    cost = expected_most(prices, job.request.facts, model)
+    cost = expected_most(prices, job.request.bounded().facts, model)
     if cost == 0:
         return
     price = "an amount that is not known" if cost is None else f"up to ${cost:.6f}"

@@ -171,3 +171,15 @@ def test_who_is_barred_stays_so_whatever_was_still_under_way(health: Health, clo
     assert health.cooling(M) == 0
     health.succeeded(M)
     assert health.cooling_models() == {}
+
+
+def test_the_keys_that_rest_are_told_by_number_with_time_and_reason(health: Health, clock: Clock) -> None:
+    health.failed(M, UpstreamThrottled("slow down", retry_after=30), 0)
+    health.failed(model("far", "elsewhere"), UpstreamAuthFailed("no"), 0)
+    health.failed(M, UpstreamAuthFailed("no"), 2)
+    assert list(health.resting_keys("elsewhere")) == [0]
+    resting = health.resting_keys("openai")
+    assert {number: code for number, (_, code) in resting.items()}[2] == "provider_auth_failed"
+    seconds, _ = resting[2]
+    clock.now += seconds + 1
+    assert 2 not in health.resting_keys("openai")

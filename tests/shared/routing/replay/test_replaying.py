@@ -310,10 +310,16 @@ async def test_real_traffic_under_its_own_policy_comes_out_as_it_was(tmp_path: P
         providers = stack.providers
         again = Replay(World(proposal=found, prices=PriceBook(), serves=providers.serves, may_bill=providers.may_bill))
         replayed = [again.of("r", there_and_back(decision)) for decision in stack.decisions]
+        outcomes = {decision.outcome for decision in stack.decisions}
     assert [side.then for side in replayed] == [side.now for side in replayed]
     assert len(replayed) == 12 * len(BODIES)
     assert {side.then.model for side in replayed} >= {None, "other/scripted-one", "scripted/scripted"}
     assert any(side.then.failed for side in replayed)
+    assert outcomes >= {"ok", "escalation_needs_confirmation", "budget_exceeded", "request_timeout"}
+    sums = Sums()
+    for side in replayed:
+        sums.add("r", NOON, side)
+    assert (sums.changed, sums.rescued, sums.unanswerable) == (0, 0, 0)
 
 
 BODIES: tuple[dict[str, Any], ...] = (
@@ -331,7 +337,7 @@ BODIES: tuple[dict[str, Any], ...] = (
     {"model": "other/scripted-len", "gateway": {"maxLayer": "L2", "escalate": True, "escalation": "confirm"}},
     {"gateway": {"budgetUsd": 0.0000001}},
     {"gateway": {"budgetUsd": 0.03, "agreement": 2}},
-    {"gateway": {"timeoutMs": 1}},
+    {"model": "scripted/scripted-hang", "gateway": {"timeoutMs": 5}},
 )
 
 
@@ -345,7 +351,8 @@ async def mixed_traffic(stack: ChatStack) -> None:
     await stack.add("scripted-two", layer="L1", priority=2, weight=3)
     await stack.add("scripted-three", layer="L1", priority=2, provider="dead")
     await stack.add("scripted", layer="L2")
-    await stack.add("scripted-len", layer="L3", provider="other")
+    await stack.add("scripted-len", layer="L1", priority=5, provider="other")
+    await stack.add("scripted-hang", layer="L3")
     for _ in range(12):
         for body in BODIES:
             with suppress(GatewayError):
