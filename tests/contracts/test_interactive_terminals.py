@@ -105,7 +105,7 @@ async def test_what_is_pasted_runs_with_enter_and_not_before(typist: Typist, tmp
     assert (tmp_path / "one").read_text().startswith("one")
 
 
-async def test_a_paste_is_in_brackets_where_the_program_asks_for_them(typist: Typist) -> None:
+async def test_a_paste_is_in_brackets_where_the_program_asks_for_them(typist: Typist, tmp_path: Path) -> None:
     await typist.prompt(data="bind 'set enable-bracketed-paste off'\r")
     program = (
         "import sys,tty,termios; old = termios.tcgetattr(0); tty.setraw(0); sys.stdout.write('\\x1b[?2004hready\\r\\n'); "
@@ -113,8 +113,9 @@ async def test_a_paste_is_in_brackets_where_the_program_asks_for_them(typist: Ty
         "while not data.endswith(b'!'): data += sys.stdin.buffer.raw.read(1000)\n"
         "termios.tcsetattr(0, termios.TCSANOW, old); print('\\x1b[?2004l', ascii(data))"
     )
-    await typist.prompt(data="cat >t.py <<'EOF'\r" + program.replace("\n", "\r") + "\rEOF\r")
-    await typist.until("^ready", data="python3 t.py\r")
+    script = tmp_path / "paste.py"
+    await typist.prompt(data=f"cat >{script} <<'EOF'\r" + program.replace("\n", "\r") + "\rEOF\r")
+    await typist.until("^ready", data=f"python3 {script}\r")
     answer = await typist.until("^ b'.*", data="a\nb", paste=True, keys="!")
     assert answer["match"] == r" b'\x1b[200~a\rb\x1b[201~!'"
 
