@@ -78,6 +78,7 @@ THROUGH_A_HIGHER_DOOR = {
     "mcp_gateway/calls/commands.py": "mcp_gateway/test_run_command.py",
     "mcp_gateway/calls/interaction.py": "mcp_gateway/terminals/test_tools.py",
     "mcp_gateway/calls/watching.py": "mcp_gateway/terminals/test_tools.py",
+    "mcp_gateway/terminals/results.py": "mcp_gateway/terminals/test_tools.py",
     "mcp_gateway/commands/admin.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/commands/doctor.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/commands/failures.py": "mcp_gateway/commands/test_cli.py",

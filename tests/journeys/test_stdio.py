@@ -35,7 +35,7 @@ async def test_a_host_lists_chats_runs_and_leaves(tmp_path: Path, scripted: Scri
     parameters = StdioServerParameters(command=COMMAND, args=["stdio"], env=bare(tmp_path, scripted), cwd="/")
     with (tmp_path / "stderr").open("w") as errors:
         async with asyncio.timeout(30), Client(stdio_client(parameters, errlog=errors), mode=era) as client:
-            assert [tool.name for tool in (await client.list_tools()).tools] == [*TOOLS]
+            assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
             answer = facts_of(await client.call_tool("chat", {"message": "hi", "maxLayer": "L3"}))
             assert answer["text"].startswith("word0 word1")
             assert answer["provider"] == "openai"

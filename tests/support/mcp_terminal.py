@@ -84,6 +84,14 @@ class Model:
         typed = {"keys": keys, **({} if text is None else {"text": text})}
         return await self.call("send_to_terminal", sessionId=self.id, **typed, **arguments)
 
+    async def leaves(self, keys: str) -> dict[str, Any]:
+        """Type what ends a full-screen program, and read on until it is back at the prompt, as models do."""
+        found = await self.send(keys=keys)
+        if found["match"] != "$":
+            found = await self.read(cursor=found["cursor"], waitSeconds=10, pattern=r"^\$ ?$")
+        assert found["fullScreen"] is False
+        return found
+
     async def sees(self, pattern: str, text: str | None = None, keys: str = "", **arguments: Any) -> dict[str, Any]:
         """Type, and wait for what matches."""
         typed = {**({"keys": keys} if keys else {}), **({} if text is None else {"text": text})}

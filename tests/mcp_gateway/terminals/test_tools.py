@@ -8,12 +8,16 @@ import pytest
 
 from mcp_gateway.calls.call import Limits
 from mcp_gateway.calls.interaction import SECRET_SECONDS, START_SECONDS
+from mcp_gateway.calls.terminals import MOST_CONNECTIONS
 from mcp_gateway.terminals.arguments import MAX_WAIT_SECONDS
 from mcp_gateway.terminals.tools import FILE_TOOLS, TERMINAL_TOOLS
 from mcp_gateway.tools import TOOLS
 from shared.domain.identity import LOCAL
+from shared.domain.policy import CommandPolicy
 from shared.domain.targets import LocalTarget
 from shared.gateway import Gateway
+from shared.operations import dispatch
+from shared.operations.connections import CREATE_CONNECTION
 from tests.support.mcp_stack import ERAS, client_of, facts_of, text_of
 from tests.support.mcp_terminal import Model
 from tests.support.waiting import until
@@ -213,3 +217,45 @@ async def test_every_view_can_be_chosen(gateway: Gateway) -> None:
         assert (changed["cursorRow"], changed["cursorCol"]) == (3, 2)
         whole = await model.send("echo three", view="screen")
         assert whole["text"].endswith("$ echo three\nthree\n$")
+
+
+async def test_people_read_the_same_as_models(gateway: Gateway) -> None:
+    async with client_of(gateway) as client:
+        opened = await client.call_tool("open_terminal", {"cwd": "/"})
+        session_id = facts_of(opened)["sessionId"]
+        assert text_of(opened).startswith(f"Session {session_id} (local)\n")
+        ended = await client.call_tool(
+            "send_to_terminal", {"sessionId": session_id, "text": "exit 3\n", "waitFor": "exit"}
+        )
+        assert "[text, exit, ended with exit code 3; cursor " in text_of(ended)
+        listed = await client.call_tool("list_terminals", {})
+        assert text_of(listed) == f"{session_id} (local) — ended, exit code 3"
+        closed = await client.call_tool("close_terminal", {"sessionId": session_id})
+        assert text_of(closed) == "Closed."
+        assert text_of(await client.call_tool("list_terminals", {})) == "No session is open."
+
+
+async def test_saved_connections_are_listed_without_secrets_and_found_by_search(gateway: Gateway) -> None:
+    for number in range(MOST_CONNECTIONS + 2):
+        saved = {"name": f"box-{number:02}", "type": "ssh", "host": "box.example.org", "username": "me"}
+        await dispatch.call(gateway, LOCAL, CREATE_CONNECTION, {**saved, "password": "s3cret"})
+    async with client_of(gateway) as client:
+        everything = await client.call_tool("list_terminals", {})
+        assert len(facts_of(everything)["connections"]) == MOST_CONNECTIONS
+        assert facts_of(everything)["moreConnections"] == 2
+        assert "… and 2 more saved connections." in text_of(everything)
+        assert "s3cret" not in everything.model_dump_json()
+        found = facts_of(await client.call_tool("list_terminals", {"search": "BOX-07"}))
+        assert found["connections"] == [{"name": "box-07", "type": "ssh", "host": "box.example.org", "username": "me"}]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_where_typing_is_not_allowed_the_model_is_told_what_to_do_instead(gateway: Gateway, era: str) -> None:
+    async with client_of(gateway, mode=era) as client:
+        model = Model(client)
+        await model.plain_shell()
+        await gateway.policy.put(CommandPolicy.model_validate({"policies": [{"name": "careful"}]}))
+        told = await model.refused("send_to_terminal", sessionId=model.id, text="rm -rf /\n")
+        assert "(code: command_denied)" in told
+        assert "run commands one by one" in told
+        assert (await model.read())["connected"] is True
