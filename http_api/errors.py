@@ -111,7 +111,6 @@ def body_of(error: GatewayError, status: int, request_id: str, *, openai: bool) 
             "type": openai_type(status),
             "param": _param(error.details),
             "code": error.code,
-            "details": error.details,
         }
         return _json({"error": failure, "details": error.details, "requestId": request_id})
     return _json({"error": error.message, "details": error.details, "code": error.code, "requestId": request_id})

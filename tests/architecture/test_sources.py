@@ -98,6 +98,7 @@ THROUGH_A_HIGHER_DOOR = {
     "mcp_gateway/commands/approvals.py": "mcp_gateway/commands/test_approvals_command.py",
     "shared/operations/policing.py": "http_api/routes/test_policy.py",
     "shared/storage/approval_rows.py": "shared/terminal/test_approvals.py",
+    "shared/terminal/policy/runs.py": "shared/terminal/policy/test_commands.py",
     "shared/terminal/policy/acts.py": "shared/terminal/policy/test_commands.py",
     "shared/terminal/policy/redirections.py": "shared/terminal/policy/test_corpus.py",
     "shared/terminal/policy/wrappers.py": "shared/terminal/policy/test_commands.py",

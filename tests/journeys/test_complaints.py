@@ -137,11 +137,13 @@ async def test_two_hundred_at_once_never_overspend_a_cent(tmp_path: Path, store:
     refused = [answer for answer in answers if answer.status_code == 429]
     assert len(fine) + len(refused) == len(answers)
     assert {error_of(answer)["code"] for answer in refused} == {"budget_exceeded"}
-    assert all("retry-after" in answer.headers for answer in refused)
+    waits = [answer.headers.get("retry-after") for answer in refused]
+    assert set(waits) <= {"1", None}, "soon, for what others only hold; never, for what is spent"
+    assert waits[-1] is None
     assert len(asked) == len(fine), "who is refused reaches no provider"
     spent = len(fine) * Decimal("0.00019")  # 11 tokens there, 8 back
     assert Decimal(str(usage["costUsd"])) == Decimal(str(budget["spentUsd"])) == spent
-    assert CENT * 9 / 10 < spent <= CENT, "the cent is of use, and no more than that is spent"
+    assert CENT * 8 / 10 < spent <= CENT, "the cent is of use, and no more than that is spent"
 
 
 async def test_tokens_from_the_cache_cost_what_the_cache_costs(tmp_path: Path) -> None:
@@ -206,7 +208,7 @@ async def test_what_the_gateway_spends_itself_is_in_the_bill(tmp_path: Path) -> 
     assert total["requests"] == 1
     assert total["attempts"] == 3
     assert Decimal(answer.headers["x-gateway-cost-usd"]) == Decimal(str(total["costUsd"]))
-    own = Decimal(str(answer.json()["usage"]["cost"]))
+    own = Decimal(str(answer.json()["gateway"]["answerCostUsd"]))
     assert Decimal(str(total["overheadUsd"])) == Decimal(str(total["costUsd"])) - own > 0
 
 
@@ -217,9 +219,9 @@ async def test_an_answer_that_is_none_is_in_the_bill_where_its_provider_bills_it
         await add(there, "scripted", layer="L3", priority=1, **price(0.01))
         answer = await chat(there, "L3")
         total = (await there.http.get("/v1/usage")).json()["total"]
-    own = Decimal(str(answer.json()["usage"]["cost"]))
-    assert Decimal(answer.headers["x-gateway-cost-usd"]) == Decimal(str(total["costUsd"])) == 2 * own
-    assert Decimal(str(total["overheadUsd"])) == own
+    cost = Decimal(str(answer.json()["usage"]["cost"]))
+    assert Decimal(answer.headers["x-gateway-cost-usd"]) == Decimal(str(total["costUsd"])) == cost
+    assert Decimal(str(total["overheadUsd"])) == cost / 2
 
 
 # Limits
