@@ -79,6 +79,10 @@ fix: $(VENV)/.dev ## Format, fix what can be fixed, renew the generated parts of
 bench: $(VENV)/.dev ## Measure the gateway against a bare proxy (about 2 minutes)
 	@$(BIN)/python bench/bench.py
 
+.PHONY: bench-terminal
+bench-terminal: $(VENV)/.dev ## Measure the terminal against subprocess, OpenSSH and a plain PTY (about 2 minutes)
+	@PYTHONPATH=. $(BIN)/python bench/terminal.py
+
 .PHONY: train-router
 train-router: $(VENV)/.dev ## Train the complexity estimate anew from the folder DATA=…
 	@test -n "$(DATA)" || { echo "error: say where the data are: make train-router DATA=path"; exit 1; }

@@ -4,6 +4,7 @@ Everything runs on loopback, in interleaved rounds of one run, so that the ratio
 """
 
 import argparse
+import asyncio
 import signal
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from types import FrameType
 import terminal_references as references
 import uvloop
 from processes import Child, Cores, on_core
-from terminal_crowds import many_at_once, one_after_the_other
+from terminal_crowds import many_at_once, one_after_the_other, use
 from terminal_doors import (
     CALLER,
     Door,
@@ -34,6 +35,8 @@ from terminal_doors import (
 )
 from terminal_memory import watched
 from terminal_report import Echo, Executed, Flood, Remote, Results, Round, rendered
+
+from shared.terminal.flow import HOLD
 
 COMMANDS = 40
 REMOTE_COMMANDS = 25
@@ -62,6 +65,7 @@ async def measured(folder: Path, cores: Cores, options: argparse.Namespace) -> R
         _, boxed_port = stack.enter_context(serving(folder, cores.server, sandbox="auto"))
         with on_core(cores.server):
             process = await stack.enter_async_context(in_process(folder))
+            await use(process)  # what it starts once is then on that core too
         doors = Doors(
             folder=folder,
             cores=cores,
@@ -76,9 +80,9 @@ async def measured(folder: Path, cores: Cores, options: argparse.Namespace) -> R
             say(f"round {number + 1} of {options.rounds} …")
             results.rounds.append(await round_of(doors, options.megabytes))
         say("200 sessions at once …")
-        results.crowd = await many_at_once(doors.rest, server, 200)
+        results.crowd = await many_at_once(port, server, 200, core=cores.server)
         say(f"{options.sessions} sessions opened, used and closed …")
-        results.endured = await one_after_the_other(doors.rest, server, options.sessions)
+        results.endured = await one_after_the_other(port, server, options.sessions)
     return results
 
 
@@ -171,9 +175,13 @@ async def flood(doors: Doors, size: int) -> Flood:
 
 
 async def shown_through(door: Door, file: Path, expected: int) -> float:
-    """Seconds for the file through a session that nobody reads meanwhile. Raises RuntimeError if some is lost."""
+    """Seconds for the file through a session that nobody reads meanwhile. Raises RuntimeError if some is lost.
+
+    Whoever has read a moment ago is waited for, up to HOLD; that is waited out here.
+    """
     session = await opened(door)
     before = await at_prompt(door, session)
+    await asyncio.sleep(HOLD)
     began = time.perf_counter()
     answer = await door.do("send", session, data=f"exec cat {file}\r", wait={"for": "exit", "timeoutMs": 60_000})
     took = time.perf_counter() - began
@@ -187,6 +195,7 @@ async def followed(door: Door, file: Path, expected: int) -> tuple[float, int]:
     """The same with a live terminal that shows it; also how many characters that has missed."""
     session = await opened(door)
     before = cursor = await at_prompt(door, session)
+    await asyncio.sleep(HOLD)
     seen = 0
     async with door.live(session, before) as live:
         began = time.perf_counter()

@@ -1,12 +1,13 @@
 """Many sessions: at once, and one after the other; and what they leave behind in the gateway's process."""
 
 import asyncio
+import subprocess
 import time
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from processes import MIB, Child
-from terminal_doors import Door, at_prompt, execute, opened
+from processes import MIB, Child, on_core
+from terminal_doors import Door, at_prompt, execute, opened, over_http
 
 WARM_UP = 100
 AT_ONCE = 16
@@ -56,39 +57,44 @@ class Endured:
     after: Footprint
 
 
-async def many_at_once(door: Door, server: Child, number: int) -> Crowd:
+async def many_at_once(port: int, server: Child, number: int, *, core: int | None) -> Crowd:
     """Open them all, run a command in each at the same moment, and close them. Raises RuntimeError for any that fails."""
-    await _use(door)
+    async with over_http(port) as door:
+        await _used(door, WARM_UP)
     before = await _settled(server, Footprint.of(server))
-    began = time.perf_counter()
-    sessions = await asyncio.gather(*(_with_shell(door) for _ in range(number)))
-    opening = time.perf_counter() - began
-    during = Footprint.of(server)
-    began = time.perf_counter()
-    times = await asyncio.gather(*(_timed(door, session) for session in sessions))
-    executing = time.perf_counter() - began
-    reference = await _bare(number)
-    await asyncio.gather(*(door.do("close", session) for session in sessions))
+    async with over_http(port) as door:
+        began = time.perf_counter()
+        sessions = await asyncio.gather(*(_with_shell(door) for _ in range(number)))
+        opening = time.perf_counter() - began
+        during = Footprint.of(server)
+        began = time.perf_counter()
+        times = await asyncio.gather(*(_timed(door, session) for session in sessions))
+        executing = time.perf_counter() - began
+        with on_core(core):
+            reference = _bare(number)
+        await asyncio.gather(*(door.do("close", session) for session in sessions))
     spread = median(times) * 1000, quantiles(times, n=100)[98] * 1000
     return Crowd(number, opening, executing, spread, reference, before, during, await _settled(server, before))
 
 
-async def one_after_the_other(door: Door, server: Child, number: int) -> Endured:
-    """Some at a time, after some that nobody counts. Raises RuntimeError for any that fails."""
-    await _used(door, WARM_UP)
+async def one_after_the_other(port: int, server: Child, number: int) -> Endured:
+    """A few at a time, after some that nobody counts. Raises RuntimeError for any that fails."""
+    async with over_http(port) as door:
+        await _used(door, WARM_UP)
     before = await _settled(server, Footprint.of(server))
     began = time.perf_counter()
-    await _used(door, number)
+    async with over_http(port) as door:
+        await _used(door, number)
     seconds = time.perf_counter() - began
     return Endured(number, seconds, before, await _settled(server, before))
 
 
 async def _used(door: Door, number: int) -> None:
     for start in range(0, number, AT_ONCE):
-        await asyncio.gather(*(_use(door) for _ in range(min(AT_ONCE, number - start))))
+        await asyncio.gather(*(use(door) for _ in range(min(AT_ONCE, number - start))))
 
 
-async def _use(door: Door) -> None:
+async def use(door: Door) -> None:
     """A command, and a line for the shell whose answer is read."""
     session = await opened(door)
     await execute(door, session)
@@ -111,11 +117,12 @@ async def _timed(door: Door, session: str) -> float:
     return time.perf_counter() - began
 
 
-async def _bare(number: int) -> float:
-    """Seconds for as many `sh -c true`, started at the same moment."""
+def _bare(number: int) -> float:
+    """Seconds for as many `sh -c true`, one started after the other without waiting for any."""
     began = time.perf_counter()
-    started = await asyncio.gather(*(asyncio.create_subprocess_exec("sh", "-c", "true") for _ in range(number)))
-    await asyncio.gather(*(process.wait() for process in started))
+    started = [subprocess.Popen(["sh", "-c", "true"]) for _ in range(number)]
+    for process in started:
+        process.wait()
     return time.perf_counter() - began
 
 
@@ -123,6 +130,6 @@ async def _settled(server: Child, before: Footprint) -> Footprint:
     """What is held once it is no more than before, or the time for that is up."""
     deadline = time.perf_counter() + SETTLE_SECONDS
     await asyncio.sleep(0.6)  # rows that are written in batches
-    while not (now := Footprint.of(server)).nothing_over(before) and time.perf_counter() < deadline:
+    while not (now := Footprint.of(server)).nothing_over(before) and time.perf_counter() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     return now

@@ -3,10 +3,10 @@
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-import tty
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -60,17 +60,14 @@ class PlainShell:
 
     def __init__(self, home: Path) -> None:
         self._master, slave = pty.openpty()
-        tty.setraw(slave)
         environ = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "xterm-256color", "PS1": "$ "}
-        self._process = subprocess.Popen(
-            ["bash", "--norc", "-i"],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            cwd=home,
-            env=environ,
-            start_new_session=True,
-        )
+        # Opening it makes it the controlling terminal of a session leader that has none.
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0),
+            (os.POSIX_SPAWN_DUP2, 0, 1),
+            (os.POSIX_SPAWN_DUP2, 0, 2),
+        ]
+        self._pid = os.posix_spawnp("bash", ["bash", "--norc", "-i"], environ, file_actions=actions, setsid=True)
         os.close(slave)
         while b"$ " not in os.read(self._master, READ_SIZE):
             pass
@@ -89,8 +86,8 @@ class PlainShell:
 
     def close(self) -> None:
         """End it."""
-        self._process.kill()
-        self._process.wait()
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
         os.close(self._master)
 
 

@@ -136,7 +136,7 @@ EXECUTED = (
         label="`execute true`, local, no sandbox, over REST",
         ours=lambda each: each.executed.rest,
         reference=lambda each: each.executed.reference,
-        aim="≤ 1.5 × `subprocess.run(['sh', '-c', 'true'])`",
+        aim="≤ 1.5 of `subprocess.run(['sh', '-c', 'true'])`",
         reached=lambda _, ratio: ratio <= 1.5,
         limit=_parts,
     ),
@@ -144,7 +144,7 @@ EXECUTED = (
         label="the same in process",
         ours=lambda each: each.executed.process,
         reference=lambda each: each.executed.reference,
-        aim="≤ 1.5 ×",
+        aim="≤ 1.5",
         reached=lambda _, ratio: ratio <= 1.5,
         limit=lambda _: "as above, without HTTP",
     ),
@@ -167,7 +167,9 @@ REMOTE = (
         reference=lambda each: _remote(each).reference,
         aim="faster than `ssh -o ControlMaster`",
         reached=lambda _, ratio: ratio < 1,
-        limit=lambda _: "the audit row, and sshd's start of a shell",
+        limit=lambda _: (
+            "the audit row, and the shells and programs on the host that keep the session's state; `ssh` keeps none"
+        ),
     ),
     Figure(
         label="the same in process",
@@ -217,7 +219,7 @@ def _flood(megabytes: int) -> tuple[Figure, ...]:
             label=f"{megabytes} MB of output, nobody reading, over REST",
             ours=lambda each: each.flood.rest,
             reference=lambda each: each.flood.reference,
-            aim="≥ 0.5 × `cat` through a plain terminal",
+            aim="≥ 0.5 of `cat` through a plain terminal",
             reached=lambda _, ratio: ratio >= 0.5,
             limit=lambda _: "a terminal gives at most 4 KiB at a time; each goes through the event loop",
             **rate,  # type: ignore[arg-type]
@@ -226,7 +228,7 @@ def _flood(megabytes: int) -> tuple[Figure, ...]:
             label="the same in process",
             ours=lambda each: each.flood.process,
             reference=lambda each: each.flood.reference,
-            aim="≥ 0.5 ×",
+            aim="≥ 0.5",
             reached=lambda _, ratio: ratio >= 0.5,
             **rate,  # type: ignore[arg-type]
         ),
@@ -294,7 +296,7 @@ def _crowd(crowd: Crowd | None) -> list[tuple[str, ...]]:
             "-",
             "no more than before",
             _mark(after.nothing_over(before)),
-            "",
+            "processes that wait for the next command, and end with it when they are too many",
         ),
     ]
 
