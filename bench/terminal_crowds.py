@@ -130,6 +130,6 @@ async def _settled(server: Child, before: Footprint) -> Footprint:
     """What is held once it is no more than before, or the time for that is up."""
     deadline = time.perf_counter() + SETTLE_SECONDS
     await asyncio.sleep(0.6)  # rows that are written in batches
-    while not (now := Footprint.of(server)).nothing_over(before) and time.perf_counter() < deadline:  # noqa: ASYNC110
+    while not (now := Footprint.of(server)).nothing_over(before) and time.perf_counter() < deadline:
         await asyncio.sleep(0.1)
     return now

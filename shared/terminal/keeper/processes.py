@@ -105,7 +105,9 @@ def _parent(pid: int) -> int:
 
 def _table_ps() -> Iterable[tuple[int, int]]:
     """Elsewhere orphans become init's; those that stayed in the group of one of ours are still found."""
-    with os.popen("/bin/ps -axo pid=,ppid=,pgid=") as file:  # noqa: S605 - nothing in it is anybody's
-        rows = [[int(field) for field in line.split()] for line in file]
+    import subprocess
+
+    listed = subprocess.run(["/bin/ps", "-axo", "pid=,ppid=,pgid="], stdout=subprocess.PIPE, text=True, check=False)
+    rows = [[int(field) for field in line.split()] for line in listed.stdout.splitlines()]
     mine = {pid for pid, parent, _ in rows if parent == os.getpid()}
     return [(pid, os.getpid() if parent == 1 and group in mine else parent) for pid, parent, group in rows]
