@@ -1,6 +1,7 @@
 """The parts of a gateway, each made from the settings."""
 
 import os
+import sys
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -45,6 +46,10 @@ from shared.terminal.telnet import TelnetHosts
 from shared.usage.alerts import Deliver
 from shared.usage.ledger import Ledger
 from shared.usage.webhook import Webhook
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("shared", "mcp_gateway", "http_api")
+"""The code of the gateway, which commands may not change."""
 
 
 def now() -> datetime:
@@ -136,10 +141,15 @@ async def sandbox(settings: Settings) -> Sandbox:
     """What holds local commands, tried for real. Raises Unavailable when it must be there and cannot."""
     rules = Rules(
         writable=comma_separated(settings.terminal_writable_paths) or DEFAULT_WRITABLE,
-        hidden=(str(settings.data_dir),),
+        protected=_real(*(ROOT / name for name in PACKAGES), Path(sys.prefix), policy_file(settings)),
+        hidden=_real(settings.data_dir, *settings.files),
         network=settings.terminal_network == "on",
     )
     return await find_sandbox(settings.terminal_sandbox, rules)
+
+
+def _real(*paths: Path) -> tuple[str, ...]:
+    return tuple(os.path.realpath(path) for path in paths)
 
 
 def terminals(settings: Settings, sandbox: Sandbox) -> Sessions:
@@ -187,9 +197,13 @@ def aliases(settings: Settings) -> ClientConfig | None:
 
 def policy(settings: Settings, database: Database) -> LivePolicy:
     """The command policy, not read yet."""
+    return LivePolicy(database, policy_file(settings), wanted=bool(settings.terminal_policy_file))
+
+
+def policy_file(settings: Settings) -> Path:
+    """Where the command policy is, or would be."""
     named = settings.terminal_policy_file
-    file = Path(named).expanduser() if named else settings.data_dir / "policy.toml"
-    return LivePolicy(database, file, wanted=bool(named))
+    return Path(named).expanduser() if named else settings.data_dir / "policy.toml"
 
 
 def timeouts(settings: Settings) -> Timeouts:

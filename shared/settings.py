@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 
 from shared.domain.models import Layer
 from shared.domain.shares import parse_shares
@@ -34,7 +34,7 @@ class Settings(BaseModel):
     """The settings. A field's upper-case name is the environment variable (and the lower-case one the TOML key)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
+    _files: tuple[Path, ...] = PrivateAttr(())
     # Where it listens and keeps its data
     api_host: str = Field(
         "127.0.0.1", description="Address the HTTP server binds to. Anything but loopback needs `AUTH_MODE=required`."
@@ -254,7 +254,7 @@ class Settings(BaseModel):
         description="SSH configuration whose aliases the local user and administrators may use; `none` for none. ProxyCommand and `Match exec` are never run.",
     )
     ssh_config_for_keys: bool = Field(
-        False, description="Let API keys use the SSH configuration too, though it names private keys of its user."
+        False, description="Let API keys use the SSH configuration and agent too: they hold the keys of its user."
     )
     telnet_allow_public: bool = Field(
         False, description="Allow telnet to addresses that are neither loopback nor private."
@@ -303,6 +303,11 @@ class Settings(BaseModel):
         return value.expanduser().resolve()
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that these were read from, which may hold secrets."""
+        return self._files
+
+    @property
     def database(self) -> str:
         """The SQLAlchemy URL that is meant."""
         return _with_driver(self.database_url) or f"sqlite:///{self.data_dir / 'gateway.sqlite3'}"
@@ -319,15 +324,18 @@ def load_settings(
     Raises SettingsError with every problem.
     """
     values: dict[str, Any] = {}
-    for _, layer in reversed(_layers(os.environ if environ is None else environ, directory)):
+    layers = _layers(os.environ if environ is None else environ, directory)
+    for _, layer in reversed(layers):
         values.update(layer)
     values.update({name: value for name, value in overrides.items() if value is not None})
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(
             [_problem(found) for found in error.errors(include_input=False, include_url=False)]
         ) from None
+    settings._files = tuple(path for source, _ in layers[1:] if source and (path := Path(source)).is_file())
+    return settings
 
 
 def sources(environ: Mapping[str, str] | None = None, *, directory: Path | None = None) -> dict[str, str]:

@@ -11,7 +11,7 @@ from mcp_gateway.rendering import Cut, fitted
 from mcp_gateway.results import CommandResult
 from shared.domain import terminal
 from shared.domain.terminal import RunBegun, RunFinished, RunOutput
-from shared.errors import Conflict, TerminalError
+from shared.errors import TerminalError
 from shared.operations import dispatch
 from shared.operations.terminals import RUN_COMMAND_EVENTS
 
@@ -22,18 +22,11 @@ TAIL = 2_000
 async def run(call: Call, arguments: RunCommandArguments) -> CommandResult | InputRequiredResult:
     """Run it, if need be once the user has agreed."""
     payload = payload_of(arguments)
-    approval: str | InputRequiredResult
-    if (earlier := call.user.earlier) is not None:
-        approval = earlier.state[:100]
-        await leave.noted(call, approval, agreed=earlier.leave == "given")
-    else:
-        try:
-            return await _ran(call, payload)
-        except Conflict as error:
-            approval = await leave.asked(call, arguments.command, error)
-    if isinstance(approval, InputRequiredResult):
-        return approval
-    return await _ran(call, {**payload, "approvalId": approval})
+
+    async def work(approval: str | None) -> CommandResult:
+        return await _ran(call, payload if approval is None else {**payload, "approvalId": approval})
+
+    return await leave.with_leave(call, arguments.command, work, arguments.approval_id)
 
 
 async def _ran(call: Call, payload: dict[str, Any]) -> CommandResult:

@@ -2,23 +2,32 @@
 
 import base64
 from pathlib import PurePosixPath
+from typing import Any, TypeVar
 
+from mcp.types import InputRequiredResult
+
+from mcp_gateway.calls import leave
 from mcp_gateway.calls.call import Call
 from mcp_gateway.terminals.arguments import ReadRemoteFileArguments, RemotePathArguments, WriteRemoteFileArguments
 from mcp_gateway.terminals.results import RemoteContent, RemoteFile, RemoteListing, RemoteWritten
 from shared.domain.files import FileContent, FileInfo
 from shared.operations import dispatch
 from shared.operations.files import LIST_FILES, READ_FILE, WRITE_FILE
+from shared.operations.operation import Operation
+
+R = TypeVar("R")
 
 MOST_ENTRIES = 100
 LONGEST_CHARACTER = 4
 """Bytes of UTF-8 that one character takes at most."""
 
 
-async def list_(call: Call, arguments: RemotePathArguments) -> RemoteListing:
+async def list_(call: Call, arguments: RemotePathArguments) -> RemoteListing | InputRequiredResult:
     """What is at a path."""
-    payload = {"id": arguments.session_id, "path": arguments.path}
-    found = await dispatch.call(call.gateway, call.caller, LIST_FILES, payload)
+    payload = {"id": arguments.session_id, "path": arguments.path, "approvalId": arguments.approval_id}
+    found = await _with_leave(call, LIST_FILES, payload, "list")
+    if isinstance(found, InputRequiredResult):
+        return found
     entries = [found.file] if found.entries is None else found.entries
     return RemoteListing(
         path=found.file.path,
@@ -27,7 +36,7 @@ async def list_(call: Call, arguments: RemotePathArguments) -> RemoteListing:
     )
 
 
-async def read(call: Call, arguments: ReadRemoteFileArguments) -> RemoteContent:
+async def read(call: Call, arguments: ReadRemoteFileArguments) -> RemoteContent | InputRequiredResult:
     """A part of a file; text where it is text, and never cut inside a character."""
     payload = {
         "id": arguments.session_id,
@@ -35,11 +44,13 @@ async def read(call: Call, arguments: ReadRemoteFileArguments) -> RemoteContent:
         "offset": arguments.offset,
         "limit": arguments.limit,
         "encoding": "base64",
+        "approvalId": arguments.approval_id,
     }
-    return part_of(await dispatch.call(call.gateway, call.caller, READ_FILE, payload))
+    found = await _with_leave(call, READ_FILE, payload, "read")
+    return found if isinstance(found, InputRequiredResult) else part_of(found)
 
 
-async def write(call: Call, arguments: WriteRemoteFileArguments) -> RemoteWritten:
+async def write(call: Call, arguments: WriteRemoteFileArguments) -> RemoteWritten | InputRequiredResult:
     """Write a whole file."""
     payload = {
         "id": arguments.session_id,
@@ -47,9 +58,26 @@ async def write(call: Call, arguments: WriteRemoteFileArguments) -> RemoteWritte
         "content": arguments.content,
         "encoding": arguments.encoding,
         "overwrite": arguments.overwrite,
+        "approvalId": arguments.approval_id,
     }
-    done = await dispatch.call(call.gateway, call.caller, WRITE_FILE, payload)
+    done = await _with_leave(call, WRITE_FILE, payload, "write")
+    if isinstance(done, InputRequiredResult):
+        return done
     return RemoteWritten(path=done.file.path, size=done.file.size, created=done.created)
+
+
+async def _with_leave(
+    call: Call, operation: Operation[Any, R], payload: dict[str, Any], verb: str
+) -> R | InputRequiredResult:
+    """Do it, if need be once the user has agreed to it."""
+
+    async def work(approval: str | None) -> R:
+        return await dispatch.call(call.gateway, call.caller, operation, {**payload, "approvalId": approval})
+
+    what = f"{verb} {payload['path']}"
+    if "content" in payload:
+        what += f"\n\n{payload['content']}"
+    return await leave.with_leave(call, what, work, payload["approvalId"])
 
 
 def part_of(found: FileContent) -> RemoteContent:

@@ -164,6 +164,6 @@ def _how_to_go_on(found: Picture, ended: Ended | None, info: SessionInfo) -> lis
     if ended.reason == "password":
         return [
             "It asks for a password. Do not ask the user to tell you one: send secret `password` where the session's "
-            "saved connection has it, else let the user type it in this session (dashboard), or send <C-c>."
+            "saved connection has it, else let the user type it into this session, or send <C-c>."
         ]
     return []

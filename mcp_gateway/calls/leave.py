@@ -1,15 +1,39 @@
 """Leave for a command that the policy wants confirmed: asked of the user, noted, and used for exactly that command."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
 from mcp.types import InputRequiredResult
 
 from mcp_gateway.calls.call import Call
 from shared.errors import Conflict, Forbidden
 from shared.operations import dispatch
 from shared.operations.approvals import CONFIRM_COMMAND
+from shared.terminal.visible import visible
+
+T = TypeVar("T")
 
 CODE = "approval_required"
 LONGEST = 2_000
 """Characters of a command that a question shows; one that is longer cannot be judged by who is asked."""
+
+
+async def with_leave(
+    call: Call, command: str, work: Callable[[str | None], Awaitable[T]], given: str | None = None
+) -> T | InputRequiredResult:
+    """What `work` gives, if need be once the user has agreed; it takes the approval, if there is one."""
+    approval: str | InputRequiredResult
+    if (earlier := call.user.earlier) is not None:
+        approval = earlier.state[:100]
+        await noted(call, approval, agreed=earlier.leave == "given")
+    else:
+        try:
+            return await work(given)
+        except Conflict as error:
+            approval = await asked(call, command, error)
+    if isinstance(approval, InputRequiredResult):
+        return approval
+    return await work(approval)
 
 
 async def asked(call: Call, command: str, error: Conflict) -> str | InputRequiredResult:
@@ -18,9 +42,8 @@ async def asked(call: Call, command: str, error: Conflict) -> str | InputRequire
     """
     approval_id = _approval_of(call, command, error)
     call.progress.say("asking the user …")
-    why = f" ({error.details['reason']})" if isinstance(error.details, dict) and error.details["reason"] else ""
     said = await call.user.leave(
-        f"The command policy wants this confirmed{why}. Run it?\n\n{command}",
+        _question(command, error.details if isinstance(error.details, dict) else {}),
         state=approval_id,
         seconds=call.limits.asking_seconds,
     )
@@ -40,6 +63,12 @@ async def noted(call: Call, approval_id: str, *, agreed: bool) -> None:
         return  # somebody else has decided meanwhile, and that counts
     if not agreed:
         raise Forbidden("The user did not agree to this command; do something else.", code="approval_denied")
+
+
+def _question(command: str, details: dict[str, Any]) -> str:
+    why = f" ({details['reason']})" if details["reason"] else ""
+    where = f"Where: {details['place']}, in {details['cwd'] or 'a directory that is not known'}"
+    return f"The command policy wants this confirmed{why}. Run it?\n\n{visible(command)}\n\n{where}"
 
 
 def _approval_of(call: Call, command: str, error: Conflict) -> str:

@@ -12,9 +12,7 @@ HEAD_SHARE = 0.6
 RECENT = 32 * 1024
 """Characters that are looked at for what kind of program writes them."""
 
-_OTHER_SCREEN = re.compile(r"\x1b\[\?(?:1049|1047|47)h.*?\x1b\[\?(?:1049|1047|47)l", re.DOTALL)
 _SWITCH = re.compile(r"\x1b\[\?(?:1049|1047|47)([hl])")
-_END_OF_OTHER = re.compile(r"\A.*\x1b\[\?(?:1049|1047|47)l", re.DOTALL)
 _PLACED = re.compile(
     r"\x1b\[(?:\d+;\d+[Hf]|\d+d)"  # at a row
     r"|\x1b\[H(?!\x1b\[[0-3]?J)"  # at the top, and not to clear what is there, as `clear` does
@@ -103,8 +101,19 @@ def readable(raw: str) -> str:
 
 
 def _without_other_screens(raw: str) -> str:
-    """Without what full-screen programs drew on a screen of their own before they left it again."""
-    return _END_OF_OTHER.sub("", _OTHER_SCREEN.sub("", raw))
+    """Without what full-screen programs drew on a screen of their own before they left it again. One pass over it."""
+    kept: list[str] = []
+    begin, entered = 0, None
+    for switch in _SWITCH.finditer(raw):
+        if switch[1] == "h":
+            entered = switch.start() if entered is None else entered
+            continue
+        if entered is None:  # it began before all of this
+            kept.clear()
+        else:
+            kept.append(raw[begin:entered])
+        begin, entered = switch.end(), None
+    return "".join((*kept, raw[begin:]))
 
 
 def _ends(raw: str, keep: int) -> tuple[str, str]:

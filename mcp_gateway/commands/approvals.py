@@ -32,9 +32,19 @@ def list_approvals(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    head = ("id", "status", "caller", "where", "reason", "command")
+    head = ("id", "status", "caller", "where", "directory", "reason", "command", "input", "variables")
     rows = (
-        (one.id, one.status, one.caller_name, one.place, one.reason, printable(" ".join(one.command.split())))
+        (
+            one.id,
+            one.status,
+            one.caller_name,
+            one.place,
+            one.cwd or "",
+            one.reason,
+            printable(" ".join(one.command.split())),
+            printable(" ".join((one.stdin or "").split())),
+            " ".join(one.env),
+        )
         for one in found.approvals
     )
     print_table(head, rows)

@@ -82,6 +82,8 @@ def _sandbox(sandbox: "Sandbox") -> Finding:
             return Finding(name=name, status="ok", text=text)
         return Finding(name=name, status="warn", text=text, advice=INSTALL_BUBBLEWRAP)
     text = f"local commands run in {sandbox.kind}{network}"
+    if sandbox.unprotected:
+        text = f"{text}, which cannot keep {', '.join(sandbox.unprotected)} from being changed"
     if sandbox.exposed:
         return Finding(
             name=name,
@@ -89,6 +91,8 @@ def _sandbox(sandbox: "Sandbox") -> Finding:
             text=f"{text}, which cannot hide {', '.join(sandbox.exposed)} where they may write ({sandbox.detail})",
             advice=f"{INSTALL_BUBBLEWRAP} Or set TERMINAL_SANDBOX=required, or DATA_DIR outside of your home directory.",
         )
+    if sandbox.unprotected:
+        return Finding(name=name, status="warn", text=f"{text} ({sandbox.detail})", advice=INSTALL_BUBBLEWRAP)
     return Finding(name=name, status="ok", text=text)
 
 

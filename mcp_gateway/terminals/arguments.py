@@ -27,6 +27,7 @@ WAIT_FOR = (
     "What ends the wait: `ready` (a prompt, or a full-screen program that has drawn its screen), `output` (anything "
     "new), `silence` (nothing new for a second), `exit` (the shell or background command has ended)."
 )
+APPROVAL = "Id of an approval that was given for exactly this, from the error that asked for it."
 REMOTE_PATH = "Path on the session's host. A relative one starts in the session's directory; `~` is the home directory."
 
 
@@ -133,6 +134,7 @@ class RemotePathArguments(Wire):
 
     session_id: Id = Field(description="Id of a session over SSH.")
     path: Path = Field(".", description=REMOTE_PATH)
+    approval_id: Id | None = Field(None, description=APPROVAL)
 
 
 class ReadRemoteFileArguments(Wire):
@@ -144,6 +146,7 @@ class ReadRemoteFileArguments(Wire):
     limit: Annotated[int, Field(ge=16, le=MAX_FILE_BYTES)] = Field(
         MAX_FILE_BYTES, description=f"Most bytes to read, {MAX_FILE_BYTES} at most."
     )
+    approval_id: Id | None = Field(None, description=APPROVAL)
 
 
 class WriteRemoteFileArguments(Wire):
@@ -156,3 +159,4 @@ class WriteRemoteFileArguments(Wire):
     )
     encoding: FileEncoding = Field("text", description="`base64` for content that is not text.")
     overwrite: bool = Field(False, description="Replace a file that is there; otherwise that is refused.")
+    approval_id: Id | None = Field(None, description=APPROVAL)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mcp.types import ToolAnnotations
+from mcp.types import InputRequiredResult, ToolAnnotations
 
 from mcp_gateway.terminals import rendering
 from mcp_gateway.terminals.arguments import (
@@ -64,19 +64,19 @@ async def _read(call: "Call", arguments: ReadTerminalArguments) -> TerminalOutpu
     return await interaction.read(call, arguments)
 
 
-async def _list_files(call: "Call", arguments: RemotePathArguments) -> RemoteListing:
+async def _list_files(call: "Call", arguments: RemotePathArguments) -> RemoteListing | InputRequiredResult:
     from mcp_gateway.calls import files
 
     return await files.list_(call, arguments)
 
 
-async def _read_file(call: "Call", arguments: ReadRemoteFileArguments) -> RemoteContent:
+async def _read_file(call: "Call", arguments: ReadRemoteFileArguments) -> RemoteContent | InputRequiredResult:
     from mcp_gateway.calls import files
 
     return await files.read(call, arguments)
 
 
-async def _write_file(call: "Call", arguments: WriteRemoteFileArguments) -> RemoteWritten:
+async def _write_file(call: "Call", arguments: WriteRemoteFileArguments) -> RemoteWritten | InputRequiredResult:
     from mcp_gateway.calls import files
 
     return await files.write(call, arguments)
@@ -93,7 +93,7 @@ TERMINAL_TOOLS: tuple[Tool[Any, Any], ...] = (
             "You get its `sessionId` and what it shows first. Type with `send_to_terminal`; `run_command` with the "
             "`sessionId` runs commands beside it with their exit codes (not over telnet). Close it when you are done.\n"
             "No passwords are taken here: for a host that wants one, name a saved `connection` (`list_terminals` shows "
-            "them), or ask the user to save one in the gateway's dashboard."
+            "them), or ask the user to save one (POST /v1/terminal/connections)."
         ),
         arguments=OpenTerminalArguments,
         result=OpenedTerminal,
@@ -165,7 +165,7 @@ TERMINAL_TOOLS: tuple[Tool[Any, Any], ...] = (
         description=(
             "List the open terminal sessions and the saved connections, that is, the hosts that `open_terminal` and "
             "`run_command` can reach by name. Use it before you open a session on a host, or to find one again; the "
-            "user's sessions from elsewhere (dashboard, REST) are among them."
+            "user's sessions from elsewhere (REST) are among them."
         ),
         arguments=ListTerminalsArguments,
         result=TerminalList,

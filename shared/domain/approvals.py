@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from shared.domain.policy import Asking
 from shared.domain.targets import Id
 from shared.domain.wire import Timestamp, Wire
@@ -11,7 +13,10 @@ ApprovalStatus = Literal["pending", "approved", "denied"]
 
 
 class Approval(Wire):
-    """One command of one caller in one place, and what was decided about it. It counts once."""
+    """One command of one caller in one place, and what was decided about it. It counts once.
+
+    All of it is for people to read: characters that nobody sees are written as their codes, a long input is cut.
+    """
 
     id: str
     caller: str
@@ -20,6 +25,8 @@ class Approval(Wire):
     place: str
     session_id: str | None
     cwd: str | None
+    stdin: str | None = None
+    env: list[str] = Field([], description="Names of the variables that it is given.")
     policy: str
     rule: int | None
     reason: str

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from shared.domain.targets import Path
-from shared.domain.terminal import SessionRef
+from shared.domain.terminal import SessionRef, WithLeave
 from shared.domain.wire import Timestamp, Wire
 
 FileType = Literal["file", "directory", "symlink", "other"]
@@ -16,13 +16,13 @@ MAX_ENTRIES = 2000
 PATH = "Relative ones start in the session's directory; `~` is the home directory."
 
 
-class ListFiles(SessionRef):
+class ListFiles(SessionRef, WithLeave):
     """Look at a directory or a file."""
 
     path: Path = Field(".", description=PATH)
 
 
-class ReadFile(SessionRef):
+class ReadFile(SessionRef, WithLeave):
     """Read a file, or a part of it."""
 
     path: Path = Field(description=PATH)
@@ -33,7 +33,7 @@ class ReadFile(SessionRef):
     )
 
 
-class WriteFile(SessionRef):
+class WriteFile(SessionRef, WithLeave):
     """Write a whole file. It is there in full or not at all, whatever happens meanwhile."""
 
     path: Path = Field(description=PATH)

@@ -57,15 +57,15 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class SshCredentials(Wire):
-    """How to log in over SSH. Without password and key, the gateway's SSH agent is asked."""
+    """How to log in over SSH. Without password and key, the gateway's SSH agent is asked, if it is for the caller."""
 
     port: Port | None = Field(None, description="Default: 22 for ssh, 23 for telnet.")
     username: Username | None = Field(None, description="ssh.")
-    password: Password | None = Field(None, description="ssh: also the answer to 'send' with a 'secret'.")
+    password: Password | None = Field(None, description="ssh: also what '/answer' answers a password prompt with.")
     private_key: PrivateKey | None = Field(None, description="ssh: the key itself, in PEM or OpenSSH form; not a path.")
     passphrase: Password | None = Field(None, description="ssh: of the private key.")
     certificate: Certificate | None = Field(None, description="ssh: the private key's certificate, in OpenSSH form.")
-    agent: bool | None = Field(None, description="ssh: use the gateway's SSH agent (SSH_AUTH_SOCK).")
+    agent: bool | None = Field(None, description="ssh: use the SSH agent of the gateway's user, where you may.")
 
     def _check_key(self) -> None:
         for name in ("passphrase", "certificate"):

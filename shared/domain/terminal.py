@@ -87,9 +87,9 @@ class SessionRef(Wire):
 
 
 class WithLeave(Wire):
-    """What goes with a command that a policy may want confirmed."""
+    """What goes with a command or file that a policy may want confirmed."""
 
-    approval_id: Id | None = Field(None, description="Of an approval that was given for exactly this command.")
+    approval_id: Id | None = Field(None, description="Of an approval that was given for exactly this.")
     approval_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
         0, description="Where the command policy wants it confirmed: wait up to so many milliseconds for that."
     )

@@ -16,6 +16,7 @@ async def begin(gateway: "Gateway", caller: Caller, request: RunCommand) -> Sess
     """Start a command in the background; the session that it runs in. Raises as `Sessions.open` does."""
     target = LocalTarget(cwd=request.cwd, env=request.env or {}, background=request.command)
     session = await gateway.terminals.open(caller.id, target, title=" ".join(request.command.split())[:TITLE])
+    gateway.policy.remember(session, target, None)
     try:
         await session.read(caller.id, cursor=0)  # which starts it
     except BaseException:

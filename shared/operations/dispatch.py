@@ -113,7 +113,8 @@ def _reason(kind: str, message: str) -> str:
 
 @asynccontextmanager
 async def _recorded(gateway: "Gateway", caller: Caller, operation: AnyOperation, request: Any) -> AsyncIterator[None]:
-    if operation.audit is None:
+    facts = None if operation.audit is None else operation.audit(request)
+    if facts is None:
         yield
         return
     await gateway.audit.require()
@@ -125,4 +126,4 @@ async def _recorded(gateway: "Gateway", caller: Caller, operation: AnyOperation,
         outcome = error.code
         raise
     finally:
-        await gateway.audit.record(caller, operation.name, operation.audit(request), outcome)
+        await gateway.audit.record(caller, operation.name, facts, outcome)

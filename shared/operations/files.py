@@ -3,6 +3,7 @@
 import base64
 import binascii
 import shlex
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.files import (
@@ -57,18 +58,30 @@ async def _write(gateway: "Gateway", caller: Caller, request: WriteFile) -> File
     if len(data) > most:
         raise InvalidInput(f"The file has {len(data)} bytes, and {most} are allowed.", code="file_too_large")
     mode = None if request.mode is None else int(request.mode, 8)
-    async with (await _permitted(gateway, caller, request, "tee")).files() as files:
+    facts = f"{sha256(data).hexdigest()} mode={request.mode} overwrite={request.overwrite}"
+    async with (await _permitted(gateway, caller, request, "tee", stdin=facts)).files() as files:
         written, created = await files.write(request.path, data, mode=mode, overwrite=request.overwrite)
     return FileWritten(file=written, created=created)
 
 
 async def _permitted(
-    gateway: "Gateway", caller: Caller, request: ListFiles | ReadFile | WriteFile, program: str
+    gateway: "Gateway",
+    caller: Caller,
+    request: ListFiles | ReadFile | WriteFile,
+    program: str,
+    *,
+    stdin: str | None = None,
 ) -> "Session":
-    """The session, if the policy would let a command do the same as the transfer."""
+    """The session, if the policy would let a command do the same as the transfer.
+
+    Leave is for exactly this one: `stdin` stands for what is written.
+    """
     session = gateway.terminals.get(caller.id, request.id)
     command = f"{program} -- {shlex.quote(request.path)}"
-    await policing.permit(gateway, caller, policing.Wanted(command=command), session=session)
+    wanted = policing.Wanted(
+        command=command, stdin=stdin, approval_id=request.approval_id, wait_ms=request.approval_wait_ms
+    )
+    await policing.permit(gateway, caller, wanted, session=session)
     return session
 
 

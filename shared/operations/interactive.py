@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.domain.identity import Caller
 from shared.domain.terminal import Output, ReadOutput, ScreenInfo, Send, Sent, View, Wait
@@ -16,6 +16,7 @@ from shared.terminal.waits import Wanted
 if TYPE_CHECKING:
     from shared.gateway import Gateway
 
+MAX_AUDITED = 2000
 FIRST_PROMPT = 5.0
 """Seconds that a shell gets for its first prompt, where the end of what is typed is to be known by the next one."""
 
@@ -39,6 +40,17 @@ async def send(gateway: "Gateway", caller: Caller, request: Send) -> Sent:
     outcome = await session.wait(wanted, after=after)
     shown = await _shown(session, caller, wait.view, cursor=after, strip=wait.strip)
     return Sent(**dict(shown), reason=outcome.reason, match=outcome.match)
+
+
+def sent(request: Send) -> dict[str, Any] | None:
+    """What the audit trail tells of what was typed: how much, and which keys, but never the text."""
+    if not request.data and not request.keys:
+        return None  # it only waits
+    characters, names = keys.told(request.keys or "")
+    facts: dict[str, Any] = {"sessionId": request.id, "characters": len(request.data or "") + characters}
+    if names:
+        facts["keys"] = " ".join(names)[:MAX_AUDITED]
+    return facts
 
 
 def _wanted(wait: Wait, *, fresh: bool) -> Wanted:

@@ -23,8 +23,9 @@ class Operation(Generic[Request, Result]):
     """One thing the gateway does.
 
     `request` is a Wire model, or a class whose `parse(payload)` raises InvalidInput. Where `audit` is given, each
-    call leaves a row in the audit trail with the facts it returns, whether the call succeeded or not. `undo` takes
-    back what `run` did when its result cannot be handed over: the caller has left, or the audit trail has failed.
+    call leaves a row in the audit trail with the facts it returns, whether the call succeeded or not; None is for
+    no row. `undo` takes back what `run` did when its result cannot be handed over: the caller has left, or the audit
+    trail has failed.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Operation(Generic[Request, Result]):
     request: type[Request]
     result: type[Result]
     run: "Callable[[Gateway, Caller, Request], Awaitable[Result]]"
-    audit: Callable[[Request], dict[str, Any]] | None = None
+    audit: Callable[[Request], dict[str, Any] | None] | None = None
     undo: "Callable[[Gateway, Caller, Result], Awaitable[None]] | None" = None
 
 
@@ -48,7 +49,7 @@ class StreamOperation(Generic[Request, Stream]):
     effect: Effect
     request: type[Request]
     open: "Callable[[Gateway, Caller, Request], AbstractAsyncContextManager[Stream]]"
-    audit: Callable[[Request], dict[str, Any]] | None = None
+    audit: Callable[[Request], dict[str, Any] | None] | None = None
 
 
 AnyOperation = Operation[Any, Any] | StreamOperation[Any, Any]

@@ -1,7 +1,8 @@
 """Commands held against the policy before they run: allowed, refused, or only with somebody's leave."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ from shared.domain.identity import Caller
 from shared.domain.policy import Policy
 from shared.domain.targets import LocalTarget, SshTarget, Target
 from shared.domain.terminal import Execute, RunCommand
-from shared.errors import Forbidden, GatewayError
-from shared.operations import targets
+from shared.errors import Forbidden, GatewayError, invalid_field
+from shared.operations import whereabouts
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -32,6 +33,7 @@ class Wanted:
     stdin: str | None = field(default=None, repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
+    home: str | None = None
     approval_id: str | None = None
     wait_ms: int = 0
 
@@ -44,6 +46,7 @@ class Wanted:
             stdin=request.stdin,
             env={} if run is None else run.env or {},
             cwd=None if run is None else run.cwd,
+            home=(run.env or {}).get("HOME") if run is not None and run.background else None,
             approval_id=request.approval_id,
             wait_ms=request.approval_wait_ms,
         )
@@ -56,28 +59,45 @@ async def permit(
     *,
     session: "Session | None" = None,
     connection: str | None = None,
-) -> None:
+) -> Callable[[], Awaitable[None]]:
     """Return if the command may run in the session, on the saved connection, or here.
 
-    Raises Forbidden (command_denied, command_unparsable, approval_denied), and Conflict (approval_required).
+    What is returned judges it again where it has waited in the session, and the session has moved, or the policy has
+    changed. Raises Forbidden (command_denied, command_unparsable, approval_denied), and Conflict (approval_required).
     """
+    before = gateway.policy.current, session and session.directory
+
+    async def again() -> None:
+        if before[0] is not gateway.policy.current or before[1] != (session and session.directory):
+            fresh = replace(wanted, approval_id=None, wait_ms=0)  # leave was for what it was, and nobody waits now
+            await _permit(gateway, caller, fresh, session, connection)
+
+    await _permit(gateway, caller, wanted, session, connection)
+    return again
+
+
+async def _permit(
+    gateway: "Gateway", caller: Caller, wanted: Wanted, session: "Session | None", connection: str | None
+) -> None:
     if not gateway.policy.active:
         return
-    place, cwd = await _place(gateway, caller, session, connection)
-    policies = gateway.policy.applying(caller, place)
+    where = await whereabouts.where(gateway, caller, session, connection)
+    place, policies = where.place, gateway.policy.applying(caller, where.place)
     if not policies:
         return
+    home = wanted.home or where.home
+    cwd = where.directory(wanted.cwd, home)
     facts = {
         "command": wanted.command,
         "place": " ".join(place.names),
         "session_id": None if session is None else session.id,
-        "cwd": wanted.cwd or cwd,
+        "cwd": cwd,
         "env": dict(wanted.env),
         "stdin": wanted.stdin,
     }
     audit = _Audit(gateway, caller, facts)
     try:
-        verdict = await anyio.to_thread.run_sync(partial(_verdict, policies, wanted, wanted.cwd or cwd))
+        verdict = await anyio.to_thread.run_sync(partial(_verdict, policies, wanted, cwd, home))
     except GatewayError as error:
         await audit.record(error.code)
         raise
@@ -88,8 +108,8 @@ async def permit_typing(gateway: "Gateway", caller: Caller, session: "Session") 
     """Return if the caller may type into a session's shell: what is typed there cannot be read as commands."""
     if not gateway.policy.active:
         return
-    place, _ = await _place(gateway, caller, session, None)
-    for policy in gateway.policy.applying(caller, place):
+    where = await whereabouts.where(gateway, caller, session, None)
+    for policy in gateway.policy.applying(caller, where.place):
         if policy.interactive == "deny":
             details = {"sessionId": session.id, "policy": policy.name, "verdict": "deny", "typing": True}
             await gateway.audit.record(caller, ACTION, details, "command_denied")
@@ -101,20 +121,31 @@ async def permit_typing(gateway: "Gateway", caller: Caller, session: "Session") 
             )
 
 
-async def permit_opening(gateway: "Gateway", caller: Caller, target: Target, connection: str | None) -> None:
-    """Return if a session may have the variables that its target sets; some of them are commands."""
+async def permit_opening(gateway: "Gateway", caller: Caller, target: Target, connection: str | None) -> Target:
+    """The target as a session may have it: its shell is one, and it and the variables, some of which are commands, may be.
+
+    Raises Forbidden (command_denied), and InvalidInput for what is no shell, where a policy applies.
+    """
+    from shared.terminal.environment import known_shell
+
     env = target.env if isinstance(target, LocalTarget | SshTarget) else {}
-    if not gateway.policy.active or not env:
-        return
-    place = await _place_of(gateway, caller, target, connection)
+    shell = target.shell if isinstance(target, LocalTarget) else None
+    if not gateway.policy.active or not (env or shell):
+        return target
+    place = await whereabouts.place_of(gateway, caller, target, connection)
     policies = gateway.policy.applying(caller, place)
     if not policies:
-        return
-    facts = {"command": "", "place": " ".join(place.names), "session_id": None, "cwd": None}
-    verdict = await anyio.to_thread.run_sync(partial(_verdict, policies, Wanted(command="", env=env), None))
+        return target
+    path = known_shell(shell, gateway.settings.terminal_shell, env) if shell else ""
+    if path is None:
+        raise invalid_field("shell", "under a command policy it must be in /etc/shells, or be TERMINAL_SHELL")
+    command = f"{shlex.quote(path)} -i" if path else ""
+    facts = {"command": command, "place": " ".join(place.names), "session_id": None, "cwd": None}
+    verdict = await anyio.to_thread.run_sync(partial(_verdict, policies, Wanted(command=command, env=env), None, "~"))
     if verdict.action != "allow":
         await _Audit(gateway, caller, facts).record("command_denied", verdict)
         raise _denied(verdict)
+    return replace(target, shell=path) if path and isinstance(target, LocalTarget) else target
 
 
 async def verdict_on(
@@ -123,17 +154,20 @@ async def verdict_on(
     """What the policy would say, and what it sees in the command. Raises Unparsable when any policy applies."""
     from shared.terminal.policy import rules
     from shared.terminal.policy.commands import seen
+    from shared.terminal.policy.directories import home_of, within
 
     policies = gateway.policy.applying(caller, place)
-    found = await anyio.to_thread.run_sync(partial(seen, command, cwd=cwd))
+    home = home_of(LocalTarget()) if place.type == "local" else "~"
+    found = await anyio.to_thread.run_sync(partial(seen, command, cwd=within(cwd, home, home), home=home))
     return rules.judge(policies, found), [act.shown for act in found.acts]
 
 
-def _verdict(policies: tuple[Policy, ...], wanted: Wanted, cwd: str | None) -> "Verdict":
+def _verdict(policies: tuple[Policy, ...], wanted: Wanted, cwd: str | None, home: str) -> "Verdict":
     from shared.terminal.policy import rules
     from shared.terminal.policy.commands import seen
+    from shared.terminal.policy.words import ANY
 
-    return rules.judge(policies, seen(wanted.command, stdin=wanted.stdin, env=wanted.env, cwd=cwd))
+    return rules.judge(policies, seen(wanted.command, stdin=wanted.stdin, env=wanted.env, cwd=cwd or ANY, home=home))
 
 
 async def _obey(audit: "_Audit", verdict: "Verdict", wanted: Wanted) -> None:
@@ -200,37 +234,3 @@ class _Audit:
         if self.approval is not None:
             details |= {"approvalId": self.approval[0], "decidedBy": self.approval[1]}
         await self.gateway.audit.record(self.caller, ACTION, details, outcome)
-
-
-async def _place(
-    gateway: "Gateway", caller: Caller, session: "Session | None", connection: str | None
-) -> "tuple[Place, str | None]":
-    """Where it would run, and in which directory, if that is known."""
-    from shared.terminal.policy.rules import Place
-
-    if session is not None:
-        where = gateway.policy.whereabouts(session)
-        if where.target is None:
-            info = session.info
-            return Place(type=info.type, host=info.host or ""), where.directory
-        return await _place_of(gateway, caller, where.target, where.connection), where.directory
-    if connection is None:
-        return Place(), None
-    target = await targets.saved(gateway, caller, connection)
-    cwd = target.cwd if isinstance(target, LocalTarget | SshTarget) else None
-    return await _place_of(gateway, caller, target, connection), cwd
-
-
-async def _place_of(gateway: "Gateway", caller: Caller, target: Target, connection: str | None) -> "Place":
-    from shared.terminal.policy.rules import Place
-
-    names: tuple[str, ...] = ()
-    if connection is not None:
-        saved = await gateway.connections.list(caller.id)
-        found = next((one for one in saved if connection in (one.id, one.name)), None)
-        names = (connection,) if found is None else (found.id, found.name)
-    if isinstance(target, LocalTarget):
-        return Place(type="local", connection=names)
-    if isinstance(target, SshTarget):
-        return Place(type="ssh", host=target.login.host, connection=names)
-    return Place(type="telnet", host=target.host, connection=names)

@@ -1,4 +1,4 @@
-"""What a caller's target leads to; the SSH configuration is only for those whose it is."""
+"""What a caller's target leads to; SSH configuration and agent are only for those whose they are."""
 
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ async def saved(gateway: "Gateway", caller: Caller, id_or_name: str) -> Target:
 
 
 def may_use_config(gateway: "Gateway", caller: Caller) -> bool:
-    """Whether the SSH configuration of the gateway's user is for this caller: it names private keys of that user."""
+    """Whether SSH configuration and agent of the gateway's user are for this caller: they give the keys of that user."""
     if caller.kind == "key":
         return gateway.settings.ssh_config_for_keys
     return caller.kind == "local" or caller.role == "admin"

@@ -1,8 +1,9 @@
 """Terminal sessions: open, use, read and close them, and run commands."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -47,7 +48,7 @@ MAX_WAITING_OUTPUT = 64 * 1024
 async def open_session(gateway: "Gateway", caller: Caller, request: OpenSession) -> SessionAnswer:
     """Open a session on a target or on a saved connection."""
     target = await targets.target_of(gateway, caller, request)
-    await policing.permit_opening(gateway, caller, target, request.connection_id)
+    target = await policing.permit_opening(gateway, caller, target, request.connection_id)
     session = await gateway.terminals.open(
         caller.id,
         target,
@@ -85,10 +86,8 @@ async def _execute(gateway: "Gateway", caller: Caller, request: Execute) -> Comm
         max_output_bytes=request.max_output_bytes,
         stdin=request.stdin,
     )
-    await policing.permit(gateway, caller, policing.Wanted.of(request), session=session)
-    result = await session.execute(command)
-    gateway.policy.moved(session, result.cwd)
-    return CommandAnswer(result=result)
+    again = await policing.permit(gateway, caller, policing.Wanted.of(request), session=session)
+    return CommandAnswer(result=await session.execute(replace(command, permit=again)))
 
 
 async def _resize(gateway: "Gateway", caller: Caller, request: Resize) -> Done:
@@ -121,12 +120,12 @@ async def _run_events(
     """
     session = None if request.session_id is None else gateway.terminals.get(caller.id, request.session_id)
     wanted = policing.Wanted.of(request)
-    await policing.permit(gateway, caller, wanted, session=session, connection=request.connection)
+    again = await policing.permit(gateway, caller, wanted, session=session, connection=request.connection)
     if request.background:
         yield _only(RunBegun(await background.begin(gateway, caller, request)))
         return
     waiting = _Waiting()
-    work = asyncio.get_running_loop().create_task(_run_to_the_end(gateway, caller, request, waiting.add))
+    work = asyncio.get_running_loop().create_task(_run_to_the_end(gateway, caller, request, waiting.add, again))
     work.add_done_callback(lambda _: waiting.changed.set())
     try:
         yield _events(work, waiting)
@@ -149,7 +148,11 @@ async def _close_begun(gateway: "Gateway", caller: Caller, answer: RunAnswer) ->
 
 
 async def _run_to_the_end(
-    gateway: "Gateway", caller: Caller, request: RunCommand, on_output: OutputListener
+    gateway: "Gateway",
+    caller: Caller,
+    request: RunCommand,
+    on_output: OutputListener,
+    again: Callable[[], Awaitable[None]],
 ) -> CommandResult:
     terminals = gateway.terminals
     alone = request.session_id is None and request.connection is None
@@ -163,12 +166,11 @@ async def _run_to_the_end(
         on_output=on_output,
     )
     if request.session_id is not None:
-        session = terminals.get(caller.id, request.session_id)
-        result = await session.execute(command)
-        gateway.policy.moved(session, result.cwd)
-        return result
+        return await terminals.get(caller.id, request.session_id).execute(replace(command, permit=again))
     if request.connection is not None:
-        return await terminals.run_once(caller.id, await targets.saved(gateway, caller, request.connection), command)
+        target = await targets.saved(gateway, caller, request.connection)
+        target = await policing.permit_opening(gateway, caller, target, request.connection)
+        return await terminals.run_once(caller.id, target, command)
     return await terminals.run_once(caller.id, LocalTarget(cwd=request.cwd), command)
 
 
@@ -279,6 +281,7 @@ SEND_TO_TERMINAL = Operation(
     request=Send,
     result=Sent,
     run=interactive.send,
+    audit=interactive.sent,
 )
 
 RESIZE_TERMINAL = Operation(

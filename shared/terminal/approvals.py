@@ -12,6 +12,7 @@ from shared.domain.approvals import Approval, ApprovalStatus, Decision
 from shared.domain.identity import Caller
 from shared.domain.wire import iso
 from shared.errors import Conflict, Forbidden, NotFound, RateLimited
+from shared.terminal.visible import cut, visible
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -47,10 +48,12 @@ class Approvals:
             id=f"appr-{token_hex(12)}",
             caller=caller.id,
             caller_name=caller.name,
-            command=facts["command"],
-            place=facts["place"],
+            command=visible(facts["command"]),
+            place=visible(facts["place"]),
             session_id=facts["session_id"],
-            cwd=facts["cwd"],
+            cwd=None if facts["cwd"] is None else visible(facts["cwd"]),
+            stdin=None if facts.get("stdin") is None else cut(facts["stdin"]),
+            env=[visible(name) for name in sorted(facts.get("env") or {})],
             policy=verdict.policy or "",
             rule=verdict.rule,
             reason=verdict.reason,
@@ -214,7 +217,7 @@ def required(approval: Approval) -> Conflict:
     reason = f" ({approval.reason})" if approval.reason else ""
     if "queue" in approval.ask:
         how = (
-            f"approve {approval.id} on the dashboard, with POST /v1/approvals/{approval.id}, or with `mcp-gateway "
+            f"approve {approval.id} with POST /v1/approvals/{approval.id}, or with `mcp-gateway "
             f"approvals approve {approval.id}`; then send the same request again with approvalId"
         )
     else:
@@ -229,6 +232,8 @@ def required(approval: Approval) -> Conflict:
             "reason": approval.reason,
             "expiresAt": iso(approval.expires_at),
             "ask": list(approval.ask),
+            "place": approval.place,
+            "cwd": approval.cwd,
         },
     )
 

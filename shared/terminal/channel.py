@@ -1,7 +1,7 @@
 """What a terminal session is made of: the seam between sessions and the three kinds of target."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Protocol, TypeVar
@@ -16,7 +16,10 @@ AnyTarget = TypeVar("AnyTarget", contravariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command to run: seconds it gets, bytes to keep of each stream, and who is told of output as it comes."""
+    """A command to run: seconds it gets, bytes to keep of each stream, and who is told of output as it comes.
+
+    `permit` is asked once nothing runs before it any more, and raises where it may not run after all.
+    """
 
     text: str
     timeout: float
@@ -25,6 +28,7 @@ class Command:
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     on_output: OutputListener | None = None
+    permit: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
 
     def listener(self, stream: OutputStream) -> Callable[[str], None] | None:
         """Who is told of one of the streams."""
@@ -88,6 +92,9 @@ class Opener(Protocol[AnyTarget]):
 
 class LocalOpener(Opener[LocalTarget], Protocol):
     """Opens sessions on this machine, by processes that are to be ended last."""
+
+    async def open(self, target: LocalTarget, seat: Seat, *, owner: str = "") -> Channel:
+        """Raises InvalidInput. Sessions of different owners are kept apart as far as the sandbox can."""
 
     async def aclose(self) -> None:
         """End them."""

@@ -61,12 +61,14 @@ class Connections:
         return await self.target_of(owner, await self._fields(owner, id_or_name), use_config=use_config)
 
     async def target_of(self, owner: str, fields: TargetFields, *, use_config: bool = False) -> Target:
-        """What the fields lead to, on the way of the owner's saved connections; with `use_config`, also of aliases.
+        """What the fields lead to, on the way of the owner's saved connections.
+
+        With `use_config`, also of aliases, and by the keys in the SSH agent.
 
         Raises NotFound, Forbidden, InvalidInput.
         """
         destinations = Destinations(
-            lambda id_or_name: self._fields(owner, id_or_name), self._aliases if use_config else None
+            lambda id_or_name: self._fields(owner, id_or_name), self._aliases if use_config else None, agent=use_config
         )
         return await destinations.target(fields)
 

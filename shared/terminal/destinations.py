@@ -7,7 +7,7 @@ from typing import Protocol
 from shared.domain.targets import MAX_JUMPS, Jump, SshLogin, SshTarget, Target, TargetFields
 from shared.errors import Forbidden, InvalidInput, invalid_field
 
-CREDENTIALS = ("password", "private_key", "passphrase", "certificate", "agent")
+CREDENTIALS = ("password", "private_key", "passphrase", "certificate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +34,15 @@ SavedFields = Callable[[str], Awaitable[TargetFields]]
 
 
 class Destinations:
-    """Looks up what one caller may use: its saved connections, and with `aliases` the SSH configuration."""
+    """Looks up what one caller may use: its saved connections, and with `aliases` the SSH configuration.
 
-    def __init__(self, saved: SavedFields, aliases: Aliases | None) -> None:
+    With `agent`, a login may be by the keys in the SSH agent of the gateway's user.
+    """
+
+    def __init__(self, saved: SavedFields, aliases: Aliases | None, *, agent: bool = False) -> None:
         self._saved = saved
         self._aliases = aliases
+        self._agent = agent
 
     async def target(self, fields: TargetFields) -> Target:
         """The target that is meant. Raises InvalidInput, NotFound."""
@@ -66,12 +70,12 @@ class Destinations:
         for hop in hops or (alias.jumps if alias else ()):
             opened = await self._opened(hop)
             if way:
-                way.append(_login(opened, await _looked_up(opened, aliases)))
+                way.append(self._login(opened, await _looked_up(opened, aliases)))
             else:
                 way = await self._way(opened, _hops_of(opened), aliases, depth + 1)
         if len(way) > MAX_JUMPS:
             raise _too_many()
-        return [*way, _login(given, alias)]
+        return [*way, self._login(given, alias)]
 
     async def _opened(self, hop: Jump) -> TargetFields | Jump:
         if hop.connection_id is None:
@@ -80,6 +84,27 @@ class Destinations:
         if saved.type != "ssh":
             raise invalid_field("jump", "the saved connection is not one over SSH")
         return saved
+
+    def _login(self, given: TargetFields | Jump, alias: Alias | None) -> SshLogin:
+        if given.agent and not self._agent:
+            raise Forbidden(
+                "The SSH agent of the gateway's user is not for these credentials; leave 'agent' out and give "
+                "'privateKey' or 'password'.",
+                code="ssh_agent_refused",
+            )
+        alias = alias or Alias(host=given.host or "")
+        username = given.username or alias.username
+        if username is None:
+            raise invalid_field("username", "this field is required for the type 'ssh'")
+        return SshLogin(
+            host=alias.host,
+            port=given.port or alias.port or 22,
+            username=username,
+            identities=alias.identities,
+            only_identities=alias.only_identities,
+            agent=given.agent if self._agent else False,
+            **{name: getattr(given, name) for name in CREDENTIALS},
+        )
 
 
 def _hops_of(given: TargetFields | Jump) -> tuple[Jump, ...]:
@@ -90,21 +115,6 @@ async def _looked_up(given: TargetFields | Jump, aliases: Aliases | None) -> Ali
     if aliases is None or (isinstance(given, TargetFields) and given.use_config is False):
         return None
     return await aliases.look_up(given.host or "", port=given.port, username=given.username)
-
-
-def _login(given: TargetFields | Jump, alias: Alias | None) -> SshLogin:
-    alias = alias or Alias(host=given.host or "")
-    username = given.username or alias.username
-    if username is None:
-        raise invalid_field("username", "this field is required for the type 'ssh'")
-    return SshLogin(
-        host=alias.host,
-        port=given.port or alias.port or 22,
-        username=username,
-        identities=alias.identities,
-        only_identities=alias.only_identities,
-        **{name: getattr(given, name) for name in CREDENTIALS},
-    )
 
 
 def _too_many() -> InvalidInput:

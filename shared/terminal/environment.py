@@ -5,10 +5,12 @@ import pwd
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 ALLOWED = frozenset(
     {"HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR"}
 )
+SHELLS = Path("/etc/shells")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 NON_INTERACTIVE: Mapping[str, str] = {
@@ -41,6 +43,22 @@ def find_shell(wanted: str, env: Mapping[str, str]) -> str | None:
     if wanted:
         return shutil.which(os.path.expanduser(wanted), path=path)
     return shutil.which("bash", path=path) or shutil.which("sh", path=path) or "/bin/sh"
+
+
+def known_shell(wanted: str, configured: str, env: Mapping[str, str]) -> str | None:
+    """The path of a shell if the system calls it one, or the gateway's user does; None for any other program."""
+    path = find_shell(wanted, env)
+    known = {_placed(found) for name in ("bash", "sh", configured) if (found := name and find_shell(name, {}))}
+    try:
+        known |= {_placed(line.strip()) for line in SHELLS.read_text().splitlines() if line.startswith("/")}
+    except OSError:
+        pass  # not every system has it
+    return path if path is not None and _placed(path) in known else None
+
+
+def _placed(path: str) -> str:
+    """The same in its real directory: a link in place of the program itself may be one to anything."""
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def _home() -> str:

@@ -1,4 +1,4 @@
-"""The keepers of this gateway: the processes that start its commands, one for each view of the disk."""
+"""The keepers of this gateway: the processes that start its commands, one for each caller and view of the disk."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -26,6 +28,14 @@ BOOT = "import sys; sys.path.append(sys.argv[1]); from shared.terminal.keeper.pr
 END_SECONDS = 6.0
 MOST_KEEPERS = 8
 """Views of the disk that are kept open; beyond that, those that nothing runs in are closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a keeper is for: directories that may be written, and whose processes and terminals are seen there."""
+
+    writable: tuple[str, ...]
+    owner: str
 
 
 class Keeper:
@@ -110,35 +120,46 @@ class Keeper:
 
 
 class Keepers:
-    """The keepers that are running, each for the directories that may be written in it."""
+    """The keepers that are running, each for one caller and the directories that may be written in it."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
-        self._keepers: dict[tuple[str, ...], asyncio.Task[Keeper]] = {}
+        self._hidden = sandbox.hidden_directories()
+        self._keepers: dict[View, asyncio.Task[Keeper]] = {}
+        self._wanted: Counter[View] = Counter()
 
-    async def child(self, writable: tuple[str, ...], launch: Launch) -> Child:
-        """Start a process where these directories may be written. Raises OSError."""
-        return await (await self._keeper(writable)).child(launch)
+    async def child(self, view: View, launch: Launch) -> Child:
+        """Start a process where it sees this. Raises OSError."""
+        self._wanted[view] += 1
+        try:
+            return await (await self._keeper(view)).child(launch)
+        finally:
+            self._wanted[view] -= 1
+            if not self._wanted[view]:
+                del self._wanted[view]
 
     async def aclose(self) -> None:
         """End them all."""
         keepers, self._keepers = self._keepers, {}
         await asyncio.gather(*(_closed(starting) for starting in keepers.values()))
 
-    async def _keeper(self, writable: tuple[str, ...]) -> Keeper:
-        starting = self._keepers.get(writable)
+    async def _keeper(self, view: View) -> Keeper:
+        starting = self._keepers.get(view)
         if starting is None or _failed(starting):
+            starting = asyncio.get_running_loop().create_task(self._start(view))
+            self._keepers[view] = starting
             await self._make_room()
-            starting = asyncio.get_running_loop().create_task(
-                Keeper.start(self.sandbox.prefix(writable), self.sandbox.confinement(writable))
-            )
-            self._keepers[writable] = starting
         return await asyncio.shield(starting)
 
+    async def _start(self, view: View) -> Keeper:
+        if self.sandbox.hidden_directories() != self._hidden:
+            raise OSError(0, "the gateway's own directory has been moved; restart the gateway")
+        return await Keeper.start(self.sandbox.prefix(view.writable), self.sandbox.confinement(view.writable))
+
     async def _make_room(self) -> None:
-        idle = [key for key, starting in self._keepers.items() if starting.done() and not _busy(starting)]
-        for key in idle[: max(0, len(self._keepers) - MOST_KEEPERS + 1)]:
-            await _closed(self._keepers.pop(key))
+        idle = [view for view, starting in self._keepers.items() if not self._wanted[view] and not _busy(starting)]
+        surplus = [self._keepers.pop(view) for view in idle[: max(0, len(self._keepers) - MOST_KEEPERS)]]
+        await asyncio.gather(*(_closed(starting) for starting in surplus))
 
 
 def _spawn(prefix: Sequence[str], rules: str, descriptor: int) -> "subprocess.Popen[bytes]":
@@ -170,7 +191,7 @@ def _failed(starting: "asyncio.Task[Keeper]") -> bool:
 
 
 def _busy(starting: "asyncio.Task[Keeper]") -> bool:
-    return not _failed(starting) and starting.result().busy
+    return not starting.done() or (not _failed(starting) and starting.result().busy)
 
 
 async def _closed(starting: "asyncio.Task[Keeper]") -> None:

@@ -90,6 +90,23 @@ def parse(text: str) -> tuple[Key, ...]:
     return tuple(keys)
 
 
+def told(text: str) -> tuple[int, list[str]]:
+    """What may be written down of text with names: how many characters it types, and the keys that are no text.
+
+    A name that is none counts as a character, since it may be a secret that was not meant as one.
+    """
+    characters, names = 0, []
+    for piece in _PIECE.finditer(text):
+        name = _NAME.fullmatch(piece[1]) if piece[1] else None
+        if name is None:
+            characters += 1 if piece[0] == "<<" else len(piece[0])
+        elif name[2].lower() in _NAMES or (len(name[2]) == 1 and "c-" in name[1].lower()):
+            names.append(piece[0])
+        else:  # <S-x> and <M-x> could spell a secret
+            characters += 1
+    return characters, names
+
+
 def pasted(text: str, *, bracketed: bool) -> str:
     """Text so that pasting it executes nothing: control characters go, since they could end the paste.
 

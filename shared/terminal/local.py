@@ -14,7 +14,7 @@ from shared.terminal import shell_state
 from shared.terminal.channel import Channel, Command, Seat
 from shared.terminal.child import Child, Launch, Reader
 from shared.terminal.environment import INTERACTIVE, NON_INTERACTIVE, child_environment, find_shell
-from shared.terminal.keepers import Keepers
+from shared.terminal.keepers import Keepers, View
 from shared.terminal.local_run import LocalRun, not_started, shown
 from shared.terminal.pseudo_terminal import PseudoTerminal
 from shared.terminal.sandbox import Sandbox
@@ -38,8 +38,8 @@ class LocalShells:
         self._shell = shell
         self._keepers = Keepers(sandbox or Sandbox())
 
-    async def open(self, target: LocalTarget, seat: Seat) -> Channel:
-        """A session; no process is started yet."""
+    async def open(self, target: LocalTarget, seat: Seat, *, owner: str = "") -> Channel:
+        """A session; no process is started yet. Those of one owner see each other's processes, in a sandbox."""
         env = {**self._env, **target.env}
         shell = find_shell(target.shell or self._shell, env)
         if shell is None:
@@ -47,7 +47,8 @@ class LocalShells:
         cwd, writable = await asyncio.to_thread(self._where, env, target)
         if cwd is None and target.cwd:
             raise invalid_field("cwd", "there is no such directory")
-        place = Place(self._keepers, writable)
+        parted = owner if self._keepers.sandbox.kind != "none" else ""
+        place = Place(self._keepers, View(writable, parted))
         return LocalChannel(seat, shell, ShellState(cwd or "/", env), place, background=target.background)
 
     async def aclose(self) -> None:
@@ -62,14 +63,14 @@ class LocalShells:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a session's processes are started: by a keeper with these directories to write in."""
+    """Where a session's processes are started: by a keeper for what they see."""
 
     keepers: Keepers
-    writable: tuple[str, ...]
+    view: View
 
     async def start(self, launch: Launch) -> Child:
         """Start a process. Raises OSError."""
-        return await self.keepers.child(self.writable, launch)
+        return await self.keepers.child(self.view, launch)
 
 
 class LocalChannel:

@@ -4,6 +4,7 @@ Reasons: docs/decisions/sandbox.md.
 """
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,12 @@ DEFAULT_WRITABLE = (HOME, HERE, tempfile.gettempdir(), "/tmp", "/var/tmp")  # no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Where commands may write (`~` is home, `.` the directory that a session was opened in), what they never see, and
-    whether they have a network. Everything else they may read.
+    """Where commands may write (`~` is home, `.` the directory that a session was opened in), what in there they may
+    only read, which directories and files they never see, and whether they have a network. All else they may read.
     """
 
     writable: tuple[str, ...] = DEFAULT_WRITABLE
+    protected: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     network: bool = True
 
@@ -55,30 +57,47 @@ class Sandbox:
         """What a keeper takes on itself."""
         if self.kind == "bwrap" or (self.kind == "none" and self.rules.network):
             return {}
-        files = {"writable": writable, "hidden": self.rules.hidden, "strict": self.strict}
+        files = {"writable": writable, "hidden": _present(self.rules.hidden), "strict": self.strict}
         return {"files": files if self.kind == "landlock" else None, "network": self.rules.network}
+
+    def hidden_directories(self) -> tuple[tuple[int, int] | None, ...]:
+        """Which directories now lie where they are hidden, each by device and inode; None for anything else."""
+        return () if self.kind == "none" else tuple(_identity(path) for path in self.rules.hidden)
 
     @property
     def exposed(self) -> tuple[str, ...]:
         """What should be hidden and cannot be, since Landlock hides nothing in a directory that may be written."""
         if self.kind != "landlock" or self.strict:
-            return () if self.kind != "none" else self.rules.hidden
+            return () if self.kind != "none" else _outermost(self.rules.hidden)
         home = os.path.expanduser(HOME)
         bases = self.writable(home, None)
-        return tuple(path for path in self.rules.hidden if any(_beneath(path, base) for base in bases))
+        return tuple(path for path in _outermost(self.rules.hidden) if any(_beneath(path, base) for base in bases))
+
+    @property
+    def unprotected(self) -> tuple[str, ...]:
+        """What should only be read and can be changed, since Landlock takes nothing back from what it has granted."""
+        bases = self.writable(os.path.expanduser(HOME), None) if self.kind == "landlock" else ()
+        return tuple(path for path in _present(self.rules.protected) if _within(path, bases))
 
 
 def bwrap_arguments(writable: Iterable[str], rules: Rules) -> list[str]:
     """A view of this machine that is read-only but for some directories, with processes and devices of its own."""
+    bases = tuple(writable)
+    protected = [path for path in _present(rules.protected) if _within(path, bases)]
+    hidden = _present(rules.hidden)
     arguments = ["--unshare-pid", "--as-pid-1", "--ro-bind", "/", "/"]
-    for path in writable:
+    for path in (*bases, *_leading_to((*protected, *hidden), bases)):
         arguments += ["--bind", path, path]
     arguments += ["--dev", "/dev", "--proc", "/proc"]
-    for path in rules.hidden:
-        if os.path.isdir(path):
-            arguments += ["--tmpfs", path, "--remount-ro", path]
+    for path in protected:
+        arguments += ["--ro-bind", path, path]
+    for path in hidden:
+        over = ["--tmpfs", path, "--remount-ro", path] if os.path.isdir(path) else ["--ro-bind", os.devnull, path]
+        arguments += over
     if not rules.network:
         arguments.append("--unshare-net")
+    if os.geteuid() == 0:  # whose capabilities bubblewrap leaves, and they undo every mount
+        arguments += ["--cap-drop", "ALL"]
     return [*arguments, "--chdir", "/", "--"]
 
 
@@ -95,6 +114,33 @@ def _outermost(paths: Iterable[str]) -> tuple[str, ...]:
         if not any(_beneath(path, base) for base in found):
             found.append(path)
     return tuple(found)
+
+
+def _present(paths: Iterable[str]) -> tuple[str, ...]:
+    return _outermost(path for path in paths if os.path.exists(path))
+
+
+def _leading_to(paths: Iterable[str], bases: Sequence[str]) -> list[str]:
+    """The directories between what may be written and these paths, outermost first: a mount point cannot be renamed,
+    which would take what is mounted further in to a place where the next view does not look for it.
+    """
+    found = set()
+    for path in paths:
+        while _within(path := os.path.dirname(path), bases):
+            found.add(path)
+    return sorted(found)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+
+
+def _within(path: str, bases: Iterable[str]) -> bool:
+    return any(path != base and _beneath(path, base) for base in bases)
 
 
 def _beneath(path: str, base: str) -> bool:

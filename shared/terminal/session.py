@@ -47,6 +47,7 @@ class Session:
         self.id = session_id
         self.owner = owner
         self.closed = False
+        self.directory: str | None = None  # of its commands, once one has told
         self._target = target
         self._title = title
         self._clock = clock
@@ -59,6 +60,7 @@ class Session:
         self._job: tuple[asyncio.Task[CommandResult], asyncio.Event] | None = None
         self._beginning: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | None = None
         self._read_up_to: dict[str, int] = {}
         self._display = Display(seat)
 
@@ -89,7 +91,7 @@ class Session:
 
     @property
     def idle_seconds(self) -> float:
-        """Seconds since somebody used it; 0 while somebody does."""
+        """Seconds since somebody used it; 0 while somebody does, and while a command in the background runs."""
         return 0 if self._users else time.monotonic() - self._used_at
 
     async def execute(self, command: Command) -> CommandResult:
@@ -100,8 +102,12 @@ class Session:
         with self._in_use():
             async with self._turn:
                 self._check_open()
+                if command.permit is not None:
+                    await command.permit()
+                    self._check_open()
                 stop = asyncio.Event()
                 job = asyncio.get_running_loop().create_task(self._channel.execute(command, stop))
+                job.add_done_callback(self._moved)
                 self._job = job, stop
                 try:
                     result = await _unless_cancelled(job, stop)
@@ -112,6 +118,16 @@ class Session:
                     self._job = None
                 self._check_open()
                 return result
+
+    def _moved(self, job: "asyncio.Task[CommandResult]") -> None:
+        """Note where a command has left the session, also when nobody waits for its result."""
+        if job.cancelled():
+            return
+        error = job.exception()
+        if error is None:
+            self.directory = job.result().cwd
+        elif isinstance(error, TerminalError) and error.code == "directory_gone" and isinstance(error.details, dict):
+            self.directory = error.details["cwd"]
 
     @property
     def end_cursor(self) -> int:
@@ -234,6 +250,8 @@ class Session:
             await asyncio.wait({self._beginning})
         await self._channel.aclose()
         self._seat.scrollback.finish()
+        if self._running is not None:
+            await asyncio.wait({self._running})
         await self._display.settle()
 
     def _part(self, reader: str, cursor: int | None, strip: bool) -> Slice:
@@ -269,6 +287,17 @@ class Session:
             if ended:
                 self._seat.scrollback.finish()
             raise
+        if isinstance(self._target, LocalTarget) and self._target.background is not None:
+            self._running = asyncio.get_running_loop().create_task(self._use_while_it_runs())
+
+    async def _use_while_it_runs(self) -> None:
+        """What runs in the background needs nobody to look; once it has ended there is time to read it."""
+        self._users += 1
+        scrollback = self._seat.scrollback
+        while not scrollback.ended:
+            await scrollback.wait(scrollback.end)
+        self._users -= 1
+        self._touch()
 
     async def _modes(self, given: Input) -> Modes:
         if not given.needs_modes:

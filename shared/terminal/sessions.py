@@ -208,7 +208,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
 
     async def _opened(self, owner: str, target: Target, seat: Seat, *, title: str, recorded: bool) -> Session:
         session_id = f"term-{time.time_ns() // 1_000_000}-{token_hex(16)}"
-        channel = await self._channel(target, seat)
+        channel = await self._channel(owner, target, seat)
         if recorded:
             channel = await self.recordings.record(channel, seat, session_id=session_id, owner=owner, target=target)
         session = Session(session_id, owner, target, seat, channel, title=title or None)
@@ -221,9 +221,9 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         ending.add_done_callback(lambda _: self._passing.discard(session))
         return ending
 
-    async def _channel(self, target: Target, seat: Seat) -> Channel:
+    async def _channel(self, owner: str, target: Target, seat: Seat) -> Channel:
         if isinstance(target, LocalTarget):
-            return await self._local.open(target, seat)
+            return await self._local.open(target, seat, owner=owner)
         if isinstance(target, SshTarget):
             return await self._ssh.open(target, seat)
         return await self._telnet.open(target, seat)

@@ -47,6 +47,14 @@ def test_another_config_file_can_be_named(tmp_path: Path) -> None:
     assert load(tmp_path, {"MCP_GATEWAY_CONFIG": str(tmp_path / "other.toml")}).api_port == 7
 
 
+def test_the_files_that_were_read_are_known(tmp_path: Path) -> None:
+    write(tmp_path / "here" / ".env", "API_PORT=1")
+    write(tmp_path / "named.toml", "api_port = 2")
+    settings = load(tmp_path, {"MCP_GATEWAY_CONFIG": str(tmp_path / "named.toml")}, directory=tmp_path / "here")
+    assert settings.files == (tmp_path / "here" / ".env", tmp_path / "named.toml")
+    assert load(tmp_path).files == ()
+
+
 def test_empty_values_count_as_not_set(tmp_path: Path) -> None:
     assert load(tmp_path, {"API_PORT": "", "DEFAULT_LAYER": ""}).api_port == 3000
 

@@ -11,7 +11,7 @@ SWEEPS = 50
 Table = dict[int, int]
 
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 
 def adopt_orphans() -> None:
@@ -22,6 +22,11 @@ def adopt_orphans() -> None:
 def die_with_parent(wanted: bool) -> None:
     """Whether to be killed when the parent ends (prctl(2))."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL if wanted else 0)
+
+
+def close_to_others(wanted: bool) -> None:
+    """Whether others of the same user are kept from tracing this process and from opening its files (ptrace(2))."""
+    _prctl(PR_SET_DUMPABLE, 0 if wanted else 1)
 
 
 def _prctl(option: int, value: int) -> None:

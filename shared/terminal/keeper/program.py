@@ -24,6 +24,7 @@ def main(descriptor: int, rules: str) -> None:
     os.umask(0o022)
     os.chdir("/")
     processes.adopt_orphans()
+    processes.close_to_others(True)
     confinement.enter(json.loads(rules))
     gc.freeze()
     _Keeper(socket.socket(fileno=descriptor)).run()

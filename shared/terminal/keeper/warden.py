@@ -53,6 +53,7 @@ def serve(gateway: socket.socket, states: int, idle: mmap.mmap, parent: int) -> 
     `states` is told when one was taken and when this process is free again; `idle` says how many others are.
     """
     wake = wake_up_pipe()
+    processes.close_to_others(False)  # its commands report through one of its descriptors
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 2)  # whose end tells of the keeper's
     while True:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.terminal.policy.words import ANY, MARKS, SPLIT, STAR
 from shared.terminal.policy.wrapper_rows import WRITERS
@@ -76,10 +77,24 @@ def _values(words: Sequence[str], names: Sequence[str]) -> list[str]:
     return found
 
 
-def readings(word: str, directories: Sequence[str]) -> list[str]:
+class Whence(NamedTuple):
+    """The directories from which relative paths may be meant, and what `~` is, if that is known."""
+
+    directories: Sequence[str] = ()
+    home: str = "~"
+
+
+NOWHERE = Whence()
+
+
+def readings(word: str, whence: Whence) -> list[str]:
     """The word, and as which path it may be meant: tidied up, from the directories, with `~` for a home."""
     found = [word]
-    paths = [word] if word[:1] in ("/", "~") else [word, *(f"{base.rstrip('/')}/{word}" for base in directories)]
+    paths = [word]
+    if word == "~" or word.startswith("~/"):
+        paths.append(whence.home + word[1:])
+    elif word[:1] not in ("/", "~"):
+        paths += [f"{base.rstrip('/')}/{word}" for base in whence.directories]
     for path in paths:
         tidy = _tidied(path)
         found += [tidy, _HOMES.sub("~", tidy)]

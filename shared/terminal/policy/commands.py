@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.terminal.policy.acts import HIDDEN, Act
+from shared.terminal.policy.directories import bases
 from shared.terminal.policy.grammar import Unparsable, parse
 from shared.terminal.policy.redirections import KINDS, destination, input_of, owner, surplus
 from shared.terminal.policy.runs import RUNS_AGAIN, Runs
@@ -31,13 +32,21 @@ _WORDS = frozenset({"command", "declaration_command", "unset_command"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a line does, and the directories from which its relative paths may be meant."""
+    """What a line does, the directories from which its relative paths may be meant, and what `~` is, if known."""
 
     acts: tuple[Act, ...]
     directories: tuple[str, ...] = ()
+    home: str = "~"
 
 
-def seen(line: str, *, stdin: str | None = None, env: Mapping[str, str] | None = None, cwd: str | None = None) -> Seen:
+def seen(
+    line: str,
+    *,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    home: str = "~",
+) -> Seen:
     """Everything that a line would do with this input, these variables and in this directory. Raises Unparsable."""
     if not MARKS.isdisjoint(line):
         raise Unparsable("it holds control characters")
@@ -45,7 +54,7 @@ def seen(line: str, *, stdin: str | None = None, env: Mapping[str, str] | None =
     for name, value in (env or {}).items():
         reader.runs.assigned(name, value)
     reader.line(line, stdin)
-    return Seen(acts=tuple(reader.runs.acts), directories=tuple(reader.runs.directories))
+    return Seen(acts=tuple(reader.runs.acts), directories=bases(reader.runs.directories, home), home=home)
 
 
 class _Reader:

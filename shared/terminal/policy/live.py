@@ -10,7 +10,7 @@ import structlog
 
 from shared.domain.identity import Caller
 from shared.domain.policy import CommandPolicy, Policy, PolicyState
-from shared.domain.targets import LocalTarget, SshTarget, Target
+from shared.domain.targets import Target
 from shared.errors import Unavailable
 from shared.terminal.policy import policy_file
 
@@ -29,14 +29,13 @@ NOTHING = CommandPolicy()
 
 
 class Whereabouts:
-    """What policies ask of a session: its target, the saved connection it came from, and its directory."""
+    """What policies ask of a session: its target, and the saved connection it came from."""
 
-    __slots__ = ("connection", "directory", "target")
+    __slots__ = ("connection", "target")
 
-    def __init__(self, target: Target | None, connection: str | None = None, directory: str | None = None) -> None:
+    def __init__(self, target: Target | None, connection: str | None = None) -> None:
         self.target = target
         self.connection = connection
-        self.directory = directory
 
 
 class LivePolicy:
@@ -105,15 +104,10 @@ class LivePolicy:
 
     def remember(self, session: "Session", target: Target, connection: str | None) -> None:
         """Note where a session leads, for policies that ask."""
-        directory = target.cwd if isinstance(target, LocalTarget | SshTarget) else None
-        self._whereabouts[session] = Whereabouts(target, connection, directory)
-
-    def moved(self, session: "Session", directory: str) -> None:
-        """Note the directory that a session is in now."""
-        self._whereabouts.setdefault(session, Whereabouts(None)).directory = directory or None
+        self._whereabouts[session] = Whereabouts(target, connection)
 
     def whereabouts(self, session: "Session") -> Whereabouts:
-        """Where a session leads, and is."""
+        """Where a session leads."""
         return self._whereabouts.get(session) or Whereabouts(None)
 
     async def _refresh_stored(self) -> None:

@@ -8,7 +8,7 @@ from shared.domain.identity import Caller
 from shared.domain.policy import SEVERITY, Action, Asking, CommandPolicy, Policy, Rule
 from shared.domain.targets import SessionType
 from shared.terminal.policy import patterns
-from shared.terminal.policy.acts import Act, readings
+from shared.terminal.policy.acts import NOWHERE, Act, Whence, readings
 from shared.terminal.policy.commands import Seen
 from shared.terminal.policy.patterns import Match
 from shared.terminal.policy.words import MARKS, SPLIT
@@ -64,7 +64,7 @@ def judge(policies: Iterable[Policy], seen: Seen) -> Verdict:
     worst = ALLOWED
     for policy in policies:
         for act in seen.acts:
-            for verdict in _verdicts(policy, act, seen.directories):
+            for verdict in _verdicts(policy, act, Whence(seen.directories, seen.home)):
                 if SEVERITY[verdict.action] > SEVERITY[worst.action] or (worst is ALLOWED and verdict.rule):
                     worst = verdict
     return worst
@@ -80,7 +80,7 @@ def _selected(selectors: Sequence[str], names: Sequence[str]) -> bool:
     return not wanted or any(fits(selector) for selector in wanted)
 
 
-def _verdicts(policy: Policy, act: Act, directories: Sequence[str]) -> Iterator[Verdict]:
+def _verdicts(policy: Policy, act: Act, whence: Whence) -> Iterator[Verdict]:
     """What the first rule says that surely fits, and those before it that may fit."""
 
     def verdict(action: Action, number: int | None, reason: str, *, unsure: bool = False) -> Verdict:
@@ -95,7 +95,7 @@ def _verdicts(policy: Policy, act: Act, directories: Sequence[str]) -> Iterator[
         )
 
     for number, rule in enumerate(policy.rules, 1):
-        found = fit(rule, act, directories)
+        found = fit(rule, act, whence)
         if found is Match.YES:
             yield verdict(rule.action, number, rule.reason)
             return
@@ -109,7 +109,7 @@ def _verdicts(policy: Policy, act: Act, directories: Sequence[str]) -> Iterator[
         yield verdict(policy.default if act.variable else "allow", None, "")
 
 
-def fit(rule: Rule, act: Act, directories: Sequence[str] = ()) -> Match:
+def fit(rule: Rule, act: Act, whence: Whence = NOWHERE) -> Match:
     """Whether a rule fits an act. One that allows must fit whatever the unknown parts turn out to be."""
     if act.hidden:
         return Match.NO if rule.action == "allow" else Match.MAYBE
@@ -118,14 +118,14 @@ def fit(rule: Rule, act: Act, directories: Sequence[str] = ()) -> Match:
     if rule.commands:
         found = min(found, _command(rule.commands, act, strict=strict))
     if found is not Match.NO and (rule.options or rule.arguments):
-        found = min(found, _arguments(rule, act, directories, strict=strict))
+        found = min(found, _arguments(rule, act, whence, strict=strict))
     if found is not Match.NO and rule.writes:
-        found = min(found, _any(rule.writes, act.writes, directories, strict=strict))
+        found = min(found, _any(rule.writes, act.writes, whence, strict=strict))
     if found is not Match.NO and rule.paths:
         mentioned = (*act.words[1:], *act.writes, *act.reads)
-        found = min(found, _any(rule.paths, mentioned, directories, strict=strict))
+        found = min(found, _any(rule.paths, mentioned, whence, strict=strict))
     if rule.variables:
-        found = min(found, _any(rule.variables, (act.variable,) if act.variable else (), (), strict=strict))
+        found = min(found, _any(rule.variables, (act.variable,) if act.variable else (), NOWHERE, strict=strict))
     return found
 
 
@@ -151,7 +151,7 @@ def _command(wanted: Iterable[str], act: Act, *, strict: bool) -> Match:
     return best
 
 
-def _arguments(rule: Rule, act: Act, directories: Sequence[str], *, strict: bool) -> Match:
+def _arguments(rule: Rule, act: Act, whence: Whence, *, strict: bool) -> Match:
     """Every option is there, and an argument that is not the same word as one of them."""
     given = [*act.words[1:]]
     if act.words and SPLIT in act.words[0]:
@@ -161,7 +161,7 @@ def _arguments(rule: Rule, act: Act, directories: Sequence[str], *, strict: bool
         return min((option.best for option in options), default=Match.YES)
     best = Match.NO
     for at, word in enumerate(given):
-        found = _any(rule.arguments, (word,), directories, strict=strict)
+        found = _any(rule.arguments, (word,), whence, strict=strict)
         for option in options:
             found = min(found, option.best if SPLIT in word or at != option.only else option.second)
         best = max(best, found)
@@ -205,9 +205,9 @@ def _option(form: str, word: str, *, strict: bool) -> Match:
     return Match.YES if form == name else Match.NO
 
 
-def _any(wanted: Iterable[str], given: Iterable[str], directories: Sequence[str], *, strict: bool) -> Match:
+def _any(wanted: Iterable[str], given: Iterable[str], whence: Whence, *, strict: bool) -> Match:
     words = list(given)
-    candidates = words if strict else [reading for word in words for reading in readings(word, directories)]
+    candidates = words if strict else [reading for word in words for reading in readings(word, whence)]
     if strict and any(".." in word.split("/") for word in words):
         return Match.NO
     return max((_word(pattern, candidates, strict=strict) for pattern in wanted), default=Match.NO)

@@ -14,7 +14,7 @@ from shared.terminal.ssh.mask import Mask
 
 MAX_PENDING_INPUT = 1024 * 1024
 MASK_PATIENCE = 0.2
-"""Seconds that the beginning of an echoed secret is held back for."""
+"""Seconds without output that the beginning of an echoed secret is held back for."""
 
 
 class LoginShell(asyncssh.SSHClientSession[bytes]):
@@ -24,6 +24,7 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
         self._seat = seat
         self._mask = mask
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     def options(self) -> dict[str, Any]:
         """How its channel is to be opened."""
@@ -67,9 +68,10 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
         self._seat.scrollback.flow.attach(lambda held: (chan.pause_reading if held else chan.resume_reading)())
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self._stop_waiting()
         self._seat.scrollback.feed(self._mask.feed(data))
         if self._mask.holds:
-            asyncio.get_running_loop().call_later(MASK_PATIENCE, self._show_rest)
+            self._patience = asyncio.get_running_loop().call_later(MASK_PATIENCE, self._show_rest)
 
     def exit_status_received(self, status: int) -> None:
         self._seat.exit_code = status
@@ -79,4 +81,10 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
         self._seat.scrollback.finish()
 
     def _show_rest(self) -> None:
+        self._stop_waiting()
         self._seat.scrollback.feed(self._mask.rest())
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None

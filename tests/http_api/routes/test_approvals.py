@@ -3,8 +3,11 @@
 import asyncio
 from pathlib import Path
 
+from httpx import Response
+
 from tests.http_api.routes.test_policy import audited, policed, session
 from tests.support.http_stack import error_of
+from tests.support.ssh_server import PASSWORD, USER, running_ssh_server
 
 ASK = {"name": "ask", "rules": [{"action": "confirm", "commands": ["printf"], "reason": "it writes"}]}
 
@@ -35,6 +38,33 @@ async def test_a_command_runs_once_somebody_has_approved_it(tmp_path: Path) -> N
             "approval_not_found", "approved", "approval_mismatch", "approval_required", "approval_required",
         ]  # fmt: skip
         assert (await audited(http))[1][1]["decidedBy"] == "local"
+
+
+async def test_files_are_read_and_written_once_somebody_has_approved_it(tmp_path: Path) -> None:
+    ask = {"name": "ask", "rules": [{"action": "confirm", "commands": ["ls", "cat", "tee"]}]}
+    (tmp_path / "home").mkdir()
+    async with running_ssh_server(tmp_path / "home") as server, policed(tmp_path, ask) as made:
+        http = made.http
+        login = {"host": "127.0.0.1", "port": server.port, "username": USER, "password": PASSWORD}
+        opened = await http.post("/v1/terminal/sessions", json={"type": "ssh", **login})
+        path = f"/v1/terminal/{opened.json()['session']['id']}/files"
+
+        async def approved(answer: Response) -> str:
+            assert error_of(answer)["code"] == "approval_required", answer.text
+            approval = str(error_of(answer)["details"]["approvalId"])
+            await http.post(f"/v1/approvals/{approval}", json={"decision": "approve"})
+            return approval
+
+        written = {"path": "f", "content": "one"}
+        leave = {"approvalId": await approved(await http.put(f"{path}/content", json=written))}
+        for other in ({"content": "two"}, {"mode": "0777"}, {"overwrite": True}):
+            refused = await http.put(f"{path}/content", json={**written, **other, **leave})
+            assert error_of(refused)["code"] == "approval_mismatch"
+        assert (await http.put(f"{path}/content", json={**written, **leave})).status_code == 200
+        assert (server.home / "f").read_text() == "one"
+        for place in ("/content", ""):
+            approval = await approved(await http.get(f"{path}{place}?path=f"))
+            assert (await http.get(f"{path}{place}?path=f&approvalId={approval}")).status_code == 200
 
 
 async def test_a_refused_command_does_not_run(tmp_path: Path) -> None:

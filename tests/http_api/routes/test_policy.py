@@ -1,5 +1,7 @@
 """The command policy over REST, and what it does to commands."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -132,6 +134,46 @@ async def test_the_directory_of_a_session_counts(tmp_path: Path) -> None:
         await made.http.post(f"{path}/execute", json={"command": "cd /etc"})
         answer = await made.http.post(f"{path}/execute", json={"command": "echo > gateway-test"})
         assert answer.status_code == 403
+
+
+async def test_a_session_may_not_have_a_denied_program_for_its_shell(tmp_path: Path) -> None:
+    program = tmp_path / "fish"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    rule = {"action": "deny", "commands": ["hostname", "dash", "sh"]}
+    async with policed(tmp_path, {"name": "p", "rules": [rule]}) as made:
+        for shell, status in (("hostname", 400), ("/usr/bin/env", 400), (str(program), 400), ("/bin/sh", 403)):
+            given = {"type": "local", "shell": shell}
+            assert (await made.http.post("/v1/terminal/sessions", json=given)).status_code == status, shell
+            saved = await made.http.post("/v1/terminal/connections", json={"name": shell[-8:].strip("/"), **given})
+            connection = saved.json()["connection"]["id"]
+            again = await made.http.post(f"/v1/terminal/connections/{connection}/connect", json={})
+            assert again.status_code == status, shell
+        await session(made.http, shell="bash")
+        await made.http.put("/v1/terminal/policy", json={"policy": None})
+        await session(made.http, shell=str(program))
+
+
+async def test_a_command_that_waits_is_judged_where_the_one_before_it_leads(tmp_path: Path) -> None:
+    folder = tmp_path / "guarded"
+    folder.mkdir()
+    rules = [{"action": "deny", "writes": [f"{folder}/**"]}, {"action": "allow", "commands": ["touch"]}]
+    async with policed(tmp_path, {"name": "p", "rules": rules}) as made:
+        path = await session(made.http, cwd=str(tmp_path))
+        os.mkfifo(tmp_path / "gate")
+        first = asyncio.ensure_future(
+            made.http.post(f"{path}/execute", json={"command": f"read x < gate; cd {folder}"})
+        )
+        gate = await asyncio.to_thread(open, tmp_path / "gate", "w")  # once the first one runs
+        second = asyncio.ensure_future(made.http.post(f"{path}/execute", json={"command": "touch found"}))
+        async with asyncio.timeout(10):
+            while not await audited(made.http):  # it was allowed where the session was
+                pass
+        gate.write("go\n")
+        gate.close()
+        assert (await first).json()["result"]["cwd"] == str(folder)
+        assert (await second).status_code == 403
+        assert not (folder / "found").exists()
 
 
 async def test_policies_are_for_connections_and_callers(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """SSH sessions over REST: files, password prompts, and who may use the SSH configuration."""
 
+import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.support.http_gateway import Surface, surface
 from tests.support.http_stack import error_of
@@ -164,6 +167,30 @@ async def test_the_ssh_configuration_is_for_the_local_user_and_not_for_keys(tmp_
         async with surface(tmp_path / "allowed", **allowed) as made:
             _, key = await _credentials(made)
             assert (await made.http.post("/v1/terminal/sessions", json=given, headers=key)).status_code == 201
+
+
+async def test_the_agent_of_the_gateways_user_is_not_for_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    async def ask(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.close()
+
+    (tmp_path / "home").mkdir()
+    agent = await asyncio.start_unix_server(ask, tmp_path / "agent.sock")
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent.sock"))
+    async with agent, running_ssh_server(tmp_path / "home") as server:
+        given = {"type": "ssh", "host": "127.0.0.1", "port": server.port, "username": USER}
+        async with surface(tmp_path / "required", auth_mode="required", ssh_config="none") as made:
+            admin, key = await _credentials(made)
+            without = await made.http.post("/v1/terminal/sessions", json=given, headers=key)
+            assert error_of(without)["code"] == "authentication_failed"
+            wanted = await made.http.post("/v1/terminal/sessions", json={**given, "agent": True}, headers=key)
+            assert (wanted.status_code, error_of(wanted)["code"]) == (403, "ssh_agent_refused")
+            assert asked == 0
+            await made.http.post("/v1/terminal/sessions", json=given, headers=admin)
+            assert asked == 1
 
 
 async def _credentials(made: Surface) -> tuple[dict[str, str], dict[str, str]]:

@@ -11,6 +11,8 @@ from shared.domain.identity import LOCAL
 from shared.domain.policy import CommandPolicy
 from shared.gateway import Gateway
 from tests.support.mcp_stack import ERAS, client_of, facts_of, text_of
+from tests.support.ssh_server import running_ssh_server
+from tests.support.terminals import ssh_target
 
 YES = ElicitResult(action="accept", content={"agree": True})
 NO = ElicitResult(action="decline")
@@ -55,6 +57,16 @@ async def test_with_the_users_leave_it_runs(policed: Gateway, era: str) -> None:
     assert "it prints" in question
     assert "printf done" in question
     assert await policed.approvals.queue() == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_user_sees_where_it_runs_and_what_hides_in_it(policed: Gateway, tmp_path: Path, era: str) -> None:
+    person = Person(NO)
+    async with client_of(policed, mode=era, elicitation_callback=person) as client:
+        await client.call_tool("run_command", {"command": "printf \u202e x", "cwd": str(tmp_path)})
+    (question,) = person.asked
+    assert "printf \\u202e x" in question
+    assert f"type:local, in {tmp_path}" in question
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -147,3 +159,24 @@ async def test_the_policy_file_is_used(tmp_path: Path) -> None:
     async with gateway_with(tmp_path / "data", terminal_policy_file=str(file)) as gateway, client_of(gateway) as client:
         result = await client.call_tool("run_command", {"command": "true"})
     assert "(code: command_denied)" in text_of(result)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_files_are_read_and_written_with_the_users_leave(gateway: Gateway, era: str, tmp_path: Path) -> None:
+    rules = [{"action": "confirm", "commands": ["ls", "cat", "tee"]}]
+    policy = {"policies": [{"name": "p", "rules": rules, "ask": ["client"]}]}
+    await gateway.policy.put(CommandPolicy.model_validate(policy))
+    (tmp_path / "far").mkdir()
+    person = Person(YES)
+    async with (
+        running_ssh_server(tmp_path / "far") as server,
+        client_of(gateway, mode=era, elicitation_callback=person) as client,
+    ):
+        session = await gateway.terminals.open(LOCAL.id, ssh_target(server))
+        place = {"sessionId": session.id, "path": "f"}
+        await client.call_tool("write_remote_file", {**place, "content": "one"})
+        assert (server.home / "f").read_text() == "one"
+        assert facts_of(await client.call_tool("read_remote_file", place))["content"] == "one"
+        assert facts_of(await client.call_tool("list_remote_files", place))["entries"]
+    for question, what in zip(person.asked, ("write f\n\none", "read f", "list f"), strict=True):
+        assert f"\n\n{what}\n" in question

@@ -1,5 +1,7 @@
 """What a terminal has shown, in the form that costs least."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,6 +44,20 @@ def test_what_a_full_screen_program_drew_is_gone_with_it(raw: str) -> None:
 
 def test_the_end_of_a_full_screen_program_that_began_before_is_gone_too() -> None:
     assert readable(f':wq\r\n"a" written{LEAVE}$ ') == "$ "
+
+
+def test_output_that_enters_a_screen_over_and_over_is_read_in_one_pass() -> None:
+    """A megabyte of it: what looks for the end of each screen anew takes an hour, and the gateway stands still."""
+    assert readable("$ a\r\n" + "\x1b[?47h" * 170_000) == "$ a\n"
+    assert readable("$ a\r\n" + f"{ENTER}x{LEAVE}" * 60_000 + "$ ") == "$ a\n$ "
+    assert written(ENTER * 130_000).drawn
+
+
+@given(st.lists(st.sampled_from([ENTER, LEAVE, "\x1b[?47h", "\x1b[?1047l", "a", "b\n"]), max_size=12).map("".join))
+def test_one_pass_leaves_what_is_between_the_screens(raw: str) -> None:
+    spans = re.sub(r"\x1b\[\?(?:1049|1047|47)h.*?\x1b\[\?(?:1049|1047|47)l", "", raw, flags=re.DOTALL)
+    ended = re.sub(r"\A.*\x1b\[\?(?:1049|1047|47)l", "", spans, flags=re.DOTALL)
+    assert readable(raw) == re.sub(r"\x1b\[\?\d+[hl]", "", ended)
 
 
 @pytest.mark.parametrize(

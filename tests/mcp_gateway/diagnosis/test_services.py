@@ -1,5 +1,7 @@
 """What `doctor` says of what the open gateway stands on."""
 
+from pathlib import Path
+
 import pytest
 
 from mcp_gateway.diagnosis import services
@@ -23,3 +25,11 @@ def test_the_sandbox_is_told_with_what_it_cannot_do(sandbox: Sandbox, status: st
     found = services._sandbox(sandbox)
     assert (found.status, word in found.text) == (status, True)
     assert bool(found.advice) == (status == "warn")
+
+
+def test_code_that_commands_can_change_is_told(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    rules = Rules(writable=(str(tmp_path),), protected=(str(tmp_path / "code"),))
+    found = services._sandbox(Sandbox(kind="landlock", rules=rules, detail="no bubblewrap"))
+    assert found.status == "warn"
+    assert f"cannot keep {tmp_path}/code from being changed" in found.text

@@ -191,12 +191,33 @@ async def test_what_is_audited_tells_what_was_done_and_no_secret(gateway: Gatewa
         ("open_terminal", "ok"),
         ("execute_command", "ok"),
         ("run_command", "ok"),
+        ("send_to_terminal", "ok"),
         ("close_terminal", "ok"),
     ]
     assert gateway.audited[0][1] == {"type": "local", "env": ["TOKEN"]}
     assert len(gateway.audited[1][1]["command"]) == 2000
     assert gateway.audited[2][1] == {"command": "true", "cwd": "/", "env": ["TOKEN"]}
     assert "hunter" not in str(gateway.audited)
+
+
+async def test_what_is_typed_is_audited_by_how_much_it_is_and_never_by_its_text(gateway: Gateway) -> None:
+    session = await gateway.open()
+    gateway.audited.clear()
+    for typed in (
+        {"data": "hunter2\r"},
+        {"data": "hun", "keys": "ter<<2<Enter><C-Up><C-c>"},
+        {"keys": "<S-h><M-u><S-n>"},
+        {"wait": {"for": "output", "timeoutMs": 1}},
+    ):
+        await gateway.call(operations.SEND_TO_TERMINAL, id=session, **typed)
+    with pytest.raises(InvalidInput):
+        await gateway.call(operations.SEND_TO_TERMINAL, id=session, keys="<hunter2>")
+    assert gateway.audited == [
+        ("send_to_terminal", {"sessionId": session, "characters": 8}, "ok"),
+        ("send_to_terminal", {"sessionId": session, "characters": 8, "keys": "<Enter> <C-Up> <C-c>"}, "ok"),
+        ("send_to_terminal", {"sessionId": session, "characters": 3}, "ok"),
+        ("send_to_terminal", {"sessionId": session, "characters": 1}, "invalid_request"),
+    ]
 
 
 async def test_refusals_are_audited_too(gateway: Gateway) -> None:

@@ -1,6 +1,7 @@
 """Leave for commands: asked for once, given by somebody else, used once, for exactly what it was given for."""
 
 import asyncio
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +69,22 @@ async def test_leave_is_for_nothing_else(approvals: Approvals, change: dict[str,
         await approvals.use(AGENT, asked.id, facts(**change))
     assert refused.value.code == "approval_mismatch"
     assert await approvals.use(AGENT, asked.id, facts()) is not None
+
+
+async def test_who_decides_sees_all_that_bears_on_it(approvals: Approvals) -> None:
+    long = "y" * 5000
+    asked = await approvals.ask(
+        AGENT,
+        VERDICT,
+        facts(command="ls \u202e/ fr- mr\u200b", stdin=long, env={"LD_PRELOAD": "/tmp/x", "A": "secret"}),
+    )
+    assert asked.command == "ls \\u202e/ fr- mr\\u200b"
+    assert (asked.place, asked.cwd, asked.env) == ("type:local", "/x", ["A", "LD_PRELOAD"])
+    assert asked.stdin is not None
+    assert hashlib.sha256(long.encode()).hexdigest() in asked.stdin
+    assert len(asked.stdin) < 1200
+    assert "secret" not in asked.model_dump_json()
+    assert (await approvals.ask(AGENT, VERDICT, facts(stdin="a\x1b[2K\tb\n"))).stdin == "a\\u001b[2K\tb\n"
 
 
 async def test_leave_is_for_nobody_else(approvals: Approvals) -> None:

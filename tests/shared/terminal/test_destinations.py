@@ -125,6 +125,23 @@ async def test_the_configuration_is_not_for_everybody() -> None:
     assert refused.value.code == "ssh_config_refused"
 
 
+async def test_the_agent_is_not_for_everybody() -> None:
+    async def agents(fields: dict[str, Any], *, allowed: bool) -> tuple[bool | None, ...]:
+        request = parse(OpenSession, {"type": "ssh", "host": "end", "username": "e", **fields})
+        found = await Destinations(saved, None, agent=allowed).target(request)
+        assert isinstance(found, SshTarget)
+        return tuple(one.agent for one in (*found.jumps, found.login))
+
+    jump = {"jump": {"connectionId": "inner"}}
+    assert await agents(jump, allowed=True) == (None, None)
+    assert await agents({"agent": True}, allowed=True) == (True,)
+    assert await agents(jump, allowed=False) == (False, False)
+    for asked in ({"agent": True}, {"jump": {"host": "gate", "username": "g", "agent": True}}):
+        with pytest.raises(Forbidden, match="leave 'agent' out") as refused:
+            await agents(asked, allowed=False)
+        assert refused.value.code == "ssh_agent_refused"
+
+
 async def test_somebody_has_to_say_who_logs_in() -> None:
     for fields in ({}, {"jump": {"host": "gate"}}):
         with pytest.raises(InvalidInput, match="'username' is not valid"):

@@ -1,5 +1,6 @@
 """What commands on this machine may touch: the decisions, and each kind of sandbox for real."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from shared.domain.targets import LocalTarget
-from shared.errors import Unavailable
+from shared.errors import TerminalError, Unavailable
 from shared.terminal import keepers, sandbox_trial
 from shared.terminal.keeper import confinement
 from shared.terminal.local import LocalShells
@@ -64,7 +65,16 @@ def test_landlock_lists_what_lies_around_what_is_hidden(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_hidden_is_told(tmp_path: Path) -> None:
-    rules = Rules(writable=(str(tmp_path),), hidden=(str(tmp_path / "data"),))
+    for name in ("data", "code"):
+        (tmp_path / name).mkdir()
+    code = str(tmp_path / "code")
+    rules = Rules(
+        writable=(str(tmp_path),),
+        protected=(code, f"{code}/inner", "/usr"),
+        hidden=(str(tmp_path / "data"),),
+    )
+    assert Sandbox(kind="landlock", rules=rules).unprotected == (code,)
+    assert Sandbox(kind="bwrap", rules=rules).unprotected == ()
     assert Sandbox(kind="landlock", rules=rules).exposed == rules.hidden
     assert Sandbox(kind="none", rules=rules).exposed == rules.hidden
     assert Sandbox(kind="landlock", rules=rules, strict=True).exposed == ()
@@ -280,6 +290,106 @@ async def test_views_of_the_disk_that_nobody_uses_are_closed(
         local = sessions._local
         assert isinstance(local, LocalShells)
         assert len(local._keepers._keepers) == 2
+
+
+async def bubblewrapped(rules: Rules) -> Sandbox:
+    found = await find_sandbox("auto", rules)
+    if found.kind != "bwrap":
+        pytest.skip(found.detail)
+    return found
+
+
+async def test_directories_that_lead_to_what_is_hidden_cannot_be_moved_away(ground: Ground) -> None:
+    secrets = ground.home / "share" / "inner" / "secrets"
+    secrets.mkdir(parents=True)
+    (secrets / "key").write_text(SECRET)
+    sandbox = await bubblewrapped(ground.rules(hidden=(str(secrets),)))
+    async with ground.sessions(sandbox) as sessions, opened(sessions) as terminal:
+        for path in ("share", "share/inner", "share/inner/secrets"):
+            assert (await terminal.run(f"mv ~/{path} ~/moved")).exit_code != 0, path
+        assert (await terminal.run("touch ~/share/file ~/share/inner/file")).exit_code == 0
+        async with opened(sessions, LocalTarget(cwd=str(ground.project))) as second:  # a view of its own
+            assert (await second.run("cat ~/share/inner/secrets/key ~/moved/key")).stdout == ""
+    assert (secrets / "key").read_text() == SECRET
+
+
+async def test_nothing_is_started_once_what_is_hidden_lies_elsewhere(ground: Ground, sandbox: Sandbox) -> None:
+    async with ground.sessions(sandbox) as sessions, opened(sessions) as terminal:
+        ground.data.rename(ground.home / "moved")
+        ground.data.mkdir()
+        with pytest.raises(TerminalError, match="has been moved"):
+            await terminal.run("true")
+
+
+async def test_what_is_protected_can_be_read_but_not_changed_or_replaced(ground: Ground) -> None:
+    code, env = ground.home / "app" / "code", ground.home / "app" / ".env"
+    code.mkdir(parents=True)
+    (code / "main.py").write_text("print('ours')")
+    env.write_text(f"KEY={SECRET}")
+    sandbox = await bubblewrapped(ground.rules(protected=(str(code), "/usr", "/nonexistent"), hidden=(str(env),)))
+    async with ground.sessions(sandbox) as sessions, opened(sessions) as terminal:
+        assert (await terminal.run("cat ~/app/code/main.py")).stdout == "print('ours')"
+        assert (await terminal.run("cat ~/app/.env")).stdout == ""
+        for attack in (
+            "echo evil >~/app/code/main.py",
+            "rm -f ~/app/code/main.py",
+            "mv ~/app/code ~/c",
+            "mv ~/app ~/a",
+            "mv ~/app/.env ~/e",
+            "echo evil >~/app/.env",
+        ):
+            assert (await terminal.run(attack)).exit_code != 0, attack
+        assert (await terminal.run("touch ~/app/new ~/new")).exit_code == 0
+    assert env.read_text() == f"KEY={SECRET}"
+
+
+async def test_what_is_hidden_cannot_be_uncovered(confined: Terminal, ground: Ground) -> None:
+    result = await confined.run(f"umount {ground.data}; cat {ground.data}/secrets.key; grep CapEff /proc/self/status")
+    assert SECRET not in result.stdout
+    assert int(result.stdout.split()[-1], 16) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there")
+async def test_a_command_cannot_stop_the_keeper_to_outlive_it(confined: Terminal, sandbox: Sandbox) -> None:
+    if sandbox.kind != "bwrap":
+        pytest.skip("only there the keeper's end is that of all it started")
+    seize = "import ctypes; print(ctypes.CDLL(None).ptrace(0x4206, 1, 0, 0))"
+    assert (await confined.run(f"{sys.executable} -I -S -c '{seize}'")).stdout == "-1\n"
+
+
+async def test_callers_see_nothing_of_each_other(ground: Ground) -> None:
+    sandbox = await bubblewrapped(ground.rules())
+    nap = a_nap()
+    async with ground.sessions(sandbox) as sessions:
+        hers = await sessions.open("alice", LocalTarget(env={"PASSWORD_OF_ALICE": SECRET}))
+        await hers.send(f"sleep {nap}\n")
+        await until(lambda: running(nap))
+        theirs = await sessions.open("mallory", LocalTarget())
+        looked = await theirs.execute(
+            sessions.command("cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'; ls /dev/pts")
+        )
+        assert SECRET not in looked.stdout
+        assert f"{nap}" not in looked.stdout
+        assert looked.stdout.splitlines()[-1] == "ptmx"
+        own = await sessions.open("alice", LocalTarget())
+        assert SECRET in (await own.execute(sessions.command("cat /proc/[0-9]*/environ"))).stdout
+
+
+async def test_many_callers_at_once_do_not_close_each_others_keepers(
+    ground: Ground, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keepers, "MOST_KEEPERS", 1)
+    async with ground.sessions(sandbox) as sessions:
+        runs = (
+            sessions.run_once(f"caller-{number}", LocalTarget(), sessions.command(f"echo {number}"))
+            for number in range(6)
+        )
+        results = await asyncio.gather(*runs)
+        assert [result.stdout for result in results] == [f"{number}\n" for number in range(6)]
+        await sessions.run_once("last", LocalTarget(), sessions.command("true"))
+        local = sessions._local
+        assert isinstance(local, LocalShells)
+        assert len(local._keepers._keepers) == 1
 
 
 async def test_a_keeper_that_is_gone_is_replaced(ground: Ground, sandbox: Sandbox) -> None:

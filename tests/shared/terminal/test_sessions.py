@@ -1,6 +1,7 @@
 """All sessions: limits, owners, expiry, shutting down."""
 
 import asyncio
+import os
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -106,6 +107,31 @@ async def test_idle_sessions_end_by_themselves_and_used_ones_do_not(tmp_path: Pa
             assert sessions.list("a") == [terminal.session]
             await asyncio.wait_for(device.hung_up.wait(), 5)
             await until(lambda: not sessions.list("a"))
+
+
+async def test_a_command_in_the_background_is_idle_only_once_it_has_ended(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    async with make_sessions(tmp_path, idle_timeout=0.3) as sessions:
+        background = LocalTarget(cwd=str(tmp_path), background="read line < go; echo done")
+        session = await sessions.open("a", background)
+        await session.read("a", cursor=0)
+        idle = await sessions.open("a", LOCAL)
+        await until(lambda: sessions.list("a") == [session])
+        await until(lambda: idle.closed)
+        assert session.connected
+        assert session.idle_seconds == 0
+        await asyncio.to_thread((tmp_path / "go").write_text, "now\n")
+        await until(lambda: not session.connected)
+        assert "done" in (await session.read("a", cursor=0)).text
+        await until(lambda: not sessions.list("a"))
+
+
+async def test_a_command_in_the_background_is_closed_while_it_runs(tmp_path: Path) -> None:
+    async with make_sessions(tmp_path) as sessions:
+        session = await sessions.open("a", LocalTarget(background="sleep 100"))
+        await session.read("a", cursor=0)
+        await sessions.close("a", session.id)
+        assert not session._users
 
 
 async def test_one_off_commands_leave_nothing(sessions: Sessions) -> None:
@@ -248,8 +274,8 @@ async def test_a_session_that_opens_in_the_moment_its_caller_leaves_is_ended(
     made: list[Channel] = []
     open_really = sessions._local.open
 
-    async def open_and_leave(target: LocalTarget, seat: Seat) -> Channel:
-        made.append(await open_really(target, seat))
+    async def open_and_leave(target: LocalTarget, seat: Seat, *, owner: str) -> Channel:
+        made.append(await open_really(target, seat, owner=owner))
         asyncio.get_running_loop().call_soon(opening.cancel)
         return made[0]
 

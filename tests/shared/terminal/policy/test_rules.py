@@ -7,7 +7,7 @@ import pytest
 from shared.domain.identity import LOCAL, Caller
 from shared.domain.policy import CommandPolicy
 from shared.terminal.policy import rules
-from shared.terminal.policy.acts import readings
+from shared.terminal.policy.acts import NOWHERE, Whence, readings
 from shared.terminal.policy.commands import seen
 from shared.terminal.policy.rules import Place, Verdict
 
@@ -179,5 +179,5 @@ def test_without_policies_everything_is_allowed() -> None:
 
 
 def test_paths_after_what_is_unknown_may_lead_anywhere() -> None:
-    assert "\x00" in readings("\x00/../x", ())
-    assert readings("a//b/./c/..", ["/srv/"])[1:] == ["a/b", "/srv/a/b"]
+    assert "\x00" in readings("\x00/../x", NOWHERE)
+    assert readings("a//b/./c/..", Whence(["/srv/"]))[1:] == ["a/b", "/srv/a/b"]
