@@ -85,6 +85,7 @@ def gateway(data: Path, port: int, upstream: str, core: int | None) -> Child:
         "OPENAI_API_KEY": "sk-mock",
         "EMBEDDED_MODEL": "off",
         "OSS_DISCOVERY": "false",
+        "SPEND_GUARD": "false",  # the models measured bill, and stand in L0
         "RATE_LIMIT_PER_MINUTE": str(UNREACHED),
         "RATE_LIMIT_PER_HOUR": str(UNREACHED),
     }
