@@ -16,9 +16,10 @@ def every(session: Session) -> Iterable[dict[str, Any]]:
     return [dict(row.value) for row in rows]
 
 
-def find(session: Session, approval_id: str) -> dict[str, Any] | None:
-    """One of them, held until the transaction ends."""
-    row = session.exec(select(FactRow).where(FactRow.name == PREFIX + approval_id).with_for_update()).first()
+def find(session: Session, approval_id: str, *, hold: bool) -> dict[str, Any] | None:
+    """One of them, held until the transaction ends where somebody is about to change it."""
+    wanted = select(FactRow).where(FactRow.name == PREFIX + approval_id)
+    row = session.exec(wanted.with_for_update() if hold else wanted).first()
     return None if row is None else dict(row.value)
 
 

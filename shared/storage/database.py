@@ -25,6 +25,8 @@ T = TypeVar("T")
 BUSY_TIMEOUT_MS = 10_000
 SERVER_TIMEOUT_MS = 15_000
 WORKERS = 4
+LOST_A_RACE = frozenset({"40001", "40P01"})
+"""PostgreSQL's states for a transaction that another one undid: the server is well."""
 
 
 class Database(AbstractAsyncContextManager["Database"]):
@@ -91,6 +93,11 @@ class Database(AbstractAsyncContextManager["Database"]):
                     answer = work(session)
             self.reachable = True
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            if getattr(getattr(error, "orig", None), "sqlstate", None) in LOST_A_RACE:
+                raise Unavailable(
+                    "Another process changed the same at the same moment, and nothing was done; send it again.",
+                    operator_detail=str(error),
+                ) from error
             self.reachable = False
             raise Unavailable(
                 "The database does not answer; check DATABASE_URL and the disk, then try again.",

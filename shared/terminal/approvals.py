@@ -181,16 +181,17 @@ class Approvals:
 
         return await self._database.run(work)
 
-    def _find(self, session: "Session", approval_id: str, *, owner: str | None) -> dict[str, Any]:
+    def _find(self, session: "Session", approval_id: str, *, owner: str | None, hold: bool = True) -> dict[str, Any]:
         from shared.storage import approval_rows
 
-        row = approval_rows.find(session, approval_id)
+        row = approval_rows.find(session, approval_id, hold=hold)
         if row is None or owner not in (None, row["approval"]["caller"]) or not self._counts(row):
             raise NotFound("There is no such approval; it may have expired or been used.", code="approval_not_found")
         return row
 
     def _is_decided(self, session: "Session", caller: Caller, approval_id: str) -> bool:
-        return bool(self._find(session, approval_id, owner=caller.id)["approval"]["status"] != "pending")
+        row = self._find(session, approval_id, owner=caller.id, hold=False)
+        return bool(row["approval"]["status"] != "pending")
 
     def _kept(self, session: "Session") -> list[dict[str, Any]]:
         """Those that still count; the others are forgotten."""

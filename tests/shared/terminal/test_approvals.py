@@ -149,6 +149,20 @@ async def test_a_flood_of_questions_is_bounded(approvals: Approvals) -> None:
     assert (await approvals.ask(ADMIN, VERDICT, facts())).status == "pending"
 
 
+async def test_waiting_for_a_decision_never_gets_in_the_way_of_one(
+    approvals: Approvals, database: Database, clock: Clock
+) -> None:
+    other = Approvals(database, clock)
+    for _ in range(30):
+        asked = await approvals.ask(AGENT, VERDICT, facts())
+        looks = [approvals.decided(AGENT, asked.id, seconds=5) for _ in range(3)]
+        waiting = asyncio.gather(*looks)
+        await asyncio.sleep(0)
+        await other.decide(ADMIN, asked.id, "approve")
+        assert await waiting == [True, True, True]
+        await approvals.use(AGENT, asked.id, facts())
+
+
 async def test_a_decision_in_another_process_is_waited_for(
     approvals: Approvals, database: Database, clock: Clock
 ) -> None:
