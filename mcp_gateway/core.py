@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from shared.errors import GatewayError, Unavailable
-from shared.settings import SettingsError
+from shared.setting_sources import SettingsError
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway

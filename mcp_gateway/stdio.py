@@ -15,7 +15,7 @@ from mcp.server.stdio import stdio_server
 
 from mcp_gateway.core import Opener, OpeningCore
 from mcp_gateway.server import create_server
-from shared.settings import load_settings
+from shared.setting_sources import load_settings
 
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 GRACE_SECONDS = 20.0

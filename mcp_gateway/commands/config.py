@@ -51,7 +51,8 @@ def show(as_json: AsJson = False) -> None:
 
 def _rows(settings: "Settings", stored: dict[str, Any]) -> list[dict[str, Any]]:
     from shared.security.redaction import Redactor
-    from shared.settings import Settings, secret_fields, sources
+    from shared.setting_sources import sources
+    from shared.settings import Settings, secret_fields
 
     origin = {**sources(directory=Path.cwd()), **dict.fromkeys(stored, STORED)}
     hidden = frozenset(secret_fields())

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import orjson
 
 from shared.errors import Details, GatewayError
-from shared.settings import SettingsError
+from shared.setting_sources import SettingsError
 
 FAILED = 1
 INTERRUPTED = 130

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp_gateway.commands import signals
 from shared.domain.identity import LOCAL
-from shared.settings import Settings, load_settings
+from shared.setting_sources import load_settings
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway

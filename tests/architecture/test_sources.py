@@ -128,6 +128,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/terminal/ssh/link.py": "shared/terminal/ssh/test_channel.py",
     "shared/terminal/ssh/login_shell.py": "shared/terminal/ssh/test_channel.py",
     "shared/terminal/ssh/login.py": "shared/terminal/ssh/test_hosts.py",
+    "shared/settings.py": "shared/test_setting_sources.py",
 }
 """Modules without a test file of their own, and the one that goes through them."""
 

@@ -29,7 +29,7 @@ import httpx
 import http_api, mcp_gateway, shared
 from http_api.app import create_app
 from shared.gateway import open_gateway
-from shared.settings import load_settings
+from shared.setting_sources import load_settings
 
 async def main():
     settings = load_settings({"DATA_DIR": sys.argv[1], "EMBEDDED_MODEL": "off", "OSS_DISCOVERY": "false"})

@@ -9,7 +9,7 @@ import pytest
 
 from mcp_gateway.core import Opener, OpeningCore
 from shared.errors import Unavailable
-from shared.settings import SettingsError
+from shared.setting_sources import SettingsError
 
 GATEWAY: Any = object()
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared import parts
-from shared.settings import load_settings
+from shared.setting_sources import load_settings
 
 
 async def test_the_sandbox_hides_what_holds_secrets_and_protects_what_the_gateway_is_made_of(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from mcp_gateway.server import create_server
 from shared.domain.models import Capabilities, Model
 from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
-from shared.settings import Settings, load_settings
+from shared.setting_sources import load_settings
+from shared.settings import Settings
 
 ERAS = ("auto", "legacy")
 """The client's modes: the modern era, and the handshake of older hosts."""

@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from shared.gateway import open_gateway
-from shared.settings import Settings, load_settings
+from shared.setting_sources import load_settings
+from shared.settings import Settings
 from tests.mcp_gateway.commands.conftest import Shell, on_terminal
 
 

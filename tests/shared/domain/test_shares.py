@@ -1,7 +1,7 @@
 import pytest
 
 from shared.domain.shares import parse_shares
-from shared.settings import SettingsError, load_settings
+from shared.setting_sources import SettingsError, load_settings
 
 
 def test_percentages_become_shares_and_layers_left_out_get_none() -> None:

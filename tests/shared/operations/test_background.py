@@ -14,7 +14,7 @@ from shared.gateway import Gateway, open_gateway
 from shared.operations import dispatch, terminals
 from shared.operations.operation import Operation
 from shared.operations.system import HEALTH
-from shared.settings import load_settings
+from shared.setting_sources import load_settings
 from shared.terminal.keeper import confinement
 from tests.support.terminals import a_nap, running, until
 

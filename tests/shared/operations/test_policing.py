@@ -12,7 +12,7 @@ from shared.errors import Forbidden, GatewayError
 from shared.gateway import Gateway, open_gateway
 from shared.operations import connections, dispatch, terminals
 from shared.operations.operation import Operation
-from shared.settings import load_settings
+from shared.setting_sources import load_settings
 
 
 @pytest.fixture

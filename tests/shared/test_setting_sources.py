@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import Settings, SettingsError, comma_separated, load_settings, secret_fields
+from shared.setting_sources import SettingsError, load_settings
+from shared.settings import Settings, comma_separated, secret_fields
 
 
 def load(tmp_path: Path, environ: dict[str, str] | None = None, **more: object) -> Settings:
