@@ -46,13 +46,16 @@ run: $(VENV)/.run ## Start the gateway on http://127.0.0.1:3000
 demo: $(VENV)/.run ## Start it, chat and run a command over REST and MCP, show both, stop
 	@$(BIN)/python examples/demo.py
 
+# Most tests wait for something, so several run at once; each file stays in one process.
+WORKERS ?= 4
+
 .PHONY: test
-test: $(VENV)/.dev ## Run every test
-	@$(BIN)/python -m pytest $(TESTS)
+test: $(VENV)/.dev ## Run every test (some: TESTS=tests/…; one at a time: WORKERS=0)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## Run every test with branch coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term $(TESTS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts, bandit; changes nothing
