@@ -66,11 +66,11 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts, bandit; change
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml shared mcp_gateway http_api
 
 .PHONY: check
-check: lint test ## All static checks and every test
+check: lint audit test ## All static checks, the advisory database, and every test
 
 .PHONY: audit
-audit: $(VENV)/.dev ## Look the pinned packages up in the advisory database (needs network)
-	@$(BIN)/pip-audit --requirement constraints.txt --disable-pip --no-deps
+audit: $(VENV)/.dev ## Look the pinned packages up in the advisory database, where it can be reached
+	@$(BIN)/python scripts/audit.py
 
 .PHONY: fix
 fix: $(VENV)/.dev ## Format, fix what can be fixed, renew the generated parts of the README
@@ -85,6 +85,10 @@ bench: $(VENV)/.dev ## Measure the gateway against a bare proxy (about 2 minutes
 .PHONY: bench-terminal
 bench-terminal: $(VENV)/.dev ## Measure the terminal against subprocess, OpenSSH and a plain PTY (about 2 minutes)
 	@PYTHONPATH=. $(BIN)/python bench/terminal.py
+
+.PHONY: soak
+soak: $(VENV)/.dev ## Hold it under load for a minute with clients that leave early, and see what stays behind
+	@PYTHONPATH=. $(BIN)/python bench/load_soak.py --seconds $(or $(SECONDS),60) --out bench/load-results.md
 
 .PHONY: train-router
 train-router: $(VENV)/.dev ## Train the complexity estimate anew from the folder DATA=…
@@ -103,6 +107,14 @@ pins: $(VENV)/.dev ## Renew constraints.txt with the newest versions that fit
 .PHONY: wheel
 wheel: $(VENV)/.dev ## Build the wheel into dist/
 	@$(BIN)/python -m build --wheel --outdir dist
+
+.PHONY: bundle
+bundle: $(VENV)/.dev ## Build the .mcpb bundle for Claude Desktop into dist/, and validate it where npx is
+	@$(BIN)/python scripts/bundle.py
+
+.PHONY: bench-startup
+bench-startup: $(VENV)/.dev ## Measure the start of stdio against a minimal SDK server (about 1 minute)
+	@$(BIN)/python bench/startup.py
 
 .PHONY: clean
 clean: ## Take away everything that make set up

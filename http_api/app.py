@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import BaseRoute, Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from http_api import docs, metrics, terminal_socket
+from http_api import docs, metrics, protected_resource, terminal_socket
 from http_api.binding import Row, routes_of
 from http_api.context import Route
+from http_api.dashboard import routes as dashboard
 from http_api.gauges import gauges_of
+from http_api.internal import Internal
 from http_api.metrics import Metrics
 from http_api.middleware.body_limits import BodyLimits
 from http_api.middleware.boundary import Boundary
 from http_api.middleware.host_guard import HostGuard
 from http_api.middleware.identity import Identity
+from http_api.middleware.local_users import LocalUsers
 from http_api.middleware.rate_limits import RateLimiting
 from http_api.middleware.request_context import RequestContext
 from http_api.openapi import describe
@@ -42,6 +45,8 @@ from http_api.routes import (
     usage,
 )
 from http_api.routing import Endpoint, Routing, not_found
+from shared.security import local_peers
+from shared.security.local_peers import LocalPeers
 from shared.settings import Settings, comma_separated
 
 if TYPE_CHECKING:
@@ -160,11 +165,15 @@ def compose(gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Calla
         *routes_of(ROWS, gateway),
         Route(path="/metrics", methods={"GET": metrics.endpoint(numbers)}, limited=False, scope="admin"),
         *docs.routes(lambda: describe(ROWS, gateway.version)),
+        *dashboard.routes(),
+        *protected_resource.routes(),
     ]
     sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.TerminalSocket(gateway))]
-    app: ASGIApp = Endpoint(Router([*sockets, *mounted], redirect_slashes=False, default=not_found))
+    app: ASGIApp = Endpoint(_router(mounted), _router(sockets))
     app = BodyLimits(app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes)
     app = RateLimiting(app, gateway.rate_limits)
+    if settings.auth_mode == "local" and settings.local_users == "own" and local_peers.are_known():
+        app = LocalUsers(app, whose=LocalPeers().whose, free=frozenset({chat.PATH}))
     app = Identity(
         app,
         logins=gateway.accounts.authenticate,
@@ -174,12 +183,17 @@ def compose(gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Calla
     app = HostGuard(app, hosts=hosts_of(settings), origins=comma_separated(settings.allowed_origins))
     app = Routing(app, routes)
     app = Boundary(app, stopping=stopping)
-    return RequestContext(
+    app = RequestContext(
         app,
         metrics=numbers,
         trusted_proxies=comma_separated(settings.trusted_proxies),
         error_format=settings.error_format,
     )
+    return app if gateway.nodes.alone else Internal(app, gateway, _router(mounted))
+
+
+def _router(routes: Sequence[BaseRoute]) -> Router:
+    return Router(routes, redirect_slashes=False, default=not_found)
 
 
 def hosts_of(settings: Settings) -> tuple[str, ...]:

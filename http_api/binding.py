@@ -104,10 +104,10 @@ def bind(row: Row, gateway: "Gateway") -> ASGIApp:
 
 def _rendering(row: Row, payload: dict[str, Any], exchange: Exchange) -> Rendering | None:
     """What the answer is to be rendered with; None is JSON."""
-    if row.form is not None or not row.renderings:
+    if row.form is not None or row.as_chat is not None:
         return row.form
     accept = exchange.headers.get(b"accept", b"").decode("latin-1")
-    return chosen(row.renderings, payload.pop(FORMAT, None), accept)
+    return chosen(row.renderings, payload.pop(FORMAT, None) if row.renderings else None, accept)
 
 
 async def _payload(row: Row, scope: Scope, receive: Receive, exchange: Exchange) -> dict[str, Any]:

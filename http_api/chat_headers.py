@@ -1,9 +1,11 @@
-"""Options of a chat that have headers of their own, for clients that can set nothing else. Pure."""
+"""Headers that chats alone have: options for clients that can set nothing else, and where a key's tokens stand. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
+from http_api.errors import Header
 from shared.domain.routing import Escalation
+from shared.domain.usage import Meter
 from shared.errors import invalid_field
 
 ESCALATION = "X-Gateway-Escalation"
@@ -27,6 +29,18 @@ def named_options(headers: Mapping[bytes, bytes]) -> dict[str, str]:
             found["session"] = session
             break
     return found
+
+
+def token_headers(meter: Meter | None) -> Sequence[Header]:
+    """Where the limit on tokens stands, under the names that OpenAI's API has for it; nothing where there is none."""
+    standing = None if meter is None else meter.standing
+    if standing is None:
+        return ()
+    return (
+        (b"x-ratelimit-limit-tokens", b"%d" % standing.limit),
+        (b"x-ratelimit-remaining-tokens", b"%d" % standing.remaining),
+        (b"x-ratelimit-reset-tokens", b"%d" % standing.reset_epoch),
+    )
 
 
 def _text(headers: Mapping[bytes, bytes], name: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from starlette.types import ASGIApp
 
 from shared.domain.identity import ANONYMOUS, Caller, Scope
+from shared.domain.trace import Trace
 from shared.errors import GatewayError
 
 SCOPE_KEY = "gateway"
@@ -57,12 +58,16 @@ class Exchange:
         "sent",
         "started",
         "status",
+        "trace",
     )
 
-    def __init__(self, request_id: str, headers: Mapping[bytes, bytes], address: str) -> None:
+    def __init__(
+        self, request_id: str, headers: Mapping[bytes, bytes], address: str, trace: Trace | None = None
+    ) -> None:
         self.request_id = request_id
         self.headers = headers
         self.address = address
+        self.trace = trace
         self.caller: Caller = ANONYMOUS
         self.authenticate: Callable[[], Caller] = _nobody
         self.route: Route | None = None

@@ -1,6 +1,7 @@
 """Errors over HTTP: one table from error class to status, and the forms that clients read."""
 
 import math
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -72,13 +73,14 @@ def internal_error() -> HttpError:
     )
 
 
-def from_status(status: int) -> HttpError:
-    """The error for a bare HTTP status, as a mounted application may raise it."""
+def from_status(status: int, headers: Mapping[str, str] | None = None) -> HttpError:
+    """The error for a bare HTTP status and its headers, as a mounted application may raise it."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "Request failed"
-    return HttpError(status, phrase.lower().replace(" ", "_").replace("'", ""), f"{phrase}.")
+    named = tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items())
+    return HttpError(status, phrase.lower().replace(" ", "_").replace("'", ""), f"{phrase}.", headers=named)
 
 
 def status_of(error: GatewayError) -> int:
@@ -89,10 +91,8 @@ def status_of(error: GatewayError) -> int:
 
 
 def headers_of(error: GatewayError, status: int, *, failed_over: bool) -> list[Header]:
-    """The headers that go with an error, besides its content type and length."""
+    """The headers that go with an error, besides its content type and length, and how to authenticate after a 401."""
     headers = list(error.headers) if isinstance(error, HttpError) else []
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
     never = isinstance(error, errors.BudgetExceeded) and error.retry_after is None
     if not never and (status == 429 or error.retry_after is not None or isinstance(error, errors.Overloaded)):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after or 1))).encode("ascii")))

@@ -1,5 +1,6 @@
 """What the core knows of itself, as gauges for `/metrics`."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ def gauges_of(gateway: "Gateway") -> Iterator[Gauge]:
     totals = gateway.ledger.totals
     health = {name: float(gateway.providers.healthy(name)) for name in gateway.accounts_of_providers.names()}
     yield "gateway_up_seconds", "Seconds since this process opened the gateway.", {"": gateway.uptime_seconds}
+    yield (
+        "gateway_tasks",
+        "Tasks of the event loop; requests, streams and terminals have some.",
+        {"": float(len(asyncio.all_tasks()))},
+    )
     yield "gateway_database_up", "Whether the database answered last.", {"": float(gateway.database.reachable)}
     yield "gateway_provider_healthy", "Whether a provider's last probe or call succeeded.", health
     yield "gateway_models", "Models in the registry.", {"": float(len(gateway.registry.snapshot.models))}

@@ -17,6 +17,13 @@ def _header(description: str, kind: str = "string") -> dict[str, Any]:
     return {"description": description, "schema": {"type": kind}}
 
 
+def _or_null(properties: dict[str, Any]) -> dict[str, Any]:
+    """Fields that may also be null, which counts as left out; some clients send it for all that they don't set."""
+    return {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in properties.items()}
+
+
+MESSAGES = {"type": "array", "minItems": 1, "items": _reference("ChatMessage")}
+
 CHAT_SCHEMAS: dict[str, Any] = {
     "ChatMessage": {
         "type": "object",
@@ -34,29 +41,31 @@ CHAT_SCHEMAS: dict[str, Any] = {
         "description": "OpenAI's request. A field that the gateway does not know goes to the provider unchanged.",
         "required": ["messages"],
         "additionalProperties": True,
-        "properties": {
-            "model": {
-                "type": "string",
-                "default": "auto",
-                "description": "`auto`, a layer `L0` to `L3`, a registry id, or a provider's model name.",
-            },
-            "messages": {"type": "array", "minItems": 1, "items": _reference("ChatMessage")},
-            "stream": {"type": "boolean", "default": False},
-            "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
-            "temperature": {"type": "number", "minimum": 0, "maximum": 2},
-            "top_p": {"type": "number", "minimum": 0, "maximum": 1},
-            "n": {"type": "integer", "minimum": 1, "maximum": 128},
-            "stop": {"anyOf": [_STRING, {"type": "array", "items": _STRING}]},
-            "seed": _INTEGER,
-            "max_tokens": {"type": "integer", "minimum": 1},
-            "max_completion_tokens": {"type": "integer", "minimum": 1},
-            "tools": {"type": "array", "items": _OBJECT},
-            "tool_choice": {"anyOf": [_STRING, _OBJECT]},
-            "response_format": _OBJECT,
-            "reasoning_effort": _STRING,
-            "user": _STRING,
-            "gateway": _reference("RoutingOptions"),
-        },
+        "properties": {"messages": MESSAGES}
+        | _or_null(
+            {
+                "model": {
+                    "type": "string",
+                    "default": "auto",
+                    "description": "`auto`, a layer `L0` to `L3`, a registry id, or a provider's model name.",
+                },
+                "stream": {"type": "boolean", "default": False},
+                "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
+                "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+                "top_p": {"type": "number", "minimum": 0, "maximum": 1},
+                "n": {"type": "integer", "minimum": 1, "maximum": 128},
+                "stop": {"anyOf": [_STRING, {"type": "array", "items": _STRING}]},
+                "seed": _INTEGER,
+                "max_tokens": {"type": "integer", "minimum": 1},
+                "max_completion_tokens": {"type": "integer", "minimum": 1},
+                "tools": {"type": "array", "items": _OBJECT},
+                "tool_choice": {"anyOf": [_STRING, _OBJECT]},
+                "response_format": _OBJECT,
+                "reasoning_effort": _STRING,
+                "user": _STRING,
+                "gateway": _reference("RoutingOptions"),
+            }
+        ),
     },
     "ChatAnswer": {
         "type": "object",

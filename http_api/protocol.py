@@ -1,45 +1,39 @@
 """HTTP/1.1 on the socket: uvicorn's protocol with the limits it lacks, and refusals in our error form."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import httptools
-from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from http_api.context import make_request_id
 from http_api.errors import Header, HttpError, body_of, headers_of, status_of
-from http_api.responses import JSON
+from http_api.framing import FRAMING, divided, fault_of, handshake_fault, too_many
+from http_api.limits import Limits
+from http_api.lingering import Lingering
+from http_api.responses import HARDENING, JSON, NO_STORE
 from shared.errors import GatewayError, Overloaded
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Seconds and sizes that a connection gets. `connections` counts HTTP and WebSocket together."""
-
-    connections: int = 1000
-    header_seconds: float = 10
-    header_bytes: int = 64 * 1024
-    body_seconds: float = 60
-    stall_seconds: float = 120
+CONNECTION = "connection"
+"""In the state of each request: what is noted of its connection."""
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(Lingering, HttpToolsProtocol):
     """One connection. `enforce` is called by the server's clock, so that no request needs timers of its own."""
 
     def __init__(self, *, limits: Limits, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.limits = limits
         self._receiving_headers = True
-        self._header_bytes = 0
+        self._unread = 0
         self._deadline: float | None = None
         self._stalled_since: float | None = None
-        self._refusal: HttpError | None = None
+        self._refusal: GatewayError | None = None
         self._surplus = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.app_state = {**self.app_state, CONNECTION: {}}
         self._surplus = len(self.connections) > self.limits.connections
         if len(self.connections) > 2 * self.limits.connections:
             transport.abort()
@@ -49,10 +43,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.parser is None or self.transport.is_closing():
             return
-        if self._receiving_headers:
-            self._header_bytes += len(data)
+        self._unread += len(data)
         super().data_received(data)
-        if self._receiving_headers and self._header_bytes > self.limits.header_bytes:
+        if self._unread > self.limits.header_bytes and self.parser is not None:
             self._refuse(_headers_too_large(self.limits.header_bytes))
 
     def on_message_begin(self) -> None:
@@ -60,32 +53,37 @@ class LimitedProtocol(HttpToolsProtocol):
         self._receiving_headers = True
         self._deadline = self.loop.time() + self.limits.header_seconds
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers come here too; what they say after the body must not change what was judged (RFC 9110, 6.5.1)."""
+        if self._receiving_headers:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        self._check_head()
         self._receiving_headers = False
-        if self._header_bytes > self.limits.header_bytes:
-            self._check_size()
-        self._header_bytes = 0
+        self._unread = 0
         self._deadline = self.loop.time() + self.limits.body_seconds
-        if self.parser.should_upgrade() and not self._should_upgrade():
-            self._check_upgrade()
-        if self._surplus:
-            self.app = _overloaded
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._deadline = None
         self._receiving_headers = True
+        self._unread = 0
         super().on_message_complete()
 
     def enforce(self, now: float) -> None:
         """Close the connection if its client is slower than it may be."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        if self._stalled_since is not None and now > self._stalled_since + self.limits.stall_seconds:
+        if self.transport.is_closing():
+            self.end_lingering(self.transport, now, self.limits.stall_seconds)
+        elif self._stalled_since is not None and now > self._stalled_since + self.limits.stall_seconds:
             self.transport.abort()
         elif self._deadline is not None and now > self._deadline:
             self._deadline = None
-            if self._receiving_headers and not self._header_bytes:
+            if self._receiving_headers and not self._unread:
                 self.transport.close()
             else:
                 self._refuse(HttpError(408, "request_timeout", "The request did not arrive in time."))
@@ -102,7 +100,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """What uvicorn does about a request that the parser, or a check of ours inside it, does not accept."""
         self._refuse(self._refusal or HttpError(400, "malformed_request", "This is not a valid HTTP/1.1 request."))
 
-    def _refuse(self, error: HttpError) -> None:
+    def _refuse(self, error: GatewayError) -> None:
         """Answer, unless another answer is under way, and close."""
         if self.transport.is_closing():
             return
@@ -113,23 +111,42 @@ class LimitedProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
         self.transport.close()
 
-    def _write(self, error: HttpError) -> None:
+    def _write(self, error: GatewayError) -> None:
         headers, body = _final_answer(error)
         head = [*self.server_state.default_headers, *headers]
         lines = b"".join(b"%s: %s\r\n" % header for header in head)
         self.transport.write(STATUS_LINE[status_of(error)] + lines + b"\r\n" + body)
 
-    def _check_size(self) -> None:
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self.limits.header_bytes:
-            self._reject(_headers_too_large(self.limits.header_bytes))
+    def _check_head(self) -> None:
+        if self._surplus:
+            self._reject(Overloaded("The gateway has as many connections as it takes; try again shortly.", retry_after=1))
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        self._check_size()
+        if fault := fault_of(method, self.url, version, self.headers):
+            self._reject(fault)
+        if absolute := divided(self.url):
+            authority, self.url = absolute
+            self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
+        if self.parser.should_upgrade():
+            self._check_upgrade(method)
 
-    def _check_upgrade(self) -> None:
+    def _check_size(self) -> None:
+        if fault := too_many(len(self.headers)):
+            self._reject(fault)
+        if self._unread > self.limits.header_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self.limits.header_bytes:
+                self._reject(_headers_too_large(self.limits.header_bytes))
+
+    def _check_upgrade(self, method: bytes) -> None:
         """A body after an upgrade that we don't do would be lost, because the parser stops before it."""
-        if any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers):
+        if self._should_upgrade():
+            if fault := handshake_fault(method, self.url, self.headers):
+                self._reject(fault)
+        elif any(name in FRAMING for name, _ in self.headers):
             self._reject(HttpError(400, "unsupported_upgrade", "Send the request without an Upgrade header."))
 
-    def _reject(self, error: HttpError) -> None:
+    def _reject(self, error: GatewayError) -> None:
         self._refusal = error
         raise httptools.HttpParserError(error.message)
 
@@ -147,14 +164,9 @@ def _final_answer(error: GatewayError) -> tuple[list[Header], bytes]:
         (b"content-length", b"%d" % len(body)),
         (b"connection", b"close"),
         (b"x-request-id", request_id.encode("ascii")),
+        NO_STORE,
+        *HARDENING,
         *headers_of(error, status, failed_over=False),
     ]
     return headers, body
 
-
-async def _overloaded(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers on connections beyond the limit."""
-    error = Overloaded("The gateway has as many connections as it takes; try again shortly.", retry_after=1)
-    headers, body = _final_answer(error)
-    await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from http_api.errors import HttpError
 from shared.errors import invalid_field
 
 FORMAT = "format"
@@ -27,17 +28,25 @@ Renderings = Mapping[str, Rendering]
 
 
 def chosen(renderings: Renderings, asked: str | None, accept: str) -> Rendering | None:
-    """The form for a `format` parameter and an Accept header; None is JSON. Raises InvalidInput."""
+    """The form for a `format` parameter and an Accept header; None is JSON.
+
+    Raises InvalidInput, or HttpError when the client takes none of the forms that there are.
+    """
     if asked is not None:
         if asked != JSON and asked not in renderings:
             raise invalid_field(FORMAT, f"it must be one of {', '.join((JSON, *renderings))}")
         return renderings.get(asked)
+    if not renderings and (not accept or accept == "*/*"):
+        return None
     weights = _weights(accept)
-    best, weight = None, max(weights.get(media, 0.0) for media in JSON_RANGES)
+    best, weight = None, next((weights[media] for media in JSON_RANGES if media in weights), 0.0)
     for rendering in renderings.values():
         own = weights.get(rendering.media.partition(";")[0], 0.0)
         if own > weight:
             best, weight = rendering, own
+    if weight == 0 and "/" in accept:
+        forms = ", ".join((JSON_RANGES[0], *(rendering.media for rendering in renderings.values())))
+        raise HttpError(406, "not_acceptable", f"This can be had as {forms}; the Accept header takes none of it.")
     return best
 
 
@@ -52,6 +61,6 @@ def _weights(accept: str) -> dict[str, float]:
 
 def _weight(text: str) -> float:
     try:
-        return min(max(float(text), 0.0), 1.0)
+        return min(max(0.0, float(text)), 1.0)
     except ValueError:
         return 0.0

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from starlette.types import Scope, Send
 
+from http_api.challenge import challenge_of
 from http_api.context import exchange_of
 from http_api.errors import Header, body_of, headers_of, status_of
 from shared.errors import GatewayError
@@ -50,6 +51,8 @@ async def send_error(scope: Scope, send: Send, error: GatewayError) -> None:
     status = status_of(error)
     body = body_of(error, status, exchange.request_id, openai=exchange.openai_errors)
     headers = headers_of(error, status, failed_over=exchange.failed_over)
+    if status == 401:
+        headers.append((b"www-authenticate", challenge_of(scope)))
     if scope["type"] == "http":
         await send_json(scope, send, body, status, headers)
     elif "websocket.http.response" in scope.get("extensions", {}):

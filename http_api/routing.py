@@ -47,15 +47,19 @@ class Routing:
 
 
 class Endpoint:
-    """Runs the route that was found, or else the mounted applications."""
+    """Runs the route that was found, or else the mounted applications; WebSockets have routes of their own."""
 
-    def __init__(self, mounted: ASGIApp) -> None:
+    def __init__(self, mounted: ASGIApp, sockets: ASGIApp) -> None:
         self._mounted = mounted
+        self._sockets = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._sockets(scope, receive, send)
+            return
         route = exchange_of(scope).route
         if route is None:
-            await self._mounted(scope, receive, send)
+            await self._other(scope, receive, send)
             return
         method = scope["method"]
         application = route.methods.get("GET" if method == "HEAD" else method)
@@ -70,6 +74,13 @@ class Endpoint:
                 f"{method[:20]} is not possible at this path; it takes {allowed(route).decode('ascii')}.",
                 headers=((b"allow", allowed(route)),),
             )
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "*":
+            await send_nothing(send, 204)
+            return
+        scope["app"] = self  # without an application Starlette answers a wrong method by itself, in plain text
+        await self._mounted(scope, receive, send)
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from http_api.app import App, GatewayOpener, Mounted, create_app
-from http_api.protocol import Limits
+from http_api.limits import Limits
 from http_api.server import Server
+from shared.cluster.peers import UNIX
 from shared.errors import GatewayError
 from shared.settings import Settings
 
@@ -45,12 +46,17 @@ def run(
     mounts: Sequence[Mounted] = (),
     on_ready: OnReady = lambda url: None,
     allow_open: bool = False,
+    inherited: Sequence[int] = (),
 ) -> int:
-    """Serve until SIGINT, SIGTERM or SIGHUP; returns the process's exit code. `allow_open` is `--insecure-no-auth`."""
+    """Serve until SIGINT, SIGTERM or SIGHUP; returns the process's exit code.
+
+    `allow_open` is `--insecure-no-auth`; `inherited` are descriptors of sockets that somebody else has bound for us.
+    """
     try:
-        sockets = listen(settings, allow_open=allow_open)
+        sockets = [socket.socket(fileno=number) for number in inherited] or listen(settings, allow_open=allow_open)
+        sockets += _for_other_processes(settings)
     except CannotServe as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return error.exit_code
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -61,17 +67,17 @@ def run(
                     sockets,
                     mounts=mounts,
                     on_ready=_settled(on_ready),
-                    on_stopping=lambda: _say("Stopping …"),
+                    on_stopping=lambda: say("Stopping …"),
                 )
             )
     except GatewayError as error:
-        _say(f"error: {error.message}")
+        say(f"error: {error.message}")
         return EXIT_FAILED
-    _say("Stopped.")
+    say("Stopped.")
     return 0
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
     """A word for the person who started it, whose terminal may have gone."""
     with contextlib.suppress(OSError, ValueError):
         print(message, file=sys.stderr, flush=True)  # noqa: T201
@@ -110,7 +116,13 @@ async def serve(
 
     server = Server(
         app,
-        limits=Limits(connections=settings.max_connections),
+        limits=Limits(
+            connections=settings.max_connections,
+            header_seconds=settings.header_timeout,
+            header_bytes=settings.max_header_bytes,
+            body_seconds=settings.body_timeout,
+            stall_seconds=settings.stall_timeout,
+        ),
         max_message_bytes=settings.max_body_bytes,
         on_ready=lambda: on_ready(url_of(settings.api_host, sockets[0])),
         on_stopping=stopping,
@@ -137,8 +149,11 @@ async def _serve(app: App, server: Server, sockets: list[socket.socket]) -> None
             listener.close()
 
 
-def listen(settings: Settings, *, allow_open: bool = False) -> list[socket.socket]:
-    """The bound sockets. Raises CannotServe for an open door to the network, or a port that is not to be had."""
+def listen(settings: Settings, *, allow_open: bool = False, shared: bool = False) -> list[socket.socket]:
+    """The bound sockets. Raises CannotServe for an open door to the network, or a port that is not to be had.
+
+    `shared` lets further sockets of ours be bound to the same port; the system then divides connections among them.
+    """
     host, port = settings.api_host, settings.api_port
     addresses = _resolve(host, port)
     open_to_all = settings.auth_mode != "required" and not allow_open
@@ -152,7 +167,7 @@ def listen(settings: Settings, *, allow_open: bool = False) -> list[socket.socke
     missing: OSError | None = None
     for family, address in addresses:
         try:
-            sockets.append(_bind(family, address, port))
+            sockets.append(_bind(family, address, port, shared=shared))
             port = sockets[0].getsockname()[1]
         except OSError as error:
             if error.errno not in NO_SUCH_ADDRESS:
@@ -182,10 +197,12 @@ def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str
     return list(unique)
 
 
-def _bind(family: socket.AddressFamily, address: tuple[str, int], port: int) -> socket.socket:
+def _bind(family: socket.AddressFamily, address: tuple[str, int], port: int, *, shared: bool) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((address[0], port))
@@ -194,6 +211,22 @@ def _bind(family: socket.AddressFamily, address: tuple[str, int], port: int) -> 
         listener.close()
         raise
     return listener
+
+
+def _for_other_processes(settings: Settings) -> list[socket.socket]:
+    """A socket file, where that is how the gateway's other processes reach this one. Raises CannotServe."""
+    if not settings.node_url.startswith(UNIX):
+        return []
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(settings.node_url.removeprefix(UNIX))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotServe(
+            f"NODE_URL={settings.node_url} cannot be used: {error.strerror}.", exit_code=EXIT_FAILED
+        ) from None
+    return [listener]
 
 
 def _cannot_bind(host: str, port: int, error: OSError) -> CannotServe:

@@ -12,7 +12,9 @@ from typing import cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from http_api.protocol import LimitedProtocol, Limits
+from http_api.limits import Limits
+from http_api.protocol import LimitedProtocol
+from http_api.socket_protocol import LimitedSocket
 
 GRACE_SECONDS = 5
 KEEP_ALIVE_SECONDS = 30
@@ -38,7 +40,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=cast("type[asyncio.Protocol]", functools.partial(LimitedProtocol, limits=limits)),
-                ws="websockets-sansio",
+                ws=cast("type[asyncio.Protocol]", functools.partial(LimitedSocket, limits=limits)),
                 ws_max_size=max_message_bytes,
                 ws_per_message_deflate=False,
                 lifespan="off",
@@ -66,7 +68,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         now = asyncio.get_running_loop().time()
         for connection in tuple(self.server_state.connections):
-            if isinstance(connection, LimitedProtocol):
+            if isinstance(connection, LimitedProtocol | LimitedSocket):
                 connection.enforce(now)
         return await super().on_tick(counter)
 

@@ -18,9 +18,9 @@ from http_api.middleware.identity import BEARER_SUBPROTOCOL
 from shared.domain.identity import Caller
 from shared.errors import Forbidden, GatewayError, InvalidInput, Unauthenticated, invalid_field
 from shared.operations import dispatch
-from shared.operations.operation import Operation
-from shared.operations.terminals import GET_TERMINAL, RESIZE_TERMINAL, SEND_TO_TERMINAL
-from shared.terminal.session import Session
+from shared.operations.following import FOLLOW_TERMINAL
+from shared.operations.live_typing import LiveTyping
+from shared.operations.terminals import GET_TERMINAL, RESIZE_TERMINAL
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -30,7 +30,6 @@ NORMAL, UNSUPPORTED_DATA, POLICY = 1000, 1003, 1008
 LONGEST_REASON = 120
 """Bytes; a close frame holds 123."""
 RECHECK_SECONDS = 2.0
-ASKED: dict[str, Operation[Any, Any]] = {"input": SEND_TO_TERMINAL, "resize": RESIZE_TERMINAL}
 
 
 class TerminalSocket:
@@ -45,12 +44,11 @@ class TerminalSocket:
         caller = exchange.caller
         await dispatch.call(self._gateway, caller, GET_TERMINAL, {"id": session_id})
         cursor = _cursor(scope)
-        session = self._gateway.terminals.get(caller.id, session_id)
         await receive()
         offered = BEARER_SUBPROTOCOL in scope.get("subprotocols", ())
         await send({"type": "websocket.accept", "subprotocol": BEARER_SUBPROTOCOL if offered else None})
         here = _Here(exchange.authenticate, receive, self._recheck_seconds)
-        await _Attached(self._gateway, here, session, send).run(cursor)
+        await _Attached(self._gateway, here, session_id, send).run(cursor)
 
 
 class _Here:
@@ -83,11 +81,12 @@ class _Here:
 class _Attached:
     """One client at a session."""
 
-    def __init__(self, gateway: "Gateway", here: _Here, session: Session, send: Send) -> None:
+    def __init__(self, gateway: "Gateway", here: _Here, session_id: str, send: Send) -> None:
         self._gateway = gateway
         self._here = here
-        self._session = session
+        self._id = session_id
         self._send = send
+        self._typing = LiveTyping(gateway, session_id)
 
     async def run(self, cursor: int) -> None:
         """Until the client leaves, says something wrong, may no longer be here, or the session ends."""
@@ -102,6 +101,7 @@ class _Attached:
         finally:
             output.cancel()
             await asyncio.wait({output})
+            await asyncio.shield(asyncio.ensure_future(self._typing.aclose()))
         if not output.cancelled():
             output.result()
         elif farewell is not None:
@@ -111,7 +111,8 @@ class _Attached:
         """Until the session ends; then the socket is closed, which ends the input too."""
         reason = "The session has ended."
         try:
-            async with self._session.follow(cursor) as parts:
+            wanted = {"id": self._id, "cursor": cursor}
+            async with dispatch.open_stream(self._gateway, self._here.caller(), FOLLOW_TERMINAL, wanted) as parts:
                 async for part in parts:
                     await self._say(type="output", data=part.text, cursor=part.cursor, dropped=part.dropped)
         except GatewayError as error:
@@ -125,9 +126,15 @@ class _Attached:
         while (message := await self._here.next()) is not None:
             if message.get("text") is None:
                 return UNSUPPORTED_DATA, "Send text messages, not binary ones."
-            operation, payload = _asked(message)
-            await dispatch.call(self._gateway, self._here.caller(), operation, {**payload, "id": self._session.id})
+            await self._do(*_asked(message))
         return None
+
+    async def _do(self, kind: str, payload: dict[str, Any]) -> None:
+        caller = self._here.caller()
+        if kind == "input":
+            await self._typing.type(caller, payload)
+        else:
+            await dispatch.call(self._gateway, caller, RESIZE_TERMINAL, {**payload, "id": self._id})
 
     async def _say(self, **message: Any) -> None:
         await self._send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
@@ -142,17 +149,16 @@ class _Attached:
             pass  # the client has left before it could be told
 
 
-def _asked(message: Message) -> tuple[Operation[Any, Any], dict[str, Any]]:
-    """The operation that a message asks for, and its fields. Raises InvalidInput."""
+def _asked(message: Message) -> tuple[str, dict[str, Any]]:
+    """What a message asks for, and its fields. Raises InvalidInput."""
     try:
         payload = orjson.loads(message["text"])
     except orjson.JSONDecodeError:
         raise InvalidInput("The message is not valid JSON.") from None
     kind = payload.pop("type", None) if isinstance(payload, dict) else None
-    operation = ASKED.get(kind) if isinstance(kind, str) else None
-    if operation is None:
+    if kind not in ("input", "resize"):
         raise invalid_field("type", "it must be input or resize")
-    return operation, payload
+    return kind, payload
 
 
 def _cursor(scope: Scope) -> int:

@@ -5,17 +5,19 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BeforeValidator, Field, model_validator
 
-from shared.domain.models import Layer
+from shared.domain.models import Layer, ModelId, Priority
 from shared.domain.routing import Quality
 from shared.domain.targets import Id, Path, refuse
 from shared.domain.terminal import Command
 from shared.domain.wire import Money, Wire
 
 MAX_CHAT_CHARACTERS = 2_000_000
-MAX_COMMAND_SECONDS = 50
+MAX_CHAT_SECONDS = 50
+MAX_COMMAND_SECONDS = 45
 DEFAULT_PAGE = 40
 MAX_PAGE = 100
 
+UsageGrouping = Literal["day", "hour", "model", "provider", "layer", "key"]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_CHAT_CHARACTERS)]
 
 
@@ -40,111 +42,152 @@ class Question(Wire):
     """What `explain_route` takes: what a chat is, and what bears on where it goes."""
 
     message: Text | None = Field(
-        None,
-        description="What to ask. Give either this or `messages`. The model sees nothing of your own conversation.",
+        None, description="What to ask; the model sees nothing of your own conversation. Or give `messages`."
     )
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=1000), BeforeValidator(_from_text)] | None = (
-        Field(None, description="A conversation to go on with, oldest message first, instead of `message`.")
+        Field(None, description="A conversation to go on with, oldest first.")
     )
     model: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        "auto",
-        description="`auto` (the gateway picks the cheapest that can do it), a layer `L0` to `L3` (free to premium), "
-        "or a model's `id` or `model` from `list_models`.",
+        "auto", description="`auto`, a layer `L0` to `L3`, or an `id` from `list_models`."
     )
-    system: Text | None = Field(None, description="Instructions for the model, put before the conversation.")
-    max_layer: Layer | None = Field(
-        None, description="With `auto`: the dearest layer it may go on to when cheaper ones cannot answer."
-    )
+    system: Text | None = Field(None, description="Instructions for the model.")
+    max_layer: Layer | None = Field(None, description="The dearest layer that `auto` may go on to.")
     quality: Quality = Field(
         "normal",
-        description="With `auto`: how much hangs on the answer; `high` starts in L1 where the message looks hard, "
-        "`critical` in L2, which may cost money.",
+        description="How much hangs on it: with `auto`, `high` starts in L1 where the message looks hard, `critical` "
+        "in L2, which may cost money.",
     )
-    max_tokens: Annotated[int, Field(ge=1, le=32_000)] | None = Field(
-        None, description="Longest answer in tokens (1 to 32000). Leave out for the model's own limit."
-    )
+    max_tokens: Annotated[int, Field(ge=1, le=32_000)] | None = Field(None, description="Longest answer in tokens.")
     budget_usd: Annotated[Money, Field(ge=0)] | None = Field(
-        None, description="The most US dollars that all of it may cost; 0 leaves free models only."
+        None, description="The most US dollars that all of it may cost; 0: free models only."
     )
-    allow_paid: bool = Field(False, description="`true`: models of the free layer L0 that cost money may be asked too.")
+    allow_paid: bool = Field(False, description="Models of L0 that cost money may be asked too.")
     session: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        None, description="A name for the conversation: calls of the same name stay with the same model."
+        None, description="A name for the conversation; calls of the same name stay with one model."
     )
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if self.message is not None and self.messages is not None:
             raise refuse("messages", "cannot be given together with 'message'")
-        if self.message is None and self.messages is None:
+        if self.message is None and self.messages is None and not self._goes_on:
             raise refuse("message", "this field is required (or 'messages')")
         return self
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether it is about a chat that has begun."""
+        return False
 
 
 class ChatArguments(Question):
     """What `chat` takes."""
 
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
-        None, description="0 for the likeliest answer, up to 2 for variety. Leave out for the model's own."
-    )
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(None, description="0: the likeliest answer.")
     cross_check: bool = Field(False, description="Have a second model check the answer and correct it.")
     agreement: Annotated[int, Field(ge=0, le=2)] | None = Field(
-        None, description="`2`: ask two cheap models at once, and go a layer up when they disagree."
+        None, description="2: ask two cheap models, and go a layer up when they disagree."
     )
     escalate: bool | None = Field(
-        None, description="`true`: go a layer up, as far as `maxLayer`, when the answer is not good enough."
+        None, description="Go a layer up, as far as `maxLayer`, when the answer is not good enough."
     )
+    wait_seconds: Annotated[float, Field(ge=0, le=MAX_CHAT_SECONDS)] = Field(
+        MAX_CHAT_SECONDS, description="How long this call waits for the answer; 0 only begins it."
+    )
+    chat_id: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="Of a chat that goes on: wait for the rest of its answer. Only `waitSeconds` goes with it."
+    )
+
+    @model_validator(mode="after")
+    def _only_waits(self) -> Self:
+        if self.chat_id is not None:
+            for name in self.model_fields_set - {"chat_id", "wait_seconds"}:
+                if getattr(self, name) is not None:
+                    raise refuse(name, "cannot be given together with 'chatId'")
+        return self
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.chat_id is not None
 
 
 class ListModelsArguments(Wire):
     """What `list_models` takes."""
 
-    layer: Layer | None = Field(None, description="Only this layer: L0 free, L1 cheap, L2 balanced, L3 premium.")
+    layer: Layer | None = Field(None, description="Only this layer.")
     provider: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        None, description="Only this provider, e.g. `openrouter`, `openai`, `anthropic`, `oss-local`."
+        None, description="Only this one, e.g. `openrouter`, `oss-local`."
     )
-    available: bool | None = Field(
-        None, description="`true`: only models that can be used now. `false`: only those that cannot."
-    )
+    available: bool | None = Field(None, description="Only models that can (or cannot) be used now.")
     search: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        None, description="Only models whose id or name contains this, in any case."
+        None, description="Only models whose id or name contains this."
     )
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = Field(
-        DEFAULT_PAGE, description=f"Most models to return, 1 to {MAX_PAGE}."
-    )
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = Field(DEFAULT_PAGE, description="Most models to return.")
     cursor: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
-        None, description="`nextCursor` of the page before, to go on from there. Keep the other arguments the same."
+        None, description="`nextCursor` of the page before; keep the other arguments the same."
     )
+
+
+class SetModelArguments(Wire):
+    """What `set_model` takes."""
+
+    model: ModelId = Field(description="`id` from `list_models`.")
+    enabled: bool | None = Field(None, description="Turn it on or off.")
+    layer: Layer | None = Field(None, description="Move it to this layer.")
+    priority: Priority | None = Field(None, description="Its place in the layer; 0 is asked first.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.enabled is None and self.layer is None and self.priority is None:
+            raise refuse("enabled", "this field is required (or 'layer', or 'priority')")
+        return self
+
+
+class SetLayerArguments(Wire):
+    """What `set_layer` takes."""
+
+    layer: Layer = Field(description="Which.")
+    enabled: bool | None = Field(None, description="Turn it on or off; its models keep their own state.")
+    order: Annotated[list[ModelId], Field(min_length=1, max_length=100), BeforeValidator(_from_text)] | None = Field(
+        None, description="Ids of its models, first choice first; the others follow as they were."
+    )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.enabled is None and self.order is None:
+            raise refuse("enabled", "this field is required (or 'order')")
+        return self
+
+
+class UsageArguments(Wire):
+    """What `usage` takes."""
+
+    days: Annotated[int, Field(ge=1, le=366)] = Field(1, description="How many days back, today (UTC) included.")
+    group_by: UsageGrouping = Field("model", description="What to sum by.")
+    model: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(None, description="Only this model.")
+    layer: Layer | None = Field(None, description="Only this layer.")
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = Field(20, description="Most groups to return, dearest first.")
 
 
 class RunCommandArguments(Wire):
     """What `run_command` takes."""
 
     command: Command = Field(
-        description="A shell command line, as you would type it. Pipes, `&&`, redirections and several lines work. "
-        "Its standard input is empty: nothing can be typed into it."
+        description="A shell command line; pipes, `&&`, redirections and several lines work. Its standard input is empty."
     )
     session_id: Id | None = Field(
-        None,
-        description="Id of an open terminal session to run it in; its directory and exported variables carry over from "
-        "command to command. Leave out for a fresh shell on the gateway's machine.",
+        None, description="Open session to run it in, whose directory and exported variables it shares."
     )
-    connection: Id | None = Field(
-        None, description="Name or id of a saved connection (an SSH host) to run it there, instead of on this machine."
-    )
-    cwd: Path | None = Field(None, description="Absolute path of the directory to run it in.")
+    connection: Id | None = Field(None, description="Saved connection (an SSH host) to run it on.")
+    cwd: Path | None = Field(None, description="Directory to run it in.")
     timeout_seconds: Annotated[float, Field(gt=0, le=MAX_COMMAND_SECONDS)] = Field(
-        30,
-        description=f"Seconds it gets, {MAX_COMMAND_SECONDS} at most, before it is ended with all its children. "
-        "Do longer work in the background.",
+        30, description="After these it is ended with all its children."
     )
     background: bool = Field(
-        False,
-        description="Start it on the gateway's machine and return at once with a `sessionId`, for `read_terminal` (output, "
-        "wait for its end) and `close_terminal` (end it).",
+        False, description="Start it and return at once with a `sessionId`, to read, signal and close."
     )
     approval_id: Id | None = Field(
-        None,
-        description="Id of an approval that a person has given for exactly this command, from the error that asked for it.",
+        None, description="Of an approval given for exactly this command, from the error that asked for it."
     )
 
     @model_validator(mode="after")
@@ -152,9 +195,8 @@ class RunCommandArguments(Wire):
         if self.session_id is not None and self.connection is not None:
             raise refuse("connection", "cannot be given together with 'sessionId'")
         if self.background:
-            for name in ("session_id", "connection"):
-                if getattr(self, name) is not None:
-                    raise refuse(name, "cannot be given together with 'background'")
+            if self.session_id is not None:
+                raise refuse("session_id", "cannot be given together with 'background', which has a session of its own")
             if "timeout_seconds" in self.model_fields_set:
                 raise refuse("timeout_seconds", "has no use with 'background'; leave it out")
         return self

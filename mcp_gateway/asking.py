@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 BY_RESULT = "2026-07-28"
 """From this revision on a call ends with its question, and comes again with the answer."""
 
+LEAST_LEFT = 50.0
+"""Seconds that a call has at least for what it was asked leave for."""
 KEY = "leave"
 FORM = {
     "type": "object",
@@ -46,11 +50,12 @@ class Earlier:
 
 
 class User:
-    """The person behind one call."""
+    """The person behind one call, whose `limit` stands still while they think."""
 
-    def __init__(self, context: Context, params: CallToolRequestParams) -> None:
+    def __init__(self, context: Context, params: CallToolRequestParams, limit: asyncio.Timeout | None = None) -> None:
         self._context = context
         self._params = params
+        self._limit = limit
 
     @property
     def earlier(self) -> Earlier | None:
@@ -70,14 +75,30 @@ class User:
             return InputRequiredResult(input_requests={KEY: ElicitRequest(params=form)}, request_state=state)
         session = self._context.session
         try:
-            async with asyncio.timeout(seconds):
-                answer = await session.elicit_form(question, FORM, related_request_id=self._context.request_id)
+            with self._thinking():
+                async with asyncio.timeout(seconds):
+                    answer = await session.elicit_form(question, FORM, related_request_id=self._context.request_id)
         except TimeoutError:
             return "refused"
         except (MCPError, ValidationError) as error:
             log.warning("the user could not be asked: %r", error)
             return "not asked"
         return _leave(answer)
+
+    @contextmanager
+    def _thinking(self) -> Iterator[None]:
+        """What the call has left before, it has left afterwards."""
+        limit, loop = self._limit, asyncio.get_running_loop()
+        due = None if limit is None else limit.when()
+        if limit is None or due is None:
+            yield
+            return
+        left = due - loop.time()
+        limit.reschedule(None)
+        try:
+            yield
+        finally:
+            limit.reschedule(loop.time() + max(left, LEAST_LEFT))
 
     @property
     def _ends_with_questions(self) -> bool:

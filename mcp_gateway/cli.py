@@ -22,12 +22,13 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments == ["stdio"]:
+    if arguments[:1] == ["stdio"]:
         # A host waits for this one: it goes without what only the others need.
-        from mcp_gateway import stdio
+        from mcp_gateway import launch
 
-        stdio.main()
-        return 0
+        options = launch.parse(arguments[1:])
+        if options is not None:
+            return launch.run(options)
 
     from mcp_gateway.commands import root
 

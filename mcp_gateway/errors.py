@@ -54,6 +54,13 @@ MEANINGS: Mapping[type[GatewayError], Meaning] = {
 }
 
 
+ADVICE: Mapping[str, str] = {
+    "too_many_sessions": "Waiting does not help: see with list_terminals which sessions there are, end one that is no longer "
+    "needed with close_terminal, and call again.",
+}
+"""By code, where an error has a better way out than others of its class."""
+
+
 def meaning_of(error: GatewayError) -> Meaning:
     """The table's row for an error; a class of its own inherits its parent's."""
     for kind in type(error).__mro__:
@@ -67,8 +74,8 @@ def text_of(error: GatewayError) -> str:
     lines = [error.message[:MAX_TEXT]]
     if error.details:
         lines += _details(error.details)
-    advice = meaning_of(error).advice
-    if error.retry_after is not None:
+    advice = ADVICE.get(error.code) or meaning_of(error).advice
+    if error.retry_after is not None and error.code not in ADVICE:
         advice += f" It can work again in {max(1, math.ceil(error.retry_after))} s."
     lines.append(f"What to do: {advice}")
     lines.append(f"(code: {error.code})")

@@ -7,7 +7,9 @@ from typing import Any
 
 from mcp.server.context import ServerRequestContext
 
+from shared.domain import trace
 from shared.domain.identity import ANONYMOUS, LOCAL, Caller
+from shared.domain.trace import Trace
 
 Context = ServerRequestContext[Any, Any]
 
@@ -20,6 +22,13 @@ def caller_of(context: Context) -> Caller:
     if context.request is None:
         return replace(LOCAL, request_id=secrets.token_hex(12))
     return caller_in(getattr(context.request, "scope", {}))
+
+
+def trace_of(context: Context) -> Trace:
+    """The trace that an MCP request says it belongs to (`_meta.traceparent`), else its web request, else a new one."""
+    named = trace.continued((context.meta or {}).get("traceparent"))
+    around = getattr(getattr(context.request, "scope", {}).get(EXCHANGE), "trace", None)
+    return named or (around if isinstance(around, Trace) else trace.begun())
 
 
 def caller_in(scope: Mapping[str, Any]) -> Caller:

@@ -12,6 +12,10 @@ from mcp_gateway.results import (
     ModelsPage,
     RouteEntry,
     RouteResult,
+    SetLayerResult,
+    SetModelResult,
+    UsageEntry,
+    UsageResult,
 )
 
 HEAD_SHARE = 0.6
@@ -59,6 +63,8 @@ def chat(result: ChatResult) -> str:
     """The answer, and lines on how it came about."""
     tokens = "" if result.usage is None else f", {result.usage.total_tokens} tokens"
     line = f"— {result.model} ({result.provider}, {result.layer}{tokens}, {dollars(result.cost_usd)})"
+    if result.chat_id is not None:
+        line = f"— {result.model or 'no model has begun to answer'}; goes on with chatId {result.chat_id}"
     return "\n".join([result.text, "", line, *checks(result.checks), *filter(None, [result.note])])
 
 
@@ -110,6 +116,35 @@ def models(page: ModelsPage) -> str:
     if page.next_cursor:
         lines.append(f"More: call again with cursor {page.next_cursor!r}.")
     return "\n".join(lines)
+
+
+def model_set(result: SetModelResult) -> str:
+    """The model as it is now."""
+    return _model(result.model) + f", priority {result.model.priority}"
+
+
+def layer_set(result: SetLayerResult) -> str:
+    """The layer as it is now."""
+    return "\n".join([f"{result.layer} is {'on' if result.enabled else 'off'}.", *result.models])
+
+
+def usage(result: UsageResult) -> str:
+    """A line for the total, each group and each budget."""
+    lines = [f"Since {result.since:%Y-%m-%d}: {_sum(result.total)}"]
+    lines += [f"{entry.group}: {_sum(entry)}" for entry in result.groups]
+    if result.more:
+        lines.append(f"… and {result.more} more.")
+    lines += [
+        f"budget of {budget.whose} ({budget.period}): ${budget.left_usd:f} left of ${budget.limit_usd:f}"
+        for budget in result.budgets
+    ]
+    return "\n".join(lines)
+
+
+def _sum(entry: UsageEntry) -> str:
+    tokens = entry.prompt_tokens + entry.completion_tokens
+    failed = f" ({entry.failed} calls failed)" if entry.failed else ""
+    return f"{entry.requests} requests{failed}, {tokens:,} tokens, {dollars(entry.cost_usd)}"
 
 
 def command(result: CommandResult) -> str:

@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
+from shared.domain.budgets import Period
 from shared.domain.models import Layer
-from shared.domain.wire import Money, Wire
+from shared.domain.wire import Money, Timestamp, Wire
 
 
 class ChatUsage(Wire):
@@ -12,44 +13,44 @@ class ChatUsage(Wire):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
-    estimated: bool = Field(description="The provider did not count; these are guesses.")
+    estimated: bool
 
 
 class Checks(Wire):
-    """What was done with an answer besides asking for it."""
+    """What was done with an answer besides asking for it. What was not done is null or empty."""
 
     verdict: str | None = Field(
-        description="Of the check: `confirmed`, `corrected` (this is the better answer), `upheld`, `disputed` (nobody "
-        "could decide), `unclear`, `not_checked`; null without one."
+        description="`confirmed`, `corrected` (this is the better answer), `upheld`, `disputed`, `unclear`, `not_checked`."
     )
-    reviewer: str | None = Field(description="Id of the model that checked it; null without one.")
-    arbitrator: str | None = Field(description="Id of the model that then decided; null without one.")
-    issues: list[str] = Field(description="Mistakes that the reviewing model found.")
-    why: str = Field(description="Why there is no clear verdict; empty otherwise.")
-    agreed: bool | None = Field(description="Whether two models agreed; null when two were not heard.")
-    steps: list[str] = Field(description="Each step to a higher layer, with its reason.")
-    ended: str = Field(description="`answered`, or why it went no higher; empty without a step.")
-    added_cost_usd: Money | None = Field(description="What all this cost beside the answer; null when not known.")
+    reviewer: str | None = Field(description="Model that checked it.")
+    arbitrator: str | None = Field(description="Model that then decided.")
+    issues: list[str] = Field(description="Mistakes that were found.")
+    why: str = Field(description="Why there is no clear verdict.")
+    agreed: bool | None = Field(description="Whether two models agreed.")
+    steps: list[str] = Field(description="Steps to higher layers, with reasons.")
+    ended: str = Field(description="`answered`, or why it went no higher.")
+    added_cost_usd: Money | None
 
 
 class ChatResult(Wire):
     """What `chat` gives."""
 
-    text: str = Field(description="The answer.")
-    model: str = Field(description="The model that answered, as its provider calls it.")
-    model_id: str = Field(description="Its id in this gateway; pass it as `model` to ask the same one again.")
-    provider: str
-    layer: Layer = Field(description="L0 free, L1 cheap, L2 balanced, L3 premium.")
-    usage: ChatUsage | None = Field(description="null when it was not counted, as of an answer that was cut short.")
-    cost_usd: Money | None = Field(description="US dollars, checks and steps included; null when not known.")
-    attempts: int = Field(description="Calls of models until this answer, checks included.")
+    text: str = Field(description="The answer, or what has come of it since the last call.")
+    model: str | None
+    model_id: str | None = Field(description="Pass it as `model` to ask the same one again.")
+    provider: str | None
+    layer: Layer | None
+    usage: ChatUsage | None
+    cost_usd: Money | None = Field(description="Checks and steps included; null when not known.")
+    attempts: int = Field(description="Calls of models, checks included.")
     finish_reason: str = Field(
-        description="`stop`: complete. `length`: maxTokens was reached. `time_limit`, `size_limit`: the gateway stopped it."
+        description="`stop`: complete. `length`: maxTokens was reached. `unfinished`: it goes on, see `chatId`."
     )
     truncated: bool = Field(description="The answer is not complete.")
+    chat_id: str | None = Field(description="Pass it to `chat` for the rest; null at the end.")
     duration_ms: int
-    note: str = Field(description="What to do about an answer that is incomplete or could be better; empty otherwise.")
-    checks: Checks | None = Field(description="null when nothing but the answer was asked for.")
+    note: str = Field(description="What to do next, if anything.")
+    checks: Checks | None
 
 
 class RouteEntry(Wire):
@@ -58,9 +59,9 @@ class RouteEntry(Wire):
     id: str
     provider: str
     layer: Layer
-    expected_cost_usd: Money | None = Field(description="For an answer of usual length.")
+    expected_cost_usd: Money | None
     most_cost_usd: Money | None
-    cooling_seconds: float = Field(description="0 when it can be asked now.")
+    cooling_seconds: float
     in_trouble_lately: bool
 
 
@@ -76,40 +77,86 @@ class RouteResult(Wire):
     """What `explain_route` gives."""
 
     summary: str
-    first_choice: str | None = Field(description="Id of the model that would be asked first.")
-    lowest_layer: Layer = Field(description="From this layer …")
-    highest_layer: Layer = Field(description="… to this one it may go.")
+    first_choice: str | None
+    lowest_layer: Layer
+    highest_layer: Layer
     complexity: float = Field(description="How hard the message looks, 0 to 1.")
     complexity_sure: bool
-    stays_with: str | None = Field(description="The model that the conversation is with already.")
+    stays_with: str | None = Field(description="Model that the conversation is with.")
     left_usd: Money | None = Field(description="What the budgets leave; null without any.")
-    attempts: list[RouteEntry] = Field(description="In the order in which they would be asked.")
+    attempts: list[RouteEntry] = Field(description="In order.")
     dropped: list[RouteDropped]
-    more: int = Field(description="How many further models are in neither list, to keep this short.")
+    more: int = Field(description="Further models in neither list.")
 
 
 class ModelEntry(Wire):
     """One model, briefly. Prices are US dollars for a million tokens; null when not known."""
 
     id: str
-    model: str = Field(description="The provider's own name for it.")
+    model: str
     provider: str
     layer: Layer
-    available: bool = Field(description="It can be used now.")
-    why_not: str = Field(description="Why it is not available; empty otherwise.")
-    priority: int = Field(description="Its place in the layer; 0 is asked first.")
-    input_price: float | None
+    available: bool
+    why_not: str
+    priority: int
+    input_price: float | None = Field(description="US dollars for a million tokens.")
     output_price: float | None
-    context_window: int | None = Field(description="Tokens.")
-    capabilities: list[str] = Field(description="Of general, code, reasoning, vision, tools.")
+    context_window: int | None
+    capabilities: list[str]
 
 
 class ModelsPage(Wire):
     """What `list_models` gives."""
 
-    models: list[ModelEntry] = Field(description="By layer, then in the order in which they are asked.")
-    total: int = Field(description="How many match, on all pages.")
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    models: list[ModelEntry]
+    total: int = Field(description="How many match.")
+    next_cursor: str | None
+
+
+class SetModelResult(Wire):
+    """What `set_model` gives."""
+
+    model: ModelEntry = Field(description="As it is now.")
+
+
+class SetLayerResult(Wire):
+    """What `set_layer` gives."""
+
+    layer: Layer
+    enabled: bool
+    models: list[str] = Field(description="Ids, first choice first; 100 at most.")
+
+
+class UsageEntry(Wire):
+    """The sums of one group; the cost is null when no price is known."""
+
+    group: str
+    requests: int
+    failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: Money | None
+
+
+class BudgetEntry(Wire):
+    """A budget and how it stands."""
+
+    whose: str
+    period: Period
+    limit_usd: Money
+    spent_usd: Money
+    left_usd: Money
+    resets_at: Timestamp | None
+
+
+class UsageResult(Wire):
+    """What `usage` gives."""
+
+    since: Timestamp
+    total: UsageEntry
+    groups: list[UsageEntry]
+    more: int = Field(description="Further groups.")
+    budgets: list[BudgetEntry]
 
 
 class CommandResult(Wire):
@@ -117,15 +164,11 @@ class CommandResult(Wire):
 
     stdout: str
     stderr: str
-    exit_code: int | None = Field(
-        description="0 for success; null when it was ended at its time-out, or goes on in the background."
-    )
+    exit_code: int | None = Field(description="null: ended at its time-out, or in the background.")
     duration_ms: int
-    timed_out: bool = Field(description="It was ended, with all its children, because its time was up.")
-    truncated: bool = Field(description="Some of the output is left out; the note says how to read it.")
-    cwd: str = Field(description="Directory of the shell afterwards; empty in the background.")
-    session_id: str | None = Field(
-        description="Of a command in the background: pass it to `read_terminal` and `close_terminal`."
-    )
-    sandbox: str | None = Field(description="What kept it from the rest of the machine: `bwrap`, `landlock`, `none`.")
-    note: str = Field(description="How to read what was left out, or how to go on; empty otherwise.")
+    timed_out: bool
+    truncated: bool = Field(description="Some output is left out; see `note`.")
+    cwd: str = Field(description="Directory of the shell afterwards.")
+    session_id: str | None = Field(description="Of a command in the background.")
+    sandbox: str | None = Field(description="`bwrap`, `landlock` or `none`.")
+    note: str = Field(description="What to do next, if anything.")

@@ -1,5 +1,6 @@
-"""JSON Schemas as hosts take them best: no references, no titles, no nulls among the arguments."""
+"""JSON Schemas as hosts take them best: no references, no titles, no nulls among the arguments, and few bytes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -8,6 +9,8 @@ from pydantic_core import core_schema
 
 _DEFS = "$defs"
 _REF = "$ref"
+CHECKED_HERE = ("minLength", "maxLength", "pattern", "minItems", "maxItems", "ge")
+"""What a model need not read about a text or a list: whoever goes beyond it is told so."""
 
 
 class _Plain(GenerateJsonSchema):
@@ -19,8 +22,10 @@ class _Plain(GenerateJsonSchema):
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         found = super().model_schema(schema)
         found.pop("title", None)
+        found.pop("description", None)  # what a class is for is said to its readers
         if self.mode == "serialization":
             found.pop("additionalProperties", None)  # a later version may say more
+            found.pop("required", None)  # all that is described is always there
         return found
 
 
@@ -36,10 +41,32 @@ class _Arguments(_Plain):
             del found["default"]
         return found
 
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        """Text is taken too, but numbers are what models are to write."""
+        bounds = {"minimum": schema.get("ge"), "maximum": schema.get("le")}
+        return {"type": "number", **{name: float(value) for name, value in bounds.items() if value is not None}}
+
 
 def arguments_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of a tool's arguments."""
-    return _schema(model, "validation", _Arguments)
+    schema = _schema(model, "validation", _Arguments)
+    schema["properties"] = {name: _brief(rules) for name, rules in schema.get("properties", {}).items()}
+    return schema
+
+
+def not_again(schema: Mapping[str, Any], said: Mapping[str, Any], instead: str) -> dict[str, Any]:
+    """The same schema, with other words for properties that `said` has described in the same ones; without any if empty."""
+    known = {name: rules.get("description") for name, rules in said["properties"].items()}
+    found = {
+        name: _described(rules, instead) if name in known and rules.get("description") == known[name] else rules
+        for name, rules in schema["properties"].items()
+    }
+    return {**schema, "properties": found}
+
+
+def _described(rules: Mapping[str, Any], words: str) -> dict[str, Any]:
+    bare = {key: value for key, value in rules.items() if key != "description"}
+    return {**bare, "description": words} if words else bare
 
 
 def result_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -51,7 +78,6 @@ def _schema(model: type[BaseModel], mode: JsonSchemaMode, generator: type[Genera
     schema = model.model_json_schema(by_alias=True, mode=mode, schema_generator=generator)
     definitions = schema.pop(_DEFS, {})
     found: dict[str, Any] = _inlined(schema, definitions)
-    found.pop("description", None)
     return found
 
 
@@ -66,3 +92,16 @@ def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
         target = definitions[reference.rpartition("/")[2]]
         node = {**target, **{key: value for key, value in node.items() if key != _REF}}
     return {key: _inlined(value, definitions) for key, value in node.items()}
+
+
+def _brief(rules: Any) -> Any:
+    """An argument's rules without what is checked here anyway."""
+    if isinstance(rules, list):
+        return [_brief(item) for item in rules]
+    if not isinstance(rules, dict):
+        return rules
+    return {
+        key: {name: _brief(rule) for name, rule in value.items()} if key == "properties" else _brief(value)
+        for key, value in rules.items()
+        if key not in CHECKED_HERE
+    }

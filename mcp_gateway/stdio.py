@@ -4,9 +4,9 @@ import importlib
 import logging
 import os
 import signal
-import sys
 import threading
-from contextlib import redirect_stdout
+from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import anyio
@@ -15,6 +15,8 @@ from mcp.server.stdio import stdio_server
 
 from mcp_gateway.core import Opener, OpeningCore
 from mcp_gateway.server import create_server
+from mcp_gateway.toolsets import selected_here
+from mcp_gateway.wire import Wire, claim
 from shared.setting_sources import load_settings
 
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
@@ -25,41 +27,52 @@ LAST_SECONDS = 4.0
 CALLS = tuple(f"mcp_gateway.calls.{name}" for name in ("chat", "commands", "models", "snapshots"))
 
 
-def main() -> None:
-    """Serve until stdin ends, or until a signal."""
-    anyio.run(serve)
+def main(wire: Wire | None = None, *, sidecar: bool = False) -> None:
+    """Serve until stdin ends, or until a signal; with `sidecar` over HTTP too."""
+    anyio.run(serve, claim() if wire is None else wire, load_with_http if sidecar else load)
 
 
 def load() -> Opener:
     """Read the settings and import what opening the gateway and answering calls takes."""
-    for name in CALLS:
-        importlib.import_module(name)
+    _import_calls()
     from shared.gateway import open_gateway
 
     settings = load_settings()
     return lambda: open_gateway(settings)
 
 
-async def serve() -> None:
-    """One connection, from the first byte to the end of stdin. The gateway opens meanwhile, and closes at the end.
+def load_with_http() -> Opener:
+    """The same, for a gateway that is served over HTTP while it is open."""
+    _import_calls()
+    from mcp_gateway.sidecar import open_and_serve
 
-    What Python code prints goes to stderr: stdout is the protocol's.
-    """
+    settings = load_settings()
+    return lambda: open_and_serve(settings)
+
+
+def _import_calls() -> None:
+    for name in CALLS:
+        importlib.import_module(name)
+
+
+async def serve(wire: Wire, load: Callable[[], Opener]) -> None:
+    """One connection, from the first byte to the end of stdin. The gateway opens meanwhile, and closes at the end."""
     served = anyio.Event()
-    async with stdio_server() as streams:
-        with redirect_stdout(sys.stderr):
-            core = OpeningCore(load)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_end_on_signal, tasks.cancel_scope, served, core)
-                try:
-                    await _answer(create_server(core.ready), *streams)
-                finally:
-                    served.set()
-                    _exit_within(GRACE_SECONDS, 1)
-                    with anyio.CancelScope(shield=True):
-                        await core.aclose()
-                    _exit_within(LAST_SECONDS, 1)
-                tasks.cancel_scope.cancel()
+    incoming = TextIOWrapper(os.fdopen(wire.incoming, "rb", closefd=False), encoding="utf-8", errors="replace")
+    outgoing = TextIOWrapper(os.fdopen(wire.outgoing, "wb", closefd=False), encoding="utf-8")
+    async with stdio_server(anyio.wrap_file(incoming), anyio.wrap_file(outgoing)) as streams:
+        core = OpeningCore(load)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_end_on_signal, tasks.cancel_scope, served, core)
+            try:
+                await _answer(create_server(core.ready, selection=selected_here()), *streams)
+            finally:
+                served.set()
+                _exit_within(GRACE_SECONDS, 1)
+                with anyio.CancelScope(shield=True):
+                    await core.aclose()
+                _exit_within(LAST_SECONDS, 1)
+            tasks.cancel_scope.cancel()
 
 
 async def _answer(server: Server[Any], incoming: Any, outgoing: Any) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mcp.types import InputRequiredResult, ToolAnnotations
 from mcp.types import Tool as ToolInfo
@@ -19,7 +19,10 @@ R = TypeVar("R", bound=Wire)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool(Generic[A, R]):
-    """One tool. `operations` names what it calls, `first` is what progress says until there is news."""
+    """One tool. `operations` names what it calls, `first` is what progress says until there is news.
+
+    What the tool `like` has described in the same words, of arguments and results, is not described again.
+    """
 
     name: str
     title: str
@@ -31,6 +34,7 @@ class Tool(Generic[A, R]):
     first: str
     run: "Callable[[Call, A], Awaitable[R | InputRequiredResult]]"
     render: Callable[[R], str]
+    like: str = ""
 
     def info(self) -> ToolInfo:
         """What hosts are told of it."""
@@ -42,3 +46,12 @@ class Tool(Generic[A, R]):
             output_schema=result_schema(self.result),
             annotations=self.annotations,
         )
+
+
+AnyTool = Tool[Any, Any]
+
+READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+SETS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+ASKS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
+"""What hosts are told of tools that read, that set something, that ask a model, and that act on the world."""

@@ -1,6 +1,6 @@
 """MCP over HTTP: Streamable HTTP at `/mcp`, and the older SSE at `/sse` with `/messages/`, as routes for the HTTP surface."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,10 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mcp_gateway.forwarding import InItsProcess, MessagesInTheirProcess
 from mcp_gateway.identity import caller_in
 from mcp_gateway.server import create_server
+from mcp_gateway.toolsets import selected
 
 if TYPE_CHECKING:
     from mcp_gateway.calls.call import Limits
@@ -30,7 +32,7 @@ MAX_SESSIONS = 1_000
 class HttpTransports:
     """Both transports on one server. The routes answer while `lifespan` holds; the gateway is borrowed, never opened.
 
-    `hosts` and `origins` are those that the HTTP surface lets through besides loopback.
+    `hosts` and `origins` are those that the HTTP surface lets through besides loopback, `create` makes the server.
     """
 
     def __init__(
@@ -40,7 +42,9 @@ class HttpTransports:
         origins: Sequence[str] = (),
         max_body_bytes: int = 4 * 1024 * 1024,
         limits: "Limits | None" = None,
+        create: Callable[..., Server[Any]] = create_server,
     ) -> None:
+        self._create = create
         self._security = security_of(hosts, origins)
         self._max_body_bytes = max_body_bytes
         self._limits = limits
@@ -63,7 +67,8 @@ class HttpTransports:
         async def ready() -> "Gateway":
             return gateway
 
-        serving = _Serving(create_server(ready, limits=self._limits), self._security, self._max_body_bytes)
+        server = self._create(ready, limits=self._limits, selection=selected(gateway.settings))
+        serving = _Serving(server, self._security, self._max_body_bytes, gateway)
         async with serving.sessions.run():
             self._serving = serving
             try:
@@ -76,7 +81,7 @@ class HttpTransports:
         _sign(scope)
         # The header parser leaves blanks at the end of values, which are no part of them (RFC 9110, 5.5).
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
-        await serving.sessions.handle_request(scope, receive, send)
+        await serving.streamable(scope, receive, send)
 
     async def _sse(self, scope: Scope, receive: Receive, send: Send) -> None:
         serving = self._now()
@@ -86,7 +91,7 @@ class HttpTransports:
     async def _messages(self, scope: Scope, receive: Receive, send: Send) -> None:
         serving = self._now()
         _sign(scope)
-        await serving.sse.handle_post_message(scope, receive, send)
+        await serving.messages(scope, receive, send)
 
     def _now(self) -> "_Serving":
         if self._serving is None:
@@ -97,12 +102,20 @@ class HttpTransports:
 class _Serving:
     """A server with its two transports; a session manager serves only once, so each lifespan has its own."""
 
-    def __init__(self, server: Server[Any], security: TransportSecuritySettings, max_body_bytes: int) -> None:
+    def __init__(
+        self, server: Server[Any], security: TransportSecuritySettings, max_body_bytes: int, gateway: "Gateway"
+    ) -> None:
         self._server = server
-        self.sse = SseServerTransport(MESSAGES_PATH, security, max_body_bytes)
+        node = gateway.nodes.id
+        self.sse = SseServerTransport(f"{MESSAGES_PATH}{node}/" if node else MESSAGES_PATH, security, max_body_bytes)
         self.sessions = StreamableHTTPSessionManager(
             server, security_settings=security, max_request_body_size=max_body_bytes, max_sessions=MAX_SESSIONS
         )
+        self.streamable: ASGIApp = self.sessions.handle_request
+        self.messages: ASGIApp = self.sse.handle_post_message
+        if node:
+            self.streamable = InItsProcess(self.streamable, gateway)
+            self.messages = MessagesInTheirProcess(self.messages, gateway)
 
     async def connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one SSE connection until it ends."""

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
@@ -12,6 +12,8 @@ import anyio
 import anyio.to_thread
 
 from shared import logging, parts, upkeep
+from shared.cluster.nodes import Nodes
+from shared.cluster.peers import Peers
 from shared.domain.shares import parse_shares
 from shared.errors import Unavailable
 from shared.providers.directory import Directory
@@ -35,7 +37,10 @@ from shared.routing.router import Router
 from shared.security.accounts import Accounts
 from shared.security.api_keys import ApiKeys
 from shared.security.audit import AuditTrail
+from shared.security.chat_limits import ChatLimits
 from shared.security.moving_windows import MemoryWindows, Windows
+from shared.security.node_signatures import NodeSignatures
+from shared.security.open_streams import OpenStreams
 from shared.security.rate_limits import RateLimits
 from shared.security.redaction import Redactor
 from shared.security.secrets_box import SecretsBox
@@ -90,7 +95,11 @@ class Gateway:
     accounts: Accounts
     api_keys: ApiKeys
     rate_limits: RateLimits
+    chat_limits: ChatLimits
+    secrets: SecretsBox
     audit: AuditTrail
+    nodes: Nodes
+    peers: Peers
     oss_local: OssLocal
     clock: Callable[[], datetime] = parts.now
     prices: PriceBook
@@ -125,6 +134,8 @@ async def open_gateway(settings: Settings, *, with_admin: bool = False) -> Async
             await _ensure_admin(gateway)
         await upkeep.look_for_local_servers(gateway)
         stack.push_async_callback(upkeep.begin(gateway))
+        await gateway.nodes.announce()
+        stack.push_async_callback(_withdraw, gateway)
         yield gateway
 
 
@@ -147,9 +158,12 @@ async def _assembled(
     client = HttpClient(
         max_connections_per_host=settings.upstream_max_connections,
         use_proxy_environment=any(os.environ.get(name) for name in PROXY_VARIABLES),
+        traced=settings.upstream_trace == "all",
     )
     stack.push_async_callback(client.aclose)
-    near = HttpClient(max_connections_per_host=settings.upstream_max_connections)  # loopback needs no proxy
+    near = HttpClient(  # loopback needs no proxy
+        max_connections_per_host=settings.upstream_max_connections, traced=settings.upstream_trace != "off"
+    )
     stack.push_async_callback(near.aclose)
     oss_local = parts.oss_local(settings, near)
     providers = Directory(lambda account: parts.provider(account, client, oss_local))
@@ -169,6 +183,11 @@ async def _assembled(
     budgets = Budgets(database, redis, parts.now, alerts=alerts, limits=limits)
     stack.push_async_callback(budgets.aclose)
     windows = Windows(MemoryWindows(), redis)
+    chat_limits = ChatLimits(windows, OpenStreams(redis))
+    stack.push_async_callback(chat_limits.aclose)
+    nodes = Nodes(database, parts.now, address=settings.node_url)
+    peers = Peers(NodeSignatures(parts.shared_secret(settings)), parts.now)
+    stack.push_async_callback(peers.aclose)
     audit = AuditTrail(database, parts.now, redactor)
     stack.push_async_callback(audit.aclose)
     decisions = Decisions(
@@ -186,7 +205,9 @@ async def _assembled(
         redis=redis,
         registry=registry,
         providers=providers,
-        accounts_of_providers=ProviderAccounts(database, box, providers, parts.accounts(settings)),
+        accounts_of_providers=ProviderAccounts(
+            database, box, providers, parts.accounts(settings), hide=redactor.learn
+        ),
         configuration=configuration,
         router=Router(
             planning=Planning(
@@ -212,7 +233,7 @@ async def _assembled(
         learner=learner,
         learning=learning,
         sandbox=sandbox,
-        terminals=await stack.enter_async_context(parts.terminals(settings, sandbox)),
+        terminals=await stack.enter_async_context(parts.terminals(settings, sandbox, nodes)),
         connections=Connections(database, box, parts.now, parts.aliases(settings)),
         policy=parts.policy(settings, database),
         approvals=Approvals(database, parts.now),
@@ -221,7 +242,11 @@ async def _assembled(
         rate_limits=RateLimits(
             windows, per_minute=settings.rate_limit_per_minute, per_hour=settings.rate_limit_per_hour
         ),
+        chat_limits=chat_limits,
+        secrets=box,
         audit=audit,
+        nodes=nodes,
+        peers=peers,
         oss_local=oss_local,
         prices=prices,
     )
@@ -238,6 +263,11 @@ async def _load(gateway: Gateway) -> None:
     await gateway.budgets.refresh()
     await gateway.ledger.load_today()
     await gateway.learning.load()
+
+
+async def _withdraw(gateway: Gateway) -> None:
+    with suppress(Unavailable):  # the others find out by themselves, later
+        await gateway.nodes.withdraw()
 
 
 async def _ensure_admin(gateway: Gateway) -> None:

@@ -9,16 +9,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from shared.domain.trace import current_id
+
 Format = Literal["auto", "console", "json"]
 Redact = Callable[[str], str]
 
-ROOT = "gateway"
+LOGGER = logging.getLogger("gateway")
+"""Holds the level of all that we log ourselves."""
+
 LINES_WAITING = 20_000
 GATHER_SECONDS = 0.02
 MOST_REDACTORS = 16
@@ -30,7 +35,8 @@ def configure(level: str, form: Format = "auto", redact: Redact | None = None) -
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_trace,
+        _add_time,
         structlog.processors.format_exc_info if not console else _unchanged,
     ]
     render: Processor = (
@@ -39,10 +45,11 @@ def configure(level: str, form: Format = "auto", redact: Redact | None = None) -
         else structlog.processors.JSONRenderer(serializer=_json)
     )
     writer = _writer()
+    writer.render = lambda event: render(None, "", _readable_time(None, "", event))
     if redact is not None:
         writer.redactors.append(redact)
     structlog.configure(
-        processors=[_drop_below_level, *shared, render],
+        processors=[_drop_below_level, *shared, _handed_over],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
@@ -51,7 +58,7 @@ def configure(level: str, form: Format = "auto", redact: Redact | None = None) -
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _readable_time, render],
         )
     )
     handler.terminator = ""
@@ -63,7 +70,7 @@ def configure(level: str, form: Format = "auto", redact: Redact | None = None) -
 
 def set_level(level: str) -> None:
     """Change what is logged, while running."""
-    logging.getLogger(ROOT).setLevel(LEVELS[level])
+    LOGGER.setLevel(LEVELS[level])
     logging.getLogger("asyncio").setLevel(logging.ERROR if level == "error" else logging.WARNING)
 
 
@@ -76,25 +83,32 @@ def _writer() -> "_Writer":
 
 
 class _Writer:
-    """A file and a logger at once: takes lines, and a daemon thread writes them to stderr."""
+    """A file and a logger at once: takes lines, and a daemon thread writes them to stderr.
+
+    What comes from structlog becomes a line only there, so that no request waits for its formatting.
+    """
 
     def __init__(self) -> None:
         self.redactors: deque[Redact] = deque(maxlen=MOST_REDACTORS)
-        self._lines: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()
+        self.render: Callable[[EventDict], Any] = str
+        self._lines: queue.SimpleQueue[str | EventDict | threading.Event] = queue.SimpleQueue()
         self._lost = 0
         threading.Thread(target=self._run, name="log-writer", daemon=True).start()
         atexit.register(self.flush)
 
-    def msg(self, line: str) -> None:
-        """A log line from structlog."""
-        self.write(line)
+    def msg(self, event: EventDict) -> None:
+        """An event from structlog."""
+        self._put(event)
 
     log = debug = info = warning = warn = error = critical = exception = fatal = failure = err = msg
 
     def write(self, line: str) -> None:
         """A log line from the standard library."""
+        self._put(line)
+
+    def _put(self, item: str | EventDict) -> None:
         if self._lines.qsize() < LINES_WAITING:
-            self._lines.put(line.rstrip("\n") + "\n")
+            self._lines.put(item)
         else:
             self._lost += 1
 
@@ -111,10 +125,18 @@ class _Writer:
             with contextlib.suppress(queue.Empty):
                 while True:
                     items.append(self._lines.get_nowait())
-            self._write_out([item for item in items if isinstance(item, str)])
+            self._write_out([self._line(item) for item in items if not isinstance(item, threading.Event)])
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()
+
+    def _line(self, item: str | EventDict) -> str:
+        """One that cannot be rendered must not end the thread."""
+        try:
+            text = item if isinstance(item, str) else str(self.render(item))
+        except (TypeError, ValueError, RuntimeError) as error:
+            text = f"(a log line was lost: {error})"
+        return text.rstrip("\n") + "\n"
 
     def _write_out(self, lines: list[str]) -> None:
         if self._lost:
@@ -128,9 +150,31 @@ class _Writer:
 
 
 def _drop_below_level(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    if not logging.getLogger(ROOT).isEnabledFor(LEVELS.get(method, 20)):
+    if not LOGGER.isEnabledFor(LEVELS.get(method, 20)):
         raise structlog.DropEvent
     return event
+
+
+def _add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    if trace_id := current_id():
+        event.setdefault("trace_id", trace_id)
+    return event
+
+
+def _add_time(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    event["timestamp"] = time.time()
+    return event
+
+
+def _readable_time(_: WrappedLogger | None, __: str, event: EventDict) -> EventDict:
+    moment = datetime.fromtimestamp(event["timestamp"], UTC)
+    event["timestamp"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return event
+
+
+def _handed_over(_: WrappedLogger, __: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
+    """Structlog calls the writer with these arguments."""
+    return (event,), {}
 
 
 def _unchanged(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -3,11 +3,13 @@
 import os
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from shared import logging
+from shared.cluster.nodes import Nodes
 from shared.domain.configuration import Configuration
 from shared.domain.models import Model
 from shared.providers.anthropic.provider import AnthropicMessages
@@ -36,10 +38,12 @@ from shared.storage.key_values import MemoryValues, RedisValues, Values
 from shared.storage.redis_store import RedisStore
 from shared.terminal.local import LocalShells
 from shared.terminal.policy.live import LivePolicy
+from shared.terminal.process_groups import find_limit
 from shared.terminal.recordings import Recordings
 from shared.terminal.sandbox import DEFAULT_WRITABLE, Rules, Sandbox
 from shared.terminal.sandbox_trial import find_sandbox
 from shared.terminal.sessions import Sessions, TerminalLimits
+from shared.terminal.sockets import Sockets
 from shared.terminal.ssh.client_config import ClientConfig
 from shared.terminal.ssh.hosts import SshHosts
 from shared.terminal.telnet import TelnetHosts
@@ -125,13 +129,17 @@ def redis(settings: Settings, stack: AsyncExitStack) -> RedisStore | None:
     return redis
 
 
+def shared_secret(settings: Settings) -> bytes:
+    """What login tokens are signed with; all processes of a gateway have the same."""
+    return token_secret(settings.jwt_secret.get_secret_value(), settings.data_dir / "jwt.key")
+
+
 def logins(settings: Settings, database: Database, windows: Windows) -> Accounts:
     """Who may log in, and how."""
-    secret = token_secret(settings.jwt_secret.get_secret_value(), settings.data_dir / "jwt.key")
     return Accounts(
         database,
         Passwords(refuse_defaults=settings.auth_mode == "required"),
-        Tokens(secret, lifetime=timedelta(hours=settings.token_hours), clock=now),
+        Tokens(shared_secret(settings), lifetime=timedelta(hours=settings.token_hours), clock=now),
         LoginAttempts(windows, per_minute=settings.login_attempts_per_minute),
         now,
     )
@@ -144,15 +152,17 @@ async def sandbox(settings: Settings) -> Sandbox:
         protected=_real(*(ROOT / name for name in PACKAGES), Path(sys.prefix), policy_file(settings)),
         hidden=_real(settings.data_dir, *settings.files),
         network=settings.terminal_network == "on",
+        sockets=Sockets(home=os.path.expanduser("~"), agent=os.environ.get("SSH_AUTH_SOCK", "")),
     )
-    return await find_sandbox(settings.terminal_sandbox, rules)
+    found = await find_sandbox(settings.terminal_sandbox, rules)
+    return replace(found, limit=find_limit(settings.terminal_max_processes))
 
 
 def _real(*paths: Path) -> tuple[str, ...]:
     return tuple(os.path.realpath(path) for path in paths)
 
 
-def terminals(settings: Settings, sandbox: Sandbox) -> Sessions:
+def terminals(settings: Settings, sandbox: Sandbox, nodes: Nodes) -> Sessions:
     """The terminal sessions of this process."""
     return Sessions(
         TerminalLimits(
@@ -185,6 +195,7 @@ def terminals(settings: Settings, sandbox: Sandbox) -> Sessions:
             days=settings.terminal_recording_days,
             secrets=secret_values(settings),
         ),
+        nodes=nodes,
     )
 
 

@@ -13,6 +13,7 @@ from shared.domain.models import Layer
 from shared.domain.shares import parse_shares
 
 APPLICATION = "mcp-gateway"
+TOOLSET = "(chat|models|terminal|ssh|admin|all)"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
@@ -36,6 +37,13 @@ class Settings(BaseModel):
     database_url: str = Field(
         "",
         description="SQLAlchemy URL. Empty: SQLite in `DATA_DIR`. PostgreSQL: `postgresql+psycopg://user:password@host/name` (extra `postgres`).",
+    )
+    node_url: str = Field(
+        "",
+        description="Where the gateway's other machines reach this process (`http://10.0.0.5:3000`), so that each may be asked about the terminal and MCP sessions of all. `serve --workers` needs none.",
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Processes that serve HTTP; more than one needs `REDIS_URL`, by which they count together."
     )
     redis_url: SecretStr = Field(
         SecretStr(""),
@@ -80,6 +88,10 @@ class Settings(BaseModel):
     upstream_total_timeout: Seconds = Field(600, description="Seconds for a whole answer.")
     upstream_max_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
         512, description="Connections to one provider host."
+    )
+    upstream_trace: Literal["local", "all", "off"] = Field(
+        "local",
+        description="Whom the `traceparent` of a request is passed on to: `local` is the model servers of this machine, `all` every provider too.",
     )
 
     # Routing
@@ -153,6 +165,10 @@ class Settings(BaseModel):
     auth_mode: Literal["local", "required"] = Field(
         "local", description="`local`: whoever reaches loopback may call. `required`: a login token or API key, always."
     )
+    local_users: Literal["own", "any"] = Field(
+        "own",
+        description="With `AUTH_MODE=local`, on Linux, who on this machine may use terminals and change things: `own`, the gateway's user, and not the commands it runs; `any`, whoever reaches loopback. Others may chat.",
+    )
     admin_username: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         "admin", description="Name of the administrator made at first start."
     )
@@ -181,6 +197,14 @@ class Settings(BaseModel):
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1000, description="Connections to the HTTP server at once."
     )
+    header_timeout: Seconds = Field(10, description="Seconds a client gets to send the headers of a request.")
+    body_timeout: Seconds = Field(60, description="Seconds a client gets to send the body of a request.")
+    stall_timeout: Seconds = Field(
+        120, description="Seconds a client may take nothing of an answer before its connection is cut off."
+    )
+    max_header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = Field(
+        64 * 1024, description="Largest headers of a request, its address included."
+    )
     max_chat_body_bytes: Annotated[int, Field(ge=1024)] = Field(
         10 * 1024 * 1024, description="Largest body of a chat request."
     )
@@ -189,6 +213,16 @@ class Settings(BaseModel):
     )
     error_format: Literal["auto", "flat", "openai"] = Field(
         "auto", description="Form of error answers; `auto` gives OpenAI's form to OpenAI's SDKs."
+    )
+
+    # MCP
+    mcp_toolsets: str = Field(
+        "chat,models,terminal",
+        pattern=rf"^\s*{TOOLSET}(\s*,\s*{TOOLSET})*\s*$",
+        description="Comma-separated groups of tools that MCP clients get: `chat`, `models`, `terminal`, `ssh` (files on hosts), `admin` (layers), or `all`. Fewer cost a model less to read.",
+    )
+    mcp_read_only: bool = Field(
+        False, description="Give MCP clients only the tools that change nothing; no chat, no commands."
     )
 
     # Terminal
@@ -211,6 +245,10 @@ class Settings(BaseModel):
     terminal_max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(32, description="Terminal sessions in all.")
     terminal_max_sessions_per_caller: Annotated[int, Field(ge=1, le=10_000)] = Field(
         8, description="Terminal sessions of one caller."
+    )
+    terminal_max_processes: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        512,
+        description="Processes of a local command or terminal with all that it starts; with more it is ended. 0: no limit.",
     )
     terminal_recording: Literal["off", "allowed", "always"] = Field(
         "allowed",
@@ -265,6 +303,11 @@ class Settings(BaseModel):
         if value and not re.fullmatch(r"https?://[^\s/?#@]+([/?#]\S*)?", value):
             raise ValueError("must be an address such as http://127.0.0.1:8080/v1")
         return value
+
+    @field_validator("node_url")
+    @classmethod
+    def _node(cls, value: str) -> str:
+        return value if value.startswith("unix:/") else cls._address(value)
 
     @field_validator("alert_webhook_url")
     @classmethod

@@ -41,9 +41,11 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
         "probes": gateway.providers.run(lambda name, probe: _take_up(gateway, name, probe)),
         "prices": _look_prices_up(gateway),
         "learning": gateway.learning.run(),
+        "nodes": gateway.nodes.run(),
     }
     if gateway.redis is not None:
         jobs["redis"] = gateway.redis.watch()
+        jobs["streams"] = gateway.chat_limits.streams.run()
     tasks = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
     for task in tasks:
         task.add_done_callback(lambda ended: _note_death(gateway, ended))
@@ -74,6 +76,7 @@ async def _refresh(gateway: "Gateway") -> None:
         gateway.policy.refresh,
         gateway.accounts_of_providers.refresh,
         gateway.budgets.refresh,
+        gateway.nodes.refresh,
     )
     while True:
         await asyncio.sleep(REFRESH_SECONDS)

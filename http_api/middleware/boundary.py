@@ -31,7 +31,7 @@ class Boundary:
         except GatewayError as error:
             await self._answer(scope, send, error)
         except HTTPException as error:
-            await self._answer(scope, send, from_status(error.status_code))
+            await self._answer(scope, send, from_status(error.status_code, error.headers))
         except (ClientGone, ClientDisconnect):
             pass
         except asyncio.CancelledError:

@@ -1,6 +1,7 @@
 """Which hosts and web pages may speak to us: the wall against DNS rebinding and cross-site requests."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,6 +14,19 @@ from shared.errors import Forbidden
 LOOPBACK_NAMES = frozenset({b"localhost", b"127.0.0.1", b"[::1]"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITE = frozenset({b"same-origin", b"none"})
+ONCE = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"content-type",
+        b"mcp-session-id",
+        b"origin",
+        b"sec-fetch-site",
+        b"x-api-key",
+        b"x-gateway-options",
+    }
+)
+"""Headers on which decisions rest. Where one stands twice, a proxy in front may have judged the other."""
 AUTHORITY = re.compile(rb"(\[[0-9a-f:.]+\]|[^\[\]:@/\s]+)(:[0-9]{1,5})?")
 HEADER_NAMES = re.compile(rb"[A-Za-z0-9-]+(\s*,\s*[A-Za-z0-9-]+)*")
 EXPOSED = (
@@ -31,7 +45,11 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
-        host = self._host(scope, exchange)
+        repeated = () if len(exchange.headers) == len(scope["headers"]) else _repeated(scope)
+        host = self._host(exchange, once=b"host" not in repeated)
+        for name in ONCE.intersection(repeated):
+            text = name.decode("ascii").title()
+            raise HttpError(400, "repeated_header", f"The header {text} may be sent only once.")
         origin = exchange.headers.get(b"origin")
         if origin is None:
             self._same_site(scope, exchange)
@@ -49,10 +67,9 @@ class HostGuard:
             )
         await self._app(scope, receive, send)
 
-    def _host(self, scope: Scope, exchange: Exchange) -> bytes:
+    def _host(self, exchange: Exchange, *, once: bool) -> bytes:
         host = exchange.headers.get(b"host", b"").lower()
         match = AUTHORITY.fullmatch(host)
-        once = len(exchange.headers) == len(scope["headers"]) or _count(scope, b"host") == 1
         if match is None or match[1] not in self._hosts or not once:
             raise HttpError(
                 421,
@@ -75,8 +92,9 @@ def _in_header(host: str) -> bytes:
     return host.encode("ascii" if host.isascii() else "idna")
 
 
-def _count(scope: Scope, wanted: bytes) -> int:
-    return sum(name == wanted for name, _ in scope["headers"])
+def _repeated(scope: Scope) -> set[bytes]:
+    counts = Counter(name for name, _ in scope["headers"])
+    return {name for name, count in counts.items() if count > 1}
 
 
 def _shared_with(origin: bytes) -> list[Header]:

@@ -22,12 +22,14 @@ class RateLimiting:
         if exchange.route.limited if exchange.route else scope.get("method") in COUNTED_METHODS:
             caller = exchange.caller
             identity = caller.id if caller.kind in ("user", "key") else None
-            state = await self._limits.check(exchange.address, identity, caller.rate_limit_per_hour)
+            state = await self._limits.check(
+                exchange.address, identity, caller.rate_limit_per_hour, caller.rate_limit_per_minute
+            )
             _note(exchange, state)
             if not state.allowed:
                 raise RateLimited(
-                    f"Too many requests: at most {state.limit} are allowed (RATE_LIMIT_PER_MINUTE for each address, "
-                    f"RATE_LIMIT_PER_HOUR for each key). Wait {state.retry_after} s and try again.",
+                    f"Too many requests: at most {state.limit} are allowed {state.rule}. "
+                    f"Wait {state.retry_after} s and try again.",
                     details={"limit": state.limit, "resetAt": state.reset_epoch},
                     retry_after=state.retry_after,
                 )

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from http_api.context import SCOPE_KEY, Exchange, make_request_id
 from http_api.metrics import Metrics
 from http_api.responses import HARDENING
+from shared.domain import trace
+from shared.domain.trace import Trace
 
 Network = IPv4Network | IPv6Network
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -38,9 +40,11 @@ class RequestContext:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         client = scope.get("client")
-        exchange = Exchange(
-            _request_id(headers.get(b"x-request-id")), headers, self._address(client[0] if client else "", headers)
-        )
+        address = self._address(client[0] if client else "", headers)
+        step = trace.begun(headers.get(b"traceparent", b"").decode("latin-1"))
+        trace.CURRENT.set(step)  # each request has a task of its own, with which it ends
+        exchange = Exchange(_request_id(headers.get(b"x-request-id")), headers, address, step)
+        exchange.added.extend(_trace_headers(step))
         exchange.openai_errors = self._error_format == "openai" or (
             self._error_format == "auto" and b"x-stainless-lang" in headers
         )
@@ -106,6 +110,11 @@ def _request_id(given: bytes | None) -> str:
     if given and REQUEST_ID.fullmatch(given):
         return given.decode("ascii")
     return make_request_id()
+
+
+def _trace_headers(step: Trace) -> tuple[tuple[bytes, bytes], ...]:
+    """What tools read, and what people look for in the audit trail and the log."""
+    return (b"traceparent", step.traceparent.encode("ascii")), (b"x-trace-id", step.trace_id.encode("ascii"))
 
 
 def _is_address(text: str) -> bool:

@@ -1,20 +1,22 @@
 """POST /v1/chat/completions: OpenAI's chat, whole or streamed."""
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.bodies import parse_object, read_body
-from http_api.chat_headers import named_options
+from http_api.chat_headers import named_options, token_headers
 from http_api.context import Exchange, Route, exchange_of
 from http_api.disconnect import CancelWhenGone
 from http_api.errors import Header
 from http_api.metrics import Metrics
 from http_api.responses import send_json
 from http_api.streaming import send_events
-from shared.errors import Unavailable, UpstreamError, invalid_field
+from shared.domain.usage import Meter
+from shared.errors import GatewayError, Unavailable, UpstreamError, invalid_field
 from shared.operations import dispatch
 from shared.operations.chat import CHAT, CHAT_STREAM
 
@@ -40,18 +42,25 @@ def _application(gateway: "Gateway", metrics: Metrics) -> ASGIApp:
         payload = parse_object(await read_body(receive))
         merge_options(payload, exchange)
         stream = payload.get("stream") is True
+        caller = exchange.caller
+        if caller.tokens_per_minute:
+            caller = replace(caller, meter=Meter())
         started = time.perf_counter()
         try:
             with CancelWhenGone(receive):
                 if stream:
-                    async with dispatch.open_stream(gateway, exchange.caller, CHAT_STREAM, payload) as answer:
+                    async with dispatch.open_stream(gateway, caller, CHAT_STREAM, payload) as answer:
+                        exchange.added.extend(token_headers(caller.meter))
                         await send_events(scope, send, answer, headers_of(answer.route))
                 else:
-                    whole = await dispatch.call(gateway, exchange.caller, CHAT, payload)
+                    whole = await dispatch.call(gateway, caller, CHAT, payload)
+                    exchange.added.extend(token_headers(caller.meter))
                     headers = [*headers_of(whole.route), _cost(whole.route)]
                     await send_json(scope, send, orjson.dumps(whole.payload), headers=headers)
-        except (UpstreamError, Unavailable):
-            exchange.failed_over = True
+        except GatewayError as error:
+            exchange.failed_over = isinstance(error, UpstreamError | Unavailable)
+            if not exchange.status:
+                exchange.added.extend(token_headers(caller.meter))
             raise
         metrics.chatted(time.perf_counter() - started, stream=stream)
 

@@ -16,6 +16,7 @@ ROWS = (
     Row(method="DELETE", path="/v1/terminal/{id}", operation=terminals.CLOSE_TERMINAL),
     Row(method="POST", path="/v1/terminal/{id}/execute", operation=terminals.EXECUTE_COMMAND, nul=True),
     Row(method="POST", path="/v1/terminal/{id}/send", operation=terminals.SEND_TO_TERMINAL, nul=True),
+    Row(method="POST", path="/v1/terminal/{id}/signal", operation=terminals.SIGNAL_TERMINAL),
     Row(method="POST", path="/v1/terminal/{id}/resize", operation=terminals.RESIZE_TERMINAL),
     Row(method="GET", path="/v1/terminal/{id}/output", operation=terminals.READ_TERMINAL),
     Row(method="POST", path="/v1/terminal/{id}/answer", operation=answers.ANSWER_PROMPT),

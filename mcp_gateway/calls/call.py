@@ -3,12 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from mcp_gateway.asking import User
+from mcp_gateway.calls.ongoing import OngoingChats
 from mcp_gateway.progress import Progress
 from shared.domain.identity import Caller
 from shared.errors import GatewayError
@@ -23,8 +24,10 @@ log = structlog.stdlib.get_logger(__name__)
 class Limits:
     """What fits a host: many give a call 60 seconds and a model 25,000 tokens of result; one that asks its user waits."""
 
+    call_seconds: float = 55
     chat_seconds: float = 50
     asking_seconds: float = 120
+    terminal_seconds: float = 50
     chat_bytes: int = 48_000
     stdout_bytes: int = 24_000
     stderr_bytes: int = 8_000
@@ -40,6 +43,13 @@ class Call:
     user: User
     progress: Progress
     limits: Limits
+    chats: OngoingChats
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float:
+        """Seconds that a call of a terminal tool still has, its answer included."""
+        return max(self.began + self.limits.terminal_seconds - time.monotonic(), 0)
 
 
 @contextmanager

@@ -7,29 +7,32 @@ from typing import TYPE_CHECKING, Any
 from mcp.types import InputRequiredResult
 from pydantic import ValidationError
 
-from mcp_gateway.arguments import ChatArguments, Question
+from mcp_gateway.arguments import ChatArguments
 from mcp_gateway.asking import Leave
 from mcp_gateway.calls.call import Call
 from mcp_gateway.calls.checks import checks_of
 from mcp_gateway.calls.offer import Offer
-from mcp_gateway.calls.reply import Reply
+from mcp_gateway.calls.ongoing import Ongoing, bounded
+from mcp_gateway.calls.questions import payload_of
 from mcp_gateway.results import ChatResult, ChatUsage
+from shared.domain.identity import Caller
 from shared.domain.usage import Usage
 from shared.domain.wire import Wire
-from shared.errors import Conflict, GatewayError, InvalidInput, UpstreamError, UpstreamTimeout
+from shared.errors import Conflict, GatewayError, InvalidInput, UpstreamError
 from shared.operations import dispatch
 from shared.operations.chat import CHAT_STREAM
 
 if TYPE_CHECKING:
-    from shared.routing.answers import Route
+    from shared.gateway import Gateway
 
 NOTES = {
     "length": "The answer reached its longest length; raise maxTokens, or ask for the rest.",
-    "time_limit": "The answer took too long and was stopped; ask something smaller, set a lower maxTokens, "
-    "name a faster model, or send this text back in `messages` and ask for the rest.",
-    "size_limit": "The answer is too long for one result and was stopped; send it back in `messages` and ask for the rest.",
+    "unfinished": "It goes on: call chat with this chatId for the rest. Left alone for 5 minutes, it is stopped.",
+    "size_limit": "The answer is too long and was stopped; send its end back in `messages` and ask for the rest.",
     "content_filter": "The provider's filter stopped the answer.",
 }
+MOST_BYTES = 4 * 1024 * 1024
+"""Of one answer, in all its parts."""
 
 
 class Pending(Wire):
@@ -41,14 +44,16 @@ class Pending(Wire):
 
 async def run(call: Call, arguments: ChatArguments) -> ChatResult | InputRequiredResult:
     """The answer; before a step that costs money the user is asked, and without their leave the cheap answer stays."""
-    payload = payload_of(arguments)
+    begun = None if arguments.chat_id is None else call.chats.find(call.caller.id, arguments.chat_id)
+    payload = payload_of(arguments) if begun is None else begun.payload
     payload["gateway"]["escalation"] = "confirm"
+    seconds = arguments.wait_seconds
     leave: Leave | InputRequiredResult
     if (earlier := call.user.earlier) is not None:
         pending, leave = _pending(earlier.state), earlier.leave
     else:
         try:
-            return await _answered(call, payload)
+            return await (_answered(call, payload, seconds) if begun is None else _part(call, begun, seconds))
         except Conflict as error:
             offer = Offer.of(error)
             pending = Pending(kept=_kept(call, offer, error), offer=offer.model_copy(update={"answer": ""}))
@@ -68,12 +73,10 @@ async def _better(call: Call, pending: Pending, payload: dict[str, Any]) -> Chat
     offer = pending.offer
     call.progress.say(f"asking {offer.next_model} …")
     try:
-        better = await _answered(call, offer.accepted(payload))
+        return await _answered(call, offer.accepted(payload), call.limits.chat_seconds, offer)
     except GatewayError as error:
         note = f"{offer.next_model} could not be asked after all: {error.message}"
         return pending.kept.model_copy(update={"note": note})
-    total = None if better.cost_usd is None else better.cost_usd + offer.spent_usd
-    return better.model_copy(update={"cost_usd": total, "checks": offer.taken(better.checks, better.model_id)})
 
 
 def _pending(state: str) -> Pending:
@@ -89,7 +92,7 @@ def _kept(call: Call, offer: Offer, error: Conflict) -> ChatResult:
     if model is None:
         raise error
     limit = call.limits.chat_bytes
-    text = _bounded(offer.answer, limit)
+    text = bounded(offer.answer, limit)
     reason = "length" if offer.reason == "truncated" else "stop" if text == offer.answer else "size_limit"
     return ChatResult(
         text=text,
@@ -102,100 +105,91 @@ def _kept(call: Call, offer: Offer, error: Conflict) -> ChatResult:
         attempts=1,
         finish_reason=reason,
         truncated=reason != "stop",
+        chat_id=None,
         duration_ms=0,
         note="",
         checks=None,
     )
 
 
-async def _answered(call: Call, payload: dict[str, Any]) -> ChatResult:
-    """Ask, tell how the answer grows, and give what there is when the time is up."""
-    started = time.perf_counter()
-    reply = Reply()
-    route: Route | None = None
-    stopped = ""
+async def _answered(
+    call: Call, payload: dict[str, Any], seconds: float, offer: Offer | None = None
+) -> ChatResult:
+    """Ask, and give the answer or the beginning of it."""
+
+    async def read(chat: Ongoing) -> None:
+        await _read(call.gateway, call.caller, chat)
+
+    chat = call.chats.begin(call.caller.id, payload, read, offer)
     try:
-        async with asyncio.timeout(call.limits.chat_seconds):
-            async with dispatch.open_stream(call.gateway, call.caller, CHAT_STREAM, payload) as answer:
-                route = answer.route
-                call.progress.follow(lambda: reply.text or f"{answer.route.model.api_model_name} is thinking …")
-                async for events in answer:
-                    reply.take(events)
-                    if reply.size > call.limits.chat_bytes:
-                        stopped = "size_limit"
-                        break
-                    call.progress.news()
-    except TimeoutError:
-        stopped = "time_limit"
-    except UpstreamError as error:
-        raise _with_text_so_far(error, reply) from error
-    if route is None:
-        raise UpstreamTimeout(
-            f"No model began to answer within {call.limits.chat_seconds:g} seconds.", code="time_limit"
-        )
-    text = _bounded(reply.text, call.limits.chat_bytes) if stopped == "size_limit" else reply.text
-    return _result(reply, text, route, stopped, int((time.perf_counter() - started) * 1000))
+        return await _part(call, chat, seconds)
+    except Conflict:
+        chat.drop()
+        raise
 
 
-def question_of(question: Question) -> dict[str, Any]:
-    """A question as a chat request in its canonical form."""
-    messages: list[dict[str, Any]] = []
-    if question.system:
-        messages.append({"role": "system", "content": question.system})
-    if question.messages:
-        messages += [{"role": message.role, "content": message.content} for message in question.messages]
-    else:
-        messages.append({"role": "user", "content": question.message})
-    options = {
-        "quality": question.quality,
-        "maxLayer": question.max_layer,
-        "budgetUsd": question.budget_usd,
-        "allowPaid": question.allow_paid or None,
-        "session": question.session,
-    }
-    payload: dict[str, Any] = {"model": question.model, "messages": messages, "gateway": _given(options)}
-    return payload | _given({"max_tokens": question.max_tokens})
+async def _read(gateway: "Gateway", caller: Caller, chat: Ongoing) -> None:
+    """Take the stream in to its end."""
+    async with dispatch.open_stream(gateway, caller, CHAT_STREAM, chat.payload) as answer:
+        chat.route = answer.route
+        chat.news()
+        async for events in answer:
+            chat.reply.take(events)
+            if chat.reply.size > MOST_BYTES:
+                chat.reply.finish_reason = "size_limit"
+                return
+            chat.news()
 
 
-def payload_of(arguments: ChatArguments) -> dict[str, Any]:
-    """The chat request in its canonical form."""
-    payload = question_of(arguments) | {"stream": True, "stream_options": {"include_usage": True}}
-    payload["gateway"] |= _given(
-        {
-            "crossCheck": arguments.cross_check or None,
-            "agreement": arguments.agreement,
-            "escalate": arguments.escalate,
-        }
-    )
-    return payload | _given({"temperature": arguments.temperature})
+async def _part(call: Call, chat: Ongoing, seconds: float) -> ChatResult:
+    """What has come of a chat, once it is over, long enough, or the time is up. A call that is cancelled ends it."""
+    with chat.followed(call.progress):
+        try:
+            async with asyncio.timeout(min(seconds, call.limits.chat_seconds)):
+                await chat.until(call.limits.chat_bytes)
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:
+            await chat.end()
+            raise
+    if (failure := chat.failure) is not None:
+        if not isinstance(failure, Conflict):  # a question to the user, after which the request is wanted again
+            chat.drop()
+        raise _with_text_so_far(failure, chat.untold) if isinstance(failure, UpstreamError) else failure
+    text = chat.take(call.limits.chat_bytes)
+    goes_on = not chat.over or bool(chat.untold)
+    if not goes_on:
+        chat.drop()
+    result = _result(chat, text, goes_on=goes_on)
+    return result if chat.offer is None else _with_offer(result, chat.offer)
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def _with_offer(result: ChatResult, offer: Offer) -> ChatResult:
+    """The same with what the answer that was not good enough had cost."""
+    total = None if result.cost_usd is None else result.cost_usd + offer.spent_usd
+    taken = offer.taken(result.checks, result.model_id or offer.next_model)
+    return result.model_copy(update={"cost_usd": total, "checks": taken})
 
 
-def _bounded(text: str, limit: int) -> str:
-    """The beginning of a text, as long as so many bytes: an answer that was judged comes all at once."""
-    return text if len(text) * 4 <= limit else text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
-
-
-def _result(reply: Reply, text: str, route: "Route", stopped: str, duration_ms: int) -> ChatResult:
-    reason = stopped or reply.finish_reason or "stop"
+def _result(chat: Ongoing, text: str, *, goes_on: bool) -> ChatResult:
+    route, reply = chat.route, chat.reply
+    reason = "unfinished" if goes_on else reply.finish_reason or "stop"
     note = NOTES.get(reason, "")
-    if not text and not note:
+    if not reply.size and not note:
         note = "The model gave no text; ask in another way, or name another model."
     return ChatResult(
         text=text,
-        model=route.model.api_model_name,
-        model_id=route.model.id,
-        provider=route.model.provider,
-        layer=route.model.layer,
+        model=None if route is None else route.model.api_model_name,
+        model_id=None if route is None else route.model.id,
+        provider=None if route is None else route.model.provider,
+        layer=None if route is None else route.model.layer,
         usage=None if reply.usage is None else _usage(reply.usage),
-        cost_usd=route.cost,
-        attempts=route.attempts,
+        cost_usd=None if route is None else route.cost,
+        attempts=0 if route is None else route.attempts,
         finish_reason=reason,
         truncated=reason in NOTES,
-        duration_ms=duration_ms,
+        chat_id=chat.id if goes_on else None,
+        duration_ms=int((chat.seconds or time.perf_counter() - chat.started) * 1000),
         note=note,
         checks=checks_of(reply.notes),
     )
@@ -210,13 +204,13 @@ def _usage(used: Usage) -> ChatUsage:
     )
 
 
-def _with_text_so_far(error: UpstreamError, reply: Reply) -> UpstreamError:
+def _with_text_so_far(error: UpstreamError, text: str) -> UpstreamError:
     """A stream that broke off is a failure, but what it had said may still be of use."""
-    if not reply.text:
+    if not text:
         return error
     return UpstreamError(
         f"The answer broke off: {error.message}",
-        details="It had said so far:\n" + reply.text,
+        details="It had said so far:\n" + text,
         operator_detail=error.operator_detail,
         status=error.status,
         code=error.code,

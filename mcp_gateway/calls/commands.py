@@ -4,8 +4,9 @@ from typing import Any
 
 from mcp.types import InputRequiredResult
 
-from mcp_gateway.arguments import RunCommandArguments
+from mcp_gateway.arguments import MAX_COMMAND_SECONDS, RunCommandArguments
 from mcp_gateway.calls import leave
+from mcp_gateway.calls.bounds import bounded
 from mcp_gateway.calls.call import Call
 from mcp_gateway.rendering import Cut, fitted
 from mcp_gateway.results import CommandResult
@@ -17,6 +18,10 @@ from shared.operations.terminals import RUN_COMMAND_EVENTS
 
 TAIL = 2_000
 """Characters of running output that progress tells."""
+TOO_LONG = (
+    "The command was ended, if it had begun at all. Do longer work in the background, and see with `open_terminal` whether "
+    "the host answers."
+)
 
 
 async def run(call: Call, arguments: RunCommandArguments) -> CommandResult | InputRequiredResult:
@@ -24,9 +29,11 @@ async def run(call: Call, arguments: RunCommandArguments) -> CommandResult | Inp
     payload = payload_of(arguments)
 
     async def work(approval: str | None) -> CommandResult:
-        return await _ran(call, payload if approval is None else {**payload, "approvalId": approval})
+        async with bounded(call, TOO_LONG):
+            return await _ran(call, payload if approval is None else {**payload, "approvalId": approval})
 
-    return await leave.with_leave(call, arguments.command, work, arguments.approval_id)
+    needed = 0 if arguments.background else arguments.timeout_seconds
+    return await leave.with_leave(call, arguments.command, work, arguments.approval_id, needed=needed)
 
 
 async def _ran(call: Call, payload: dict[str, Any]) -> CommandResult:
@@ -62,7 +69,8 @@ def _begun(session_id: str) -> CommandResult:
         session_id=session_id,
         sandbox=None,
         note=f"It goes on. Call read_terminal with sessionId {session_id}, cursor 0 and waitSeconds for its output "
-        "(waitFor exit for its end and exit code), close_terminal to end it.",
+        "(waitFor exit for its end and exit code), send_to_terminal with signal INT to interrupt it, close_terminal to "
+        "end it.",
     )
 
 
@@ -103,5 +111,5 @@ def _after_time_out(found: terminal.CommandResult) -> list[str]:
         return []
     return [
         "Its time was up, and it was ended with all its children; the output is what there was until then. Give it "
-        "more time with timeoutSeconds (50 at most), set background for what takes longer, or do less at once."
+        f"more time with timeoutSeconds ({MAX_COMMAND_SECONDS} at most), set background for what takes longer, or do less at once."
     ]

@@ -1,25 +1,34 @@
 """Files on the host of a session over SSH, in parts that fit a model."""
 
+import asyncio
 import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from mcp.types import InputRequiredResult
 
 from mcp_gateway.calls import leave
+from mcp_gateway.calls.bounds import bounded
 from mcp_gateway.calls.call import Call
 from mcp_gateway.terminals.arguments import ReadRemoteFileArguments, RemotePathArguments, WriteRemoteFileArguments
 from mcp_gateway.terminals.results import RemoteContent, RemoteFile, RemoteListing, RemoteWritten
 from shared.domain.files import FileContent, FileInfo
+from shared.domain.transfers import TransferInfo
 from shared.operations import dispatch
 from shared.operations.files import LIST_FILES, READ_FILE, WRITE_FILE
 from shared.operations.operation import Operation
+from shared.operations.terminals import GET_TERMINAL
 
 R = TypeVar("R")
 
 MOST_ENTRIES = 100
 LONGEST_CHARACTER = 4
 """Bytes of UTF-8 that one character takes at most."""
+LOOK_SECONDS = 0.25
+"""Between two looks at how far a transfer is."""
+TOO_LONG = "Nothing was changed there. Try a smaller file, or see with `run_command` whether the host answers."
 
 
 async def list_(call: Call, arguments: RemotePathArguments) -> RemoteListing | InputRequiredResult:
@@ -72,12 +81,38 @@ async def _with_leave(
     """Do it, if need be once the user has agreed to it."""
 
     async def work(approval: str | None) -> R:
-        return await dispatch.call(call.gateway, call.caller, operation, {**payload, "approvalId": approval})
+        async with bounded(call, TOO_LONG), _told(call, payload["id"]):
+            return await dispatch.call(call.gateway, call.caller, operation, {**payload, "approvalId": approval})
 
     what = f"{verb} {payload['path']}"
     if "content" in payload:
         what += f"\n\n{payload['content']}"
     return await leave.with_leave(call, what, work, payload["approvalId"])
+
+
+@asynccontextmanager
+async def _told(call: Call, session_id: str) -> AsyncIterator[None]:
+    """Tell as progress how far the session's transfers are, while the block runs."""
+    telling = asyncio.create_task(_tell(call, session_id))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait({telling})
+
+
+async def _tell(call: Call, session_id: str) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        found = await dispatch.call(call.gateway, call.caller, GET_TERMINAL, {"id": session_id})
+        if found.session.transfers:
+            call.progress.say("\n".join(map(how_far, found.session.transfers)))
+
+
+def how_far(transfer: TransferInfo) -> str:
+    """A transfer in words."""
+    of = "" if transfer.total_bytes is None else f" of {transfer.total_bytes:,}"
+    return f"{transfer.path}: {transfer.done_bytes:,}{of} bytes"
 
 
 def part_of(found: FileContent) -> RemoteContent:

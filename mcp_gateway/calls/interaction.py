@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import anyio.to_thread
 
+from mcp_gateway.calls.bounds import bounded
 from mcp_gateway.calls.call import Call
 from mcp_gateway.calls.screens import Picture, mostly_changed, pictured, text_of
 from mcp_gateway.calls.watching import REACTION, Ended, Wanted, Watch, screen_of
@@ -14,7 +15,8 @@ from mcp_gateway.terminals.results import TerminalOutput
 from shared.domain.terminal import Output, ScreenInfo, SessionInfo, View
 from shared.operations import dispatch
 from shared.operations.answers import ANSWER_PROMPT
-from shared.operations.terminals import GET_TERMINAL, SEND_TO_TERMINAL
+from shared.operations.terminals import GET_TERMINAL, SEND_TO_TERMINAL, SIGNAL_TERMINAL
+from shared.terminal.patterns import Pattern
 
 START_SECONDS = 3.0
 SECRET_SECONDS = 1.0
@@ -23,6 +25,9 @@ stay below the 50 seconds in which a call ends.
 """
 MOST_OF_MATCH = 300
 """Characters of a match; the text shown has it too."""
+ANSWER = 1.0
+"""Seconds that are kept of a call to show what came."""
+TOO_LONG = "The session is still there: call read_terminal to see how it stands, or close_terminal."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,19 @@ class Found:
 
 async def send(call: Call, arguments: SendToTerminalArguments) -> TerminalOutput:
     """Type, wait, and show what came."""
+    async with bounded(call, TOO_LONG):
+        return await _send(call, arguments)
+
+
+async def read(call: Call, arguments: ReadTerminalArguments) -> TerminalOutput:
+    """Wait if that is wanted, and show what came after the cursor, or the screen as it is."""
+    async with bounded(call, TOO_LONG):
+        return await _read(call, arguments)
+
+
+async def _send(call: Call, arguments: SendToTerminalArguments) -> TerminalOutput:
     session_id = arguments.session_id
+    _check_pattern(arguments)
     before = await Watch(call, session_id, 0).written()
     if before.part.cursor == 0:
         await first_prompt(call, session_id, START_SECONDS)
@@ -45,22 +62,32 @@ async def send(call: Call, arguments: SendToTerminalArguments) -> TerminalOutput
     await _type(call, arguments)
     ended = None
     if arguments.wait_seconds:
-        wanted = Wanted(kind=arguments.wait_for, seconds=arguments.wait_seconds, pattern=arguments.pattern)
-        ended = await watch.until(wanted, reaction=REACTION if before.full_screen else arguments.wait_seconds)
+        wanted = _wanted(call, arguments)
+        ended = await watch.until(wanted, reaction=REACTION if before.full_screen else wanted.seconds)
     return await result_of(call, session_id, await _since(call, watch, arguments.view), ended)
 
 
-async def read(call: Call, arguments: ReadTerminalArguments) -> TerminalOutput:
-    """Wait if that is wanted, and show what came after the cursor, or the screen as it is."""
+async def _read(call: Call, arguments: ReadTerminalArguments) -> TerminalOutput:
     session_id, after = arguments.session_id, arguments.cursor
+    _check_pattern(arguments)
     now = await Watch(call, session_id, 0).written()
     watch = Watch(call, session_id, now.part.cursor if after is None else after, full_screen=now.full_screen)
     ended = None
     if arguments.wait_seconds:
-        wanted = Wanted(kind=arguments.wait_for, seconds=arguments.wait_seconds, pattern=arguments.pattern)
-        ended = await watch.until(wanted)
+        ended = await watch.until(_wanted(call, arguments))
     found = await (_since(call, watch, arguments.view) if after is not None else _as_it_is(call, arguments))
     return await result_of(call, session_id, found, ended)
+
+
+def _check_pattern(arguments: SendToTerminalArguments | ReadTerminalArguments) -> None:
+    """Before anything is typed. Raises InvalidInput."""
+    if arguments.pattern is not None:
+        Pattern(arguments.pattern)
+
+
+def _wanted(call: Call, arguments: SendToTerminalArguments | ReadTerminalArguments) -> Wanted:
+    seconds = min(arguments.wait_seconds, max(call.left - ANSWER, 0))
+    return Wanted(kind=arguments.wait_for, seconds=seconds, pattern=arguments.pattern)
 
 
 async def first_prompt(call: Call, session_id: str, seconds: float) -> Ended:
@@ -125,6 +152,9 @@ def _full_screen(screen: Output) -> bool:
 
 async def _type(call: Call, arguments: SendToTerminalArguments) -> None:
     payload: dict[str, Any] = {"id": arguments.session_id}
+    if arguments.signal is not None:
+        await dispatch.call(call.gateway, call.caller, SIGNAL_TERMINAL, {**payload, "signal": arguments.signal})
+        return
     if arguments.secret is not None:
         payload |= {"secret": arguments.secret, "waitMs": int(SECRET_SECONDS * 1000)}
         await dispatch.call(call.gateway, call.caller, ANSWER_PROMPT, payload)
@@ -152,8 +182,8 @@ def _left_out(found: Picture) -> list[str]:
 
 def _how_to_go_on(found: Picture, ended: Ended | None, info: SessionInfo) -> list[str]:
     if not info.connected:
-        reason = f" ({info.reason})" if info.reason else ""
-        return [f"It has ended{reason}; close it when you have read what you need."]
+        reason = f" ({info.reason.rstrip('.')})" if info.reason else ""
+        return [f"It is over{reason}: close it when you have read what you need."]
     if ended is None:
         return []
     if ended.reason == "timeout":

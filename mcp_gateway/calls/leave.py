@@ -1,5 +1,6 @@
 """Leave for a command that the policy wants confirmed: asked of the user, noted, and used for exactly that command."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -16,12 +17,18 @@ T = TypeVar("T")
 CODE = "approval_required"
 LONGEST = 2_000
 """Characters of a command that a question shows; one that is longer cannot be judged by who is asked."""
+ANSWER = 2.0
+"""Seconds that are kept for the answer, when the user says nothing for so long that the call must end."""
 
 
 async def with_leave(
-    call: Call, command: str, work: Callable[[str | None], Awaitable[T]], given: str | None = None
+    call: Call, command: str, work: Callable[[str | None], Awaitable[T]], given: str | None = None, *, needed: float = 5
 ) -> T | InputRequiredResult:
-    """What `work` gives, if need be once the user has agreed; it takes the approval, if there is one."""
+    """What `work` gives, if need be once the user has agreed; it takes the approval, if there is one.
+
+    `needed` are the seconds that it may take: a user who thinks for so long that they are not left has agreed to the
+    next call.
+    """
     approval: str | InputRequiredResult
     if (earlier := call.user.earlier) is not None:
         approval = earlier.state[:100]
@@ -31,6 +38,8 @@ async def with_leave(
             return await work(given)
         except Conflict as error:
             approval = await asked(call, command, error)
+            if isinstance(approval, str) and call.left < needed:
+                raise _for_the_next_call(approval) from None
     if isinstance(approval, InputRequiredResult):
         return approval
     return await work(approval)
@@ -42,11 +51,14 @@ async def asked(call: Call, command: str, error: Conflict) -> str | InputRequire
     """
     approval_id = _approval_of(call, command, error)
     call.progress.say("asking the user …")
-    said = await call.user.leave(
-        _question(command, error.details if isinstance(error.details, dict) else {}),
-        state=approval_id,
-        seconds=call.limits.asking_seconds,
-    )
+    question = _question(command, error.details if isinstance(error.details, dict) else {})
+    try:
+        async with asyncio.timeout(call.left - ANSWER) as limit:
+            said = await call.user.leave(question, state=approval_id, seconds=call.limits.asking_seconds)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise error from None  # it names the approval, which can still be given
     if isinstance(said, InputRequiredResult):
         return said
     if said == "not asked":
@@ -63,6 +75,14 @@ async def noted(call: Call, approval_id: str, *, agreed: bool) -> None:
         return  # somebody else has decided meanwhile, and that counts
     if not agreed:
         raise Forbidden("The user did not agree to this command; do something else.", code="approval_denied")
+
+
+def _for_the_next_call(approval_id: str) -> Conflict:
+    return Conflict(
+        f"The user has agreed, but only when the time of this call was nearly over: call again with approvalId {approval_id} "
+        "to have it done.",
+        code="approval_given",
+    )
 
 
 def _question(command: str, details: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from mcp_gateway.arguments import Question
 from mcp_gateway.calls.call import Call
-from mcp_gateway.calls.chat import question_of
+from mcp_gateway.calls.questions import question_of
 from mcp_gateway.results import RouteDropped, RouteEntry, RouteResult
 from shared.operations import dispatch
 from shared.operations.routing import EXPLAIN_ROUTE, RouteExplanation

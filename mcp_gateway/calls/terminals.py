@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mcp_gateway.calls.bounds import bounded
 from mcp_gateway.calls.call import Call
 from mcp_gateway.calls.interaction import first_shown
 from mcp_gateway.terminals.arguments import CloseTerminalArguments, ListTerminalsArguments, OpenTerminalArguments
@@ -16,14 +17,18 @@ from shared.operations.terminals import CLOSE_TERMINAL, LIST_TERMINALS, OPEN_TER
 FIRST_SECONDS = 5.0
 """What a shell or device gets to show itself."""
 MOST_CONNECTIONS = 50
+NOT_OPENED = (
+    "No session was opened. Check with the user that the host, and each jump host on the way to it, is up and answers."
+)
 
 
 async def open_(call: Call, arguments: OpenTerminalArguments) -> OpenedTerminal:
     """Open a session and wait for what it shows first. One that nobody will learn of is closed again."""
-    answer = await dispatch.call(call.gateway, call.caller, OPEN_TERMINAL, _payload(arguments))
+    async with bounded(call, NOT_OPENED):
+        answer = await dispatch.call(call.gateway, call.caller, OPEN_TERMINAL, _payload(arguments))
     session = answer.session
     try:
-        first = await first_shown(call, session.id, FIRST_SECONDS)
+        first = await first_shown(call, session.id, min(FIRST_SECONDS, call.left))
     except BaseException:
         await _close(call, session.id)
         raise

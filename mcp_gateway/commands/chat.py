@@ -44,7 +44,7 @@ def chat(
     The answer goes to stdout; model, layer, tokens, cost and time go to stderr.
     """
     from mcp_gateway.arguments import ChatArguments
-    from mcp_gateway.calls.chat import payload_of
+    from mcp_gateway.calls.questions import payload_of
     from mcp_gateway.commands.opening import with_gateway
     from shared.operations import dispatch
 

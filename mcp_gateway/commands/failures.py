@@ -52,6 +52,11 @@ def fail(message: str, *more: str, code: int = FAILED) -> NoReturn:
     sys.exit(code)
 
 
+def show_object(wanted: bool, error: GatewayError) -> None:
+    """The failure as REST has it, on stdout, where that is wanted."""
+    _object(wanted, error.message, error.details, error.code)
+
+
 def _object(wanted: bool, message: str, details: Details, code: str) -> None:
     """The failure as REST has it."""
     if wanted:

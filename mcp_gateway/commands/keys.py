@@ -35,7 +35,18 @@ def create(
     expires: Annotated[
         str | None, typer.Option(help="When it expires: a date, or a date and time, in ISO 8601.")
     ] = None,
-    per_hour: Annotated[int | None, typer.Option(min=0, help="Its own rate limit; 0 is none.")] = None,
+    rpm: Annotated[
+        int | None, typer.Option("--rpm", "--per-minute", min=0, help="Requests a minute; 0 is no limit.")
+    ] = None,
+    per_hour: Annotated[
+        int | None, typer.Option(min=0, help="Requests an hour, instead of RATE_LIMIT_PER_HOUR; 0 is no limit.")
+    ] = None,
+    tpm: Annotated[
+        int | None, typer.Option(min=0, help="Tokens a minute, prompts and answers together; 0 is no limit.")
+    ] = None,
+    streams: Annotated[
+        int | None, typer.Option(min=0, help="Streamed answers under way at once; 0 is no limit.")
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(metavar="USD", help="US dollars it may spend; 0 leaves it free models only.")
     ] = None,
@@ -56,6 +67,7 @@ def create(
     if bool(name) == bool(named):
         raise typer.BadParameter("give the key one name, as an argument or with --name")
     payload: dict[str, object] = {"name": name or named, "rateLimitPerHour": per_hour, "maxLayer": max_layer}
+    payload |= {"rateLimitPerMinute": rpm, "tokensPerMinute": tpm, "maxStreams": streams}
     payload |= {"budgetUsd": budget, "budgetPeriod": budget_period, "expiresAt": expires}
     if model:
         payload["models"] = _items(model)
@@ -119,7 +131,10 @@ def _bounds(key: "ApiKey") -> str:
 
     bounds = [
         None if key.budget_usd is None else f"${plain(key.budget_usd)} {IN_WORDS[key.budget_period or 'total']}",
+        None if key.rate_limit_per_minute is None else f"{key.rate_limit_per_minute} requests a minute",
         None if key.rate_limit_per_hour is None else f"{key.rate_limit_per_hour} requests an hour",
+        None if key.tokens_per_minute is None else f"{key.tokens_per_minute} tokens a minute",
+        None if key.max_streams is None else f"{key.max_streams} streams at once",
         None if key.max_layer is None else f"up to {key.max_layer}",
         None if key.models is None else " ".join(key.models),
     ]

@@ -1,11 +1,13 @@
 """How a command gets the gateway: its own, in its own process, as the user of this machine."""
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp_gateway.commands import signals
 from shared.domain.identity import LOCAL
+from shared.domain.trace import begun, tracing
 from shared.setting_sources import load_settings
 from shared.settings import Settings
 
@@ -44,7 +46,8 @@ async def _opened(settings: Settings, work: "Callable[[Gateway], Awaitable[T]]")
     level = "warning" if settings.log_level == "info" else settings.log_level
     async with open_gateway(quiet(settings, level)) as gateway:
         logging.set_level(level)
-        return await work(gateway)
+        with tracing(begun(os.environ.get("TRACEPARENT"))):
+            return await work(gateway)
 
 
 def quiet(settings: Settings, level: str) -> Settings:

@@ -10,15 +10,18 @@ import typer
 from mcp_gateway.commands import (
     admin,
     approvals,
+    audit,
     budgets,
     chat,
     config,
     doctor,
+    install,
     keys,
     models,
     replay,
     route,
     running,
+    secrets,
     serve,
     signals,
     stdio,
@@ -69,6 +72,8 @@ def application() -> typer.Typer:
     app.callback()(_options)
     app.command()(serve.serve)
     app.command()(stdio.stdio)
+    app.command()(install.install)
+    app.command()(install.uninstall)
     app.command()(chat.chat)
     app.command()(route.route)
     app.command(name="run", context_settings={"allow_interspersed_args": False})(running.run)
@@ -81,6 +86,8 @@ def application() -> typer.Typer:
     app.add_typer(approvals.group(), name="approvals")
     app.add_typer(budgets.group(), name="budgets")
     app.add_typer(admin.group(), name="admin")
+    app.add_typer(audit.group(), name="audit")
+    app.add_typer(secrets.group(), name="secrets")
     return app
 
 

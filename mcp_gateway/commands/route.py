@@ -35,7 +35,7 @@ def route(
     This process has just begun: what a running server knows of models in trouble, and of conversations, it does not.
     """
     from mcp_gateway.arguments import Question
-    from mcp_gateway.calls.chat import question_of
+    from mcp_gateway.calls.questions import question_of
     from mcp_gateway.commands.opening import call
     from shared.operations import dispatch
     from shared.operations.routing import EXPLAIN_ROUTE

@@ -1,6 +1,8 @@
 """`mcp-gateway run`: a command as the gateway's terminal runs it."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from shared.gateway import Gateway
 
 TIMED_OUT = 124
+NOT_ALLOWED = 126
+"""What shells say of a command that may not be run; 1 would be taken for the command's own."""
+REFUSALS = frozenset({"command_denied", "command_unparsable", "approval_denied", "approval_mismatch", "approval_required"})
 
 
 def run(
@@ -24,9 +29,9 @@ def run(
     approval: Annotated[str | None, typer.Option(help="Id of an approval that was given for exactly this.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a command in the gateway's terminal; the exit code is the command's, 124 after a time-out.
+    """Run a command in the gateway's terminal; the exit code is the command's.
 
-    The command sees the environment that the gateway allows, and an empty stdin.
+    It is 124 after a time-out, and 126 where the command policy does not let it run. The command sees the environment that the gateway allows, and an empty stdin.
     """
     import os
     import shlex
@@ -43,7 +48,8 @@ def run(
     async def work(gateway: "Gateway") -> "CommandResult":
         return await _run(gateway, payload, show=not as_json)
 
-    result = with_gateway(work)
+    with _refusals(as_json=as_json):
+        result = with_gateway(work)
     if as_json:
         print_json(result)
     if result.timed_out:
@@ -52,6 +58,23 @@ def run(
             file=sys.stderr,
         )
     sys.exit(TIMED_OUT if result.exit_code is None else result.exit_code)
+
+
+@contextmanager
+def _refusals(*, as_json: bool) -> Iterator[None]:
+    """A refusal by the policy ends the process with a code of its own, and says how to go on."""
+    from mcp_gateway.commands.failures import fail, show_object
+    from shared.errors import GatewayError
+
+    try:
+        yield
+    except GatewayError as error:
+        if error.code not in REFUSALS:
+            raise
+        show_object(as_json, error)
+        asked = error.details.get("approvalId") if isinstance(error.details, dict) else None
+        hint = [f"once it is approved: mcp-gateway run --approval {asked} -- …"] if asked else []
+        fail(error.message, *hint, code=NOT_ALLOWED)
 
 
 async def _run(gateway: "Gateway", payload: dict[str, Any], *, show: bool) -> "CommandResult":

@@ -1,4 +1,4 @@
-"""`mcp-gateway serve`: the HTTP sidecar, with MCP mounted on it; the one place where the two surfaces meet."""
+"""`mcp-gateway serve`: the HTTP surface with MCP mounted on it, as a process of its own or as several."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
+    from shared.settings import Settings
 
 
 def serve(
@@ -16,25 +17,35 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one. Default: API_PORT.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes; more than one needs REDIS_URL. Default: WORKERS.")
+    ] = None,
     insecure_no_auth: Annotated[
         bool, typer.Option("--insecure-no-auth", help="Let other machines in without asking who they are. Don't.")
     ] = False,
+    fd: Annotated[list[int] | None, typer.Option(hidden=True)] = None,
+    tie: Annotated[int | None, typer.Option(hidden=True)] = None,
+    quiet: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Serve REST, the OpenAI-compatible API and MCP (Streamable HTTP and SSE) until Ctrl-C."""
-    from http_api.app import Mounted, hosts_of
-    from http_api.serve import run
     from mcp_gateway.commands.opening import settings_here
-    from mcp_gateway.commands.welcome import welcome
-    from mcp_gateway.transports import HttpTransports
-    from shared.gateway import open_gateway
-    from shared.settings import comma_separated
 
-    settings = settings_here(api_host=host, api_port=port)
-    transports = HttpTransports(
-        hosts=hosts_of(settings),
-        origins=comma_separated(settings.allowed_origins),
-        max_body_bytes=settings.max_chat_body_bytes,
-    )
+    settings = settings_here(api_host=host, api_port=port, workers=workers if tie is None else 1)
+    if settings.workers > 1:
+        from http_api.workers import supervise
+
+        command = [sys.executable, "-m", "mcp_gateway", "serve", *_again(host, port, insecure_no_auth=insecure_no_auth)]
+        sys.exit(supervise(settings, command, allow_open=insecure_no_auth))
+    sys.exit(_serve_one(settings, allow_open=insecure_no_auth, inherited=fd or [], tie=tie, quiet=quiet))
+
+
+def _serve_one(settings: "Settings", *, allow_open: bool, inherited: list[int], tie: int | None, quiet: bool) -> int:
+    from http_api.serve import run
+    from http_api.workers import tied
+    from mcp_gateway.commands.welcome import welcome
+    from mcp_gateway.sidecar import mounted
+    from shared.gateway import open_gateway
+
     opened: list[Gateway] = []
 
     @asynccontextmanager
@@ -46,13 +57,25 @@ def serve(
     def say_ready(url: str) -> None:
         for line in opened[0].announcements:
             print(line, file=sys.stderr, flush=True)
-        print(welcome(url, opened[0]), flush=True)
+        if not quiet:
+            print(welcome(url, opened[0]), flush=True)
+        if tie is not None:
+            tied(tie)
 
-    code = run(
+    return run(
         settings,
         open_one,
-        mounts=[Mounted(routes=transports.routes, lifespan=transports.lifespan)],
+        mounts=[mounted(settings)],
         on_ready=say_ready,
-        allow_open=insecure_no_auth,
+        allow_open=allow_open,
+        inherited=inherited,
     )
-    sys.exit(code)
+
+
+def _again(host: str | None, port: int | None, *, insecure_no_auth: bool) -> list[str]:
+    """The same options for a worker."""
+    return [
+        *(() if host is None else ("--host", host)),
+        *(() if port is None else ("--port", str(port))),
+        *(("--insecure-no-auth",) if insecure_no_auth else ()),
+    ]

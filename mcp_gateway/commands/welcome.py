@@ -20,6 +20,7 @@ def welcome(url: str, gateway: "Gateway") -> str:
         ("REST", url),
         ("OpenAI base URL", f"{url}/v1"),
         ("MCP", f"{url}{HTTP_PATH} (Streamable HTTP), {url}{SSE_PATH} (SSE)"),
+        ("Dashboard", f"{url}/dashboard/"),
         ("API reference", f"{url}/docs, {url}/openapi.json"),
         ("Metrics", f"{url}/metrics"),
         ("Health", f"{url}/health"),

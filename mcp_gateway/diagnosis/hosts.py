@@ -1,6 +1,5 @@
 """The MCP hosts: where each keeps its configuration, and whether it names this gateway."""
 
-import json
 import os
 import shutil
 import sys
@@ -10,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mcp_gateway.diagnosis.finding import Finding
+from mcp_gateway.installing import jsonc
+from mcp_gateway.installing.clients import clients
+from mcp_gateway.installing.server import COMMAND, program
 
-COMMAND = "mcp-gateway"
-LISTS = ("mcpServers", "servers")
+LISTS = ("mcpServers", "servers", "context_servers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +22,16 @@ class Host:
 
     name: str
     files: tuple[Path, ...]
+    id: str = "CLIENT"
 
 
 def hosts(
     home: Path, here: Path, platform: str = sys.platform, environ: Mapping[str, str] = os.environ
 ) -> tuple[Host, ...]:
     """The hosts that we know, for a person's home and the current folder."""
-    if platform == "darwin":
-        applications = home / "Library" / "Application Support"
-    elif platform == "win32":
-        applications = Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
-    else:
-        applications = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    return (
-        Host("Claude Desktop", (applications / "Claude" / "claude_desktop_config.json",)),
-        Host("Claude Code", (here / ".mcp.json", home / ".claude.json")),
-        Host("VS Code", (here / ".vscode" / "mcp.json", applications / "Code" / "User" / "mcp.json")),
-        Host("Cursor", (here / ".cursor" / "mcp.json", home / ".cursor" / "mcp.json")),
+    return tuple(
+        Host(client.title, tuple(file for file in (client.project, client.user) if file is not None), client.id)
+        for client in clients(home, here, platform, environ)
     )
 
 
@@ -59,17 +53,15 @@ def look(host: Host, port: int) -> Finding:
         name=name,
         status="ok",
         text=f"{there[0]} does not name this gateway",
-        advice=f'Add "{COMMAND}": {{"command": "{_program()}", "args": ["stdio"]}} to use it there.',
+        advice=f"`{COMMAND} install {host.id}` puts it in.",
     )
 
 
 def _entry(name: str, path: Path, text: str) -> Finding:
     try:
-        config = json.loads(text)
-    except ValueError:
-        return Finding(
-            name=name, status="ok", text=f"{path} names this gateway (it has comments, or is not plain JSON)"
-        )
+        config = jsonc.loads(text)
+    except (jsonc.NotEditable, RecursionError):
+        return Finding(name=name, status="ok", text=f"{path} names this gateway (it is not plain JSON)")
     for command in _commands(config):
         if shutil.which(command) is None:
             return Finding(
@@ -107,5 +99,5 @@ def _commands(node: Any) -> Iterator[str]:
 
 def _program() -> str:
     """How to start us, in full."""
-    beside = Path(sys.executable).with_name(COMMAND)
-    return str(beside) if beside.is_file() else shutil.which(COMMAND) or COMMAND
+    command, before = program()
+    return " ".join((command, *before))

@@ -39,6 +39,7 @@ async def look(gateway: "Gateway", running: Mapping[str, Any] | None = None) -> 
         _database(gateway, health),
         _redis(gateway, health),
         _sandbox(gateway.sandbox),
+        _processes(gateway.sandbox),
         *(_provider(state) for state in states if state.dialect != "local"),
         *keys,
         _local(health, running or {}),
@@ -82,6 +83,8 @@ def _sandbox(sandbox: "Sandbox") -> Finding:
             return Finding(name=name, status="ok", text=text)
         return Finding(name=name, status="warn", text=text, advice=INSTALL_BUBBLEWRAP)
     text = f"local commands run in {sandbox.kind}{network}"
+    if sandbox.kind == "landlock":
+        text = f"{text}, which cannot close sockets (Docker's, the session bus, agents)"
     if sandbox.unprotected:
         text = f"{text}, which cannot keep {', '.join(sandbox.unprotected)} from being changed"
     if sandbox.exposed:
@@ -94,6 +97,23 @@ def _sandbox(sandbox: "Sandbox") -> Finding:
     if sandbox.unprotected:
         return Finding(name=name, status="warn", text=f"{text} ({sandbox.detail})", advice=INSTALL_BUBBLEWRAP)
     return Finding(name=name, status="ok", text=text)
+
+
+def _processes(sandbox: "Sandbox") -> Finding:
+    """What holds the number of processes of a command."""
+    name, most = "processes", f"a command may have {sandbox.limit.most} processes"
+    if sandbox.limited_by == "none":
+        return Finding(
+            name=name,
+            status="warn",
+            text="commands may start as many processes as they like",
+            advice="Set TERMINAL_MAX_PROCESSES.",
+        )
+    if sandbox.limited_by == "count":
+        text = f"{most}, held by counting: one that forks without end can be far over it for a moment"
+        return Finding(name=name, status="ok", text=f"{text} (no control group can be made here)")
+    wall = "a control group" if sandbox.limited_by == "cgroup" else "a limit of its namespace"
+    return Finding(name=name, status="ok", text=f"{most}, with {wall} behind the count")
 
 
 def _provider(state: ProviderState) -> Finding:

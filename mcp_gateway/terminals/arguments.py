@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from shared.domain.files import FileEncoding
+from shared.domain.signals import AnySignal
 from shared.domain.targets import Host, Id, Path, Port, SessionType, Username, refuse
 from shared.domain.terminal import Columns, Cursor, Rows, Typed, View
 from shared.domain.wire import Wire
@@ -82,6 +83,11 @@ class SendToTerminalArguments(Wire):
         description="`password`, instead of text and keys: answer the password prompt that stands there (sudo) with the "
         "password of the session's saved connection, which you never see.",
     )
+    signal: AnySignal | None = Field(
+        None,
+        description="Instead of text and keys: a signal to the job in front, or to a command in the background, as `kill` "
+        "sends it. For Ctrl-C in a program that has the screen, prefer the key `<C-c>`.",
+    )
     wait_for: WaitFor = Field("ready", description=WAIT_FOR)
     pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(None, description=PATTERN)
     wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS)] = Field(
@@ -91,10 +97,11 @@ class SendToTerminalArguments(Wire):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if self.text is None and (self.paste or (self.keys is None and self.secret is None)):
+        others = [name for name in ("secret", "signal") if getattr(self, name) is not None]
+        if self.text is None and (self.paste or (self.keys is None and not others)):
             raise refuse("text", "this field is required (or 'keys'; use read_terminal to wait without typing)")
-        if self.secret is not None and (self.text is not None or self.keys is not None):
-            raise refuse("secret", "stands instead of 'text' and 'keys'")
+        if others and (self.text is not None or self.keys is not None or len(others) > 1):
+            raise refuse(others[-1], "stands instead of 'text', 'keys' and whatever else is typed")
         return self
 
 

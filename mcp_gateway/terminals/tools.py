@@ -104,6 +104,7 @@ TERMINAL_TOOLS: tuple[Tool[Any, Any], ...] = (
         first="opening …",
         run=_open,
         render=rendering.opened,
+        like="send_to_terminal",
     ),
     Tool(
         name="send_to_terminal",
@@ -121,7 +122,7 @@ TERMINAL_TOOLS: tuple[Tool[Any, Any], ...] = (
         arguments=SendToTerminalArguments,
         result=TerminalOutput,
         annotations=ACTS,
-        operations=("send_to_terminal", "answer_prompt", "read_terminal", "get_terminal"),
+        operations=("send_to_terminal", "answer_prompt", "signal_terminal", "read_terminal", "get_terminal"),
         first="typing …",
         run=_send,
         render=rendering.output,
@@ -141,6 +142,7 @@ TERMINAL_TOOLS: tuple[Tool[Any, Any], ...] = (
         first="reading …",
         run=_read,
         render=rendering.output,
+        like="send_to_terminal",
     ),
     Tool(
         name="close_terminal",

@@ -10,7 +10,10 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class AuditEntry(Wire):
-    """One link of the chain: `hash` covers everything else in it, `previous_hash` included."""
+    """One link of the chain: `hash` covers everything else in it, `previous_hash` included.
+
+    `trace_id` is the trace (W3C Trace Context) that the request belonged to, empty where there was none.
+    """
 
     sequence: int
     at: Timestamp
@@ -20,6 +23,7 @@ class AuditEntry(Wire):
     action: str
     outcome: str
     details: dict[str, Any]
+    trace_id: str = ""
     previous_hash: str = ""
     hash: str = ""
 
@@ -30,6 +34,8 @@ class AuditQuery(Wire):
     action: Text | None = None
     caller: Text | None = None
     outcome: Text | None = None
+    request_id: Text | None = None
+    trace_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
     start: Moment | None = Field(None, alias="from")
     end: Moment | None = Field(None, alias="to")
     cursor: Annotated[int, Field(ge=1)] | None = None

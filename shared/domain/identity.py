@@ -1,11 +1,13 @@
 """Who is calling, and what they may do."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal, get_args
 
 from shared.domain.budgets import Period
 from shared.domain.models import Layer
+from shared.domain.usage import Meter
 
 Scope = Literal["chat", "models:read", "models:write", "terminal", "admin"]
 Role = Literal["admin", "viewer"]
@@ -21,9 +23,11 @@ ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
 class Caller:
     """One authenticated party. `id` owns terminal sessions and usage rows, `address` is its peer address.
 
-    `rate_limit_per_hour` is the caller's own; None means the gateway's, 0 none. `models` (ids, or the providers' own
+    `rate_limit_per_hour` is the caller's own; None means the gateway's, 0 none. The other limits are none unless they are
+    set; `meter` counts the tokens of one request where they are limited. `expires_at` is when its key ends. `models` (ids, or the providers' own
     names; None for all) and `max_layer` bound what it may chat with. `budget_usd` a `budget_period` is what its API key
-    may spend, known with the key itself: budgets are read at another time.
+    may spend, known with the key itself: budgets are read at another time. `restricted` says why a local caller may not do
+    all that the local user may.
     """
 
     id: str
@@ -35,14 +39,36 @@ class Caller:
     token_id: str | None = None
     request_id: str = ""
     rate_limit_per_hour: int | None = None
+    rate_limit_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    max_streams: int | None = None
+    meter: Meter | None = None
+    expires_at: datetime | None = None
     models: frozenset[str] | None = None
     max_layer: Layer | None = None
     budget_usd: Decimal | None = None
     budget_period: Period | None = None
+    restricted: str = ""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the tokens or the streams of its chats are limited."""
+        return bool(self.tokens_per_minute or self.max_streams)
 
     def may(self, scope: Scope | None) -> bool:
         """Whether an operation of that scope is allowed; None is open to everyone."""
         return scope is None or scope in self.scopes
+
+
+GUEST_SCOPES: frozenset[Scope] = frozenset({"chat", "models:read"})
+"""What is left to local callers who are not the user of this machine."""
+
+KEY_PREFIX = "key-"
+
+
+def is_key_id(caller_id: str) -> bool:
+    """Whether a caller's id is that of an API key, and not of a user."""
+    return caller_id.startswith(KEY_PREFIX)
 
 
 LOCAL = Caller(id="local", kind="local", name="local", scopes=SCOPES)

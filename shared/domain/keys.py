@@ -14,13 +14,15 @@ DEFAULT_SCOPES: tuple[Scope, ...] = ("chat", "models:read")
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
 """A model's id, or the name that its provider has for it."""
 
-PerHour = Annotated[int, Field(ge=0, le=1_000_000_000)]
+AtMost = Annotated[int, Field(ge=0, le=1_000_000_000)]
+"""0 is no limit."""
 
 
 class ApiKey(Wire):
     """A key without its secret. `prefix` is the start of the secret, to recognise it by.
 
-    `models` and `max_layer` bound what it may chat with, null where nothing does.
+    `models` and `max_layer` bound what it may chat with, null where nothing does. `tokens_per_minute` counts prompts and
+    answers, `max_streams` the streamed answers that it has under way at once.
     """
 
     id: str
@@ -30,7 +32,10 @@ class ApiKey(Wire):
     created_at: Timestamp
     expires_at: Timestamp | None = None
     last_used_at: Timestamp | None = None
+    rate_limit_per_minute: int | None = None
     rate_limit_per_hour: int | None = None
+    tokens_per_minute: int | None = None
+    max_streams: int | None = None
     budget_usd: Money | None = None
     budget_period: Period | None = None
     models: list[str] | None = None
@@ -38,7 +43,7 @@ class ApiKey(Wire):
 
 
 class NewApiKey(Wire):
-    """A key to make. Without `rate_limit_per_hour` the gateway's own limit counts; 0 is no limit.
+    """A key to make. Without `rate_limit_per_hour` the gateway's own limit counts; of every limit 0 is none.
 
     A `budget_usd` of 0 leaves it free models only. `models` are ids, or the providers' own names.
     """
@@ -48,7 +53,10 @@ class NewApiKey(Wire):
         default_factory=lambda: [*DEFAULT_SCOPES]
     )
     expires_at: Moment | None = None
-    rate_limit_per_hour: PerHour | None = None
+    rate_limit_per_minute: AtMost | None = None
+    rate_limit_per_hour: AtMost | None = None
+    tokens_per_minute: AtMost | None = None
+    max_streams: AtMost | None = None
     budget_usd: Limit | None = None
     budget_period: Period = "month"
     models: Annotated[list[ModelName], Field(min_length=1, max_length=200)] | None = None

@@ -121,13 +121,14 @@ class LocalTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshTarget:
-    """A host to reach over SSH, by way of the `jumps`, in their order."""
+    """A host to reach over SSH, by way of the `jumps`, in their order; `background` as that of a local target."""
 
     login: SshLogin
     jumps: tuple[SshLogin, ...] = ()
     known_hosts: HostKeyPolicy | None = None
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    background: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,18 @@ class TelnetTarget:
 
 
 Target = LocalTarget | SshTarget | TelnetTarget
+
+
+def type_of(target: Target) -> SessionType:
+    """What callers call it."""
+    if isinstance(target, SshTarget):
+        return "ssh"
+    return "local" if isinstance(target, LocalTarget) else "telnet"
+
+
+def background_of(target: Target) -> str | None:
+    """The command that runs on the session's terminal in the place of a shell, if there is one."""
+    return None if isinstance(target, TelnetTarget) else target.background
 
 
 class TargetFields(SshCredentials):

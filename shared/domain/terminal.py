@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.domain.targets import Environment, Id, Path, SessionType, TargetFields, no_nul, refuse
+from shared.domain.transfers import TransferInfo
 from shared.domain.wire import Name, Timestamp, Wire
 
 View = Literal["text", "screen", "diff"]
@@ -15,6 +16,7 @@ WaitFor = Literal["output", "prompt", "exit", "silence", "screen"]
 WaitEnd = Literal["matched", "output", "prompt", "prompt-like", "password", "exit", "silence", "screen", "timeout"]
 OutputStream = Literal["stdout", "stderr"]
 SandboxKind = Literal["bwrap", "landlock", "none"]
+LimitedBy = Literal["cgroup", "rlimit", "count", "none"]
 
 MAX_COMMAND_BYTES = 100_000
 """Under the 128 KiB that Linux allows for one argument, with room for the text around the command."""
@@ -201,8 +203,8 @@ class RunCommand(WithLeave):
     stdin: Stdin | None = Field(None, repr=False, description="Text for its standard input, which is empty otherwise.")
     background: bool = Field(
         False,
-        description="Start it on this machine and answer at once with a session: read its output, wait for its end, "
-        "close it to end the command.",
+        description="Start it, here or on the host of the 'connection', and answer at once with a session: read its "
+        "output, wait for its end, send it a signal, close it to end the command.",
     )
 
     @model_validator(mode="after")
@@ -210,7 +212,7 @@ class RunCommand(WithLeave):
         if self.session_id is not None and self.connection is not None:
             raise refuse("connection", "cannot be given together with 'sessionId'")
         if self.background:
-            for name in ("session_id", "connection", "stdin", "timeout_seconds"):
+            for name in ("session_id", "stdin", "timeout_seconds"):
                 if getattr(self, name) is not None:
                     raise refuse(name, "cannot be given together with 'background'")
         return self
@@ -237,6 +239,9 @@ class SessionInfo(Wire):
     reason: str | None = Field(
         None, exclude_if=lambda value: value is None, description="Why it is not connected, where that is known."
     )
+    transfers: list[TransferInfo] = Field(
+        default_factory=list, exclude_if=lambda value: not value, description="Files on their way, and how far they are."
+    )
 
 
 class CommandResult(Wire):
@@ -255,10 +260,16 @@ class CommandResult(Wire):
     notice: str | None = Field(
         None,
         exclude_if=lambda value: value is None,
-        description="What became of the session, where it was reconnected.",
+        description="What became of the session, where it was reconnected, or why the command was ended.",
     )
     sandbox: SandboxKind | None = Field(
         None, exclude_if=lambda value: value is None, description="What held it, on this machine."
+    )
+    process_limit: LimitedBy | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="What held the number of its processes, on this machine: the gateway's `count` alone, or a `cgroup` or "
+        "`rlimit` of the kernel behind it.",
     )
 
 

@@ -98,6 +98,30 @@ class Usage:
         return answer
 
 
+@dataclass(slots=True)
+class TokenStanding:
+    """Where a limit on tokens stands; `reset_epoch` is when the oldest ones leave it."""
+
+    limit: int
+    remaining: int
+    reset_epoch: int
+
+
+@dataclass(slots=True, eq=False)
+class Meter:
+    """The tokens that one request has used so far, over all calls that were made for it.
+
+    `standing` is how the limit stood once the request was let in, or refused.
+    """
+
+    tokens: int = 0
+    standing: TokenStanding | None = None
+
+    def add(self, usage: Usage) -> None:
+        """Count what a call used."""
+        self.tokens += usage.prompt + usage.completion
+
+
 def _totals(usage: Mapping[str, Any], cache: int, reasoning: int) -> tuple[int, int]:
     """All tokens of the prompt and of the completion.
 

@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
 
 async def _complete(gateway: "Gateway", caller: Caller, request: ChatRequest) -> Answer:
-    return await gateway.router.complete(caller, request)
+    if not caller.is_counted:
+        return await gateway.router.complete(caller, request)
+    async with gateway.chat_limits.admitted(caller, request.facts) as counted:
+        return await gateway.router.complete(counted, request)
 
 
 @asynccontextmanager
 async def _stream(gateway: "Gateway", caller: Caller, request: ChatRequest) -> AsyncIterator[EventStream]:
-    async with gateway.router.stream(caller, request) as answer:
+    async with (
+        gateway.chat_limits.admitted(caller, request.facts) as counted,
+        gateway.router.stream(counted, request) as answer,
+    ):
         yield answer
 
 

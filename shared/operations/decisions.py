@@ -30,6 +30,7 @@ class StoredDecision(Wire):
     request_id: str
     at: Timestamp
     caller: str
+    trace_id: str
     score: float | None
     text: str | None
     decision: dict[str, Any]
@@ -47,7 +48,13 @@ async def _get(gateway: "Gateway", caller: Caller, request: GetDecision) -> Stor
             details={"requestId": request.request_id},
         )
     return StoredDecision(
-        request_id=row.request_id, at=row.at, caller=row.caller, score=row.score, text=row.text, decision=row.data
+        request_id=row.request_id,
+        at=row.at,
+        caller=row.caller,
+        trace_id=row.trace_id,
+        score=row.score,
+        text=row.text,
+        decision=row.data,
     )
 
 

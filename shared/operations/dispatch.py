@@ -1,7 +1,7 @@
 """The one door to the core: validate, authorise, run, record."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.domain.identity import Caller
 from shared.errors import Forbidden, GatewayError, InvalidInput, Unauthenticated
+from shared.operations import elsewhere
 from shared.operations.operation import AnyOperation, Operation, Request, Result, Stream, StreamOperation
 
 if TYPE_CHECKING:
@@ -24,12 +25,17 @@ async def call(
     payload: Mapping[str, Any],
     *,
     strict: bool = True,
+    here: bool = False,
 ) -> Result:
     """Run an operation for a caller. `strict=False` is for payloads that came as text (query strings, flags).
 
-    Raises Unauthenticated, Forbidden, InvalidInput, and whatever the operation raises.
+    What is about a terminal session of another process of the gateway runs there, unless `here` says that this is
+    the one. Raises Unauthenticated, Forbidden, InvalidInput, and whatever the operation raises.
     """
-    request = admit(caller, operation, payload, strict=strict)
+    async with _refusals_recorded(gateway, caller, operation):
+        request = admit(caller, operation, payload, strict=strict)
+    if not here and (node := await elsewhere.node_of(gateway, request)):
+        return await elsewhere.call(gateway, node, caller, operation, payload, strict=strict)
     result: Result | None = None
     try:
         async with _recorded(gateway, caller, operation, request):
@@ -44,10 +50,20 @@ async def call(
 
 @asynccontextmanager
 async def open_stream(
-    gateway: "Gateway", caller: Caller, operation: StreamOperation[Request, Stream], payload: Mapping[str, Any]
+    gateway: "Gateway",
+    caller: Caller,
+    operation: StreamOperation[Request, Stream],
+    payload: Mapping[str, Any],
+    *,
+    here: bool = False,
 ) -> AsyncIterator[Stream]:
-    """Open a stream operation for a caller; leaving the block ends whatever produces its events."""
-    request = admit(caller, operation, payload)
+    """Open a stream operation for a caller; leaving the block ends whatever produces its events. `here` as in `call`."""
+    async with _refusals_recorded(gateway, caller, operation):
+        request = admit(caller, operation, payload)
+    if not here and (node := await elsewhere.node_of(gateway, request)):
+        async with elsewhere.stream(gateway, node, caller, operation, payload) as there:
+            yield there
+        return
     async with (
         _recorded(gateway, caller, operation, request),
         operation.open(gateway, caller, request) as stream,
@@ -66,6 +82,8 @@ def allow(caller: Caller, operation: AnyOperation) -> None:
     if not caller.may(operation.scope):
         if caller.kind == "anonymous":
             raise Unauthenticated()
+        if caller.restricted:
+            raise Forbidden(caller.restricted, code="not_your_gateway")
         raise Forbidden(
             f"This needs the scope '{operation.scope}', which these credentials do not have.",
             details={"operation": operation.name, "scope": operation.scope},
@@ -109,6 +127,17 @@ def _reason(kind: str, message: str) -> str:
         return "it must be a number"
     message = message.removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
+
+
+@asynccontextmanager
+async def _refusals_recorded(gateway: "Gateway", caller: Caller, operation: AnyOperation) -> AsyncIterator[None]:
+    """Whoever asks for what they may not leaves a row; strangers leave none, since they could fill the disk."""
+    try:
+        yield
+    except Forbidden as error:
+        with suppress(GatewayError):  # the trail counts what it could not write
+            await gateway.audit.record(caller, operation.name, {"scope": operation.scope}, error.code)
+        raise
 
 
 @asynccontextmanager

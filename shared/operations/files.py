@@ -39,8 +39,10 @@ async def _read(gateway: "Gateway", caller: Caller, request: ReadFile) -> FileCo
     most = gateway.settings.terminal_max_file_bytes
     if request.limit is not None and request.limit > most:
         raise invalid_field("limit", f"must be at most {most}")
-    async with (await _permitted(gateway, caller, request, "cat")).files() as files:
-        part = await files.read(request.path, request.offset, request.limit or most)
+    session = await _permitted(gateway, caller, request, "cat")
+    async with session.files() as files:
+        with session.transfers.one("read", request.path) as moved:
+            part = await files.read(request.path, request.offset, request.limit or most, moved)
     encoding, content = _encoded(part.data, request.encoding)
     return FileContent(
         file=part.file,
@@ -59,8 +61,12 @@ async def _write(gateway: "Gateway", caller: Caller, request: WriteFile) -> File
         raise InvalidInput(f"The file has {len(data)} bytes, and {most} are allowed.", code="file_too_large")
     mode = None if request.mode is None else int(request.mode, 8)
     facts = f"{sha256(data).hexdigest()} mode={request.mode} overwrite={request.overwrite}"
-    async with (await _permitted(gateway, caller, request, "tee", stdin=facts)).files() as files:
-        written, created = await files.write(request.path, data, mode=mode, overwrite=request.overwrite)
+    session = await _permitted(gateway, caller, request, "tee", stdin=facts)
+    async with session.files() as files:
+        with session.transfers.one("write", request.path, len(data)) as moved:
+            written, created = await files.write(
+                request.path, data, mode=mode, overwrite=request.overwrite, on_progress=moved
+            )
     return FileWritten(file=written, created=created)
 
 

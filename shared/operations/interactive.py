@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.identity import Caller
-from shared.domain.terminal import Output, ReadOutput, ScreenInfo, Send, Sent, View, Wait
+from shared.domain.signals import SignalTerminal
+from shared.domain.terminal import Done, Output, ReadOutput, ScreenInfo, Send, Sent, View, Wait
 from shared.operations import policing
 from shared.terminal import keys
 from shared.terminal.display import Rendering
@@ -31,14 +32,16 @@ async def send(gateway: "Gateway", caller: Caller, request: Send) -> Sent:
         await session.send(typed)
         return Sent()
     wanted = _wanted(wait, fresh=bool(request.data or request.keys))
-    if wanted.fresh and wanted.kind == "prompt" and not session.begun:
+    shown_from = session.end_cursor if session.ended_shell else None  # so that it is told that this is another shell
+    if wanted.fresh and wanted.kind == "prompt" and not session.shell_runs:
         wanted = await _after_first_prompt(session, wanted)
     if wait.view == "diff":
         await session.screen()
     after = await session.send(typed) if wanted.fresh else session.end_cursor
     after = after if wait.cursor is None else wait.cursor
     outcome = await session.wait(wanted, after=after)
-    shown = await _shown(session, caller, wait.view, cursor=after, strip=wait.strip)
+    shown_from = after if shown_from is None or wait.cursor is not None else shown_from
+    shown = await _shown(session, caller, wait.view, cursor=shown_from, strip=wait.strip)
     return Sent(**dict(shown), reason=outcome.reason, match=outcome.match)
 
 
@@ -66,8 +69,15 @@ def _wanted(wait: Wait, *, fresh: bool) -> Wanted:
 async def _after_first_prompt(session: Session, wanted: Wanted) -> Wanted:
     """Start the shell and wait for its prompt; what is wanted, with the time that is left for it."""
     began = time.monotonic()
+    await session.start()
     await session.wait(replace(wanted, fresh=False, timeout=min(wanted.timeout, FIRST_PROMPT)))
     return replace(wanted, timeout=max(0.0, wanted.timeout - (time.monotonic() - began)))
+
+
+async def signal(gateway: "Gateway", caller: Caller, request: SignalTerminal) -> Done:
+    """Send a signal to what runs on the session's terminal."""
+    await gateway.terminals.get(caller.id, request.id).signal(request.signal)
+    return Done()
 
 
 async def read(gateway: "Gateway", caller: Caller, request: ReadOutput) -> Output:

@@ -24,12 +24,17 @@ async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> Mad
         raise Forbidden(
             "A key cannot be given scopes that its maker does not have.", details={"field": "scopes", "scopes": missing}
         )
+    if caller.kind == "key":
+        request = _within(caller, request, gateway.settings.rate_limit_per_hour)
     _check_models(gateway, request.models or ())
     key, secret = await gateway.api_keys.create(
         request.name,
         request.scopes,
         expires_at=request.expires_at,
+        rate_limit_per_minute=request.rate_limit_per_minute,
         rate_limit_per_hour=request.rate_limit_per_hour,
+        tokens_per_minute=request.tokens_per_minute,
+        max_streams=request.max_streams,
         budget_usd=request.budget_usd,
         budget_period=request.budget_period,
         models=request.models,
@@ -38,6 +43,54 @@ async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> Mad
     if request.budget_usd is not None:
         await gateway.budgets.refresh()  # before the secret is out, so that it binds the first request too
     return MadeApiKey(key=key, secret=secret)
+
+
+def _within(caller: Caller, request: NewApiKey, usual_per_hour: int) -> NewApiKey:
+    """The key bounded as its maker is: a key must not get past its own bounds by way of another. Raises Forbidden."""
+    counted = [name for name, value in _amounts(caller).items() if value]
+    if caller.budget_usd is not None or counted:
+        raise Forbidden(
+            "A key with a budget or limits of its own cannot make keys: together they would have more of it. Make the key "
+            "with a login, or with `mcp-gateway keys create`.",
+            details={"bounds": [*counted, *(["budgetUsd"] if caller.budget_usd is not None else [])]},
+        )
+    wanted = request.rate_limit_per_hour
+    if (
+        caller.rate_limit_per_hour is None
+        and usual_per_hour
+        and wanted is not None
+        and not 0 < wanted <= usual_per_hour
+    ):
+        raise _stronger("rateLimitPerHour", f"it may be {usual_per_hour} at most, as with the key that makes it")
+    models = request.models
+    if caller.models is not None:
+        models = sorted(caller.models) if models is None else models
+        if not caller.models.issuperset(models):
+            raise _stronger("models", f"it may only name {', '.join(sorted(caller.models))}, as the key that makes it")
+    layer = request.max_layer or caller.max_layer
+    if caller.max_layer is not None and layer is not None and layer > caller.max_layer:
+        raise _stronger("maxLayer", f"it may be {caller.max_layer} at most, as with the key that makes it")
+    expires = request.expires_at or caller.expires_at
+    if caller.expires_at is not None and expires is not None and expires > caller.expires_at:
+        raise _stronger("expiresAt", f"it may be {iso(caller.expires_at)} at the latest, as with the key that makes it")
+    return request.model_copy(update={"models": models, "max_layer": layer, "expires_at": expires})
+
+
+def _amounts(caller: Caller) -> dict[str, int | None]:
+    """What a caller may use up of, by the names that a key has for it."""
+    return {
+        "rateLimitPerMinute": caller.rate_limit_per_minute,
+        "rateLimitPerHour": caller.rate_limit_per_hour,
+        "tokensPerMinute": caller.tokens_per_minute,
+        "maxStreams": caller.max_streams,
+    }
+
+
+def _stronger(field: str, reason: str) -> Forbidden:
+    return Forbidden(
+        f"'{field}' would make the key stronger than its maker: {reason}.",
+        details={"fields": [{"field": field, "reason": reason}]},
+    )
 
 
 def _check_models(gateway: "Gateway", names: Sequence[str]) -> None:
@@ -77,7 +130,10 @@ CREATE_KEY = Operation(
         "name": request.name,
         "scopes": request.scopes,
         "expiresAt": request.expires_at and iso(request.expires_at),
+        "rateLimitPerMinute": request.rate_limit_per_minute,
         "rateLimitPerHour": request.rate_limit_per_hour,
+        "tokensPerMinute": request.tokens_per_minute,
+        "maxStreams": request.max_streams,
         "budgetUsd": None if request.budget_usd is None else plain(request.budget_usd),
         "budgetPeriod": None if request.budget_usd is None else request.budget_period,
         "models": request.models,

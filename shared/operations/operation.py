@@ -41,7 +41,10 @@ class Operation(Generic[Request, Result]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOperation(Generic[Request, Stream]):
-    """An operation that answers bit by bit: what `open` gives is iterated for it, and leaving the block ends it."""
+    """An operation that answers bit by bit: what `open` gives is iterated for it, and leaving the block ends it.
+
+    `events` are the kinds of what it gives, for those that another process may run.
+    """
 
     name: str
     summary: str
@@ -50,6 +53,7 @@ class StreamOperation(Generic[Request, Stream]):
     request: type[Request]
     open: "Callable[[Gateway, Caller, Request], AbstractAsyncContextManager[Stream]]"
     audit: Callable[[Request], dict[str, Any] | None] | None = None
+    events: tuple[type, ...] = ()
 
 
 AnyOperation = Operation[Any, Any] | StreamOperation[Any, Any]

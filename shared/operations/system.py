@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.domain.configuration import Configuration
 from shared.domain.identity import Caller
 from shared.domain.models import LayerState
-from shared.domain.terminal import SandboxKind
+from shared.domain.terminal import LimitedBy, SandboxKind
 from shared.domain.wire import NoInput, Timestamp, Wire
 from shared.operations.operation import Operation
 
@@ -13,10 +13,18 @@ if TYPE_CHECKING:
     from shared.gateway import Gateway
 
 
+class ProcessLimitState(Wire):
+    """How many processes a local command may have with all that it starts (0: as many as it likes), and what holds it."""
+
+    most: int
+    held_by: LimitedBy
+
+
 class HealthReport(Wire):
     """The state of the gateway and of what it depends on.
 
-    `local` says which local models really answer, `sandbox` what holds the commands that are run.
+    `local` says which local models really answer, `sandbox` what holds the commands that are run,
+    `processes` how many of them there may be.
     """
 
     status: Literal["ok", "degraded", "error"]
@@ -29,6 +37,7 @@ class HealthReport(Wire):
     configuration: Configuration
     local: dict[str, Any]
     sandbox: SandboxKind
+    processes: ProcessLimitState
     version: str
     uptime_seconds: int
 
@@ -49,6 +58,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         configuration=gateway.configuration.current,
         local=gateway.oss_local.describe(),
         sandbox=gateway.sandbox.kind,
+        processes=ProcessLimitState(most=gateway.sandbox.limit.most, held_by=gateway.sandbox.limited_by),
         version=gateway.version,
         uptime_seconds=int(gateway.uptime_seconds),
     )

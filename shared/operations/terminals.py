@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from shared.domain.identity import Caller
+from shared.domain.signals import SignalTerminal
 from shared.domain.targets import LocalTarget, redacted
 from shared.domain.terminal import (
     CommandAnswer,
@@ -35,6 +36,7 @@ from shared.domain.terminal import (
 from shared.domain.wire import NoInput
 from shared.errors import NotFound, TerminalError
 from shared.operations import background, interactive, policing, targets
+from shared.operations.elsewhere import gather
 from shared.operations.operation import Operation, StreamOperation
 from shared.terminal.channel import OutputListener
 
@@ -71,6 +73,14 @@ async def close_unknown(gateway: "Gateway", caller: Caller, answer: SessionAnswe
 
 
 async def _list(gateway: "Gateway", caller: Caller, _: NoInput) -> SessionList:
+    """Those of all processes, oldest first; one that does not answer soon is left out."""
+    elsewhere = [] if gateway.nodes.alone else await gather(gateway, caller, LIST_TERMINALS_HERE)
+    own = [session.info for session in gateway.terminals.list(caller.id)]
+    found = own + [session for answer in elsewhere for session in answer.sessions]
+    return SessionList(sessions=sorted(found, key=lambda session: session.created_at))
+
+
+async def _list_here(gateway: "Gateway", caller: Caller, _: NoInput) -> SessionList:
     return SessionList(sessions=[session.info for session in gateway.terminals.list(caller.id)])
 
 
@@ -252,6 +262,16 @@ LIST_TERMINALS = Operation(
     run=_list,
 )
 
+LIST_TERMINALS_HERE = Operation(
+    name="list_terminals_here",
+    summary="Your open terminal sessions in one process of the gateway.",
+    scope="terminal",
+    effect="read",
+    request=NoInput,
+    result=SessionList,
+    run=_list_here,
+)
+
 GET_TERMINAL = Operation(
     name="get_terminal",
     summary="One terminal session.",
@@ -282,6 +302,17 @@ SEND_TO_TERMINAL = Operation(
     result=Sent,
     run=interactive.send,
     audit=interactive.sent,
+)
+
+SIGNAL_TERMINAL = Operation(
+    name="signal_terminal",
+    summary="Send a signal to the job in front on a session's terminal, or to its command in the background.",
+    scope="terminal",
+    effect="execute",
+    request=SignalTerminal,
+    result=Done,
+    run=interactive.signal,
+    audit=lambda request: {"sessionId": request.id, "signal": request.signal},
 )
 
 RESIZE_TERMINAL = Operation(
@@ -335,4 +366,5 @@ RUN_COMMAND_EVENTS = StreamOperation(
     request=RunCommand,
     open=_run_events,
     audit=_ran,
+    events=(RunOutput, RunFinished, RunBegun),
 )

@@ -1,130 +1,116 @@
 """The one seam to upstream HTTP: post a body, get the answer whole or as blocks; faults come out classified.
 
-The client under it is aiohttp's, the fastest of the well-kept ones (see docs/decisions/upstream-client.md).
+The client under it is our own, on httptools (see docs/decisions/upstream-client.md).
 """
 
 import asyncio
-import errno
-import time
+import socket
+import ssl
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from shared.domain.trace import CURRENT
 from shared.errors import UpstreamBadAnswer, UpstreamError, UpstreamNetwork, UpstreamTimeout
 from shared.providers.base import Timeouts
-
-if TYPE_CHECKING:
-    import aiohttp
+from shared.providers.http.connection import BadAnswer, Connection, GoneUnanswered
+from shared.providers.http.content import Unpacked
+from shared.providers.http.dialing import Dialer, NotInTime, NotReached
+from shared.providers.http.pool import Pool
+from shared.providers.http.target import Origin, head_of, target_of
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
-KEEP_ALIVE_SECONDS = 60
 DRAIN_SECONDS = 0.05
 STALE_SECONDS = 0.25
 
+FAULTS = (OSError, ValueError, TimeoutError, BadAnswer, zlib.error)
+
 
 class HttpClient:
-    """A pool of upstream connections. It opens on first use and belongs to one event loop."""
+    """A pool of upstream connections. It opens on first use and belongs to one event loop.
 
-    def __init__(self, *, max_connections_per_host: int = 512, use_proxy_environment: bool = False) -> None:
-        self._max_connections = max_connections_per_host
-        self._use_proxy_environment = use_proxy_environment
-        self._session: aiohttp.ClientSession | None = None
+    With `traced` every request says which trace it belongs to.
+    """
+
+    def __init__(
+        self, *, max_connections_per_host: int = 512, use_proxy_environment: bool = False, traced: bool = False
+    ) -> None:
+        self._traced = traced
+        self._dialer = Dialer(use_proxy_environment=use_proxy_environment)
+        self._pool = Pool(self._dialer, most=max_connections_per_host)
 
     def post(self, url: str, *, headers: Mapping[str, str], body: bytes, timeouts: Timeouts) -> "Exchange":
         """Send a request; the answer lives as long as the block does."""
-        return Exchange(self.session, "POST", url, headers, body, timeouts)
+        return self._exchange("POST", url, headers, body, timeouts)
 
     def get(self, url: str, *, headers: Mapping[str, str], timeouts: Timeouts) -> "Exchange":
         """Ask for something small."""
-        return Exchange(self.session, "GET", url, headers, None, timeouts)
-
-    @property
-    def session(self) -> "aiohttp.ClientSession":
-        """The pool, opened on first use."""
-        if self._session is None:
-            import aiohttp
-
-            connector = aiohttp.TCPConnector(
-                limit=0,
-                limit_per_host=self._max_connections,
-                keepalive_timeout=KEEP_ALIVE_SECONDS,
-                ttl_dns_cache=60,
-                happy_eyeballs_delay=0.25,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                trust_env=self._use_proxy_environment,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=("User-Agent",),
-                auto_decompress=True,
-                read_bufsize=256 * 1024,
-            )
-        return self._session
+        return self._exchange("GET", url, headers, None, timeouts)
 
     async def aclose(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._pool.aclose()
+
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeouts: Timeouts
+    ) -> "Exchange":
+        trace = CURRENT.get() if self._traced and body is not None else None
+        if trace is not None:
+            headers = {**headers, "traceparent": trace.traceparent}
+        try:
+            target, more = self._dialer.asked_through(target_of(url))
+            head = head_of(
+                method, target, {**headers, **more} if more else headers, None if body is None else len(body)
+            )
+        except ValueError as error:
+            raise network_error(error) from error
+        return Exchange(self._pool, target.origin, head if body is None else head + body, timeouts)
 
 
 class Exchange:
     """One request and its answer. Leaving the block early closes the connection, which stops the provider."""
 
-    def __init__(
-        self,
-        session: "aiohttp.ClientSession",
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        timeouts: Timeouts,
-    ) -> None:
-        self._session = session
-        self._method = method
-        self._url = url
-        self._request_headers = headers
-        self._body = body
+    __slots__ = ("_connection", "_ends", "_loop", "_origin", "_pool", "_request", "_timeouts")
+
+    def __init__(self, pool: Pool, origin: Origin, request: bytes, timeouts: Timeouts) -> None:
+        self._pool = pool
+        self._origin = origin
+        self._request = request
         self._timeouts = timeouts
-        self._response: aiohttp.ClientResponse
+        self._connection: Connection
 
     async def __aenter__(self) -> Self:
-        import aiohttp
-
-        began = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        began = self._loop.time()
+        self._ends = began + self._timeouts.total
         try:
-            self._response = await self._send()
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            self._connection = await self._asked()
+        except FAULTS as error:
             # One that was closed while idle shows at once. Later the provider may have worked, and would bill twice.
-            if time.monotonic() - began > STALE_SECONDS or not _closed_before_an_answer(error):
+            if not isinstance(error, GoneUnanswered) or self._loop.time() - began > STALE_SECONDS:
                 raise network_error(error) from error
-            self._response = await self._send_again()
+            self._connection = await self._asked_again()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
+        self._pool.give_back(self._origin, self._connection)
 
     @property
     def status(self) -> int:
         """The HTTP status."""
-        return self._response.status
+        return self._connection.status
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The answer's headers; names are case-insensitive."""
-        return self._response.headers
+        """The answer's headers, their names in lower case."""
+        return self._connection.headers
 
     async def read(self, limit: int = MAX_ANSWER_BYTES) -> bytes:
         """The whole body. Raises UpstreamError when it is cut off or larger than `limit` bytes."""
-        announced = self._response.content_length
-        if announced is not None and announced <= limit and "content-encoding" not in self._response.headers:
-            return await self._read_announced()
         parts: list[bytes] = []
         size = 0
         async for block in self.blocks(stall=self._timeouts.total):
@@ -148,93 +134,78 @@ class Exchange:
             pass
         return bytes(found[:limit])
 
-    async def _read_announced(self) -> bytes:
-        """A body whose length is known to be within the limit; the exchange's total time bounds the wait."""
-        import aiohttp
-
-        try:
-            return await self._response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise network_error(error) from error
-
     async def blocks(self, *, stall: float | None = None) -> AsyncIterator[bytes]:
         """The body as it comes, each block at most `stall` seconds after the one before."""
-        import aiohttp
-
-        content = self._response.content
+        connection = self._connection
         seconds = self._timeouts.stall if stall is None else stall
+        encoding = connection.headers.get("content-encoding")
         try:
-            while not content.at_eof():
-                block = content.read_nowait()  # what is here already needs no clock
-                if not block:
-                    async with asyncio.timeout(seconds):
-                        block = await content.readany()
+            unpacked = None if encoding is None else Unpacked.of(encoding)
+            while True:
+                block = connection.taken()
                 if block:
-                    yield block
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                    if unpacked is None:
+                        yield block
+                    else:
+                        for part in unpacked.parts(block):
+                            yield part
+                elif connection.complete:
+                    return
+                else:
+                    await connection.more(min(self._loop.time() + seconds, self._ends))
+        except FAULTS as error:
             raise network_error(error) from error
 
     async def drain(self) -> None:
         """Give the end of the body, which should be here already, a moment to come, so that the connection is kept."""
+        connection, until = self._connection, self._loop.time() + DRAIN_SECONDS
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                async for _ in self.blocks():
-                    pass
-        except (TimeoutError, UpstreamError):
+            while not connection.complete:
+                connection.taken()
+                await connection.more(until)
+        except FAULTS:
             pass
 
-    async def _send(self) -> "aiohttp.ClientResponse":
-        import aiohttp
-
-        timeout = aiohttp.ClientTimeout(total=self._timeouts.total, sock_connect=self._timeouts.connect)
-        return await self._session.request(
-            self._method,
-            self._url,
-            data=self._body,
-            headers=self._request_headers,
-            timeout=timeout,
-            allow_redirects=False,
-        )
-
-    async def _send_again(self) -> "aiohttp.ClientResponse":
-        import aiohttp
-
+    async def _asked(self) -> Connection:
+        """A connection on which the request was sent and the head of its answer has come."""
+        connection = self._pool.idle(self._origin)
+        if connection is None:
+            connection = await self._pool.opened(
+                self._origin, connect_seconds=self._timeouts.connect, deadline=self._ends
+            )
         try:
-            return await self._send()
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            await connection.ask(self._request, self._ends)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _asked_again(self) -> Connection:
+        try:
+            return await self._asked()
+        except FAULTS as error:
             raise network_error(error) from error
 
 
-def _closed_before_an_answer(error: BaseException) -> bool:
-    """Whether the connection went without any answer, as a kept-alive one does that was closed while idle."""
-    import aiohttp
-
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return False  # it was never there
-    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError) or (
-        isinstance(error, aiohttp.ClientOSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
-    )
-
-
 def network_error(error: BaseException) -> UpstreamError:
-    """A fault below HTTP in our words; which host it was stays in the operator's log."""
-    import aiohttp
-
+    """A fault below the answer in our words; which host it was stays in the operator's log."""
     detail = f"{type(error).__name__}: {error}"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, socket.gaierror):
         return UpstreamNetwork(
             "The provider's host name cannot be resolved; check its base URL.", operator_detail=detail
         )
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
+    if isinstance(error, NotInTime):
         return UpstreamNetwork("The provider cannot be reached in time.", operator_detail=detail)
     if isinstance(error, TimeoutError):
         return UpstreamTimeout("The provider did not answer in time.", operator_detail=detail)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+    if isinstance(error, ssl.SSLError):
         return UpstreamNetwork("The provider's TLS certificate cannot be trusted.", operator_detail=detail)
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, NotReached):
         return UpstreamNetwork(
             "The provider cannot be reached; check its base URL and the network.", operator_detail=detail
         )
-    if isinstance(error, aiohttp.InvalidURL | ValueError):
+    if isinstance(error, ValueError):
         return UpstreamNetwork("The provider's base URL is not valid.", operator_detail=detail)
+    if isinstance(error, BadAnswer | zlib.error):
+        return UpstreamNetwork("The provider sent something that is no HTTP answer.", operator_detail=detail)
     return UpstreamNetwork("The connection to the provider broke off.", operator_detail=detail)

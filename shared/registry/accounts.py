@@ -1,7 +1,7 @@
 """Provider accounts: those of the settings, overlaid with what operators set at run time, keys encrypted at rest."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from shared.errors import Conflict, GatewayError, InvalidInput, NotFound
 from shared.providers.directory import Directory
 from shared.providers.vendors import VENDORS, Account, AddedDialect
 from shared.security.secrets_box import SecretsBox
-from shared.storage import provider_rows
+from shared.storage import exclusive, provider_rows
 from shared.storage.database import Database
 from shared.storage.tables import ProviderRow
 
@@ -33,8 +33,16 @@ class ProviderAccounts:
     """The accounts in force. Each change is stored before it takes effect, and reaches other processes by `refresh`."""
 
     def __init__(
-        self, database: Database, box: SecretsBox, directory: Directory, from_settings: Iterable[Account]
+        self,
+        database: Database,
+        box: SecretsBox,
+        directory: Directory,
+        from_settings: Iterable[Account],
+        *,
+        hide: Callable[[Iterable[str]], None] = lambda _: None,
     ) -> None:
+        """`hide` is told of every stored key, so that it shows nowhere."""
+        self._hide = hide
         self._database = database
         self._box = box
         self._directory = directory
@@ -118,6 +126,7 @@ class ProviderAccounts:
 
     async def _change(self, work: Any) -> None:
         def versioned(session: Session) -> None:
+            exclusive.alone(session, exclusive.SEALED)
             provider_rows.bump(session)
             work(session)
 
@@ -129,6 +138,7 @@ class ProviderAccounts:
         accounts = dict(self._from_settings)
         for row in rows:
             accounts[row.name] = self._overlaid(accounts.get(row.name), row)
+        self._hide(key.strip() for account in accounts.values() for key in account.api_key.split(","))
         self._version = version
         self._accounts = accounts
         await self._directory.replace(accounts.values())

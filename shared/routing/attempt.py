@@ -15,6 +15,7 @@ import structlog
 
 from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Model
+from shared.domain.trace import current_id
 from shared.domain.usage import Usage
 from shared.errors import Unsupported, UpstreamBadAnswer, UpstreamError, UpstreamNetwork, UpstreamTimeout
 from shared.providers.base import Probe, Provider, Timeouts
@@ -234,6 +235,8 @@ class Attempt:
         self._let_go(cost if isinstance(charged, EllipsisType) else charged)
         if cost and model.layer == FREE_LAYER and not self.job.may_spend:
             self._bar(cost)
+        if (meter := self.job.caller.meter) is not None:
+            meter.add(usage)
         self.job.tab.add(Made(model, self._purpose, outcome, cost, milliseconds))
         self._desk.ledger.record(
             Entry(
@@ -254,5 +257,6 @@ class Attempt:
                 cache_write_tokens=usage.cache_write,
                 reasoning_tokens=usage.reasoning,
                 purpose=self._purpose,
+                trace_id=current_id(),
             )
         )

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from shared.domain.accounts import Account, Login, User
-from shared.domain.identity import ROLE_SCOPES, Caller
-from shared.errors import InvalidInput, NotFound, Unauthenticated, Unavailable
+from shared.domain.identity import ROLE_SCOPES, Caller, Role
+from shared.errors import Conflict, InvalidInput, NotFound, Unauthenticated, Unavailable
 from shared.security.passwords import Passwords, generated
 from shared.security.rate_limits import LoginAttempts
 from shared.security.tokens import LONGEST_LIFE, Tokens, bad_credentials
@@ -108,20 +108,40 @@ class Accounts:
         self._passwords.check(password)
         account = await self._database.read(lambda session: user_rows.find(session, username))
         if account is None:
-            raise NotFound(f"There is no user '{username}'.", code="user_not_found")
+            raise _unknown(username)
         await self._store_password(account, password)
+
+    async def add(self, username: str, role: Role, password: str) -> User:
+        """A further user. Raises Conflict when the name is taken, InvalidInput, Unavailable."""
+        self._passwords.check(password)
+        account = await self._account(username, role, password)
+        if not await self._change(lambda session: user_rows.add(session, account)):
+            raise Conflict(f"There is a user '{username}' already.", code="user_exists")
+        return _user(account)
+
+    async def remove(self, username: str) -> None:
+        """The user can log in no more, and every token of theirs is void. Raises NotFound, Unavailable."""
+        if not await self._change(lambda session: user_rows.remove(session, username)):
+            raise _unknown(username)
+
+    def users(self) -> list[User]:
+        """Everybody who may log in, by name."""
+        return sorted(map(_user, self._state.accounts.values()), key=lambda user: user.username)
 
     async def _add_admin(self, username: str, password: str) -> str | None:
         made_up = "" if password else generated()
-        account = Account(
-            id=f"user-{secrets.token_hex(8)}",
-            username=username,
-            role="admin",
-            password_hash=await self._passwords.hash(password or made_up),
-            created_at=self._clock(),
-        )
+        account = await self._account(username, "admin", password or made_up)
         added = await self._change(lambda session: user_rows.add(session, account))
         return made_up if added and made_up else None
+
+    async def _account(self, username: str, role: Role, password: str) -> Account:
+        return Account(
+            id=f"user-{secrets.token_hex(8)}",
+            username=username,
+            role=role,
+            password_hash=await self._passwords.hash(password),
+            created_at=self._clock(),
+        )
 
     async def _store_password(self, account: Account, password: str) -> None:
         password_hash, now = await self._passwords.hash(password), self._clock()
@@ -136,6 +156,10 @@ class Accounts:
         async with self._lock:
             answer, self._state = await self._database.run(lambda session: user_rows.changed(session, work))
         return answer
+
+
+def _unknown(username: str) -> NotFound:
+    return NotFound(f"There is no user '{username}'.", code="user_not_found")
 
 
 def _user(account: Account) -> User:

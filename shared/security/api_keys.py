@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from shared.domain.budgets import Period
-from shared.domain.identity import Caller, Scope
+from shared.domain.identity import KEY_PREFIX, Caller, Scope
 from shared.domain.keys import ApiKey
 from shared.domain.models import Layer
 from shared.errors import InvalidInput, NotFound
@@ -51,7 +51,10 @@ class ApiKeys:
         scopes: Sequence[Scope],
         *,
         expires_at: datetime | None = None,
+        rate_limit_per_minute: int | None = None,
         rate_limit_per_hour: int | None = None,
+        tokens_per_minute: int | None = None,
+        max_streams: int | None = None,
         budget_usd: Decimal | None = None,
         budget_period: Period = "month",
         models: Sequence[str] | None = None,
@@ -63,13 +66,16 @@ class ApiKeys:
             raise InvalidInput("'expiresAt' must be in the future.")
         secret = PREFIX + secrets.token_urlsafe(32)
         key = ApiKey(
-            id=f"key-{secrets.token_hex(8)}",
+            id=f"{KEY_PREFIX}{secrets.token_hex(8)}",
             name=name,
             prefix=secret[:SHOWN],
             scopes=list(dict.fromkeys(scopes)),
             created_at=now,
             expires_at=expires_at,
+            rate_limit_per_minute=rate_limit_per_minute,
             rate_limit_per_hour=rate_limit_per_hour,
+            tokens_per_minute=tokens_per_minute,
+            max_streams=max_streams,
             budget_usd=budget_usd,
             budget_period=None if budget_usd is None else budget_period,
             models=None if models is None else [*dict.fromkeys(models)],
@@ -104,6 +110,10 @@ class ApiKeys:
             name=key.name,
             scopes=frozenset(key.scopes),
             rate_limit_per_hour=key.rate_limit_per_hour,
+            rate_limit_per_minute=key.rate_limit_per_minute,
+            tokens_per_minute=key.tokens_per_minute,
+            max_streams=key.max_streams,
+            expires_at=key.expires_at,
             address=address,
             request_id=request_id,
             models=None if key.models is None else frozenset(key.models),

@@ -10,6 +10,7 @@ import structlog
 
 from shared.domain.audit import AuditCheck, AuditEntry, AuditPage, AuditQuery
 from shared.domain.identity import Caller
+from shared.domain.trace import current_id
 from shared.domain.wire import iso
 from shared.errors import GatewayError, Unavailable
 from shared.security.redaction import Redactor
@@ -113,6 +114,7 @@ class AuditTrail:
             action=short(action, 100),
             outcome=short(outcome, 60),
             details=self._details(details),
+            trace_id=current_id(),
         )
 
     def _details(self, details: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,6 +137,7 @@ def _link(entry: AuditEntry) -> str:
         entry.outcome,
         entry.details,
         entry.previous_hash,
+        *filter(None, [entry.trace_id]),  # entries from before there were traces keep their hash
     ]
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
 

@@ -1,5 +1,6 @@
 """Moving windows: at most so many hits within any period, counted in memory or in Redis."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,14 +17,16 @@ SLOTS = 5000
 MOST_KEYS = 50_000
 
 # KEYS: for each window the list of its slots (slot, hits, slot, hits, …; oldest first) and the sum of the hits.
-# ARGV: SLOTS, then limit and period in ms for each. The hit counts in every window, or, when one is full, in none.
+# ARGV: SLOTS, then for each: limit, period in ms, and how many hits this is. They count in every window, or, when one
+# has too little room, in none. Answers for each with its hits, ms until the oldest leaves, and the slot of now.
 HIT = """
 local slots = tonumber(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local answer, free = {}, true
 for i = 1, #KEYS, 2 do
-  local limit, period = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  local at = 2 + (i - 1) / 2 * 3
+  local limit, period, cost = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local width = period / slots
   local total = tonumber(redis.call('GET', KEYS[i + 1]) or '0')
   local oldest = redis.call('LINDEX', KEYS[i], 0)
@@ -34,22 +37,24 @@ for i = 1, #KEYS, 2 do
     oldest = redis.call('LINDEX', KEYS[i], 0)
   end
   if not oldest then total = 0 end
-  if total >= limit then free = false end
-  answer[i] = total
-  answer[i + 1] = math.ceil(((oldest or math.floor(now / width)) + slots + 1) * width - now)
+  if total + cost > limit then free = false end
+  answer[at - 1] = total
+  answer[at] = math.ceil(((oldest or math.floor(now / width)) + slots + 1) * width - now)
+  answer[at + 1] = math.floor(now / width)
 end
 if free then
   for i = 1, #KEYS, 2 do
-    local period = tonumber(ARGV[i + 2])
+    local at = 2 + (i - 1) / 2 * 3
+    local period, cost = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
     local width = period / slots
-    local slot = math.floor(now / width)
-    if redis.call('LINDEX', KEYS[i], -2) == tostring(slot) then
-      redis.call('LSET', KEYS[i], -1, tonumber(redis.call('LINDEX', KEYS[i], -1)) + 1)
+    local slot = string.format('%.0f', math.floor(now / width))
+    if redis.call('LINDEX', KEYS[i], -2) == slot then
+      redis.call('LSET', KEYS[i], -1, tonumber(redis.call('LINDEX', KEYS[i], -1)) + cost)
     else
-      redis.call('RPUSH', KEYS[i], slot, 1)
+      redis.call('RPUSH', KEYS[i], slot, cost)
     end
-    answer[i] = answer[i] + 1
-    redis.call('SET', KEYS[i + 1], answer[i], 'PX', math.ceil(period + 2 * width))
+    answer[at - 1] = answer[at - 1] + cost
+    redis.call('SET', KEYS[i + 1], answer[at - 1], 'PX', math.ceil(period + 2 * width))
     redis.call('PEXPIRE', KEYS[i], math.ceil(period + 2 * width))
   end
 end
@@ -66,13 +71,28 @@ redis.call('DECR', KEYS[2])
 return 1
 """
 
+# KEYS as above, of one window. ARGV: a slot and how many of its hits to take away; those that have left are gone anyway.
+TAKE_AWAY = """
+local at = redis.call('LPOS', KEYS[1], ARGV[1], 'RANK', -1)
+if not at then return 0 end
+local hits = tonumber(redis.call('LINDEX', KEYS[1], at + 1))
+local gone = math.min(hits, tonumber(ARGV[2]))
+redis.call('LSET', KEYS[1], at + 1, hits - gone)
+redis.call('DECRBY', KEYS[2], gone)
+return gone
+"""
+
+UNBOUNDED = 10**15
+"""As an amount: hits that count whatever there is already."""
+
 
 class Limit(NamedTuple):
-    """At most `amount` hits within any `period` seconds, counted under `key`."""
+    """At most `amount` hits within any `period` seconds, counted under `key`; a request is `cost` of them."""
 
     key: str
     amount: int
     period: int
+    cost: int = 1
 
     @classmethod
     def of(cls, item: "RateLimitItem", identifier: str) -> "Limit":
@@ -81,10 +101,11 @@ class Limit(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How a window stands: hits in it, and seconds until the oldest one leaves."""
+    """How a window stands: hits in it, seconds until the oldest ones leave, and the slot that now is in."""
 
     used: int
     frees_in: float
+    slot: int = 0
 
 
 class _Window:
@@ -102,13 +123,13 @@ class _Window:
             slots.popleft()
             self.total -= self.hits.popleft()
 
-    def add(self, current: int) -> None:
+    def add(self, current: int, cost: int) -> None:
         if self.slots and self.slots[-1] == current:
-            self.hits[-1] += 1
+            self.hits[-1] += cost
         else:
             self.slots.append(current)
-            self.hits.append(1)
-        self.total += 1
+            self.hits.append(cost)
+        self.total += cost
 
 
 class MemoryWindows:
@@ -122,7 +143,7 @@ class MemoryWindows:
     def hit(self, limits: Sequence[Limit]) -> tuple[bool, list[Standing]]:
         """Whether there is room in every window; only then the hit counts, in all of them."""
         now = self._clock()
-        found: list[tuple[_Window, int]] = []
+        found: list[tuple[_Window, int, int]] = []
         free = True
         for limit in limits:
             window = self._windows.get(limit.key)
@@ -130,13 +151,23 @@ class MemoryWindows:
                 window = self._opened(limit)
             current = int(now * SLOTS / limit.period)
             window.forget(current)
-            if window.total >= limit.amount:
+            if window.total + limit.cost > limit.amount:
                 free = False
-            found.append((window, current))
+            found.append((window, current, limit.cost))
         if free:
-            for window, current in found:
-                window.add(current)
-        return free, [_standing(window, current, now) for window, current in found]
+            for window, current, cost in found:
+                window.add(current, cost)
+        return free, [_standing(window, current, now) for window, current, _ in found]
+
+    def take_away(self, limit: Limit, slot: int, hits: int) -> None:
+        """Take away some of the hits that came in that slot, if they are still there."""
+        window = self._windows.get(limit.key)
+        if window is None or slot not in window.slots:
+            return
+        at = window.slots.index(slot)
+        gone = min(window.hits[at], hits)
+        window.hits[at] -= gone
+        window.total -= gone
 
     def give_back(self, limit: Limit) -> None:
         """Take the newest hit away again."""
@@ -175,19 +206,20 @@ class Windows:
         self._store = store
         self._hit = Script.of(HIT)
         self._give_back = Script.of(GIVE_BACK)
+        self._take_away = Script.of(TAKE_AWAY)
 
     async def hit(self, limits: Sequence[Limit]) -> tuple[bool, list[Standing]]:
         """As MemoryWindows.hit; with Redis it is one round trip."""
         if self._store is None:
             return self._memory.hit(limits)
         keys = [key for limit in limits for key in _keys(limit)]
-        arguments = [SLOTS, *(value for limit in limits for value in (limit.amount, limit.period * 1000))]
+        arguments = [SLOTS, *(value for limit in limits for value in (limit.amount, limit.period * 1000, limit.cost))]
         try:
             *numbers, free = await self._store.run(self._hit, keys, arguments)
         except StoreAway:
             return self._memory.hit(limits)
-        pairs = zip(numbers[::2], numbers[1::2], strict=True)
-        return bool(free), [Standing(int(used), int(left) / 1000) for used, left in pairs]
+        found = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
+        return bool(free), [Standing(int(used), int(left) / 1000, int(slot)) for used, left, slot in found]
 
     async def give_back(self, limit: Limit) -> None:
         """As MemoryWindows.give_back."""
@@ -198,10 +230,17 @@ class Windows:
         except StoreAway:
             self._memory.give_back(limit)
 
+    async def take_away(self, limit: Limit, slot: int, hits: int) -> None:
+        """As MemoryWindows.take_away; what was counted elsewhere meanwhile leaves by itself."""
+        self._memory.take_away(limit, slot, hits)
+        if self._store is not None:
+            with contextlib.suppress(StoreAway):
+                await self._store.run(self._take_away, _keys(limit), [slot, hits])
+
 
 def _standing(window: _Window, current: int, now: float) -> Standing:
     oldest = window.slots[0] if window.slots else current
-    return Standing(window.total, (oldest + SLOTS + 1) * window.period / SLOTS - now)
+    return Standing(window.total, (oldest + SLOTS + 1) * window.period / SLOTS - now, current)
 
 
 def _keys(limit: Limit) -> tuple[str, str]:

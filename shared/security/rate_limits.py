@@ -1,4 +1,4 @@
-"""How often a client may call: by address a minute, by key or login an hour, and failed logins."""
+"""How often a client may call: by address a minute, by key or login an hour or a minute, and failed logins."""
 
 import ipaddress
 import math
@@ -16,22 +16,32 @@ if TYPE_CHECKING:
 ADDRESS, CALLER, LOGIN = "address", "caller", "login"
 """Namespaces of the counters, which live side by side in one store."""
 
+MINUTE = 60
+PER_ADDRESS = "a minute from one address (RATE_LIMIT_PER_MINUTE)"
+PER_HOUR = "an hour with one key or login (RATE_LIMIT_PER_HOUR)"
+OWN_PER_HOUR = "an hour with this API key"
+OWN_PER_MINUTE = "a minute with this API key"
+
 
 class LimitState(NamedTuple):
-    """The limit that is nearer. `reset_epoch` is when its oldest hit leaves; a `limit` of 0 means that none counts."""
+    """The limit that is nearest. `reset_epoch` is when its oldest hit leaves; a `limit` of 0 means that none counts.
+
+    `rule` says in words what it is a limit of.
+    """
 
     limit: int
     remaining: int
     reset_epoch: int
     allowed: bool
     retry_after: int
+    rule: str = ""
 
 
 UNLIMITED = LimitState(limit=0, remaining=0, reset_epoch=0, allowed=True, retry_after=0)
 
 
 class RateLimits:
-    """The two limits of every limited route; an amount of 0 switches one off."""
+    """The limits of every limited route; an amount of 0 switches one off."""
 
     def __init__(
         self, windows: Windows, *, per_minute: int, per_hour: int, wall_clock: Callable[[], float] = time.time
@@ -53,25 +63,34 @@ class RateLimits:
 
         return RateLimitItemPerHour(self._per_hour, namespace=CALLER)
 
-    async def check(self, address: str, identity: str | None = None, per_hour: int | None = None) -> LimitState:
+    async def check(
+        self, address: str, identity: str | None = None, per_hour: int | None = None, per_minute: int | None = None
+    ) -> LimitState:
         """Count one request of a peer address and, when its credentials were good, of the identity behind them.
 
-        `per_hour` is the identity's own limit. A request that is refused counts nowhere.
+        `per_hour` and `per_minute` are the identity's own limits. A request that is refused counts nowhere.
         """
+        rules: list[str] = []
         limits: list[Limit] = []
         if self._per_minute:
+            rules.append(PER_ADDRESS)
             limits.append(Limit.of(self._address, network(address)))
         own = self._identity if per_hour is None else type(self._identity)(per_hour, namespace=CALLER)
         if identity is not None and own.amount:
+            rules.append(PER_HOUR if per_hour is None else OWN_PER_HOUR)
             limits.append(Limit.of(own, identity))
+        if identity is not None and per_minute:
+            rules.append(OWN_PER_MINUTE)
+            limits.append(Limit(f"{CALLER}/{identity}/minute", per_minute, MINUTE))
         if not limits:
             return UNLIMITED
         allowed, standings = await self._windows.hit(limits)
-        return self._state(allowed, limits, standings)
+        return self._state(allowed, rules, limits, standings)
 
-    def _state(self, allowed: bool, limits: list[Limit], standings: list[Standing]) -> LimitState:
-        nearest, standing = min(
-            zip(limits, standings, strict=True), key=lambda pair: (pair[0].amount - pair[1].used, -pair[1].frees_in)
+    def _state(self, allowed: bool, rules: list[str], limits: list[Limit], standings: list[Standing]) -> LimitState:
+        rule, nearest, standing = min(
+            zip(rules, limits, standings, strict=True),
+            key=lambda found: (found[1].amount - found[2].used, -found[2].frees_in),
         )
         return LimitState(
             limit=nearest.amount,
@@ -79,6 +98,7 @@ class RateLimits:
             reset_epoch=math.ceil(self._wall_clock() + standing.frees_in),
             allowed=allowed,
             retry_after=0 if allowed else max(math.ceil(standing.frees_in), 1),
+            rule=rule,
         )
 
 

@@ -1,14 +1,16 @@
 """Secrets that the gateway makes for itself: files that only their owner can read."""
 
+import contextlib
+import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
 
-from shared.errors import Unavailable
+from shared.errors import Conflict, Unavailable
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -45,6 +47,41 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
         raise _unusable(path, error) from error
 
 
+def read(path: Path) -> bytes:
+    """The file's content. Raises Unavailable."""
+    try:
+        return _read(path)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put other content into the file, all at once. Raises Unavailable, and has changed nothing then."""
+    try:
+        draft = _drafted(path, content)
+        draft.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same out until the block ends. Raises Conflict when one is in."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
+    except OSError as error:
+        raise _unusable(lock, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Conflict(f"Another process is just changing {path.name}; try again when it has ended.") from None
+    finally:
+        os.close(descriptor)
+
+
 def _read(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
@@ -54,6 +91,18 @@ def _read(path: Path) -> bytes:
 
 def _publish(path: Path, content: bytes) -> None:
     """Write beside it, then link: the name never stands for half a file, and never for two secrets."""
+    draft = _drafted(path, content)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another process was first: its secret counts
+    finally:
+        draft.unlink()
+    _sync_directory(path.parent)
+
+
+def _drafted(path: Path, content: bytes) -> Path:
+    """A private file with that content beside the one that it is to become."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
     try:
@@ -61,12 +110,10 @@ def _publish(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        os.link(draft, path)
-    except FileExistsError:
-        pass  # another process was first: its secret counts
-    finally:
+    except BaseException:
         draft.unlink()
-    _sync_directory(path.parent)
+        raise
+    return draft
 
 
 def _sync_directory(path: Path) -> None:

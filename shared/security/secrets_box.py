@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from shared.errors import InvalidInput, Unavailable
+from shared.errors import Conflict, InvalidInput, Unavailable
 from shared.security import secret_files
 from shared.storage import sealed_rows
 from shared.storage.database import Database
@@ -15,33 +15,43 @@ CHECK = "mcp-gateway"
 class SecretsBox:
     """Seals with the newest key, opens with any.
 
-    To rotate: give every process `old,new`, then `new,old`; the first one started with the latter puts everything
+    Keys in a file are rotated by `rotate`, which other processes of this machine notice by themselves. To rotate those of
+    the settings: give every process `old,new`, then `new,old`; the first one started with the latter puts everything
     stored under the new key, after which `old` may go.
     """
 
-    def __init__(self, keys: str) -> None:
-        """`keys` are Fernet keys, comma-separated, newest first. Raises InvalidInput."""
+    def __init__(self, keys: str, file: Path | None = None) -> None:
+        """`keys` are Fernet keys, comma-separated, newest first; `file` is where they are kept. Raises InvalidInput."""
+        self._file = file
+        self._take(keys)
+
+    def _take(self, keys: str) -> None:
         try:
             fernets = [Fernet(key.strip().encode()) for key in keys.split(",") if key.strip()]
-            self._newest = fernets[0]
-            self._all = MultiFernet(fernets)
+            newest, every = fernets[0], MultiFernet(fernets)
         except (ValueError, IndexError):
             raise InvalidInput(
                 "SECRETS_KEY must be Fernet keys (32 bytes in URL-safe base64), comma-separated, newest first.",
                 code="bad_secrets_key",
             ) from None
+        self._keys, self._newest, self._all = keys, newest, every
 
     @classmethod
     def from_setting(cls, setting: str, file: Path) -> "SecretsBox":
         """With the keys that were set, else the one kept in `file`, made at first use."""
-        return cls(setting or secret_files.read_or_create(file, Fernet.generate_key).decode("ascii", "replace"))
+        if setting:
+            return cls(setting)
+        return cls(secret_files.read_or_create(file, Fernet.generate_key).decode("ascii", "replace"), file)
 
     def seal(self, text: str) -> str:
-        """The text, encrypted and authenticated."""
+        """The text, encrypted and authenticated. Where it is to be stored, under `exclusive.SEALED`: see `rotate`."""
+        self._look()
         return self._all.encrypt(text.encode()).decode("ascii")
 
     def open(self, sealed: str) -> str:
         """The text that was sealed. Raises Unavailable when no key fits."""
+        if not _fits(self._all, sealed):
+            self._look()
         try:
             return self._all.decrypt(sealed.encode()).decode()
         except InvalidToken:
@@ -65,9 +75,44 @@ class SecretsBox:
         if not _fits(self._newest, sealed):
             await database.run(lambda session: sealed_rows.reseal(session, self._renewed))
 
+    async def rotate(self, database: Database) -> int:
+        """A new key in place of those in the file; how many stored secrets are under it now.
+
+        The file first holds both, so that a crash at any time leaves nothing that cannot be opened. Whoever stores
+        something meanwhile does so under `exclusive.SEALED`: either before, and it is sealed anew, or after, and then
+        the new key is in the file already. Raises Conflict, Unavailable.
+        """
+        file = self._file
+        if file is None:
+            raise Conflict(
+                "The key comes from SECRETS_KEY, which only you can change: give every process 'SECRETS_KEY=old,new' with a "
+                "key from `mcp-gateway secrets new-key`, then 'new,old', which puts everything under the new one, then 'new'.",
+                code="secrets_key_from_settings",
+            )
+        with secret_files.alone(file):
+            new, old = Fernet.generate_key(), secret_files.read(file)
+            secret_files.replace(file, new + b"," + old)
+            self._look()
+            count = await database.run(lambda session: sealed_rows.reseal(session, self._renewed))
+            secret_files.replace(file, new)
+            self._look()
+        return count
+
+    def _look(self) -> None:
+        """Take up the keys that are in the file now: another process may have rotated them."""
+        if self._file is not None:
+            keys = secret_files.read(self._file).decode("ascii", "replace")
+            if keys != self._keys:
+                self._take(keys)
+
     def _renewed(self, sealed: str) -> str:
         """Under the newest key; what no key opens is left as it is."""
         return self._all.rotate(sealed.encode()).decode("ascii") if _fits(self._all, sealed) else sealed
+
+
+def new_key() -> str:
+    """A key for SECRETS_KEY."""
+    return Fernet.generate_key().decode("ascii")
 
 
 def _fits(fernet: Fernet | MultiFernet, sealed: str) -> bool:

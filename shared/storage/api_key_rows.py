@@ -84,6 +84,9 @@ def touch(session: Session, used: Mapping[str, datetime]) -> None:
 def _limits(key: ApiKey) -> dict[str, Any]:
     limits = {
         "rate_per_hour": key.rate_limit_per_hour,
+        "rate_per_minute": key.rate_limit_per_minute,
+        "tokens_per_minute": key.tokens_per_minute,
+        "streams": key.max_streams,
         "budget_usd": None if key.budget_usd is None else str(key.budget_usd),  # JSON numbers are binary
         "budget_period": key.budget_period,
         "models": key.models,
@@ -102,6 +105,9 @@ def _key(row: ApiKeyRow) -> ApiKey:
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         rate_limit_per_hour=row.limits.get("rate_per_hour"),
+        rate_limit_per_minute=row.limits.get("rate_per_minute"),
+        tokens_per_minute=row.limits.get("tokens_per_minute"),
+        max_streams=row.limits.get("streams"),
         budget_usd=row.limits.get("budget_usd"),
         budget_period=row.limits.get("budget_period"),
         models=row.limits.get("models"),

@@ -8,6 +8,7 @@ SEALED = 0x6D637062
 ALERTS = 0x6D637063
 LEARNING = 0x6D637064
 BUDGETS = 0x6D637065
+NODES = 0x6D637066
 
 
 def alone(session: Session, lock: int) -> None:

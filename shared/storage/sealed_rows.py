@@ -20,15 +20,19 @@ def check_value(session: Session, first: Callable[[], str]) -> str:
     return str(stored)
 
 
-def reseal(session: Session, renewed: Callable[[str], str]) -> None:
-    """Put every sealed value, the check value last, under the newest key."""
+def reseal(session: Session, renewed: Callable[[str], str]) -> int:
+    """Put every sealed value, the check value last, under the newest key; how many there were besides that."""
     exclusive.alone(session, exclusive.SEALED)
+    count = 0
     providers = select(ProviderRow).where(col(ProviderRow.sealed_key).is_not(None)).with_for_update()
     for provider in session.exec(providers):
         provider.sealed_key = renewed(str(provider.sealed_key))
         session.add(provider)
+        count += 1
     connections = select(ConnectionRow).where(col(ConnectionRow.sealed_secrets).is_not(None)).with_for_update()
     for connection in session.exec(connections):
         connection.sealed_secrets = renewed(str(connection.sealed_secrets))
         session.add(connection)
+        count += 1
     facts.write(session, CHECK, renewed(str(facts.read(session, CHECK))))
+    return count

@@ -153,6 +153,7 @@ class UsageRow(SQLModel, table=True):
     estimated: bool = False
     duration_ms: int
     tags: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
 
 
 class BudgetRow(SQLModel, table=True):
@@ -180,12 +181,14 @@ class DecisionRow(SQLModel, table=True):
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     score: float | None = None
     text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
 
 
 class AuditRow(SQLModel, table=True):
     """One link of the audit chain: `hash` covers the row and the hash before it."""
 
     __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_trace_id", "trace_id"),)
 
     sequence: int = Field(primary_key=True)
     at: datetime = Field(sa_column=_moment())
@@ -195,5 +198,6 @@ class AuditRow(SQLModel, table=True):
     action: str = Field(max_length=100)
     outcome: str = Field(max_length=60)
     details: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
     previous_hash: str = Field(max_length=64)
     hash: str = Field(max_length=64)

@@ -60,6 +60,14 @@ def add(session: Session, account: Account) -> bool:
     return True
 
 
+def remove(session: Session, username: str) -> bool:
+    """Take an account away; False when there is none of that name."""
+    row = session.exec(select(UserRow).where(UserRow.username == username)).first()
+    if row is not None:
+        session.delete(row)
+    return row is not None
+
+
 def set_password(session: Session, user_id: str, password_hash: str, tokens_valid_after: datetime | None) -> bool:
     """Another password; None leaves the tokens as they are. False when there is no such user."""
     row = session.get(UserRow, user_id)

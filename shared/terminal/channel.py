@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Protocol, TypeVar
 
+from shared.domain.signals import SignalName
 from shared.domain.targets import LocalTarget
 from shared.domain.terminal import CommandResult, OutputStream
 from shared.terminal.scrollback import Scrollback
@@ -75,6 +76,9 @@ class Channel(Protocol):
 
     def send(self, data: bytes) -> None:
         """Type into the interactive shell. Raises TerminalError."""
+
+    async def signal(self, name: SignalName) -> None:
+        """Send a signal to the job in front on the terminal. Raises Unsupported, TerminalError."""
 
     def resize(self) -> None:
         """Tell the interactive shell the size that the seat has now."""

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from shared.domain.trace import CURRENT
+
 ALLOWED = frozenset(
     {"HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR"}
 )
+TRACEPARENT = "TRACEPARENT"
 SHELLS = Path("/etc/shells")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -35,6 +38,12 @@ def child_environment(environ: Mapping[str, str], further: Iterable[str] = ()) -
     if not any(name in kept for name in ("LANG", "LC_ALL", "LC_CTYPE")):
         kept["LANG"] = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
     return kept
+
+
+def of_trace() -> dict[str, str]:
+    """What lets a command go on with the trace of the request that runs it."""
+    trace = CURRENT.get()
+    return {} if trace is None else {TRACEPARENT: trace.traceparent}
 
 
 def find_shell(wanted: str, env: Mapping[str, str]) -> str | None:

@@ -17,34 +17,42 @@ from typing import Self
 import structlog
 
 from shared.terminal.child import Child, Launch
+from shared.terminal.process_groups import Group, NoGroup
 from shared.terminal.sandbox import Sandbox
 
 log = structlog.stdlib.get_logger(__name__)
 
 ROOT = str(Path(__file__).parents[2])
-BOOT = "import sys; sys.path.append(sys.argv[1]); from shared.terminal.keeper.program import main; main(int(sys.argv[2]), sys.argv[3])"
+BOOT = "import sys; sys.path.append(sys.argv[1]); from shared.terminal.keeper.program import main; main(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))"
 """With neither site-packages nor anything of the user's on the path: it starts in a third of the time, and alone."""
 
 END_SECONDS = 6.0
 MOST_KEEPERS = 8
 """Views of the disk that are kept open; beyond that, those that nothing runs in are closed."""
 
+UNUSED_SECONDS = 120.0
+"""So long after its last use a view is closed that nothing runs in. The next command opens it again."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a keeper is for: directories that may be written, and whose processes and terminals are seen there."""
+    """What a keeper is for: directories that may be written, whose processes and terminals are seen there, and whether
+    the SSH agent of the gateway's user is.
+    """
 
     writable: tuple[str, ...]
     owner: str
+    agent: bool = True
 
 
 class Keeper:
     """A running keeper."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", gateway: socket.socket) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", gateway: socket.socket, group: Group | NoGroup) -> None:
         self.alive = True
         self.said = ""
         self._process = process
+        self._group = group
         self._gateway = gateway
         self._children: list[Child] = []
         self._nothing = os.open(os.devnull, os.O_RDWR)
@@ -56,17 +64,25 @@ class Keeper:
         self._ending: asyncio.Future[None] | None = None
 
     @classmethod
-    async def start(cls, prefix: Sequence[str], rules: "dict[str, object]") -> Self:
-        """Start one. Raises OSError."""
+    async def start(
+        cls,
+        prefix: Sequence[str],
+        rules: "dict[str, object]",
+        *,
+        most_processes: int = 0,
+        group: Group | NoGroup = NoGroup(),  # noqa: B008 - it has no state
+    ) -> Self:
+        """Start one whose commands may have so many processes each; 0 is no limit. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                process = await asyncio.to_thread(_spawn, prefix, json.dumps(rules), theirs.fileno())
+                arguments = [str(theirs.fileno()), json.dumps(rules), str(most_processes)]
+                process = await asyncio.to_thread(_spawn, [*group.entering(), *prefix], arguments, theirs.fileno())
             except BaseException:
                 ours.close()
                 raise
         ours.setblocking(False)
-        return cls(process, ours)
+        return cls(process, ours, group)
 
     @property
     def busy(self) -> bool:
@@ -117,16 +133,24 @@ class Keeper:
 
     async def _reap(self) -> None:
         await asyncio.to_thread(_reaped, self._process)
+        self._group.remove()
 
 
 class Keepers:
     """The keepers that are running, each for one caller and the directories that may be written in it."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, *, unused_seconds: float = UNUSED_SECONDS) -> None:
         self.sandbox = sandbox
+        self._unused_seconds = unused_seconds
         self._hidden = sandbox.hidden_directories()
         self._keepers: dict[View, asyncio.Task[Keeper]] = {}
         self._wanted: Counter[View] = Counter()
+        self._timers: dict[View, asyncio.TimerHandle] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """How many are running."""
+        return len(self._keepers)
 
     async def child(self, view: View, launch: Launch) -> Child:
         """Start a process where it sees this. Raises OSError."""
@@ -137,11 +161,32 @@ class Keepers:
             self._wanted[view] -= 1
             if not self._wanted[view]:
                 del self._wanted[view]
+            self._look_again(view)
 
     async def aclose(self) -> None:
         """End them all."""
         keepers, self._keepers = self._keepers, {}
-        await asyncio.gather(*(_closed(starting) for starting in keepers.values()))
+        for timer in self._timers.values():
+            timer.cancel()
+        await asyncio.gather(*self._closing, *(_closed(starting) for starting in keepers.values()))
+
+    def _look_again(self, view: View) -> None:
+        """See after a while whether it is still in use."""
+        if view in self._timers:
+            self._timers.pop(view).cancel()
+        if view in self._keepers:
+            self._timers[view] = asyncio.get_running_loop().call_later(self._unused_seconds, self._close_unused, view)
+
+    def _close_unused(self, view: View) -> None:
+        del self._timers[view]
+        if view not in self._keepers:
+            return
+        if self._wanted[view] or _busy(self._keepers[view]):
+            self._look_again(view)
+            return
+        closing = asyncio.get_running_loop().create_task(_closed(self._keepers.pop(view)))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def _keeper(self, view: View) -> Keeper:
         starting = self._keepers.get(view)
@@ -154,7 +199,13 @@ class Keepers:
     async def _start(self, view: View) -> Keeper:
         if self.sandbox.hidden_directories() != self._hidden:
             raise OSError(0, "the gateway's own directory has been moved; restart the gateway")
-        return await Keeper.start(self.sandbox.prefix(view.writable), self.sandbox.confinement(view.writable))
+        limit = self.sandbox.limit
+        return await Keeper.start(
+            self.sandbox.prefix(view.writable, agent=view.agent),
+            self.sandbox.confinement(view.writable),
+            most_processes=limit.most,
+            group=limit.new_group(),
+        )
 
     async def _make_room(self) -> None:
         idle = [view for view, starting in self._keepers.items() if not self._wanted[view] and not _busy(starting)]
@@ -162,9 +213,9 @@ class Keepers:
         await asyncio.gather(*(_closed(starting) for starting in surplus))
 
 
-def _spawn(prefix: Sequence[str], rules: str, descriptor: int) -> "subprocess.Popen[bytes]":
+def _spawn(prefix: Sequence[str], arguments: Sequence[str], descriptor: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [*prefix, sys.executable, "-I", "-S", "-c", BOOT, ROOT, str(descriptor), rules],
+        [*prefix, sys.executable, "-I", "-S", "-c", BOOT, ROOT, *arguments],
         env={},
         cwd="/",
         pass_fds=(descriptor,),

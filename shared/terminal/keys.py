@@ -36,6 +36,8 @@ _NUMBERED = {
 }
 _NAMES = [*_PLAIN, *_CURSOR, *_FUNCTION, *_NUMBERED]
 _SHOWN = "Enter, Tab, S-Tab, Esc, Space, Backspace, Delete, Insert, Home, End, PageUp, PageDown, Up, F1, C-c, M-x, lt"
+_WORDS = re.compile(r"[-+_ ]")
+_MODIFIERS = {"ctrl": "C", "control": "C", "strg": "C", "c": "C", "shift": "S", "s": "S", "alt": "M", "meta": "M", "m": "M"}
 _SHIFT, _META, _CONTROL = 1, 2, 4
 _WEIGHTS = {"s": _SHIFT, "m": _META, "a": _META, "c": _CONTROL}
 
@@ -124,10 +126,31 @@ def _named(name: str, position: int) -> Key:
     weights = {_WEIGHTS[letter.lower()] for letter in found[1][::2]} if found else set()
     key = _key(found[2], sum(weights)) if found else None
     if key is None:
-        near = difflib.get_close_matches(name.lower().rpartition("-")[2], _NAMES, 3, 0.5)
-        names = ", ".join(near).title() if near else _SHOWN
-        raise _refused(position, f"there is no such key; near it are: {names}")
+        raise _refused(position, f"there is no such key; {_hint(name)}")
     return key
+
+
+def _hint(name: str) -> str:
+    """What may have been meant. Only the names of keys are repeated, and one character after a word like `Ctrl`."""
+    words = _WORDS.split(name)
+    meant = [difflib.get_close_matches(word.lower(), _MODIFIERS, 1, 0.6) for word in words[:-1]]
+    letters = "".join(f"{_MODIFIERS[found[0]]}-" for found in meant if found)
+    base = words[-1]
+    near = difflib.get_close_matches(base.lower(), _NAMES, 3, 0.5)
+    if letters and all(meant):
+        if len(base) == 1 and _key(base, sum(_WEIGHTS[letter] for letter in letters.lower()[::2])):
+            return f"did you mean <{letters}{base.lower() if letters == 'C-' else base}>"
+    else:
+        letters = ""
+    if base.lower() in near:
+        near = [base.lower()]
+    if near:
+        return f"did you mean {' or '.join(f'<{letters}{_spelled(found)}>' for found in near)}"
+    return f"there are: {_SHOWN}"
+
+
+def _spelled(name: str) -> str:
+    return {"pageup": "PageUp", "pagedown": "PageDown", "lt": "lt", "gt": "gt"}.get(name, name.title())
 
 
 def _key(base: str, modifiers: int) -> Key | None:

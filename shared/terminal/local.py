@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from shared.domain.identity import is_key_id
+from shared.domain.signals import SignalName
 from shared.domain.targets import LocalTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, invalid_field
@@ -16,11 +18,14 @@ from shared.terminal.child import Child, Launch, Reader
 from shared.terminal.environment import INTERACTIVE, NON_INTERACTIVE, child_environment, find_shell
 from shared.terminal.keepers import Keepers, View
 from shared.terminal.local_run import LocalRun, not_started, shown
+from shared.terminal.notices import new_shell
 from shared.terminal.pseudo_terminal import PseudoTerminal
 from shared.terminal.sandbox import Sandbox
 from shared.terminal.shell_state import ShellState
 
 MAX_LINGERING = 16
+AGENT = "SSH_AUTH_SOCK"
+"""It leads to the keys of the gateway's user, which are not for those who come with an API key."""
 
 
 class LocalShells:
@@ -40,25 +45,31 @@ class LocalShells:
 
     async def open(self, target: LocalTarget, seat: Seat, *, owner: str = "") -> Channel:
         """A session; no process is started yet. Those of one owner see each other's processes, in a sandbox."""
-        env = {**self._env, **target.env}
+        of_key = is_key_id(owner)
+        env = {**{name: value for name, value in self._env.items() if name != AGENT or not of_key}, **target.env}
         shell = find_shell(target.shell or self._shell, env)
         if shell is None:
             raise invalid_field("shell", f"there is no such program: {target.shell or self._shell}")
-        cwd, writable = await asyncio.to_thread(self._where, env, target)
+        cwd, writable = await asyncio.to_thread(self._where, env, target, here_counts=not of_key)
         if cwd is None and target.cwd:
             raise invalid_field("cwd", "there is no such directory")
         parted = owner if self._keepers.sandbox.kind != "none" else ""
-        place = Place(self._keepers, View(writable, parted))
+        place = Place(self._keepers, View(writable, parted, agent=not of_key))
         return LocalChannel(seat, shell, ShellState(cwd or "/", env), place, background=target.background)
 
     async def aclose(self) -> None:
         """End what starts the processes, once all sessions are closed."""
         await self._keepers.aclose()
 
-    def _where(self, env: Mapping[str, str], target: LocalTarget) -> tuple[str | None, tuple[str, ...]]:
-        """The directory to begin in, if it exists, and those that may be written: of the gateway's home, not the caller's."""
+    def _where(
+        self, env: Mapping[str, str], target: LocalTarget, *, here_counts: bool
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """The directory to begin in, if it exists, and those that may be written: of the gateway's home, not the caller's.
+
+        An API key makes no directory writable by opening a session in it.
+        """
         cwd = _directory(env, env.get("HOME", "/"), target.cwd or "~")
-        return cwd, self._keepers.sandbox.writable(self._env["HOME"], cwd if target.cwd else None)
+        return cwd, self._keepers.sandbox.writable(self._env["HOME"], cwd if target.cwd and here_counts else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +105,11 @@ class LocalChannel:
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""
-        state = await asyncio.to_thread(self._state_for, command)
-        run = LocalRun(self._command_shell, command, state)
+        state = await asyncio.to_thread(self._state_in, command.cwd) if command.cwd else self._state
+        env = {**state.env, **command.env, "PWD": state.cwd}
+        run = LocalRun(self._command_shell, command, ShellState(state.cwd, env, state.umask))
         try:
-            await run.start(self._place.start)
+            await self._begin(run)
             timed_out = await run.ended(stop)
             await run.drain()
         finally:
@@ -105,16 +117,19 @@ class LocalChannel:
             run.release(self._lingering)
         self._trim()
         self._state = run.state_after or self._state
-        return run.result(timed_out, self._state.cwd, self._place.keepers.sandbox.kind)
+        return run.result(timed_out, self._state.cwd, self._place.keepers.sandbox)
 
     async def start(self) -> None:
         """Start the interactive shell in the session's directory and with its variables, or the background command."""
         if self._background is not None and self._terminal is not None:
             raise TerminalError("The background command has ended; run it again.", code="command_ended")
+        again, code = self._terminal is not None, self._seat.exit_code
         try:
             self._terminal = await self._begun()
         except OSError as error:
             raise not_started(error) from error
+        if again:  # nothing of the new one has been read yet
+            self._seat.scrollback.feed(new_shell(code, shown(self._state.cwd)))
         self._seat.exit_code = None
         self._keep(self._terminal.child)
 
@@ -131,6 +146,11 @@ class LocalChannel:
         """Type into the interactive shell."""
         if self._terminal is not None:
             self._terminal.send(data)
+
+    async def signal(self, name: SignalName) -> None:
+        """Send a signal to the job in front."""
+        if self._terminal is not None:
+            self._terminal.signal(signal.Signals[f"SIG{name}"])
 
     def resize(self) -> None:
         """Tell the interactive shell its new size."""
@@ -152,8 +172,16 @@ class LocalChannel:
         """Remember it while anything of it is left."""
         self._children = {found for found in (*self._children, child) if found and not found.gone.is_set()}
 
-    def _state_for(self, command: Command) -> ShellState:
-        """The state to start in. A directory that has gone is an error: a command must not run elsewhere instead."""
+    async def _begin(self, run: LocalRun) -> None:
+        """Start it. The directory is looked at only if that fails: a look may wait for a disk, and needs a thread."""
+        try:
+            await run.start(self._place.start)
+        except TerminalError:
+            await asyncio.to_thread(self._check_directory)
+            raise
+
+    def _check_directory(self) -> None:
+        """A directory that has gone is an error: a command must not run elsewhere instead. Raises TerminalError."""
         state = self._state
         if not os.path.isdir(state.cwd):
             self._state = ShellState(self._first.cwd if os.path.isdir(self._first.cwd) else "/", state.env, state.umask)
@@ -162,12 +190,14 @@ class LocalChannel:
                 code="directory_gone",
                 details={"gone": shown(state.cwd), "cwd": shown(self._state.cwd)},
             )
-        if command.cwd:
-            cwd = _directory(state.env, state.cwd, command.cwd)
-            if cwd is None:
-                raise invalid_field("cwd", "there is no such directory")
-            state = ShellState(cwd, state.env, state.umask)
-        return ShellState(state.cwd, {**state.env, **command.env, "PWD": state.cwd}, state.umask)
+
+    def _state_in(self, path: str) -> ShellState:
+        """The state to start in, in another directory. Raises TerminalError, InvalidInput."""
+        self._check_directory()
+        cwd = _directory(self._state.env, self._state.cwd, path)
+        if cwd is None:
+            raise invalid_field("cwd", "there is no such directory")
+        return ShellState(cwd, self._state.env, self._state.umask)
 
     def _trim(self) -> None:
         self._lingering = deque(reader for reader in self._lingering if not reader.ended.is_set())

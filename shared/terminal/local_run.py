@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from secrets import token_hex
 
-from shared.domain.terminal import CommandResult, SandboxKind
+from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError
 from shared.terminal import shell_state
 from shared.terminal.capture import Capture
 from shared.terminal.channel import Command
-from shared.terminal.child import Child, Launch, Reader, Writer
+from shared.terminal.child import CROWDED_NOTICE, Child, Launch, Reader, Writer
+from shared.terminal.sandbox import Sandbox
 from shared.terminal.shell_state import ShellState
 
 DRAIN = 0.05
@@ -46,7 +47,7 @@ class LocalRun:
         try:
             stdin, stdout = self._stdin(pipes), self._output(pipes, self._stdout)
             stderr, report = self._output(pipes, self._stderr), self._open_report(pipes)
-            script = shell_state.script(self._command.text, nonce=self._nonce)
+            script = shell_state.script(self._command.text, nonce=self._nonce, shell=self._shell)
             launch = Launch(
                 arguments=[self._shell, "-c", script, os.path.basename(self._shell)],
                 env=self._state.env,
@@ -86,7 +87,9 @@ class LocalRun:
         self.state_after = shell_state.parse(bytes(self._report), self._nonce)
         for reader in self._readers:
             reader.drain()
-        open_ends = [asyncio.ensure_future(reader.ended.wait()) for reader in self._readers]
+        open_ends = [
+            asyncio.ensure_future(reader.ended.wait()) for reader in self._readers if not reader.ended.is_set()
+        ]
         if open_ends:
             await asyncio.wait(open_ends, timeout=DRAIN)
             for wait in open_ends:
@@ -103,7 +106,7 @@ class LocalRun:
         if self._report_reader is not None:
             self._report_reader.close()
 
-    def result(self, timed_out: bool, cwd: str, sandbox: SandboxKind) -> CommandResult:
+    def result(self, timed_out: bool, cwd: str, sandbox: Sandbox) -> CommandResult:
         """How it ended."""
         child = self.child
         ended = child is not None and child.exited.is_set() and not timed_out
@@ -116,7 +119,9 @@ class LocalRun:
             timed_out=timed_out,
             truncated=self._stdout.truncated or self._stderr.truncated,
             cwd=shown(cwd),
-            sandbox=sandbox,
+            sandbox=sandbox.kind,
+            process_limit=sandbox.limited_by,
+            notice=CROWDED_NOTICE if child is not None and child.crowded else None,
             stdout_bytes=self._stdout.total,
             stderr_bytes=self._stderr.total,
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from shared.errors import TerminalError
 from shared.terminal.channel import Seat
-from shared.terminal.child import Child, Launch, Reader, Writer
+from shared.terminal.child import CROWDED_NOTICE, Child, Launch, Reader, Writer
 from shared.terminal.local_run import Start
 from shared.terminal.shell_state import ShellState
 
@@ -59,6 +59,18 @@ class PseudoTerminal:
         if not self._writer.closed:
             termios.tcsetwinsize(self._size, (rows, cols))
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process group in front. Raises TerminalError where that has gone."""
+        try:
+            group = 0 if self._writer.closed else os.tcgetpgrp(self._size)
+            if group <= 0:
+                raise ProcessLookupError
+            os.killpg(group, number)
+        except OSError as error:
+            raise TerminalError(
+                "The signal found nobody: what ran in front has just ended.", code="nothing_runs"
+            ) from error
+
     def _hides_input(self) -> bool:
         """Whether a program reads a line with the echo off, as those do that ask for a password.
 
@@ -85,4 +97,7 @@ class PseudoTerminal:
         self._writer.close()
         os.close(self._size)
         self._seat.exit_code = self.child.exit_code
+        if self.child.crowded:
+            self._seat.reason = CROWDED_NOTICE
+            self._seat.scrollback.feed(f"\r\n[gateway: {CROWDED_NOTICE}]\r\n".encode())
         self._seat.scrollback.finish()

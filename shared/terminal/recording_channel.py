@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from shared.domain.signals import SignalName
 from shared.domain.terminal import CommandResult
 from shared.terminal.channel import Channel, Command, Seat
 from shared.terminal.recording import Recorder
@@ -49,6 +50,11 @@ class RecordedChannel:
         typed = data.decode(self._seat.scrollback.encoding, "replace")
         self._recorder.typed(typed, hidden=self._seat.hides_input())
         self.channel.send(data)
+
+    async def signal(self, name: SignalName) -> None:
+        """Send a signal to the job in front; it becomes a marker."""
+        await self.channel.signal(name)
+        self._recorder.marked(f"signal {name}")
 
     def resize(self) -> None:
         """Tell the interactive shell the size that the seat has now."""

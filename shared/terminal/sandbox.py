@@ -7,27 +7,34 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from shared.domain.terminal import SandboxKind
+from shared.domain.terminal import LimitedBy, SandboxKind
+from shared.terminal.process_groups import ProcessLimit
+from shared.terminal.sockets import Sockets, bwrap_first, bwrap_last
 
 SandboxMode = Literal["auto", "required", "off"]
 HOME, HERE = "~", "."
 TURNED_OFF = "turned off"
+SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr", "/var")
+BESIDES_SYSTEM = ("/run/media", "/var/tmp", "/var/www")  # noqa: S108 - allowed, not used
+"""Directories that a session makes writable by being opened in them are none of the system's, but may be in these."""
+
 DEFAULT_WRITABLE = (HOME, HERE, tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 - allowed, not used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Where commands may write (`~` is home, `.` the directory that a session was opened in), what in there they may
-    only read, which directories and files they never see, and whether they have a network. All else they may read.
+    only read, which directories, files and sockets they never see, and whether they have a network. All else they may read.
     """
 
     writable: tuple[str, ...] = DEFAULT_WRITABLE
     protected: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     network: bool = True
+    sockets: Sockets = field(default_factory=Sockets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +46,30 @@ class Sandbox:
     bwrap: str = ""
     strict: bool = False
     detail: str = ""
+    limit: ProcessLimit = field(default_factory=ProcessLimit)
 
     def writable(self, home: str, here: str | None) -> tuple[str, ...]:
-        """The directories that may be written, for a session that was opened `here`."""
+        """The directories that may be written, for a session that was opened `here`, where that is one to write in."""
         if self.kind == "none":
             return ()
-        meant = (_meant(path, home, here) for path in self.rules.writable)
+        place = here if here is not None and self._may_become_writable(os.path.realpath(here), home) else None
+        meant = (_meant(path, home, place) for path in self.rules.writable)
         return _outermost(os.path.realpath(path) for path in meant if path and os.path.isdir(path))
 
-    def prefix(self, writable: Sequence[str]) -> list[str]:
-        """What a keeper's command line begins with."""
+    def _may_become_writable(self, here: str, home: str) -> bool:
+        """Whoever opens a session chooses the directory, but not the system's, the gateway's, or one that homes are in."""
+        home = os.path.realpath(home)
+        if here == "/" or any(_beneath(here, path) for path in (*self.rules.hidden, *self.rules.protected)):
+            return False
+        if _beneath(here, home) or _within(here, BESIDES_SYSTEM):
+            return True
+        return not _beneath(home, here) and not any(_beneath(here, os.path.realpath(path)) for path in SYSTEM)
+
+    def prefix(self, writable: Sequence[str], *, agent: bool = True) -> list[str]:
+        """What a keeper's command line begins with. `agent`: its commands may use the SSH agent of the gateway's user."""
         if self.kind != "bwrap":
             return []
-        return [self.bwrap, *bwrap_arguments(writable, self.rules)]
+        return [self.bwrap, *bwrap_arguments(writable, self.rules, agent=agent)]
 
     def confinement(self, writable: Sequence[str]) -> dict[str, Any]:
         """What a keeper takes on itself."""
@@ -59,6 +77,11 @@ class Sandbox:
             return {}
         files = {"writable": writable, "hidden": _present(self.rules.hidden), "strict": self.strict}
         return {"files": files if self.kind == "landlock" else None, "network": self.rules.network}
+
+    @property
+    def limited_by(self) -> LimitedBy:
+        """What holds the number of processes."""
+        return self.limit.by(self.kind)
 
     def hidden_directories(self) -> tuple[tuple[int, int] | None, ...]:
         """Which directories now lie where they are hidden, each by device and inode; None for anything else."""
@@ -80,12 +103,13 @@ class Sandbox:
         return tuple(path for path in _present(self.rules.protected) if _within(path, bases))
 
 
-def bwrap_arguments(writable: Iterable[str], rules: Rules) -> list[str]:
+def bwrap_arguments(writable: Iterable[str], rules: Rules, *, agent: bool = True) -> list[str]:
     """A view of this machine that is read-only but for some directories, with processes and devices of its own."""
     bases = tuple(writable)
     protected = [path for path in _present(rules.protected) if _within(path, bases)]
-    hidden = _present(rules.hidden)
+    hidden = _present((*rules.hidden, *rules.sockets.hidden(agent=agent)))
     arguments = ["--unshare-pid", "--as-pid-1", "--ro-bind", "/", "/"]
+    arguments += bwrap_first(rules.sockets, agent=agent, further=rules.protected)
     for path in (*bases, *_leading_to((*protected, *hidden), bases)):
         arguments += ["--bind", path, path]
     arguments += ["--dev", "/dev", "--proc", "/proc"]
@@ -94,6 +118,7 @@ def bwrap_arguments(writable: Iterable[str], rules: Rules) -> list[str]:
     for path in hidden:
         over = ["--tmpfs", path, "--remount-ro", path] if os.path.isdir(path) else ["--ro-bind", os.devnull, path]
         arguments += over
+    arguments += bwrap_last(rules.sockets)
     if not rules.network:
         arguments.append("--unshare-net")
     if os.geteuid() == 0:  # whose capabilities bubblewrap leaves, and they undo every mount
@@ -103,7 +128,7 @@ def bwrap_arguments(writable: Iterable[str], rules: Rules) -> list[str]:
 
 def _meant(path: str, home: str, here: str | None) -> str | None:
     if path == HERE:
-        return None if here is None or os.path.realpath(here) == "/" else here  # which is not meant by "here"
+        return here
     return home + path[1:] if path == HOME or path.startswith(f"{HOME}/") else path
 
 

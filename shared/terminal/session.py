@@ -9,9 +9,10 @@ from typing import Any
 
 import anyio
 
-from shared.domain.targets import LocalTarget, SessionType, SshTarget, Target
+from shared.domain.signals import SignalName
+from shared.domain.targets import LocalTarget, SshTarget, Target, background_of, type_of
 from shared.domain.terminal import CommandResult, SessionInfo
-from shared.errors import TerminalError, Unsupported, invalid_field
+from shared.errors import Conflict, TerminalError, Unsupported, invalid_field
 from shared.terminal.answers import Answers, check_prompt, secret_of
 from shared.terminal.channel import Channel, Command, Seat
 from shared.terminal.display import Display, Rendering
@@ -20,6 +21,7 @@ from shared.terminal.keys import Input, Modes
 from shared.terminal.recording_channel import RecordedChannel
 from shared.terminal.scrollback import Slice
 from shared.terminal.sequences import plain, split_unfinished
+from shared.terminal.transfers import Transfers
 from shared.terminal.waits import Outcome, Waiting, Wanted
 
 ANSWER_QUIET = 0.1
@@ -47,6 +49,7 @@ class Session:
         self.id = session_id
         self.owner = owner
         self.closed = False
+        self.transfers = Transfers()
         self.directory: str | None = None  # of its commands, once one has told
         self._target = target
         self._title = title
@@ -71,7 +74,7 @@ class Session:
         remote = login or (None if isinstance(self._target, LocalTarget) else self._target)
         return SessionInfo(
             id=self.id,
-            type=_type(self._target),
+            type=type_of(self._target),
             created_at=self._created,
             connected=self.connected,
             last_activity=self._last,
@@ -81,13 +84,26 @@ class Session:
             title=self._title,
             exit_code=self._seat.exit_code,
             recording=isinstance(self._channel, RecordedChannel) and self._channel.recording,
-            reason=None if self.connected else self._seat.reason,
+            reason=None if self.connected else self._why_ended(),
+            transfers=self.transfers.now,
         )
+
+    def _why_ended(self) -> str | None:
+        if self._seat.reason or self.closed or not self._channel.connected:
+            return self._seat.reason
+        if background_of(self._target) is not None:
+            return "The command has ended."
+        return "The shell has ended; typing starts a new one."
 
     @property
     def connected(self) -> bool:
         """False once the connection, or the interactive shell, has ended."""
         return not self.closed and self._channel.connected and not self._seat.scrollback.ended
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody uses it just now."""
+        return self._users > 0
 
     @property
     def idle_seconds(self) -> float:
@@ -135,9 +151,29 @@ class Session:
         return self._seat.scrollback.end
 
     @property
-    def begun(self) -> bool:
-        """Whether there is, or was, an interactive shell."""
-        return self._beginning is not None
+    def shell_runs(self) -> bool:
+        """Whether there is an interactive shell, or a command in the background, that has not ended."""
+        return self._beginning is not None and not self._seat.scrollback.ended
+
+    @property
+    def ended_shell(self) -> bool:
+        """Whether there was one, and it has ended."""
+        return self._beginning is not None and self._seat.scrollback.ended
+
+    async def start(self) -> None:
+        """Start the interactive shell where none runs. Raises TerminalError."""
+        with self._in_use():
+            await self._begin(again=True)
+
+    async def signal(self, name: SignalName) -> None:
+        """Send a signal to the job in front. Raises Conflict where nothing runs, Unsupported, TerminalError."""
+        with self._in_use():
+            if not self.shell_runs:
+                raise Conflict(
+                    "Nothing runs on this session's terminal that a signal could be sent to.", code="nothing_runs"
+                )
+            await self._channel.signal(name)
+            self._check_open()
 
     async def send(self, data: str | Input) -> int:
         """Type into the interactive shell, starting one where there is none; the cursor that what follows begins at.
@@ -170,7 +206,7 @@ class Session:
             channel = _bare(self._channel)
             if not isinstance(channel, HasFiles):
                 raise Unsupported(
-                    f"Files are for sessions over SSH; this one is {_type(self._target)}. Use commands instead.",
+                    f"Files are for sessions over SSH; this one is {type_of(self._target)}. Use commands instead.",
                 )
             async with channel.files() as files:
                 yield files
@@ -268,7 +304,7 @@ class Session:
     async def _begin(self, *, again: bool = False) -> None:
         """See to it that there is an interactive shell; `again` also after one has ended."""
         self._check_open()
-        if not again and not self._channel.connected:
+        if not again and (self._seat.scrollback.ended or not self._channel.connected):
             return  # what was shown can still be read
         begun = self._beginning
         failed = begun is not None and begun.done() and begun.exception() is not None
@@ -287,7 +323,7 @@ class Session:
             if ended:
                 self._seat.scrollback.finish()
             raise
-        if isinstance(self._target, LocalTarget) and self._target.background is not None:
+        if background_of(self._target) is not None:
             self._running = asyncio.get_running_loop().create_task(self._use_while_it_runs())
 
     async def _use_while_it_runs(self) -> None:
@@ -360,8 +396,3 @@ def _stripped(part: Slice, *, last: bool) -> Slice:
 def _bare(channel: Channel) -> Channel:
     return channel.channel if isinstance(channel, RecordedChannel) else channel
 
-
-def _type(target: Target) -> SessionType:
-    if isinstance(target, SshTarget):
-        return "ssh"
-    return "local" if isinstance(target, LocalTarget) else "telnet"

@@ -11,15 +11,21 @@ from typing import Self
 
 import anyio
 
+from shared.cluster.nodes import Nodes
 from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited, invalid_field
+from shared.terminal import environment
 from shared.terminal.channel import Channel, Command, LocalOpener, Opener, OutputListener, Seat
 from shared.terminal.recordings import Recordings
 from shared.terminal.scrollback import Scrollback
 from shared.terminal.session import Session
 
 RETRY_AFTER = 30
+TOO_MANY_SESSIONS = (
+    "terminal sessions are open and in use; close one that is no longer needed (DELETE /v1/terminal/{id}, close_terminal), "
+    "then open this one"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +52,10 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         ssh: Opener[SshTarget],
         telnet: Opener[TelnetTarget],
         recordings: Recordings,
+        nodes: Nodes | None = None,
     ) -> None:
         self.limits = limits
+        self._nodes = nodes
         self._local = local
         self._ssh = ssh
         self._telnet = telnet
@@ -55,6 +63,8 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self._sessions: dict[str, Session] = {}
         self._open_slots = _Slots(limits.sessions, limits.sessions_per_caller)
         self._run_slots = _Slots(limits.sessions, limits.sessions_per_caller)
+        if nodes is not None:
+            nodes.watch(self._open_slots.taken)
         self._passing: set[Session] = set()
         self._opening: set[asyncio.Task[Session]] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -106,7 +116,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
     ) -> Session:
         """Open a session. Raises RateLimited, TerminalError, HostKeyChanged, InvalidInput, Forbidden."""
         recorded = self.recordings.wanted(record)
-        self._open_slots.take(owner, "too_many_sessions", "terminal sessions are open; close one and try again")
+        await self._take_place(owner)
         try:
             seat = Seat(Scrollback(self.limits.scrollback_bytes, encoding), cols, rows)
             session = await self._connect(owner, target, seat, title=title, recorded=recorded)
@@ -122,7 +132,8 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         session = self._sessions.get(session_id)
         if session is None or session.owner != owner:
             raise NotFound(
-                "There is no such terminal session; it may have been closed or have expired. Open another one.",
+                "There is no such terminal session; it may have been closed, have expired, or have ended and made room for "
+                "another. Open a new one.",
                 code="session_not_found",
             )
         return session
@@ -165,7 +176,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             max_output_bytes=max_output_bytes or limits.output_bytes,
             stdin=None if stdin is None else stdin.encode(),
             cwd=cwd,
-            env=env or {},
+            env={**(env or {}), **environment.of_trace()},
             on_output=on_output,
         )
 
@@ -207,13 +218,55 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         return session
 
     async def _opened(self, owner: str, target: Target, seat: Seat, *, title: str, recorded: bool) -> Session:
-        session_id = f"term-{time.time_ns() // 1_000_000}-{token_hex(16)}"
+        session_id = self._new_id()
         channel = await self._channel(owner, target, seat)
         if recorded:
             channel = await self.recordings.record(channel, seat, session_id=session_id, owner=owner, target=target)
         session = Session(session_id, owner, target, seat, channel, title=title or None)
         self._passing.add(session)  # here, so that no shutdown comes between
         return session
+
+    def _new_id(self) -> str:
+        """Where there are other processes it says which one has the session; the rest of it nobody can guess."""
+        node = "" if self._nodes is None else self._nodes.id
+        return f"term-{time.time_ns() // 1_000_000}-{node}{token_hex(16 - len(node) // 2)}"
+
+    async def _take_place(self, owner: str) -> None:
+        """A place for one more session; where all are taken, that of one that has ended. Raises RateLimited."""
+        while True:
+            try:
+                await self._take_free_place(owner)
+                return
+            except RateLimited:
+                ended = self._ended_longest(owner)
+                if ended is None:
+                    raise
+            await asyncio.shield(self._end(ended))
+
+    async def _take_free_place(self, owner: str) -> None:
+        """One that is free in this process and, where there are others, in all of them together. Raises RateLimited."""
+        slots = self._open_slots
+        slots.take(owner, "too_many_sessions", TOO_MANY_SESSIONS)
+        if self._nodes is None:
+            return
+        try:
+            await self._nodes.allow_one_more(
+                owner,
+                total=self.limits.sessions,
+                per_owner=self.limits.sessions_per_caller,
+                error=lambda own: slots.refusal("too_many_sessions", TOO_MANY_SESSIONS, own=own),
+            )
+        except BaseException:
+            slots.give_back(owner)
+            raise
+
+    def _ended_longest(self, owner: str) -> Session | None:
+        """Of the sessions that have ended and that nobody uses, the one left alone longest; the owner's own first."""
+        ended = [session for session in self._sessions.values() if not session.connected and not session.in_use]
+        own = [session for session in ended if session.owner == owner]
+        if not own and self._open_slots.is_owners_limit(owner):
+            return None
+        return max(own or ended, key=lambda session: session.idle_seconds, default=None)
 
     def _pass(self, session: Session) -> asyncio.Task[None]:
         """Begin to end a session that was never listed."""
@@ -232,8 +285,13 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         """Begin to end a session; from here on nobody finds it, and its place is free once it has gone."""
         del self._sessions[session.id]
         ending = self._keep(session.end())
-        ending.add_done_callback(lambda _: self._open_slots.give_back(session.owner))
+        ending.add_done_callback(lambda _: self._give_place_back(session.owner))
         return ending
+
+    def _give_place_back(self, owner: str) -> None:
+        self._open_slots.give_back(owner)
+        if self._nodes is not None:
+            self._nodes.changed()
 
     def _keep(self, ending: asyncio.Task[None]) -> asyncio.Task[None]:
         self._closing.add(ending)
@@ -261,10 +319,23 @@ class _Slots:
     def take(self, owner: str, code: str, what: str) -> None:
         """Raises RateLimited."""
         if self._taken[owner] >= self._per_owner:
-            raise RateLimited(f"All {self._per_owner} of your {what}.", code=code, retry_after=RETRY_AFTER)
+            raise self.refusal(code, what, own=True)
         if self._taken.total() >= self._total:
-            raise RateLimited(f"All {self._total} of the gateway's {what}.", code=code, retry_after=RETRY_AFTER)
+            raise self.refusal(code, what, own=False)
         self._taken[owner] += 1
+
+    def taken(self) -> dict[str, int]:
+        """How many places each owner has."""
+        return dict(self._taken)
+
+    def refusal(self, code: str, what: str, *, own: bool) -> RateLimited:
+        """The error for an owner who has too many, or for all together."""
+        whose = f"All {self._per_owner} of your" if own else f"All {self._total} of the gateway's"
+        return RateLimited(f"{whose} {what}.", code=code, retry_after=RETRY_AFTER)
+
+    def is_owners_limit(self, owner: str) -> bool:
+        """Whether it is the owner's own places that are all taken."""
+        return self._taken[owner] >= self._per_owner
 
     def give_back(self, owner: str) -> None:
         self._taken[owner] -= 1

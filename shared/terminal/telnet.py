@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import cast
 
+from shared.domain.signals import SignalName
 from shared.domain.targets import TelnetInterrupt, TelnetTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, Unsupported
@@ -78,6 +79,10 @@ class TelnetChannel(asyncio.Protocol):
                 "The host does not take what is typed; try again, or close the session.", code="input_not_read"
             )
         transport.write(encoded)
+
+    async def signal(self, name: SignalName) -> None:
+        """Telnet carries none."""
+        raise Unsupported("Telnet carries no signals; send the key <C-c> instead, which devices take for an interrupt.")
 
     def resize(self) -> None:
         """Tell the host the new size, if it wants to know."""

@@ -49,6 +49,7 @@ class Entry:
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     purpose: str = "answer"
+    trace_id: str = ""
 
 
 class Ledger:

@@ -42,6 +42,9 @@ NOT_OVER_REST = {
     "run_command",  # a session and /execute do the same, and leave the state to look at
     "run_command_events",
     "replay_events",  # `replay` says the same at its end
+    "type_live",  # it is over the WebSocket, and /send does the same
+    "follow_terminal",  # the WebSocket is made of it
+    "list_terminals_here",  # processes of one gateway ask each other
     "confirm_command",  # who asks there is a program, which could agree with itself
 }
 
@@ -56,6 +59,7 @@ def test_every_writing_operation_is_audited() -> None:
         "chat",  # each attempt is a row of the ledger, which says more
         "chat_stream",
         "resize_terminal",
+        "type_live",  # a row for each line, not for each key
     }
 
 

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 import mcp_gateway.calls
-from mcp_gateway.resources import RESOURCES, TEMPLATES
+from mcp_gateway.resource_table import RESOURCES, TEMPLATES
 from mcp_gateway.tools import TOOLS
 from shared.operations.catalog import CATALOG
 from shared.operations.operation import Operation, StreamOperation
@@ -13,20 +13,19 @@ BOUND = {name for group in (*TOOLS.values(), *RESOURCES.values(), *TEMPLATES) fo
 
 ONLY_ONE_FORM = {
     "chat",  # `chat_stream`, so that progress can carry the text so far
-    "get_model",  # `list_models` shows the same
     "run_command",  # `run_command_events`, so that progress can carry the output
     "replay_events",  # `replay` says the same at its end
     "execute_command",  # `run_command` in a session does the same
     "connect_saved",  # `open_terminal` takes a connection
     "get_connection",  # `list_terminals` shows them
+    "type_live",  # `send_to_terminal` does the same in one piece
+    "follow_terminal",  # subscriptions say that there is more, and `read_terminal` reads it
+    "list_terminals_here",  # processes of one gateway ask each other
     "resize_terminal",  # the size is given when a session is opened
 }
 FOR_THE_OPERATOR = {  # a model that could change these could give itself more than it was given
     "add_model",
-    "update_model",
     "delete_model",
-    "toggle_layer",
-    "reorder_layer",
     "add_provider",
     "update_provider",
     "delete_provider",
@@ -36,7 +35,6 @@ FOR_THE_OPERATOR = {  # a model that could change these could give itself more t
     "create_key",
     "list_keys",
     "delete_key",
-    "list_budgets",
     "create_budget",
     "update_budget",
     "delete_budget",
@@ -62,7 +60,6 @@ NOT_YET = {
     "get_decision",
     "replay",
     "give_feedback",
-    "usage",
     "stats",
 }
 

@@ -1,262 +1,257 @@
-"""What typing and reading must do over all three kinds of terminal, each with a real shell behind it."""
+"""What typing, waiting and reading must do on every kind of terminal: this machine, SSH (a server in this process, OpenSSH's
+own) and telnet (a device with a shell, a real telnetd), through REST over real HTTP and through MCP's tools.
+"""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from shared.domain.targets import LocalTarget, Target, TelnetTarget
-from shared.errors import InvalidInput
-from shared.operations import terminals as operations
-from shared.terminal import flow
-from shared.terminal.sessions import Sessions
-from tests.support.ssh_server import running_ssh_server
-from tests.support.telnet_shell import running_telnet_shell
-from tests.support.terminals import make_sessions, ssh_target, until
-from tests.support.typist import Typist
+from tests.support.doors import Refused, RestDoor
+from tests.support.hands import Hands, RestHands, hands_of
+from tests.support.stand import Stand, standing
+from tests.support.terminals import a_nap, running, until
 
-LINES = 1_000_000
+WAYS = [
+    ("local", "rest"),
+    ("local", "mcp"),
+    ("ssh", "rest"),
+    ("ssh", "mcp"),
+    ("openssh", "rest"),
+    ("telnet", "rest"),
+    ("telnet", "mcp"),
+    ("telnetd", "rest"),
+]
+SHELLS = [way for way in WAYS if way[0] in ("local", "ssh", "openssh")]
+"""Those whose shell is the gateway's own to start, end and signal."""
+SMALL = (72, 20)
 
 
-@pytest.fixture(params=["local", "ssh", "telnet"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """On uvloop, as `serve` has it."""
+    return "asyncio", {"use_uvloop": True}
 
 
-@pytest.fixture
-async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
-    async with make_sessions(tmp_path) as made:
+@pytest.fixture(scope="module")
+async def stand(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    async with standing(tmp_path_factory.mktemp("stand"), terminal_max_sessions_per_caller=32) as made:
         yield made
 
 
-@pytest.fixture
-async def target(kind: str, tmp_path: Path) -> AsyncIterator[Target]:
-    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8"}
-    if kind == "local":
-        yield LocalTarget(cwd=str(tmp_path))
-    elif kind == "ssh":
-        async with running_ssh_server(tmp_path) as server:
-            yield ssh_target(server)
+async def log_in(hands: Hands) -> None:
+    """What a real telnetd wants first."""
+    assert (await hands.ready()).match == "login:"
+    await hands.ready("me\n", reason="password")
+    await hands.until("device> $", "tr0ub4dor\n")
+
+
+@pytest.fixture(params=WAYS, ids="-".join)
+async def hands(request: pytest.FixtureRequest, stand: Stand) -> AsyncIterator[Hands]:
+    """At a shell that echoes nothing and whose prompt is `$ `."""
+    kind, door = request.param[0], stand.doors[request.param[1]]
+    cols, rows = SMALL
+    made = hands_of(door, await door.open(await stand.place(kind), cols=cols, rows=rows))  # type: ignore[arg-type]
+    if kind == "telnetd":
+        await log_in(made)
     else:
-        async with running_telnet_shell(env) as shell:
-            yield TelnetTarget(host="127.0.0.1", port=shell.port)
+        await made.ready()
+    await made.until("(?m)^begun$", "PS1='$ '; stty -echo; echo be''gun\n")
+    yield made
+    if made.id in {entry["id"] for entry in await door.sessions()}:
+        await door.close(made.id)
 
 
-@pytest.fixture
-async def typist(target: Target, sessions: Sessions) -> AsyncIterator[Typist]:
-    session = await sessions.open("local", target)
-    yield Typist(sessions, session.id)
-    await sessions.close("local", session.id)
+shells = pytest.mark.parametrize("hands", SHELLS, ids="-".join, indirect=True)
 
 
-async def test_a_command_is_typed_and_its_prompt_waited_for(typist: Typist) -> None:
-    answer = await typist.prompt(keys="sleep 0.4; echo $((6*7))<Enter>")
-    assert answer["success"] is True
-    assert "\n42\n" in answer["output"][0]
-    assert answer["match"][-1] in "#$"
-    assert answer["connected"] is True
-    assert answer["dropped"] == 0
-    again = await typist.read(cursor=answer["cursor"])
-    assert again["output"] == []
+async def test_a_command_is_typed_and_its_prompt_waited_for(hands: Hands) -> None:
+    answer = await hands.ready(keys="sleep 0.4; echo $((6*7))<Enter>")
+    assert "42\n" in answer.text
+    assert (answer.match, answer.connected) == ("$", True)
+    assert (await hands.piece(answer.cursor, seconds=0.05))[0] == ""
 
 
-async def test_plain_typing_answers_as_ever(typist: Typist) -> None:
-    assert await typist.send(data="echo hi\n") == {"success": True}
-    assert await typist.send(keys="<Enter>") == {"success": True}
+async def test_a_pattern_is_waited_for_and_what_came_is_answered(hands: Hands) -> None:
+    answer = await hands.until(r"^port (\d+)$", "sleep 0.2; printf '\\033[1mport\\033[0m 80%s\\n' 80; sleep 9\n")
+    assert answer.match == "port 8080"
+    assert "port 8080" in answer.text
+    interrupted = await hands.ready(keys="<C-c>")
+    assert interrupted.cursor > answer.cursor
 
 
-async def test_a_pattern_is_waited_for_and_what_came_is_answered(typist: Typist) -> None:
-    await typist.prompt(data="stty -echo\r")
-    answer = await typist.until(r"^port (\d+)$", data="sleep 0.2; printf '\\033[1mport\\033[0m 80%s\\n' 80; sleep 9\r")
-    assert answer["match"] == "port 8080"
-    assert "port 8080" in answer["output"][0]
-    await typist.send(wait={"for": "silence", "quietMs": 200})  # until the sleep has begun
-    interrupted = await typist.prompt(keys="<C-c>")
-    assert interrupted["cursor"] > answer["cursor"]
+async def test_a_time_out_says_how_to_go_on(hands: Hands) -> None:
+    answer = await hands.types("echo begun; sleep 0.6; echo done-$((3+4))\n", pattern="done-7", seconds=0.2)
+    assert (answer.reason, answer.match) == ("timeout", None)
+    assert (await hands.goes_on(answer.cursor, "done-7")).match == "done-7"
 
 
-async def test_a_time_out_says_how_to_go_on(typist: Typist) -> None:
-    await typist.prompt(data="stty -echo\r")
-    wait = {"for": "output", "pattern": "done-7", "timeoutMs": 200}
-    answer = await typist.send(data="echo begun; sleep 1; echo done-$((3+4))\r", wait=wait)
-    assert answer["reason"] == "timeout"
-    assert "match" not in answer
-    rest = await typist.until("done-7", wait={"cursor": answer["cursor"]})
-    assert rest["match"] == "done-7"
+async def test_keys_move_in_the_line(hands: Hands) -> None:
+    await hands.ready("stty echo\n")
+    answer = await hands.ready(keys="echo word-ac<Left>b<C-a><C-e><Backspace>d<Enter>")
+    assert "\nword-abd\n" in answer.text
+    assert "\nword-abd\n" in (await hands.ready(keys="<Up><Enter>")).text
 
 
-async def test_keys_move_in_the_line(typist: Typist) -> None:
-    await typist.prompt()
-    answer = await typist.prompt(keys="echo word-ac<Left>b<C-a><C-e><Backspace>d<Enter>")
-    assert "\nword-abd\n" in answer["output"][0]
-    again = await typist.prompt(keys="<Up><Enter>")
-    assert "\nword-abd\n" in again["output"][0]
+async def test_interrupting_reaches_the_program_in_front(hands: Hands) -> None:
+    nap = a_nap()
+    await hands.types(f"sleep {nap}; echo ended $?\n", wait="output", seconds=0.1)
+    await until(lambda: running(nap))
+    await hands.ready(keys="<C-c>")
+    assert "next 130" in (await hands.until("^next 130$", "echo next $?\n")).text
+    await until(lambda: not running(nap))
 
 
-async def test_what_is_pasted_runs_with_enter_and_not_before(typist: Typist, tmp_path: Path) -> None:
-    await typist.prompt()
+async def test_what_is_pasted_runs_with_enter_and_not_before(hands: Hands, tmp_path: Path) -> None:
     text = f"echo one >{tmp_path}/one\necho two >{tmp_path}/two\n\x1b[201~\x03"
-    wait = {"for": "screen", "pattern": "two >", "view": "screen"}
-    assert (await typist.send(data=text, paste=True, wait=wait))["reason"] == "matched"
+    await hands.types(text, paste=True, wait="silence", seconds=1)
     assert not (tmp_path / "one").exists()
-    await typist.prompt(keys="<Enter>")
-    assert (tmp_path / "one").read_text().startswith("one")
+    await hands.ready(keys="<Enter>")
+    await until((tmp_path / "one").exists)
+    await until(lambda: (tmp_path / "one").read_text().startswith("one"))
 
 
-async def test_a_paste_is_in_brackets_where_the_program_asks_for_them(typist: Typist, tmp_path: Path) -> None:
-    await typist.prompt(data="bind 'set enable-bracketed-paste off'\r")
-    program = (
-        "import sys,tty,termios; old = termios.tcgetattr(0); tty.setraw(0); sys.stdout.write('\\x1b[?2004hready\\r\\n'); "
-        "sys.stdout.flush(); data = b''\n"
-        "while not data.endswith(b'!'): data += sys.stdin.buffer.raw.read(1000)\n"
-        "termios.tcsetattr(0, termios.TCSANOW, old); print('\\x1b[?2004l', ascii(data))"
-    )
-    script = tmp_path / "paste.py"
-    await typist.prompt(data=f"cat >{script} <<'EOF'\r" + program.replace("\n", "\r") + "\rEOF\r")
-    await typist.until("^ready", data=f"python3 {script}\r")
-    answer = await typist.until("^ b'.*", data="a\nb", paste=True, keys="!")
-    assert answer["match"] == r" b'\x1b[200~a\rb\x1b[201~!'"
+async def test_silence_is_waited_for(hands: Hands) -> None:
+    assert "hush" in (await hands.silent("echo hush\n")).text
 
 
-async def test_silence_and_the_end_are_waited_for(typist: Typist) -> None:
-    await typist.prompt()
-    quiet = await typist.send(data="echo hush\r", wait={"for": "silence", "quietMs": 300})
-    assert quiet["reason"] == "silence"
-    assert "hush" in quiet["output"][0]
-    over = await typist.send(keys="exit<Enter>", wait={"for": "exit"})
-    assert over["reason"] == "exit"
-    assert over["connected"] is False
+async def test_the_last_output_is_there_after_the_end(hands: Hands) -> None:
+    over = await hands.end("seq 1000; printf last-; echo words; exit 7\n")
+    assert "1000\nlast-words\n" in over.text
+    assert over.connected is False
+    assert "last-words" in await hands.everything()
 
 
-async def test_the_last_output_is_there_after_the_end(typist: Typist) -> None:
-    await typist.prompt()
-    over = await typist.send(data="stty -echo; seq 20000; printf last-; echo words; exit\r", wait={"for": "exit"})
-    assert over["reason"] == "exit"
-    assert "\r\n20000\r\nlast-words\r\n" in over["output"][0]
+async def test_a_password_is_asked_for_and_not_shown(hands: Hands) -> None:
+    asked = await hands.ready('read -rsp "Password for admin: " P; echo; echo "${#P}"\n', reason="password")
+    assert asked.match == "Password for admin:"
+    assert "15\n" in (await hands.ready("hunter2-hunter2\n")).text
+    assert "hunter2" not in await hands.everything()
+    assert "hunter2" not in "\n".join(await hands.screen())
 
 
-async def test_a_password_is_asked_for_and_not_shown(typist: Typist) -> None:
-    await typist.prompt()
-    asked = await typist.prompt(
-        ready="password", keys='read -rsp "Password for admin: " P; echo; echo "${<#P}"<Enter>'.replace("<#", "#")
-    )
-    assert asked["match"] == "Password for admin:"
-    answer = await typist.prompt(data="hunter2-hunter2\r")
-    assert "\n15\n" in answer["output"][0]
-    assert "hunter2" not in str(await typist.read(cursor=0))
-    assert "hunter2" not in str(await typist.read(view="screen"))
+async def test_the_size_is_the_one_asked_for_and_follows(hands: Hands) -> None:
+    cols, rows = SMALL
+    assert (await hands.until(r"^\d+ \d+$", "stty size\n")).match == f"{rows} {cols}"
+    if isinstance(hands.door, RestDoor):  # MCP gives the size once, when it opens
+        await hands.door.call("POST", f"/{hands.id}/resize", json={"cols": 100, "rows": 30})
+        assert (await hands.until(r"^\d+ \d+$", "stty size\n")).match == "30 100"
 
 
-async def test_the_size_is_changed_and_seen(typist: Typist) -> None:
-    await typist.prompt()
-    assert await typist.call(operations.RESIZE_TERMINAL, cols=100, rows=30) == {"success": True}
-    answer = await typist.until(r"^\d+ \d+$", data="stty size\r")
-    assert answer["match"] == "30 100"
-    shown = await typist.read(view="screen")
-    assert len(shown["output"]) == 30
-    assert (shown["screen"]["rows"], shown["screen"]["cols"]) == (30, 100)
+async def test_the_screen_is_what_a_terminal_would_show(hands: Hands) -> None:
+    await hands.until("end", "PS1=; printf '\\033[2J\\033[3;5Hhere\\033[1;1Hgone\\033[1K\\033[5;1He%s' nd\n")
+    assert (await hands.screen()) == ["", "", "    here", "", "end"]
 
 
-async def test_marks_of_the_shell_are_believed_at_once(typist: Typist) -> None:
-    await typist.prompt()
-    await typist.prompt(ready="prompt", data=r"PS1='\[\e]133;A\a\]here \[\e]133;B\a\]'" + "\r")
-    answer = await typist.prompt(
-        ready="prompt", data="echo 'looks like: '; sleep 0.5; echo 'a prompt$ '; sleep 0.5\r", wait={"quietMs": 60_000}
-    )
-    assert answer["match"] == "here"
-    assert "a prompt$" in answer["output"][0]
+async def test_only_changed_rows_are_paid_for(hands: Hands) -> None:
+    await hands.ready("clear\n")
+    rows = await hands.changes("printf '\\033[10;5Hten\\033[2;1H'\n", "(?s)\n    ten.*")
+    assert rows[9] == "    ten"
+    assert len(rows) <= 4
 
 
-async def test_only_changed_rows_are_paid_for(typist: Typist) -> None:
-    await typist.prompt(data="PS1='$ '; clear\r")
-    whole = await typist.read(view="diff")
-    assert whole["rows"] == list(range(24))
-    assert len(whole["output"]) == 24
-    after = await typist.send(
-        data="printf '\\033[10;5Hten\\033[2;1H'\r",
-        wait={"for": "screen", "pattern": "(?s)\n    ten.*", "view": "diff"},
-    )
-    assert after["reason"] == "matched"
-    assert 9 in after["rows"]
-    assert after["output"][after["rows"].index(9)] == "    ten"
-    assert len(after["rows"]) <= 4
-    later = await typist.read(view="diff", cursor=(await typist.read(view="diff"))["cursor"])
-    assert (later["rows"], later["output"]) == ([], [])
+async def test_a_full_screen_program_leaves_the_screen_as_it_was(hands: Hands) -> None:
+    await hands.ready("clear; echo was-here\n")
+    alternate = "printf '\\033[?1049h\\033[2J\\033[4;4Hother-screen'; read -r _; printf '\\033[?1049l'"
+    await hands.until("other-screen", f"{alternate}\n".replace("other-screen", "other''-screen"))
+    assert "was-here" not in "\n".join(await hands.screen())
+    await hands.ready("\n")
+    shown = await hands.screen()
+    assert "was-here" in shown
+    assert "other-screen" not in "\n".join(shown)
 
 
-async def test_a_million_lines_lose_no_byte_for_one_who_reads_by_cursor(typist: Typist) -> None:
-    await typist.prompt(data="stty -echo -onlcr\r")
-    cursor = (await typist.send(data=f"seq {LINES}; echo all-done\r", wait={"for": "output"}))["cursor"]
-    begun = (await typist.read(cursor=0))["output"]
-    pieces = ["".join(begun)[:cursor]]
+async def test_reading_by_cursor_loses_no_byte(hands: Hands, request: pytest.FixtureRequest) -> None:
+    lines = 3_000
+    if isinstance(hands, RestHands):
+        lines = 1_000_000 if "[local" in request.node.name else 150_000
+    await hands.types(f"stty -onlcr; seq {lines}; echo all-do''ne\n", wait="output")
+    cursor, pieces = 0, [""]
     async with asyncio.timeout(60):
         while "all-done" not in "".join(pieces[-2:]):
-            part = await typist.read(cursor=cursor, waitMs=5000)
-            assert part["dropped"] == 0
-            pieces += part["output"]
-            cursor = part["cursor"]
-            await asyncio.sleep(0.01)  # as long as a client takes that is not in this process
+            text, cursor = await hands.piece(cursor)
+            pieces.append(text)
+            await asyncio.sleep(0)
     text = "".join(pieces)
     begin = text.index("1\n2\n3\n")
-    assert text[begin : text.index("all-done", begin)] == "".join(f"{number}\n" for number in range(1, LINES + 1))
+    assert text[begin : text.index("all-done", begin)] == "".join(f"{number}\n" for number in range(1, lines + 1))
 
 
-async def test_a_reader_who_leaves_does_not_hold_up_the_shell_for_long(typist: Typist, tmp_path: Path) -> None:
-    await typist.prompt(data="stty -echo -onlcr\r")
-    await typist.send(data=f"seq {LINES}; touch {tmp_path}/over\r")
-    await typist.read(waitMs=5000)
-    await until((tmp_path / "over").exists, 10)
-
-
-async def test_a_session_is_closed_while_its_shell_is_held_up(
-    target: Target, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(flow, "HOLD", 60)
-    session = await sessions.open("local", target)
-    typist = Typist(sessions, session.id)
-    await typist.prompt(data="stty -echo\r")
-    await typist.send(data="yes\r")
-    await typist.read(waitMs=5000)
-    await until(lambda: session._seat.scrollback.flow.held, 20)
-    async with asyncio.timeout(5):
-        await sessions.close("local", session.id)
-    assert len(sessions) == 0
-
-
-async def test_characters_in_pieces_are_whole(typist: Typist) -> None:
-    await typist.prompt(data="stty -echo\r")
-    answer = await typist.until(
-        "^.+end$", data="printf '\\xe6'; sleep 0.2; printf '\\xbc'; sleep 0.1; printf '\\xa2end\\n'\r"
+async def test_characters_in_pieces_are_whole(hands: Hands) -> None:
+    answer = await hands.until(
+        "^.+end$", "printf '\\xe6'; sleep 0.1; printf '\\xbc'; sleep 0.1; printf '\\xa2end\\n'\n"
     )
-    assert answer["match"] == "漢end"
+    assert answer.match == "漢end"
 
 
-async def test_another_encoding_is_typed_and_read(target: Target, sessions: Sessions, kind: str) -> None:
-    session = await sessions.open("local", target, encoding="cp437")
-    typist = Typist(sessions, session.id)
-    await typist.prompt(data="bind 'set convert-meta off'; stty -echo\r")
-    answer = await typist.until("^é=[0-9a-f ]+$", data="echo -n é=; printf %s é | od -An -tx1\r")
-    assert answer["match"] == "é= 82"
-    with pytest.raises(InvalidInput, match="cp437"):
-        await typist.send(data="漢")
-    await sessions.close("local", session.id)
-
-
-async def test_what_makes_no_sense_is_refused_before_anything_is_typed(typist: Typist) -> None:
-    for payload, said in (
-        ({}, "data"),
-        ({"paste": True}, "data"),
-        ({"keys": "<Entr>"}, "Enter"),
+async def test_what_makes_no_sense_is_refused_before_anything_is_typed(hands: Hands) -> None:
+    await hands.ready("stty echo\n")
+    for typed, said in (
+        ({"keys": "echo x<Entr>"}, "did you mean <Enter>"),
+        ({"keys": "echo x<Crtl-c>"}, "did you mean <C-c>"),
         ({"keys": "a < b"}, "<lt>"),
-        ({"data": "x", "wait": {"for": "output", "pattern": "(a"}}, "pattern"),
-        ({"data": "x", "wait": {"for": "output", "pattern": r"(?=a)b"}}, "look-around"),
-        ({"data": "x", "wait": {"for": "prompt", "pattern": "a"}}, "pattern"),
-        ({"data": "x", "wait": {"for": "later"}}, "for"),
-        ({"data": "x", "wait": {"for": "output", "timeoutMs": 60_001}}, "timeoutMs"),
     ):
-        with pytest.raises(InvalidInput) as refused:
-            await typist.send(**payload)
-        assert said in str(refused.value) + str(refused.value.details)
-    assert (await typist.read(waitMs=1))["cursor"] < 5000
+        with pytest.raises(Refused, match=said):
+            await hands.door.send(hands.id, **typed)
+    with pytest.raises(Refused, match="pattern"):
+        await hands.types("echo x", pattern="(a")
+    assert "echo x" not in await hands.everything()
+
+
+async def test_closing_ends_what_was_started_and_the_session(hands: Hands) -> None:
+    nap = a_nap()
+    await hands.types(f"sleep {nap}\n", wait="output", seconds=0.1)
+    await until(lambda: running(nap))
+    await hands.door.close(hands.id)
+    await until(lambda: not running(nap))
+    with pytest.raises(Refused) as closed:
+        await hands.types("x")
+    assert closed.value.code == "session_not_found"
+
+
+@shells
+async def test_after_the_end_of_the_shell_typing_says_that_it_begins_another(hands: Hands) -> None:
+    await hands.ready("marker=of-the-first\n")
+    assert (await hands.end("exit 7\n")).connected is False
+    (ended,) = [entry for entry in await hands.door.sessions() if entry["id"] == hands.id]
+    assert (ended["connected"], ended["exitCode"]) == (False, 7)
+    again = await hands.until("^again-none$", "echo again-${marker-none}\n")
+    assert "[gateway: the shell before this has ended with exit code 7; this is a new one, in " in again.text
+    assert again.text.index("[gateway: ") < again.text.index("again-none")
+    assert again.connected is True
+    (entry,) = [entry for entry in await hands.door.sessions() if entry["id"] == hands.id]
+    assert entry["connected"] is True
+
+
+@shells
+async def test_a_signal_reaches_the_job_in_front_and_not_the_shell(hands: Hands) -> None:
+    nap = a_nap()
+    begun = await hands.types(f"sleep {nap}; echo ended $?\n", wait="output", seconds=0.1)
+    await until(lambda: running(nap))
+    await hands.door.signal(hands.id, "TERM")
+    assert (await hands.goes_on(begun.cursor, "^ended 143$")).match == "ended 143"
+    assert not running(nap)
+    waits = await hands.until(
+        "^waiting$", "(trap 'echo trap''ped; exit' USR1; echo wait''ing; while :; do sleep 0.05; done)\n"
+    )
+    await hands.door.signal(hands.id, "SIGUSR1")
+    assert (await hands.goes_on(waits.cursor, "^trapped$")).match == "trapped"
+
+
+@shells
+async def test_where_nothing_runs_a_signal_is_refused(hands: Hands) -> None:
+    await hands.end("exit\n")
+    with pytest.raises(Refused) as nothing:
+        await hands.door.signal(hands.id, "INT")
+    assert nothing.value.code == "nothing_runs"
+    with pytest.raises(Refused, match="signal"):
+        await hands.door.signal(hands.id, "NONSENSE")
+
+
+@pytest.mark.parametrize("hands", [("telnet", "rest"), ("telnet", "mcp")], ids="-".join, indirect=True)
+async def test_telnet_says_what_it_cannot_do(hands: Hands) -> None:
+    with pytest.raises(Refused, match="<C-c>"):
+        await hands.door.signal(hands.id, "INT")
+    with pytest.raises(Refused, match="send_to_terminal"):
+        await hands.door.run(hands.id, "ls")

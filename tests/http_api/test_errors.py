@@ -55,10 +55,6 @@ def test_a_subclass_from_elsewhere_inherits_the_status_of_its_parent() -> None:
     assert status_of(Narrower("x")) == 404
 
 
-def test_an_unauthenticated_answer_says_how_to_authenticate() -> None:
-    assert (b"www-authenticate", b"Bearer") in headers_of(errors.Unauthenticated("x"), 401, failed_over=False)
-
-
 @pytest.mark.parametrize(
     ("error", "seconds"),
     [

@@ -1,8 +1,9 @@
 """The protocol on real sockets: limits, malformed requests, overload, and going down."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from http_api.responses import send_json
 from http_api.streaming import send_events
 from tests.support.http_server import Running, parsed, serving
 from tests.support.http_stack import layers
+from tests.support.waiting import until
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
@@ -105,6 +107,7 @@ async def test_a_forwarded_address_is_not_believed() -> None:
         POST + b"Content-Length: +3\r\n\r\nabc",
         POST + b"Content-Length: -1\r\n\r\n",
         POST + b"Transfer-Encoding: gzip, chunked, x\r\n\r\n",
+        POST.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n",
         b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\n folded: x\r\n\r\n",
@@ -116,7 +119,7 @@ async def test_a_forwarded_address_is_not_believed() -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,
         POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}",
     ],
-    ids=range(16),
+    ids=range(17),
 )
 async def test_a_request_that_could_be_read_in_two_ways_is_refused_and_the_connection_closed(request_: bytes) -> None:
     async with running() as (_, server):
@@ -130,9 +133,10 @@ async def test_a_request_that_could_be_read_in_two_ways_is_refused_and_the_conne
 
 
 @pytest.mark.parametrize(
-    ("target", "status"), [(b"*", 404), (b"http://evil.com/", 200), (b"//x", 404), (b"/?x=1#y", 200), (b"/%00", 404)]
+    ("target", "status"),
+    [(b"*", 400), (b"http://127.0.0.1:3000/", 200), (b"http://evil.com/", 421), (b"//x", 404), (b"/?x=1#y", 400)],
 )
-async def test_odd_targets_are_taken_by_their_path(target: bytes, status: int) -> None:
+async def test_an_odd_target_is_read_as_the_standard_has_it(target: bytes, status: int) -> None:
     async with running() as (_, server):
         request_ = b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         assert (await server.exchange(request_))[0] == status
@@ -277,6 +281,54 @@ async def test_a_client_that_reads_nothing_is_cut_off() -> None:
         _, writer = await server.connect()
         writer.write(GET + b"\r\n")
         await asyncio.wait_for(application.ended.wait(), 5)
+        writer.close()
+
+
+async def test_a_closing_connection_whose_client_reads_nothing_is_cut_off() -> None:
+    """What is below the high-water mark stalls nobody, but a close waits until all of it is sent."""
+    async with running(stall_seconds=0.2, send_buffer=4096) as (_, server):
+
+        async def some(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+            await send({"type": "http.response.body", "body": b"x" * 60_000})
+
+        server.server.config.loaded_app = some
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            client.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", server.port))
+            await asyncio.get_running_loop().sock_sendall(client, GET + b"\r\n")
+            connections = server.server.server_state.connections
+            await until(lambda: any(each.transport.is_closing() for each in connections))
+            await until(lambda: not connections)
+
+
+async def test_a_refused_handshake_is_logged_as_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    handshake = GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    async with running() as (_, server):
+        key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        assert (await server.exchange(handshake + key))[0] == 404
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
+async def test_a_handshake_that_is_never_finished_is_cut_off() -> None:
+    entered, left = asyncio.Event(), asyncio.Event()
+
+    async def undecided(scope: Scope, receive: Receive, send: Send) -> None:
+        entered.set()
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        left.set()
+
+    async with running(header_seconds=0.2) as (_, server):
+        server.server.config.loaded_app = undecided
+        reader, writer = await server.connect()
+        handshake = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        writer.write(GET + handshake + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        await asyncio.wait_for(entered.wait(), 5)
+        await asyncio.wait_for(left.wait(), 5)
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
 
 

@@ -30,6 +30,7 @@ from tests.support.http_gateway import Surface, surface
 from tests.support.http_server import serving
 from tests.support.http_stack import layers
 from tests.support.no_audit import NoAudit
+from tests.support.nodes import alone
 from tests.support.waiting import until
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}
@@ -62,7 +63,9 @@ async def attaching(
     recordings = Recordings(Path("unused"), lambda: datetime.now(UTC))
     async with Sessions(limits, local=shells, ssh=nowhere, telnet=nowhere, recordings=recordings) as sessions:
         session = await sessions.open(LOCAL.id, LocalTarget())
-        gateway = cast("Any", SimpleNamespace(terminals=sessions, policy=LivePolicy(nowhere), audit=NoAudit()))
+        gateway = cast(
+            "Any", SimpleNamespace(terminals=sessions, policy=LivePolicy(nowhere), audit=NoAudit(), nodes=alone())
+        )
 
         def as_caller(app: Any) -> Any:
             async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_gateway.calls.call import Limits
+from mcp_gateway.calls.ongoing import MOST_OF_CALLER
 from shared.gateway import Gateway
 from shared.providers.scripted import ScriptedServer
 from tests.support.mcp_stack import ERAS, add, client_of, facts_of, text_of
@@ -31,6 +32,7 @@ async def test_it_answers_with_text_and_how_it_came_about(gateway: Gateway, era:
         "attempts": 1,
         "finishReason": "stop",
         "truncated": False,
+        "chatId": None,
         "note": "",
         "checks": None,
     }
@@ -97,37 +99,116 @@ async def test_progress_carries_the_text_so_far(gateway: Gateway, era: str) -> N
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_when_the_time_is_up_there_is_what_there_is(gateway: Gateway, scripted: ScriptedServer, era: str) -> None:
-    await add(gateway, "scripted-hang3")
-    async with client_of(gateway, mode=era, limits=Limits(chat_seconds=0.5)) as client:
+async def test_an_answer_that_takes_longer_than_the_call_is_told_in_parts(gateway: Gateway, era: str) -> None:
+    await add(gateway, "scripted-n8-itl100")
+    parts: list[str] = []
+    async with client_of(gateway, mode=era, limits=Limits(chat_seconds=0.25)) as client, asyncio.timeout(10):
         facts = facts_of(await client.call_tool("chat", {"message": "hi"}))
-        async with asyncio.timeout(5):
-            await scripted.left.wait()
-    assert facts["text"] == "word0 word1 word2 "
-    assert facts["truncated"] is True
-    assert facts["finishReason"] == "time_limit"
-    assert facts["usage"] is None
-    assert "maxTokens" in facts["note"]
+        assert facts["finishReason"] == "unfinished"
+        assert facts["truncated"] is True
+        assert "chatId" in facts["note"]
+        while facts["chatId"] is not None:
+            parts.append(facts["text"])
+            facts = facts_of(await client.call_tool("chat", {"chatId": facts["chatId"]}))
+    assert len(parts) >= 2
+    assert "".join([*parts, facts["text"]]).split() == [f"word{number}" for number in range(8)]
+    assert (facts["finishReason"], facts["truncated"], facts["note"]) == ("stop", False, "")
+    assert facts["costUsd"] > 0
+    assert facts["usage"]["completionTokens"] == 8
 
 
-async def test_no_answer_in_time_is_an_error_that_says_what_to_do(gateway: Gateway, scripted: ScriptedServer) -> None:
+async def test_several_models_can_work_at_once(gateway: Gateway, scripted: ScriptedServer) -> None:
+    names = [await add(gateway, name) for name in ("scripted-n2-ttft300", "scripted-n3-ttft300")]
+    async with client_of(gateway) as client, asyncio.timeout(10):
+        begun = [
+            facts_of(await client.call_tool("chat", {"message": "hi", "model": model.id, "waitSeconds": 0}))
+            for model in names
+        ]
+        assert [facts["text"] for facts in begun] == ["", ""]
+        assert len({facts["chatId"] for facts in begun}) == 2
+        ended = [facts_of(await client.call_tool("chat", {"chatId": facts["chatId"]})) for facts in begun]
+        again = await client.call_tool("chat", {"chatId": begun[0]["chatId"]})
+    assert [facts["text"].strip() for facts in ended] == ["word0 word1", "word0 word1 word2"]
+    assert "(code: chat_not_found)" in text_of(again)
+
+
+async def test_a_chat_that_goes_on_is_its_callers_alone_and_ends_with_the_server(
+    gateway: Gateway, scripted: ScriptedServer
+) -> None:
+    await add(gateway, "scripted-hang3")
+    async with client_of(gateway, limits=Limits(chat_seconds=0.3)) as client:
+        facts = facts_of(await client.call_tool("chat", {"message": "hi"}))
+        assert facts["text"] == "word0 word1 word2 "
+        async with client_of(gateway) as another:
+            refused = await another.call_tool("chat", {"chatId": facts["chatId"]})
+            assert "(code: chat_not_found)" in text_of(refused)
+        assert scripted.active == 1
+    async with asyncio.timeout(5):
+        await scripted.left.wait()
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_cancelling_the_wait_for_the_rest_closes_the_upstream(
+    gateway: Gateway, scripted: ScriptedServer, era: str
+) -> None:
+    await add(gateway, "scripted-hang3")
+    told = asyncio.Event()
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        if (message or "").startswith("word0"):
+            told.set()
+
+    async with client_of(gateway, mode=era) as client, asyncio.timeout(10):
+        begun = facts_of(await client.call_tool("chat", {"message": "hi", "waitSeconds": 0}))
+        arguments = {"chatId": begun["chatId"]}
+        waiting: asyncio.Task[Any] = asyncio.create_task(
+            client.call_tool("chat", arguments, progress_callback=note)
+        )
+        await told.wait()
+        assert "(code: chat_in_use)" in text_of(await client.call_tool("chat", arguments))
+        waiting.cancel()
+        await scripted.left.wait()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert "(code: chat_not_found)" in text_of(await client.call_tool("chat", arguments))
+
+
+async def test_until_a_model_begins_nothing_is_known_of_it(gateway: Gateway, scripted: ScriptedServer) -> None:
     await add(gateway, "scripted-hang")
     async with client_of(gateway, limits=Limits(chat_seconds=0.3)) as client:
         result = await client.call_tool("chat", {"message": "hi"})
-        async with asyncio.timeout(5):
-            await scripted.left.wait()
-    assert result.is_error
-    assert "No model began to answer within 0.3 seconds." in text_of(result)
-    assert "(code: time_limit)" in text_of(result)
+    facts = facts_of(result)
+    assert (facts["text"], facts["model"], facts["layer"], facts["costUsd"]) == ("", None, None, None)
+    assert f"no model has begun to answer; goes on with chatId {facts['chatId']}" in text_of(result)
 
 
-async def test_a_very_long_answer_is_stopped(gateway: Gateway, scripted: ScriptedServer) -> None:
-    await add(gateway, "scripted-n20000")
+async def test_a_chat_that_fails_while_nobody_waits_tells_it_when_asked(gateway: Gateway) -> None:
+    await add(gateway, "scripted-e500")
+    async with client_of(gateway) as client:
+        begun = facts_of(await client.call_tool("chat", {"message": "hi", "waitSeconds": 0}))
+        failed = await client.call_tool("chat", {"chatId": begun["chatId"]})
+    assert failed.is_error
+    assert "scripted-e500" in text_of(failed)
+
+
+async def test_there_is_a_limit_to_what_one_caller_has_going(gateway: Gateway) -> None:
+    await add(gateway, "scripted-hang")
+    async with client_of(gateway) as client:
+        for _ in range(MOST_OF_CALLER):
+            facts_of(await client.call_tool("chat", {"message": "hi", "waitSeconds": 0}))
+        refused = await client.call_tool("chat", {"message": "hi", "waitSeconds": 0})
+    assert "(code: too_many_chats)" in text_of(refused)
+
+
+async def test_a_very_long_answer_comes_in_parts(gateway: Gateway, scripted: ScriptedServer) -> None:
+    await add(gateway, "scripted-n1000")
+    parts: list[str] = []
     async with client_of(gateway, limits=Limits(chat_bytes=2_000)) as client:
         facts = facts_of(await client.call_tool("chat", {"message": "hi"}))
-    assert facts["finishReason"] == "size_limit"
-    assert facts["truncated"] is True
-    assert len(facts["text"]) == 2_000
+        while facts["chatId"] is not None:
+            parts.append(facts["text"])
+            facts = facts_of(await client.call_tool("chat", {"chatId": facts["chatId"]}))
+    assert {len(part) for part in parts} == {2_000}
+    assert "".join([*parts, facts["text"]]).split() == [f"word{number}" for number in range(1000)]
 
 
 async def test_every_failed_attempt_is_named(gateway: Gateway) -> None:

@@ -53,6 +53,7 @@ def answer(**changes: object) -> ChatResult:
         "attempts": 1,
         "finish_reason": "stop",
         "truncated": False,
+        "chat_id": None,
         "duration_ms": 5,
         "note": "",
         "checks": None,

@@ -1,6 +1,7 @@
 """The resources."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from mcp.types import TextResourceContents
 from mcp_gateway.calls.snapshots import MOST_MODELS
 from mcp_gateway.calls.terminal_snapshots import MOST_CHARACTERS
 from shared.domain import models
+from shared.domain.budgets import NewBudget
 from shared.domain.targets import LocalTarget
 from shared.gateway import Gateway
 from tests.support.mcp_stack import ERAS, add, client_of
@@ -63,9 +65,9 @@ async def test_health_is_that_of_the_rest_endpoint(gateway: Gateway, era: str) -
 async def test_what_is_not_there_is_said_so(gateway: Gateway, era: str) -> None:
     async with client_of(gateway, mode=era) as client:
         with pytest.raises(MCPError) as told:
-            await client.read_resource("models://nothing")
+            await client.read_resource("gateway://nothing")
     assert told.value.code == -32602
-    assert told.value.data == {"uri": "models://nothing"}
+    assert told.value.data == {"uri": "gateway://nothing"}
     assert "models://registry" in told.value.message
 
 
@@ -129,3 +131,52 @@ async def test_an_address_of_no_kind_is_said_to_be_none(gateway: Gateway, uri: s
         with pytest.raises(MCPError, match="There is no such resource") as told:
             await client.read_resource(uri)
     assert "terminal://{id}/output" in told.value.message
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("uri", ["models://openai:org/fresh.1", "models://openai%3Aorg%2Ffresh.1"])
+async def test_one_model_can_be_read_by_its_id(gateway: Gateway, era: str, uri: str) -> None:
+    await add(gateway, "org/fresh.1", layer="L2")
+    async with client_of(gateway, mode=era) as client:
+        found = await read(client, uri)
+        assert (found["id"], found["layer"], found["available"]) == ("openai:org/fresh.1", "L2", True)
+        with pytest.raises(MCPError) as told:
+            await client.read_resource("models://openai:org/fresh.2")
+    assert told.value.code == -32602
+    assert told.value.data["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_what_an_agent_needs_to_plan_can_be_read(gateway: Gateway, era: str) -> None:
+    await add(gateway, "scripted", **{"price_per_1k_input_tokens": "1", "price_per_1k_output_tokens": "1"})
+    await add(gateway, "scripted-e500", layer="L1")
+    await gateway.budgets.add(NewBudget(limit_usd=Decimal(5), period="day"))
+    async with client_of(gateway, mode=era) as client:
+        await client.call_tool("chat", {"message": "hi", "model": "openai:scripted"})
+        for _ in range(5):
+            await client.call_tool("chat", {"message": "hi", "model": "openai:scripted-e500"})
+        routing = await read(client, "gateway://routing")
+        layer = routing["layers"]["L0"]
+        assert (layer["enabled"], layer["available"], layer["first"]) == (True, 1, "openai:scripted")
+        assert routing["coolingSeconds"]["openai:scripted-e500"] > 0
+        (budget,) = (await read(client, "gateway://budget"))["budgets"]
+        assert (budget["whose"], budget["period"], budget["limitUsd"]) == ("everybody", "day", 5)
+        assert 0 < budget["spentUsd"] < 5
+        assert budget["leftUsd"] == pytest.approx(5 - budget["spentUsd"])
+        today = await read(client, "usage://today")
+        assert today["total"]["requests"] == 6
+        assert {group["group"] for group in today["groups"]} == {"openai:scripted", "openai:scripted-e500"}
+        assert today["total"]["costUsd"] == budget["spentUsd"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_open_sessions_are_listed_with_the_resources(gateway: Gateway, era: str) -> None:
+    other = await gateway.terminals.open("somebody-else", LocalTarget())
+    async with client_of(gateway, mode=era) as client:
+        model = Model(client)
+        await model.open()
+        listed = [str(resource.uri) for resource in (await client.list_resources(cache_mode="bypass")).resources]
+        assert listed[-1] == f"terminal://{model.id}/output"
+        assert other.id not in str(listed)
+        await model.close()
+        assert model.id not in str((await client.list_resources(cache_mode="bypass")).resources)

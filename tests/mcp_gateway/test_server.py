@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 import pytest
 from mcp import Client, MCPError
 
+from mcp_gateway.arguments import MAX_COMMAND_SECONDS
+from mcp_gateway.prompts import PROMPTS
 from mcp_gateway.server import INSTRUCTIONS, create_server
 from mcp_gateway.tools import TOOLS
 from shared.errors import Unavailable
@@ -17,15 +19,14 @@ NAMES = [
     "chat",
     "explain_route",
     "list_models",
+    "set_model",
+    "usage",
     "run_command",
     "open_terminal",
     "send_to_terminal",
     "read_terminal",
     "close_terminal",
     "list_terminals",
-    "list_remote_files",
-    "read_remote_file",
-    "write_remote_file",
 ]
 
 
@@ -50,16 +51,25 @@ async def test_the_handshake_and_the_lists_do_not_wait_for_the_gateway(era: str)
             "models://registry",
             "models://layers",
             "gateway://health",
+            "gateway://routing",
+            "gateway://budget",
+            "usage://today",
             "terminal://sessions",
         ]
         assert all(resource.description and resource.mime_type == "application/json" for resource in resources)
         templates = (await client.list_resource_templates()).resource_templates
-        assert [template.uri_template for template in templates] == ["terminal://{id}/output", "terminal://{id}/screen"]
-        assert all(template.description and template.mime_type == "text/plain" for template in templates)
+        assert [template.uri_template for template in templates] == [
+            "models://{id}",
+            "terminal://{id}/output",
+            "terminal://{id}/screen",
+        ]
+        assert all(template.description and template.mime_type for template in templates)
+        prompts = (await client.list_prompts()).prompts
+        assert [prompt.name for prompt in prompts] == [*PROMPTS]
 
 
 def test_the_instructions_fit_what_hosts_keep_of_them() -> None:
-    assert 300 < len(INSTRUCTIONS.encode()) <= 1_800
+    assert 300 < len(INSTRUCTIONS.encode()) <= 1_024
 
 
 def test_the_annotations_are_honest() -> None:
@@ -76,6 +86,9 @@ def test_the_annotations_are_honest() -> None:
         "chat": (False, False, False, True),
         "explain_route": (True, False, True, False),
         "list_models": (True, False, True, False),
+        "set_model": (False, False, True, False),
+        "usage": (True, False, True, False),
+        "set_layer": (False, False, True, False),
         "run_command": (False, True, False, True),
         "open_terminal": (False, False, False, True),
         "send_to_terminal": (False, True, False, True),
@@ -106,13 +119,19 @@ def test_the_annotations_are_honest() -> None:
         ("chat", {"message": "hi", "agreement": 3}, "'agreement' is not valid"),
         ("chat", {"message": "hi", "budgetUsd": -1}, "'budgetUsd' is not valid"),
         ("chat", {"message": "hi", "session": ""}, "'session' is not valid"),
+        ("chat", {"message": "hi", "chatId": "s3cret"}, "'message' is not valid: cannot be given together with 'chatId'"),
+        ("chat", {"message": "hi", "waitSeconds": 51}, "'waitSeconds' is not valid"),
+        ("set_model", {"model": "s3cret"}, "'enabled' is not valid: this field is required (or 'layer', or 'priority')"),
+        ("set_model", {"model": "s3cret", "priority": -1}, "'priority' is not valid"),
+        ("usage", {"days": 0}, "'days' is not valid"),
+        ("usage", {"groupBy": "s3cret"}, "'groupBy' is not valid"),
         ("explain_route", {}, "'message' is not valid: this field is required"),
         ("explain_route", {"message": "hi", "crossCheck": True}, "'crossCheck' is not valid: this field is not known"),
         ("list_models", {"limit": 101}, "'limit' is not valid"),
         ("list_models", {"cursor": "s3cret"}, "'cursor' is not valid"),
         ("run_command", {}, "'command' is not valid: this field is required"),
         ("run_command", {"command": "s3cret\0"}, "must not contain a NUL"),
-        ("run_command", {"command": "true", "timeoutSeconds": 51}, "less than or equal to 50"),
+        ("run_command", {"command": "true", "timeoutSeconds": 51}, f"less than or equal to {MAX_COMMAND_SECONDS}"),
         ("run_command", {"command": "true", "sessionId": "a", "connection": "b"}, "cannot be given together"),
     ],
 )

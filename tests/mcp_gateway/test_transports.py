@@ -20,6 +20,7 @@ from mcp.types import ElicitResult
 
 from http_api.app import Mounted, create_app
 from mcp_gateway.tools import TOOLS
+from mcp_gateway.toolsets import Selection
 from mcp_gateway.transports import HttpTransports, security_of
 from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
@@ -84,7 +85,7 @@ async def served(tmp_path: Path, scripted: ScriptedServer) -> AsyncIterator[Site
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_tool_and_resource_works(served: Site, kind: str) -> None:
     async with served.client(kind) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == [*TOOLS]
+        assert [tool.name for tool in (await client.list_tools()).tools] == [tool.name for tool in TOOLS.values() if not Selection.of().against(tool)]
         answer = facts_of(await client.call_tool("chat", {"message": "hello there", "model": "scripted-echo"}))
         assert answer["text"] == "hello there "
         assert facts_of(await client.call_tool("list_models", {"search": "scripted-echo"}))["total"] == 1
@@ -239,6 +240,54 @@ async def test_a_session_is_of_use_to_nobody_but_its_opener(tmp_path: Path, scri
             listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
             assert (await plain.post("/mcp", json=listing, headers={**other, **session})).status_code == 404
             assert (await plain.post("/mcp", json=listing, headers={**own, **session})).status_code == 200
+
+
+async def test_a_login_counts_as_a_key_does_and_both_end_at_once(tmp_path: Path, scripted: ScriptedServer) -> None:
+    password = "correct horse battery"
+    async with site(tmp_path, scripted, auth_mode="required", admin_password=password) as found:
+        await found.gateway.accounts.ensure_admin("admin", password)
+        login = await found.gateway.accounts.login("admin", password, "127.0.0.1")
+        key, secret = await found.gateway.api_keys.create("test", ["models:read"])
+        for kind in KINDS:
+            for token in (login.token, secret):
+                async with found.client(kind, headers={"authorization": f"Bearer {token}"}) as client:
+                    assert not (await client.call_tool("list_models", {})).is_error
+            async with found.client(kind, headers={"x-api-key": secret}) as client:
+                assert not (await client.call_tool("list_models", {})).is_error
+        async with httpx.AsyncClient(base_url=found.running.url, headers=ACCEPT) as plain:
+            for token, end in (
+                (secret, lambda: found.gateway.api_keys.delete(key.id)),
+                (login.token, lambda: found.gateway.accounts.set_password("admin", "another one, later")),
+            ):
+                own = {"authorization": f"Bearer {token}"}
+                opened = await plain.post("/mcp", json=INITIALIZE, headers=own)
+                session = {"mcp-session-id": opened.headers["mcp-session-id"], **own}
+                listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+                assert (await plain.post("/mcp", json=listing, headers=session)).status_code == 200
+                await end()
+                ended = await plain.post("/mcp", json=listing, headers=session)
+                assert ended.status_code == 401
+                assert "/.well-known/oauth-protected-resource/mcp" in ended.headers["www-authenticate"]
+
+
+async def test_messages_of_an_sse_session_are_taken_from_its_opener_only(
+    tmp_path: Path, scripted: ScriptedServer
+) -> None:
+    async with site(tmp_path, scripted, auth_mode="required") as found:
+        keys = [(await found.gateway.api_keys.create(name, ["models:read"]))[1] for name in ("one", "two")]
+        own, other = ({"x-api-key": key} for key in keys)
+        async with (
+            httpx.AsyncClient(base_url=found.running.url, timeout=5) as plain,
+            plain.stream("GET", "/sse", headers=own) as stream,
+        ):
+            lines = stream.aiter_lines()
+            async with asyncio.timeout(5):
+                while not (line := await anext(lines)).startswith("data: "):
+                    pass
+            path = line.removeprefix("data: ")
+            assert (await plain.post(path, json=INITIALIZE, headers=other)).status_code in (403, 404)
+            assert (await plain.post(path, json=INITIALIZE)).status_code == 401
+            assert (await plain.post(path, json=INITIALIZE, headers=own)).status_code == 202
 
 
 async def test_only_our_own_name_and_pages_get_through(served: Site) -> None:

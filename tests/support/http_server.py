@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from http_api.protocol import Limits
+from http_api.limits import Limits
 from http_api.server import Server
 
 

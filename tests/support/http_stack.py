@@ -31,7 +31,8 @@ def layers(
     **context: Any,
 ) -> ASGIApp:
     """All layers but those that need a gateway; `inner` puts further ones around the endpoint."""
-    app: ASGIApp = Endpoint(Router(list(mounted), redirect_slashes=False, default=not_found))
+    router = Router(list(mounted), redirect_slashes=False, default=not_found)
+    app: ASGIApp = Endpoint(router, router)
     app = BodyLimits(inner(app), limit=limit, mounted_limit=limit)
     app = HostGuard(app, hosts=hosts, origins=origins)
     app = Boundary(Routing(app, routes), stopping=stopping)

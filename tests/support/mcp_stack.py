@@ -10,6 +10,7 @@ from mcp.types import CallToolResult
 
 from mcp_gateway.calls.call import Limits
 from mcp_gateway.server import create_server
+from mcp_gateway.toolsets import Selection
 from shared.domain.models import Capabilities, Model
 from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
@@ -46,14 +47,19 @@ async def gateway_with(folder: Path, server: ScriptedServer | None = None, **mor
 
 @asynccontextmanager
 async def client_of(
-    gateway: Gateway, *, mode: str = "auto", limits: Limits | None = None, **options: Any
+    gateway: Gateway,
+    *,
+    mode: str = "auto",
+    limits: Limits | None = None,
+    selection: Selection | None = None,
+    **options: Any,
 ) -> AsyncIterator[Client]:
-    """A client in the same process."""
+    """A client in the same process; without a selection it gets every tool."""
 
     async def ready() -> Gateway:
         return gateway
 
-    async with Client(create_server(ready, limits=limits), mode=mode, **options) as client:
+    async with Client(create_server(ready, limits=limits, selection=selection or Selection.of("all")), mode=mode, **options) as client:
         yield client
 
 

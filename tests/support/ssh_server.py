@@ -19,6 +19,8 @@ from asyncssh.packet import Boolean, String, UInt32
 from asyncssh.stream import SSHServerStreamSession
 
 USER, PASSWORD = "tester", "correct horse"
+SLOW_AFTER = 300_000
+"""Bytes after which a server with `slow` takes no more until that is set."""
 
 
 @dataclass
@@ -32,6 +34,7 @@ class SshServer:
     questions: tuple[str, ...] = ()
     sftp: bool = True
     written: int = 0
+    slow: asyncio.Event | None = None
     acceptor: asyncssh.SSHAcceptor = field(init=False)
     on_write: list[Callable[[int], None]] = field(default_factory=list)
     logins: int = 0
@@ -107,6 +110,13 @@ class _Sftp(asyncssh.SFTPServer):
         self._server.written += len(data)
         for told in self._server.on_write:
             told(self._server.written)
+        if self._server.slow is not None and self._server.written > SLOW_AFTER:
+            return self._later(self._server.slow, file_obj, offset, data)  # type: ignore[return-value]
+        return super().write(file_obj, offset, data)  # type: ignore[return-value]
+
+
+    async def _later(self, gate: asyncio.Event, file_obj: object, offset: int, data: bytes) -> int:
+        await gate.wait()
         return super().write(file_obj, offset, data)  # type: ignore[return-value]
 
 
@@ -120,7 +130,7 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._process: asyncio.subprocess.Process | None = None
         self._master: int | None = None
         self._slave: int | None = None
-        self._stdin: int | None = None
+        self._input: asyncio.StreamWriter | None = None
         self._early: list[bytes] = []
         self._eof = False
         self._may_write = asyncio.Event()
@@ -159,16 +169,16 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._server.folders.update(re.findall(r"/tmp/mcp-gateway-[0-9a-f]{32}", data.decode(errors="replace")))
         if self._master is not None:
             os.write(self._master, data)
-        elif self._process is not None and self._process.stdin is not None:
-            if not self._process.stdin.is_closing():
-                self._process.stdin.write(data)
+        elif self._input is not None:
+            if not self._input.is_closing():
+                self._input.write(data)
         else:
             self._early.append(data)
 
     def eof_received(self) -> bool:
         self._eof = True
-        if self._process is not None and self._process.stdin is not None:
-            _end_input(self._process.stdin)
+        if self._input is not None:
+            _end_input(self._input)
         return True
 
     def signal_received(self, signal_name: str) -> None:
@@ -188,28 +198,32 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         self._may_write.set()
         self._close_terminal()
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
+        if self._input is not None:
+            self._input.close()
 
     async def _pipes(self) -> None:
+        reading, writing = (
+            os.pipe()
+        )  # asyncio's own would be a socket, for which bash takes itself to be a remote login
         process = self._process = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
             self._command or "true",
-            stdin=subprocess.PIPE,
+            stdin=reading,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self._server.home,
-            env=_environment(self._server),
+            env=self._environment(),
             start_new_session=True,
         )
-        assert process.stdin is not None
+        os.close(reading)
         assert process.stdout is not None
         assert process.stderr is not None
+        self._input = await _writer(writing)
         for data in self._early:
-            process.stdin.write(data)
+            self._input.write(data)
         if self._eof:
-            _end_input(process.stdin)
+            _end_input(self._input)
         pumps = asyncio.gather(
             self._pump(process.stdout, None), self._pump(process.stderr, asyncssh.EXTENDED_DATA_STDERR)
         )
@@ -226,11 +240,16 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._process = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
-            'exec <>"$0" >&0 2>&0 && exec bash -i',
+            'exec <>"$0" >&0 2>&0 && eval "$1"',
             os.ttyname(slave),
+            "exec bash -i" if self._command is None else self._command,
             stdin=subprocess.DEVNULL,
             cwd=self._server.home,
-            env={**_environment(self._server), "TERM": self._channel.get_terminal_type() or "dumb"},
+            env={
+                **self._environment(),
+                "TERM": self._channel.get_terminal_type() or "dumb",
+                "SSH_TTY": os.ttyname(slave),
+            },
             start_new_session=True,
         )
         loop = asyncio.get_running_loop()
@@ -241,6 +260,9 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._report(code)
         self._close_terminal()
         self._channel.close()
+
+    def _environment(self) -> dict[str, str]:
+        return {**_environment(self._server), "SSH_CONNECTION": _ends_of(self._channel.get_connection())}
 
     def _read_terminal(self) -> None:
         try:
@@ -292,6 +314,13 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
             await asyncio.wait({self._task})
 
 
+async def _writer(descriptor: int) -> asyncio.StreamWriter:
+    loop = asyncio.get_running_loop()
+    pipe = os.fdopen(descriptor, "wb", buffering=0)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, pipe)
+    return asyncio.StreamWriter(transport, protocol, None, loop)
+
+
 def _end_input(stdin: asyncio.StreamWriter) -> None:
     """An error here would end the whole connection, and a process may well have ended without reading."""
     try:
@@ -309,6 +338,11 @@ async def _reaped(process: asyncio.subprocess.Process) -> int:
 
 def _environment(server: SshServer) -> dict[str, str]:
     return {"HOME": str(server.home), "PATH": os.environ["PATH"], "USER": USER, "LOGNAME": USER, "SHELL": "/bin/sh"}
+
+
+def _ends_of(connection: "asyncssh.SSHConnection") -> str:
+    (host, port), (own_host, own_port) = (connection.get_extra_info(name)[:2] for name in ("peername", "sockname"))
+    return f"{host} {port} {own_host} {own_port}"
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from shared.operations import terminals as operations
 from shared.operations.operation import Operation
 from shared.terminal.sessions import Sessions
 from tests.support.no_audit import NoAudit
+from tests.support.nodes import alone
 
 
 class Typist:
@@ -16,7 +17,9 @@ class Typist:
 
     def __init__(self, sessions: Sessions, session_id: str) -> None:
         self.id = session_id
-        self._gateway = SimpleNamespace(terminals=sessions, policy=SimpleNamespace(active=False), audit=NoAudit())
+        self._gateway = SimpleNamespace(
+            terminals=sessions, policy=SimpleNamespace(active=False), audit=NoAudit(), nodes=alone()
+        )
 
     async def call(self, operation: Operation[Any, Any], **payload: Any) -> dict[str, Any]:
         answer = await dispatch.call(self._gateway, LOCAL, operation, {"id": self.id, **payload})  # type: ignore[arg-type]

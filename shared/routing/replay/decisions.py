@@ -9,6 +9,7 @@ import orjson
 from sqlmodel import Session
 
 from shared.domain.chat import ChatRequest
+from shared.domain.trace import current_id
 from shared.routing.replay.decision import Decision
 from shared.routing.replay.decision_record import stored, text_of
 from shared.storage import decision_rows, json_text
@@ -97,4 +98,5 @@ class Decisions:
 def _row(decision: Decision) -> dict[str, Any]:
     """As JSON the data takes a third of the memory."""
     caller, data = decision.caller, orjson.Fragment(json_text.dumps(stored(decision)))
-    return {"at": decision.at, "request_id": caller.request_id, "caller": caller.id, "data": data}
+    names = {"request_id": caller.request_id, "caller": caller.id, "trace_id": current_id()}
+    return {"at": decision.at, "data": data, **names}

@@ -52,6 +52,31 @@ def descendants(*, spared: Collection[int] = ()) -> Table:
     return found
 
 
+def below(root: int) -> list[int]:
+    """What descends from a process, itself left out. Only where the system lists children (proc_pid_task(5))."""
+    found: list[int] = []
+    pending = [root]
+    while pending:
+        children = _children(pending.pop())
+        found += children
+        pending += children
+    return found
+
+
+def sizes_below(roots: Collection[int]) -> dict[int, int]:
+    """How many descend from each of these."""
+    if os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
+        return {root: len(below(root)) for root in roots}
+    parents = dict(_table())
+    sizes = dict.fromkeys(roots, 0)
+    for pid in parents:
+        while (pid := parents.get(pid, 0)) and pid not in sizes:
+            continue
+        if pid:
+            sizes[pid] += 1
+    return sizes
+
+
 def signal_all(members: Table, *numbers: int) -> None:
     """Send the signals to those that are still who they were."""
     for pid, parent in members.items():
@@ -106,6 +131,17 @@ def _table_linux() -> Iterable[tuple[int, int]]:
 def _parent(pid: int) -> int:
     with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
         return int(file.read(512).rpartition(b") ")[2].split(None, 2)[1])
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                found += map(int, file.read().split())
+    except OSError:  # it has ended
+        pass
+    return found
 
 
 def _table_ps() -> Iterable[tuple[int, int]]:

@@ -12,29 +12,32 @@ import signal
 import socket
 import time
 
-from shared.terminal.keeper import confinement, processes, warden
+from shared.terminal.keeper import confinement, headcount, processes, warden
+from shared.terminal.keeper.headcount import Headcount
 
 LIMIT = 5.0
 RETRY = 0.02
 
 
-def main(descriptor: int, rules: str) -> None:
+def main(descriptor: int, rules: str, most_processes: int) -> None:
     """Serve the gateway at the other end of this socket, confined as told."""
     os.set_inheritable(descriptor, False)
     os.umask(0o022)
     os.chdir("/")
     processes.adopt_orphans()
     processes.close_to_others(True)
+    headcount.raise_wall(most_processes)
     confinement.enter(json.loads(rules))
     gc.freeze()
-    _Keeper(socket.socket(fileno=descriptor)).run()
+    _Keeper(socket.socket(fileno=descriptor), Headcount(most_processes)).run()
 
 
 class _Keeper:
     """Has wardens ready: the idle ones wait on the gateway's socket themselves, so that no command goes by way of this."""
 
-    def __init__(self, gateway: socket.socket) -> None:
+    def __init__(self, gateway: socket.socket, headcount: Headcount) -> None:
         self._gateway = gateway
+        self._headcount = headcount
         self._wardens: set[int] = set()
         self._idle: set[int] = set()
         self._idle_count = mmap.mmap(-1, 1)
@@ -46,6 +49,7 @@ class _Keeper:
         self._poll.register(self._wake, select.POLLIN)
         self._poll.register(self._states, select.POLLIN)
         self._poll.register(gateway, 0)
+        gateway.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, warden.PATIENT_SECONDS)
 
     def run(self) -> None:
         """Until the gateway has gone, and for a moment more."""
@@ -62,12 +66,19 @@ class _Keeper:
         """One thing that happened; whether the gateway is still there."""
         error = self._have_one_ready()
         self._poll.modify(self._gateway, select.POLLIN if error else 0)
-        ready = dict(self._poll.poll(RETRY * 1000 if self._strays or error else None))
+        ready = dict(self._poll.poll(self._pause(error)))
         self._look_around()
         gateway = ready.get(self._gateway.fileno(), 0)
         if error and gateway & select.POLLIN:
             return self._turn_away(error)
         return not gateway & (select.POLLHUP | select.POLLERR)
+
+    def _pause(self, error: OSError | None) -> float | None:
+        """Milliseconds until it is time to look around, if nothing happens."""
+        if self._strays or error:
+            return RETRY * 1000
+        tick = self._headcount.tick
+        return tick * 1000 if tick and len(self._wardens) > len(self._idle) else None
 
     def _look_around(self) -> None:
         warden.drained(self._wake)
@@ -75,6 +86,8 @@ class _Keeper:
         self._reap()
         if self._strays:  # what a warden leaves that was killed becomes ours
             self._strays = processes.freeze_and_kill(spared=self._wardens)
+        for crowded in self._headcount.crowded(self._wardens - self._idle):
+            headcount.end_crowd(crowded)
         self._idle_count[0] = min(len(self._idle), 255)
 
     def _have_one_ready(self) -> OSError | None:

@@ -12,15 +12,14 @@ import select
 import signal
 import socket
 import struct
-import sys
 import termios
 import time
 from typing import Any, NoReturn
 
 from shared.terminal.keeper import processes
 
-STARTED, FAILED, ENDED = b"S", b"F", b"E"
-"""What is told to the gateway; each with a number: none, the error, the wait status."""
+STARTED, FAILED, ENDED, CROWDED = b"S", b"F", b"E", b"C"
+"""What is told to the gateway; each with a number: none, the error, the wait status, none."""
 
 RECORD = struct.Struct("!ci")
 LENGTH = struct.Struct("!I")
@@ -28,11 +27,12 @@ STATE = struct.Struct("!ic")
 TAKEN, FREE = b"-", b"+"
 MOST_IDLE = 2
 MOST_DESCRIPTORS = 5
-REPORT = 100
-"""Where the pipe for the shell's state is found among the descriptors of this process (`/proc/$PPID/fd/100`)."""
+REPORT = 9
+"""Where the shell has the pipe for its state."""
 
-INHERITED_REPORT = 9
-"""Elsewhere than on Linux, where nothing can be opened through another process: where the shell itself has it."""
+IDLE_SECONDS = 2
+PATIENT_SECONDS = struct.pack("@ll", IDLE_SECONDS, 0)
+"""A timeval: how long an idle warden waits for a command before it looks whether there are too many of them."""
 
 GRACE = 0.4
 PATIENCE = (0.01, 1.0)
@@ -53,16 +53,15 @@ def serve(gateway: socket.socket, states: int, idle: mmap.mmap, parent: int) -> 
     `states` is told when one was taken and when this process is free again; `idle` says how many others are.
     """
     wake = wake_up_pipe()
-    processes.close_to_others(False)  # its commands report through one of its descriptors
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # the keeper's word that there are too many processes below
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 2)  # whose end tells of the keeper's
     while True:
         processes.die_with_parent(True)
         if os.getppid() != parent:
             os._exit(0)
-        _, ancillary, _, _ = gateway.recvmsg(1, socket.CMSG_SPACE(MOST_DESCRIPTORS * 4))
-        given = received(ancillary)
-        if not given:  # the gateway has gone
+        given = _handed_over(gateway, idle)
+        if not given:
             os._exit(0)
         processes.die_with_parent(False)
         os.write(states, STATE.pack(os.getpid(), TAKEN))
@@ -74,7 +73,20 @@ def serve(gateway: socket.socket, states: int, idle: mmap.mmap, parent: int) -> 
         os.write(states, STATE.pack(os.getpid(), FREE))
 
 
+def _handed_over(gateway: socket.socket, idle: mmap.mmap) -> list[int]:
+    """The descriptors of the next command; none when the gateway has gone, or others wait that are enough."""
+    while True:
+        try:
+            _, ancillary, _, _ = gateway.recvmsg(1, socket.CMSG_SPACE(MOST_DESCRIPTORS * 4))
+        except BlockingIOError:  # nothing came in time
+            if idle[0] > MOST_IDLE:
+                return []
+        else:
+            return received(ancillary)
+
+
 def _see_through(control: socket.socket, given: list[int], wake: int) -> None:
+    drained(wake)  # of what was meant for the command before
     try:
         order = _order(control)
         child = _start(order, given, control)
@@ -152,12 +164,8 @@ def _start(order: dict[str, Any], given: list[int], control: socket.socket) -> i
     if order["terminal"]:
         return _start_on_terminal(order, control)
     actions: list[Any] = [(os.POSIX_SPAWN_DUP2, given[number], number) for number in range(3)]
-    if len(given) > 3 and sys.platform != "linux":
-        actions.append((os.POSIX_SPAWN_DUP2, given[3], INHERITED_REPORT))
-    elif len(given) > 3:
-        os.dup2(given[3], REPORT, inheritable=False)
-    else:
-        _close_report()
+    if len(given) > 3:
+        actions.append((os.POSIX_SPAWN_DUP2, given[3], REPORT))
     child = _spawn(order, actions)
     control.sendall(RECORD.pack(STARTED, 0))
     return child
@@ -165,7 +173,6 @@ def _start(order: dict[str, Any], given: list[int], control: socket.socket) -> i
 
 def _start_on_terminal(order: dict[str, Any], control: socket.socket) -> int:
     """Made here and not by the gateway, so that it is one of the terminals in the `/dev` that the command sees."""
-    _close_report()
     master, slave = os.openpty()
     termios.tcsetwinsize(slave, tuple(order["terminal"]))
     # Opening it makes it the controlling terminal of a session leader that has none.
@@ -179,14 +186,6 @@ def _start_on_terminal(order: dict[str, Any], control: socket.socket) -> int:
     os.close(master)
     os.close(slave)
     return child
-
-
-def _close_report() -> None:
-    """That of the command before."""
-    try:
-        os.close(REPORT)
-    except OSError:
-        return
 
 
 def _spawn(order: dict[str, Any], actions: list[Any]) -> int:
@@ -203,6 +202,7 @@ class _Watch:
         self._control = control
         self._child = child
         self._wake = wake
+        self._crowded = False
         self._poll = select.poll()
         self._poll.register(self._wake, select.POLLIN)
         self._poll.register(control, select.POLLIN)
@@ -213,13 +213,22 @@ class _Watch:
             if self._asked_to_end(None):
                 self._end_all(self._first_signal())
                 return
+            if self._crowded:
+                self._end_all(signal.SIGKILL)
+                return
 
     def _asked_to_end(self, seconds: float | None) -> bool:
         """Wait for a child to end or for the order; whether it was that."""
         ready = {descriptor for descriptor, _ in self._poll.poll(None if seconds is None else seconds * 1000)}
         if self._wake in ready:
-            drained(self._wake)
+            self._heed()
         return self._control.fileno() in ready
+
+    def _heed(self) -> None:
+        """Take in which signals came, and the keeper's word among them."""
+        if signal.SIGUSR1 in drained(self._wake) and not self._crowded:
+            self._crowded = True
+            self._tell(CROWDED)
 
     def _first_signal(self) -> int:
         try:
@@ -231,8 +240,10 @@ class _Watch:
     def _end_all(self, first: int) -> None:
         """The first signal, a moment to obey it, then SIGKILL until none is left; with patience for what cannot die."""
         self._poll.unregister(self._control)
-        processes.signal_all(processes.descendants(), first, signal.SIGCONT)
-        gone = self._all_gone_within(GRACE)
+        gone = False
+        if first != signal.SIGKILL:
+            processes.signal_all(processes.descendants(), first, signal.SIGCONT)
+            gone = self._all_gone_within(GRACE)
         pause, longest = PATIENCE
         while not gone:
             processes.freeze_and_kill()
@@ -258,10 +269,11 @@ class _Watch:
             if not pid:
                 return False
             if pid == self._child:
-                self._tell(status)
+                self._heed()  # its end may be the keeper's doing
+                self._tell(ENDED, status)
 
-    def _tell(self, status: int) -> None:
+    def _tell(self, what: bytes, number: int = 0) -> None:
         try:
-            self._control.sendall(RECORD.pack(ENDED, status))
+            self._control.sendall(RECORD.pack(what, number))
         except OSError:  # nobody waits for it
             return

@@ -11,12 +11,14 @@ from typing import Any
 
 import asyncssh
 
+from shared.domain.signals import SignalName
 from shared.domain.targets import SshTarget
 from shared.domain.terminal import CommandResult
-from shared.errors import TerminalError, invalid_field
+from shared.errors import TerminalError, Unsupported, invalid_field
 from shared.terminal.channel import Command, Seat
 from shared.terminal.environment import NON_INTERACTIVE
-from shared.terminal.ssh import remote_shell
+from shared.terminal.notices import new_shell, notice
+from shared.terminal.ssh import prepared, remote_shell
 from shared.terminal.ssh.command_run import CommandRun, QuietRun
 from shared.terminal.ssh.file_errors import no_sftp
 from shared.terminal.ssh.link import Connect, Link, lost
@@ -29,6 +31,9 @@ from shared.terminal.ssh.remote_shell import RemoteState
 OpenChannel = asyncssh.SSHClientChannel[bytes]
 
 OPEN_TIMEOUT = 10
+GREETING_TIMEOUT = 8
+"""Seconds that a host's shell gets to begin; a device that has none may say nothing for ever."""
+ASIDE_TIMEOUT = 5
 REAP_TIMEOUT = 4
 CLOSE_TIMEOUT = 1
 MAX_LINGERING = 4
@@ -50,6 +55,7 @@ class SshChannel:
 
     def __init__(self, seat: Seat, target: SshTarget, way: Sequence[Connection], connect: Connect) -> None:
         self._seat = seat
+        self._background = target.background
         self._link = Link(way, connect, self._note_loss)
         self._first_env = {**NON_INTERACTIVE, **target.env}
         self._state = RemoteState(cwd=target.cwd or "")
@@ -78,7 +84,11 @@ class SshChannel:
         channel = opening.result()
         self._cut_off = job
         _give(channel, self._script(command, job) + (command.stdin or b""))
-        if not await run.ended(stop, command.timeout):
+        heard = await run.greets(stop, min(GREETING_TIMEOUT, command.timeout))
+        if not heard and (run.over.is_set() or command.timeout > GREETING_TIMEOUT):
+            channel.abort()
+            raise _no_shell(run.said)
+        if not await run.ended(stop, command.timeout - (time.monotonic() - run.began)):
             await self._reap(channel, job)
             await _within(run.over.wait(), CLOSE_TIMEOUT)
             channel.abort()
@@ -87,18 +97,68 @@ class SshChannel:
         return self._result(command, run, timed_out=False)
 
     async def start(self) -> None:
-        """Start the login shell on a terminal."""
-        seat, shell = self._seat, LoginShell(self._seat, self._mask)
-        seat.exit_code = None
-        await self._open(shell, None, **shell.options())
+        """Start the login shell on a terminal, or the background command."""
+        if self._background is not None and self._shell is not None:
+            raise TerminalError("The background command has ended; run it again.", code="command_ended")
+        await self._connection()
+        again, code = self._shell is not None, self._seat.exit_code
+        shell = LoginShell(self._seat, self._mask, before=self._notice_of_new_shell(code) if again else b"")
+        command = None if self._background is None else await self._prepared(self._background)
+        self._seat.exit_code = None
+        await self._open(shell, command, **shell.options())
         self._shell = shell
-        seat.reason = None
-        if self._shell_told != self._link.times_lost:
-            self._shell_told = self._link.times_lost
-            seat.scrollback.feed(
-                f"\r\n[gateway: the connection was lost ({self._link.reason}) and made again; this is a new shell, and "
-                "what was set or running in the one before is lost]\r\n".encode()
-            )
+        self._seat.reason = None
+
+    def _notice_of_new_shell(self, exit_code: int | None) -> bytes:
+        if self._shell_told == self._link.times_lost:
+            return new_shell(exit_code, "the home directory")
+        self._shell_told = self._link.times_lost
+        return notice(
+            f"the connection was lost ({self._link.reason}) and made again; this is a new shell, and what was set or "
+            "running in the one before is lost"
+        )
+
+    async def _prepared(self, command: str) -> str:
+        """The command line that runs the command on a terminal. Raises TerminalError, Unsupported, InvalidInput."""
+        nonce = token_hex(16)
+        text = prepared.kept(command, cwd=self._state.cwd, env=self._first_env, marker=self._shell_marker, nonce=nonce)
+        if await self._aside(prepared.keeping(nonce), cwd=self._state.cwd, stdin=text.encode()):
+            raise TerminalError("The host has no room for the command in its /tmp.", code="shell_not_started")
+        return prepared.running(nonce)
+
+    async def signal(self, name: SignalName) -> None:
+        """Send a signal to the job in front; where the host does not show its processes, to the login shell."""
+        shell = self._shell
+        if shell is None:
+            raise lost()
+        if await self._aside(prepared.signaller(name, self._shell_marker)):
+            shell.signal(name)
+
+    @property
+    def _shell_marker(self) -> str:
+        return f"{self._seat.marker}:shell"
+
+    async def _aside(self, text: str, *, cwd: str = "", stdin: bytes | None = None) -> int | None:
+        """Run something small beside the session's commands, whose state it does not touch; its exit code."""
+        self._jobs += 1
+        job = _Job(f"{self._seat.marker}:{self._jobs:09d}", token_hex(16))
+        command = Command(text=text, timeout=ASIDE_TIMEOUT, max_output_bytes=1000, stdin=stdin)
+        run = CommandRun(command, job.nonce)
+        channel = await self._open(run, remote_shell.LAUNCHER)
+        script = remote_shell.script(text, RemoteState(cwd), {}, marker=job.marker, nonce=job.nonce)
+        _give(channel, prepared.greeted(job.nonce, script) + (stdin or b""))
+        never = asyncio.Event()
+        try:
+            if not await run.greets(never, GREETING_TIMEOUT):
+                raise _no_shell(run.said)
+            await run.ended(never, ASIDE_TIMEOUT)
+        finally:
+            channel.close()
+        if run.gone:
+            raise invalid_field("cwd", "there is no such directory")
+        if run.lost:
+            raise lost(self._link.reason)
+        return run.exit_code
 
     def send(self, data: bytes) -> None:
         """Type into the login shell."""
@@ -150,7 +210,8 @@ class SshChannel:
         if command.cwd:
             state = RemoteState(_joined(state.cwd, command.cwd), state.umask, state.exports)
         env = {**({} if state.exports else self._first_env), **command.env}
-        return remote_shell.script(command.text, state, env, marker=job.marker, nonce=job.nonce)
+        script = remote_shell.script(command.text, state, env, marker=job.marker, nonce=job.nonce)
+        return prepared.greeted(job.nonce, script)
 
     async def _open(
         self,
@@ -291,6 +352,15 @@ async def _within(work: Coroutine[Any, Any, Any], timeout: float) -> None:
         await asyncio.wait_for(work, timeout)
     except TimeoutError:
         return
+
+
+def _no_shell(said: str) -> Unsupported:
+    answer = f" It said: {said}." if said else ""
+    return Unsupported(
+        f"The host runs commands on no POSIX shell, so that none can be run to its end there.{answer} Type it into the "
+        "host's own shell with POST /v1/terminal/{id}/send (send_to_terminal), and read the answer.",
+        code="no_posix_shell",
+    )
 
 
 def _stopped() -> TerminalError:

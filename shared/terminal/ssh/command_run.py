@@ -8,9 +8,11 @@ import asyncssh
 
 from shared.terminal.capture import Capture
 from shared.terminal.channel import Command
-from shared.terminal.ssh import remote_shell
+from shared.terminal.ssh import prepared, remote_shell
 from shared.terminal.ssh.remote_shell import RemoteState
 
+MOST_BEFORE = 16 * 1024
+"""Bytes that are kept of what comes before the greeting."""
 QUIET = 2.0
 """Seconds without output after which a command whose marks do not come, though it has ended, is over."""
 
@@ -20,6 +22,7 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
 
     def __init__(self, command: Command, nonce: str) -> None:
         self.over = asyncio.Event()
+        self.greeted = asyncio.Event()
         self.closed = False
         self.lost = False
         self.began = time.monotonic()
@@ -29,6 +32,8 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         self._nonce = nonce
         self._out = remote_shell.Separator(nonce, self.stdout.feed)
         self._err = remote_shell.Separator(nonce, self.stderr.feed)
+        self._greeting = prepared.greeting(nonce).encode()
+        self._before = b""
         self._signal: str | None = None
         self._quiet: asyncio.TimerHandle | None = None
         self._taking = True
@@ -60,6 +65,20 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
             wait.cancel()
         return self.over.is_set()
 
+    async def greets(self, stop: asyncio.Event, timeout: float) -> bool:
+        """Wait for a sign that a shell runs it; false when there is none, though it has ended or its time is up."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self.greeted, self.over, stop)]
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        return self.greeted.is_set() or stop.is_set() or self.lost
+
+    @property
+    def said(self) -> str:
+        """The end of what came, where no shell has greeted."""
+        text = self.stdout.text() + self._before.decode(errors="replace")
+        return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[-200:]
+
     def ignore(self) -> None:
         """Take no more output; for what a background process still writes."""
         self._taking = False
@@ -75,9 +94,21 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if not self._taking:
             return
-        (self._err if datatype == asyncssh.EXTENDED_DATA_STDERR else self._out).feed(data)
+        if datatype != asyncssh.EXTENDED_DATA_STDERR:
+            self._out.feed(data)
+        else:
+            self._err.feed(data if self.greeted.is_set() else self._without_greeting(data))
         if self.exit_code is not None:
             self._end_when_whole()
+
+    def _without_greeting(self, data: bytes) -> bytes:
+        """What there is besides the greeting, once that has come; what is before it a login said."""
+        before, found, after = (self._before + data).partition(self._greeting)
+        if not found:
+            self._before = before[-MOST_BEFORE:]
+            return b""
+        self.greeted.set()
+        return before + after
 
     def exit_status_received(self, status: int) -> None:
         self.exit_code = status
@@ -85,7 +116,7 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
         self._signal = f"SIG{signal}"
-        self.exit_code = 128 + _number(self._signal)
+        self.exit_code = 128 + number_of(self._signal)
         self._end_when_whole()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,7 +155,8 @@ class QuietRun(asyncssh.SSHClientSession[bytes]):
         self.over.set()
 
 
-def _number(name: str) -> int:
+def number_of(name: str) -> int:
+    """The number of a signal here; 0 where there is none of that name."""
     try:
         return signal.Signals[name].value
     except KeyError:

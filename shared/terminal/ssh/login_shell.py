@@ -5,10 +5,12 @@ from typing import Any
 
 import asyncssh
 
+from shared.domain.signals import SignalName
 from shared.errors import TerminalError
 from shared.terminal.channel import Seat
 from shared.terminal.environment import INTERACTIVE
 from shared.terminal.marker import MARKER
+from shared.terminal.ssh.command_run import number_of
 from shared.terminal.ssh.link import lost
 from shared.terminal.ssh.mask import Mask
 
@@ -18,10 +20,14 @@ MASK_PATIENCE = 0.2
 
 
 class LoginShell(asyncssh.SSHClientSession[bytes]):
-    """What it shows goes to the scrollback, without the secrets that were typed into this one or those before it."""
+    """What it shows goes to the scrollback, without the secrets that were typed into this one or those before it.
 
-    def __init__(self, seat: Seat, mask: Mask) -> None:
+    `before` is shown ahead of all that.
+    """
+
+    def __init__(self, seat: Seat, mask: Mask, *, before: bytes = b"") -> None:
         self._seat = seat
+        self._before = before
         self._mask = mask
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -57,6 +63,12 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
         if self._channel is not None and not self._channel.is_closing():
             self._channel.change_terminal_size(self._seat.cols, self._seat.rows)
 
+    def signal(self, name: SignalName) -> None:
+        """Have the other side send a signal. Raises TerminalError."""
+        if self._channel is None or self._channel.is_closing():
+            raise lost()
+        self._channel.send_signal(name)
+
     def hang_up(self) -> None:
         """End it, with what runs in front."""
         if self._channel is not None and not self._channel.is_closing():
@@ -65,6 +77,7 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = chan
+        self._seat.scrollback.feed(self._before)
         self._seat.scrollback.flow.attach(lambda held: (chan.pause_reading if held else chan.resume_reading)())
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
@@ -75,6 +88,9 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
 
     def exit_status_received(self, status: int) -> None:
         self._seat.exit_code = status
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        self._seat.exit_code = 128 + number_of(f"SIG{signal}")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._show_rest()

@@ -3,7 +3,8 @@
 import asyncio
 import posixpath
 import stat
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TypeVar
@@ -12,13 +13,14 @@ import anyio
 import asyncssh
 
 from shared.domain.files import FileInfo, FileType
-from shared.errors import Conflict, TerminalError, invalid_field
+from shared.errors import Conflict, NotFound, TerminalError, invalid_field
 from shared.terminal.files import Part, Progress
 from shared.terminal.ssh.file_errors import explained
 
 T = TypeVar("T")
 
-CHUNK = 1024 * 1024
+CHUNK = 256 * 1024
+"""Bytes between two looks at how far it is; asyncssh sends many packets of each at once."""
 STALL = 30
 """Seconds that the host gets for each step."""
 CLEAN_UP = 4
@@ -84,7 +86,8 @@ class RemoteFiles:
     ) -> tuple[FileInfo, bool]:
         """Write a temporary file beside the place, then put it there in one step."""
         with explained(path):
-            real = await self._real(path)
+            with _within_folder(path):
+                real = await self._real(path)
             before = await self._attrs(real)
             if before is not None:
                 if not overwrite:
@@ -92,7 +95,8 @@ class RemoteFiles:
                 _check_regular(before.permissions)
             temporary = posixpath.join(posixpath.dirname(real), f"{TEMPORARY}{token_hex(8)}".encode())
             try:
-                await self._fill(temporary, data, on_progress)
+                with _within_folder(path):
+                    await self._fill(temporary, data, on_progress)
                 await self._step(self._sftp.chmod(temporary, self._mode(mode, before)))
                 await self._put(temporary, real, overwrite=overwrite, path=path)
             except BaseException:
@@ -211,6 +215,20 @@ def _text(path: bytes) -> str:
 
 def _not_a_file() -> Exception:
     return invalid_field("path", "it is not a regular file")
+
+
+@contextmanager
+def _within_folder(path: str) -> Iterator[None]:
+    """What is missing where a file is to be written can only be the directory."""
+    try:
+        yield
+    except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath, asyncssh.SFTPNotADirectory):
+        folder = posixpath.dirname(path) or "."
+        raise NotFound(
+            f"There is no directory {folder} on the host to write into; make it first, as with `mkdir -p`.",
+            code="directory_not_found",
+            details={"directory": folder},
+        ) from None
 
 
 def _exists(path: str) -> Conflict:

@@ -41,15 +41,16 @@ def script(command: str, state: RemoteState, env: Mapping[str, str], *, marker: 
     """The lines that the shells read: what the outer one runs, and the variables for the inner one."""
     folder = folder_of(nonce)
     inner = quote(_inner(state, marker=marker, folder=folder, nonce=nonce))
-    clean = f"env -i {MARKER}={quote(marker)}" if state.exports else ""
+    clean = f'env -i PATH="$PATH" {MARKER}={quote(marker)}' if state.exports else ""
     outer = (
-        f"{MARKER}={quote(marker)}; export {MARKER}; d={folder}; (umask 077; mkdir $d && echo $$ >$d/pid) 2>/dev/null; "
-        f"trap 'rm -rf $d' EXIT; trap 'exit 143' HUP INT TERM; b=$(command -v bash || command -v sh); exec 3>&2 2>/dev/null; "
-        f'(exec {clean} "$b" -c {inner} "${{b##*/}}" {quote(command)} 2>&3 3>&-); r=$?; '
-        f's=$(cat $d/state); rm -rf $d; LC_ALL=C; printf "%s%s\\n%s%s" {nonce} "${{#s}}" "$s" {nonce} >&3; '
+        f"{MARKER}={quote(marker)}; export {MARKER}; d={folder}; {{ mkdir -m 700 $d && echo $$ >$d/pid; }} 2>/dev/null; "
+        f"trap 'rm -rf $d' EXIT; trap 'exit 143' HUP INT TERM; b=bash; command -v $b >/dev/null || b=sh; exec 3>&2 2>/dev/null; "
+        f"(exec {clean} $b -c {inner} $b {quote(command)} 2>&3 3>&-); r=$?; "
+        f's=$(cat $d/state); trap - EXIT; rm -rf $d >/dev/null 2>&1 3>&- & LC_ALL=C; printf "%s%s\\n%s%s" {nonce} "${{#s}}" "$s" {nonce} >&3; '
         f"printf %s%s {nonce} {nonce}; exit $r"
     )
-    variables = "\n".join([state.exports, *(f"export {name}={quote(value)}" for name, value in env.items())])
+    kept = f"unset PATH\n{state.exports}" if state.exports else ""
+    variables = "\n".join([kept, *(f"export {name}={quote(value)}" for name, value in env.items())])
     return f"{_escaped(outer, _LINE)}\n{_escaped(variables, _LINE)}\n".encode("ascii")
 
 

@@ -56,3 +56,12 @@ async def test_a_key_that_rests_is_told(tmp_path: Path) -> None:
         model = made.gateway.registry.snapshot.models[MODEL["id"]]
         made.gateway.health.failed(model, UpstreamOverloaded("It is full."), 1)
         assert (await openai())["detail"].count("resting") == 1, "that model rests, and its key does not"
+
+
+async def test_a_stored_key_that_looks_like_nothing_is_masked_wherever_it_turns_up(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        given = {"name": "mine", "baseUrl": made.provider.base_url, "apiKey": "Quux.Plugh.1234"}
+        assert (await made.http.post("/v1/providers", json=given)).status_code == 201
+        await made.http.post("/v1/keys", json={"name": "for Quux.Plugh.1234"})
+        audited = await made.http.get("/v1/audit", params={"action": "create_key"})
+        assert audited.json()["entries"][0]["details"]["name"] == "for [redacted]"

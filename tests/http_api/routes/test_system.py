@@ -19,6 +19,7 @@ async def test_health_shows_what_the_contract_names(tmp_path: Path) -> None:
         assert set(report["layers"]) == {"L0", "L1", "L2", "L3"}
         assert report["configuration"]["defaultLayer"] == "L0"
         assert report["timestamp"].endswith("Z")
+        assert (report["processes"]["most"], report["processes"]["heldBy"] in ("cgroup", "count")) == (512, True)
 
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 200), ("degraded", 200), ("error", 503)])

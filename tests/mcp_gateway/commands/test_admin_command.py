@@ -47,3 +47,20 @@ def test_an_empty_or_weak_password_is_refused(shell: Shell, monkeypatch: pytest.
 def test_a_closed_stdin_gives_no_password(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     assert shell("admin", "set-password").code == 1
+
+
+def test_users_come_and_go(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    added = shell("admin", "add-user", "eve", "--json")
+    assert added.code == 0, added.err
+    assert (added.json["username"], added.json["role"]) == ("eve", "viewer")
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    assert shell("admin", "add-user", "eve", "--role", "admin", "--json").json["code"] == "user_exists"
+    assert [user["username"] for user in shell("admin", "users", "--json").json["users"]] == ["eve"]
+    assert "viewer" in shell("admin", "users").out
+    assert shell("admin", "remove-user", "eve").out == "'eve' can log in no more.\n"
+    assert shell("admin", "remove-user", "eve", "--json").json["code"] == "user_not_found"
+    assert shell("admin", "remove-user", "admin").code == 1
+    assert shell("admin", "add-user", "eve", "--role", "root").code == 2
+    actions = [entry["action"] for entry in shell("audit", "list", "--json").json["entries"]]
+    assert actions == ["remove_user", "add_user"]

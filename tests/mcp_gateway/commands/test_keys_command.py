@@ -65,3 +65,12 @@ def test_unknown_scopes_are_named(shell: Shell) -> None:
     done = shell("keys", "create", "x", "--scope", "everything")
     assert done.code == 1
     assert "'scopes.0'" in done.err
+
+
+def test_limits_of_a_key_are_made_and_shown(shell: Shell) -> None:
+    options = ("--rpm", "60", "--tpm", "9000", "--streams", "2", "--expires", "2100-01-01")
+    made = shell("keys", "create", "--name", "ci", *options, "--json").json["key"]
+    assert (made["rateLimitPerMinute"], made["tokensPerMinute"], made["maxStreams"]) == (60, 9000, 2)
+    shown = shell("keys", "list").out
+    for words in ("60 requests a minute", "9000 tokens a minute", "2 streams at once", "2100-01-01"):
+        assert words in shown

@@ -40,7 +40,7 @@ def test_what_is_not_there_is_no_problem(tmp_path: Path) -> None:
 def test_a_configuration_without_us_says_what_to_add(tmp_path: Path) -> None:
     found = look(written(tmp_path, {"mcpServers": {"other": {"command": "x"}}}), 3000)
     assert found.status == "ok"
-    assert '"args": ["stdio"]' in found.advice
+    assert "mcp-gateway install" in found.advice
 
 
 def test_our_command_must_be_there_and_be_named_in_full(tmp_path: Path) -> None:
@@ -65,8 +65,9 @@ def test_a_bare_name_may_not_be_found_by_the_host(tmp_path: Path, monkeypatch: p
 
 def test_a_url_and_comments_are_understood(tmp_path: Path) -> None:
     assert look(written(tmp_path, {"servers": {"x": {"url": "http://localhost:3000/mcp"}}}), 3000).status == "ok"
-    commented = '{ // mine\n "servers": {"x": {"command": "mcp-gateway"}} }'
-    assert "comments" in look(written(tmp_path, commented), 3000).text
+    commented = '{ // mine\n "context_servers": {"x": {"command": "/gone/mcp-gateway"}}, }'
+    assert "which is not there" in look(written(tmp_path, commented), 3000).text
+    assert "not plain JSON" in look(written(tmp_path, "mcp-gateway: yaml"), 3000).text
 
 
 def test_what_cannot_be_read_is_a_warning(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mcp_gateway.diagnosis import services
+from shared.terminal.process_groups import ProcessLimit
 from shared.terminal.sandbox import TURNED_OFF, Rules, Sandbox
 
 RULES = Rules(writable=("/tmp",), hidden=("/tmp/data",))
@@ -16,6 +17,7 @@ RULES = Rules(writable=("/tmp",), hidden=("/tmp/data",))
         (Sandbox(kind="bwrap", rules=RULES), "ok", "run in bwrap"),
         (Sandbox(kind="bwrap", rules=Rules(network=False)), "ok", "without network"),
         (Sandbox(kind="landlock", rules=RULES, strict=True), "ok", "run in landlock"),
+        (Sandbox(kind="landlock", rules=RULES, strict=True), "ok", "cannot close sockets"),
         (Sandbox(kind="landlock", rules=RULES, detail="no bubblewrap"), "warn", "cannot hide /tmp/data"),
         (Sandbox(rules=RULES, detail="no bubblewrap"), "warn", "your user's rights (no bubblewrap)"),
         (Sandbox(rules=RULES, detail=TURNED_OFF), "ok", TURNED_OFF),
@@ -33,3 +35,16 @@ def test_code_that_commands_can_change_is_told(tmp_path: Path) -> None:
     found = services._sandbox(Sandbox(kind="landlock", rules=rules, detail="no bubblewrap"))
     assert found.status == "warn"
     assert f"cannot keep {tmp_path}/code from being changed" in found.text
+
+
+@pytest.mark.parametrize(
+    ("limit", "status", "words"),
+    [
+        (ProcessLimit(0), "warn", "as many processes as they like"),
+        (ProcessLimit(7), "ok", "7 processes, held by counting"),
+        (ProcessLimit(7, Path("/group")), "ok", "7 processes, with a control group"),
+    ],
+)
+def test_what_holds_the_number_of_processes_is_told(limit: ProcessLimit, status: str, words: str) -> None:
+    found = services._processes(Sandbox(limit=limit))
+    assert (found.status, words in found.text) == (status, True)

@@ -17,6 +17,7 @@ from shared.security.secrets_box import SecretsBox
 from shared.storage.database import Database
 from shared.terminal.connections import Connections
 from tests.support.clock import Clock
+from tests.support.nodes import alone
 from tests.support.terminals import make_sessions
 
 
@@ -40,7 +41,7 @@ async def gateway(tmp_path: Path, database: Database) -> AsyncIterator[Gateway]:
         box = SecretsBox(Fernet.generate_key().decode())
         made = Gateway(terminals=sessions, connections=Connections(database, box, Clock()), audited=[])
         made.policy = SimpleNamespace(active=False, remember=lambda *_, **__: None)
-        made.audit = made
+        made.audit, made.nodes = made, alone()
         yield made
 
 

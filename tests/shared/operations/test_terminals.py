@@ -16,6 +16,7 @@ from shared.operations import dispatch
 from shared.operations import terminals as operations
 from shared.operations.operation import Operation
 from shared.terminal.policy.live import LivePolicy
+from tests.support.nodes import alone
 from tests.support.terminals import a_nap, make_sessions, running, until
 
 NO_DATABASE = cast("Any", None)
@@ -26,6 +27,7 @@ class Gateway(SimpleNamespace):
 
     def __init__(self, sessions: Any) -> None:
         super().__init__(terminals=sessions, connections=self, audit=self, audited=[], policy=LivePolicy(NO_DATABASE))
+        self.nodes = alone()
 
     async def require(self) -> None:
         """It can always write."""

@@ -191,3 +191,26 @@ def test_there_are_never_more_windows_than_the_most(monkeypatch: pytest.MonkeyPa
     for number in range(50):
         assert memory.hit([Limit(f"client {number}", 5, 60), Limit(f"caller {number}", 5, 60)])[0]
     assert len(memory._windows) == 10
+
+
+async def test_a_request_may_count_as_several_hits_and_all_or_none_of_them_do(bench: Bench) -> None:
+    big = Limit("tokens", 10, 60)
+    assert await bench.hits(1, big._replace(cost=7)) == 1
+    assert await bench.hits(1, big._replace(cost=4)) == 0
+    assert await bench.hits(1, big._replace(cost=3)) == 1
+    bench.clock.advance(seconds=61)
+    assert await bench.hits(1, big._replace(cost=10)) == 1
+
+
+async def test_hits_are_taken_away_from_where_they_came(bench: Bench) -> None:
+    big = Limit("tokens", 10, 60)
+    _, (first,) = await bench.windows.hit([big._replace(cost=6)])
+    bench.clock.advance(seconds=30)
+    assert await bench.hits(1, big._replace(cost=4)) == 1
+    await bench.windows.take_away(big, first.slot, 5)
+    assert await bench.hits(1, big._replace(cost=5)) == 1
+    assert await bench.hits(1, big) == 0
+    bench.clock.advance(seconds=31)  # the first has left, with the one hit that it had kept
+    assert await bench.hits(2, big) == 1
+    await bench.windows.take_away(big, first.slot, 5)
+    assert await bench.hits(1, big) == 0

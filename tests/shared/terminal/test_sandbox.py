@@ -41,7 +41,7 @@ def test_writable_directories_are_those_that_are_meant(tmp_path: Path) -> None:
 
 def test_bubblewrap_shows_a_disk_that_is_read_only_but_for_them(tmp_path: Path) -> None:
     arguments = " ".join(bwrap_arguments(["/w"], Rules(hidden=(str(tmp_path), "/nonexistent"), network=False)))
-    assert "--ro-bind / / --bind /w /w --dev /dev" in arguments
+    assert arguments.index("--ro-bind / /") < arguments.index("--bind /w /w --dev /dev")
     assert f"--tmpfs {tmp_path} --remount-ro {tmp_path}" in arguments
     assert "/nonexistent" not in arguments
     assert "--unshare-net" in arguments
@@ -244,6 +244,14 @@ async def test_the_gateways_process_cannot_be_looked_into(confined: Terminal, sa
     )
     names = {line.partition("=")[0] for line in result.stdout.splitlines() if "=" in line}
     assert names <= {"PWD", "LC_CTYPE"}, names
+
+
+async def test_a_command_cannot_look_into_the_warden_above_it(confined: Terminal) -> None:
+    attach = "import ctypes, os; l = ctypes.CDLL(None, use_errno=True); print(l.ptrace(16, os.getppid(), 0, 0), ctypes.get_errno())"
+    traced = await confined.run(f'exec {sys.executable} -I -S -c "{attach}"')
+    assert traced.stdout == "-1 1\n", traced
+    looked = await confined.run("cat /proc/$PPID/fd/3; cat /proc/$PPID/environ; cat /proc/$PPID/mem")
+    assert (looked.stdout, looked.stderr.count("ermission denied")) == ("", 3)
 
 
 async def test_closing_ends_all_in_it(confined: Terminal) -> None:

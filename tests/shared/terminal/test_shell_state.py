@@ -14,7 +14,7 @@ NONCE = "0123456789abcdef"
 
 def after(shell: str, command: str, report: Path, **env: str) -> tuple[ShellState | None, int]:
     ended = subprocess.run(
-        [shell, "-c", script(command, report=quote(str(report)), nonce=NONCE), "sh"],
+        [shell, "-c", script(command, report=quote(str(report)), nonce=NONCE, shell=shell), "sh"],
         env={"PATH": os.environ["PATH"], **env},
         capture_output=True,
         check=False,

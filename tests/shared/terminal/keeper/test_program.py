@@ -1,10 +1,15 @@
 """The keeper when it cannot have another process."""
 
+import asyncio
+
+import psutil
 import pytest
 
 from shared.terminal import keepers
 from shared.terminal.child import Child, Launch
-from shared.terminal.keepers import Keeper
+from shared.terminal.keeper.warden import MOST_IDLE
+from shared.terminal.keepers import Keeper, Keepers, View
+from shared.terminal.sandbox import Sandbox
 from tests.support.terminals import open_descriptors, until
 
 FULL = "import os, errno; from shared.terminal.keeper import program\ndef full(): raise OSError(errno.EAGAIN, 'full')\nos.fork = full\n"
@@ -30,3 +35,39 @@ async def test_a_keeper_that_cannot_begin_says_why() -> None:
     await until(lambda: not keeper.alive)
     assert "strict" in keeper.said
     await keeper.aclose()
+
+
+def wardens(keeper: Keeper) -> int:
+    """How many processes it has for commands."""
+    return len(psutil.Process(keeper._process.pid).children())
+
+
+async def test_a_rush_of_commands_leaves_only_a_few_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _, rest = keepers.BOOT.partition("; from")
+    soon = "from shared.terminal.keeper import warden\nwarden.PATIENT_SECONDS = warden.struct.pack('@ll', 0, 200000)\n"
+    monkeypatch.setattr(keepers, "BOOT", f"{first}\n{soon}from{rest}")
+    keeper = await Keeper.start([], {})
+    launch = Launch(arguments=["/bin/sleep", "0.3"], env={}, cwd="/", descriptors=(-1, -1, -1))
+    children = await asyncio.gather(*(Child.start(keeper, launch) for _ in range(20)))
+    assert wardens(keeper) >= 20
+    await asyncio.gather(*(child.gone.wait() for child in children))
+    await until(lambda: wardens(keeper) <= MOST_IDLE)
+    again = await Child.start(keeper, launch)
+    await asyncio.wait_for(again.gone.wait(), 5)
+    assert again.exit_code == 0
+    await keeper.aclose()
+
+
+async def test_a_view_that_nothing_runs_in_is_closed_after_a_while_and_opened_again() -> None:
+    kept = Keepers(Sandbox(), unused_seconds=0.05)
+    view = View((), "")
+    stay = Launch(arguments=["/bin/sleep", "300"], env={}, cwd="/", descriptors=(-1, -1, -1))
+    child = await kept.child(view, stay)
+    short = Launch(arguments=["/bin/true"], env={}, cwd="/", descriptors=(-1, -1, -1))
+    await kept.child(View((), "other"), short)
+    await until(lambda: len(kept) == 1)
+    assert not child.gone.is_set()
+    assert await child.end()
+    await until(lambda: len(kept) == 0)
+    assert await (await kept.child(view, short)).exited.wait()
+    await kept.aclose()

@@ -102,3 +102,45 @@ def test_rows_do_not_contradict_each_other() -> None:
     ]
     assert len(several) == len(set(several))
     assert wrappers.find(wrapper_rows.WRAPPERS, "python3.13") is wrapper_rows.WRAPPERS["python"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "INPUTRC",
+        "ZDOTDIR",
+        "TERMINFO",
+        "TERMINFO_DIRS",
+        "BASH_ENV",
+        "ENV",
+        "PERL5OPT",
+        "PERL5DB",
+        "PYTHONSTARTUP",
+        "PYTHONBREAKPOINT",
+        "GIT_DIR",
+        "GIT_CONFIG_COUNT",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_TEMPLATE_DIR",
+        "GIT_PROXY_COMMAND",
+        "NODE_OPTIONS",
+        "RUBYOPT",
+        "JAVA_TOOL_OPTIONS",
+        "LUA_INIT_5_4",
+        "OPENSSL_CONF",
+        "VIMINIT",
+        "MAKEFLAGS",
+        "npm_config_script_shell",
+        "XDG_CONFIG_HOME",
+        "GLIBC_TUNABLES",
+        "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
+    ],
+)
+def test_variables_by_which_programs_run_something_else_are_seen(name: str) -> None:
+    assert [act.variable for act in seen(f"{name}=/tmp/x ls").acts if act.variable] == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["TERM", "LESS", "CI", "DEBIAN_FRONTEND", "NODE_ENV", "CC", "LC_ALL", "MY_GIT_DIR", "TZ"]
+)
+def test_variables_of_ordinary_work_are_not(name: str) -> None:
+    assert not [act.variable for act in seen(f"{name}=x ls").acts if act.variable]

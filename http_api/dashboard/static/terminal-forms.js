@@ -1,0 +1,43 @@
+// The forms that open a terminal and save a connection.
+
+import { post } from "./api.js";
+import { formDialog } from "./forms.js";
+import { notify } from "./parts.js";
+
+const TYPES = [["ssh", "SSH"], ["telnet", "Telnet"], ["local", "This machine"]];
+const ssh = (given) => given.type === "ssh";
+const local = (given) => given.type === "local";
+const remote = (given) => given.type !== "local";
+
+const target = () => [
+  { name: "type", label: "Type", type: "select", options: TYPES },
+  { name: "host", label: "Host", required: true, when: remote },
+  { name: "port", label: "Port", type: "number", min: 1, max: 65535, step: 1, placeholder: "22 for SSH, 23 for telnet", when: remote },
+  { name: "username", label: "User", when: ssh },
+  { name: "password", label: "Password", type: "password", when: ssh, hint: "Empty: the SSH agent or configuration, where you may use it." },
+  { name: "privateKey", label: "Private key", type: "area", when: ssh, hint: "The key itself, not a path." },
+  { name: "passphrase", label: "Its passphrase", type: "password", when: (given) => ssh(given) && Boolean(given.privateKey) },
+  { name: "cwd", label: "Directory", when: (given) => local(given) || ssh(given) },
+  { name: "shell", label: "Shell", placeholder: "bash, else sh", when: local },
+];
+
+/** Open a terminal somewhere; `go(session)` shows it. */
+export function openTerminal(go) {
+  formDialog("Open a terminal", [
+    ...target(),
+    { name: "title", label: "Name to show" },
+    { name: "record", label: "Record it", type: "check" },
+  ], { action: "Open", wide: true, submit: async (given) => go((await post("/v1/terminal/sessions", given)).session) });
+}
+
+/** Save a connection. */
+export function saveConnection(done) {
+  formDialog("Save a connection", [{ name: "name", label: "Name", required: true }, ...target()], {
+    wide: true,
+    submit: async (given) => {
+      await post("/v1/terminal/connections", given);
+      notify(`${given.name} is saved.`);
+      await done();
+    },
+  });
+}

@@ -1,0 +1,132 @@
+// One open session: a live terminal over its WebSocket.
+
+import { del, get, part, subprotocols } from "./api.js";
+import { el, replace } from "./dom.js";
+import { count } from "./format.js";
+import { badge, button, code, confirmed, notify, quiet } from "./parts.js";
+import { TerminalView } from "./vt-view.js";
+
+const TRIES = [500, 1000, 2000, 4000, 8000];
+const NORMAL = 1000;
+const POLICY = 1008;
+
+/** The terminal of a session. `leave` ends the view, not the session. */
+export function liveTerminal(session, closed) {
+  const live = new Live(session);
+  const end = button("Close the session", async () => {
+    if (!(await confirmed("Close this session?", "Everything that runs in it is ended.", "Close"))) return;
+    await del(`/v1/terminal/${part(session.id)}`);
+    notify("The session is closed.");
+    closed();
+  }, { kind: "danger" });
+  const node = el("section", { class: "live", "aria-label": "Live terminal" },
+    el("div", { class: "head" },
+      el("div", {}, el("a", { href: "#/terminals" }, "← All terminals"), el("h2", {}, live.title), live.state),
+      el("div", { class: "actions" }, button("Ctrl-C", () => live.type("\x03"), { small: true }), end)),
+    live.view.node,
+    live.gap,
+    quiet("Everything that you type goes to the terminal, Tab too; Shift+F6 leaves it. Ctrl+C copies while text is selected."));
+  node.addEventListener("leave", () => end.focus());
+  live.connect();
+  return { node, leave: () => live.leave() };
+}
+
+class Live {
+  constructor(session) {
+    this.session = session;
+    this.cursor = 0;
+    this.dropped = 0;
+    this.tried = 0;
+    this.left = false;
+    this.title = el("span", {}, name(session));
+    this.state = el("span", { class: "live-state", role: "status" });
+    this.gap = el("div");
+    this.view = new TerminalView({
+      onInput: (data, paste) => this.type(data, paste),
+      onResize: (cols, rows) => this.say({ type: "resize", cols, rows }),
+    });
+  }
+
+  connect() {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const address = `${scheme}//${location.host}/v1/terminal/${part(this.session.id)}/ws?cursor=${this.cursor}`;
+    this.show("connecting …", "");
+    this.socket = new WebSocket(address, subprotocols());
+    this.socket.addEventListener("open", () => this.opened());
+    this.socket.addEventListener("message", (event) => this.heard(JSON.parse(event.data)));
+    this.socket.addEventListener("close", (event) => this.ended(event));
+  }
+
+  opened() {
+    this.tried = 0;
+    this.show("live", "good");
+    this.view.fit();
+    this.view.focus();
+    this.say({ type: "resize", cols: this.view.screen.columns, rows: this.view.screen.rows });
+  }
+
+  heard(message) {
+    if (message.type === "closed") {
+      this.over = message.reason || "The session has ended.";
+      return;
+    }
+    this.cursor = message.cursor;
+    if (message.dropped) {
+      this.dropped += message.dropped;
+      replace(this.gap, quiet(`${count(this.dropped)} characters came too fast and are not shown.`));
+    }
+    this.view.write(message.data);
+    this.title.textContent = this.view.screen.title || name(this.session);
+  }
+
+  ended(event) {
+    if (this.left) return;
+    if (this.over || event.code === NORMAL || event.code === POLICY) {
+      this.show(this.over || event.reason || "ended", "bad");
+      this.view.close();
+      return;
+    }
+    const wait = TRIES[this.tried++];
+    if (wait === undefined) {
+      replace(this.state, badge("not connected", "bad"), " ", button("Connect again", () => { this.tried = 0; this.connect(); }, { small: true }));
+      return;
+    }
+    this.show("connecting again …", "bad");
+    this.timer = setTimeout(() => this.again(), wait);
+  }
+
+  /** Connect once more, unless the session is gone: of a refused handshake a browser does not say why. */
+  async again() {
+    try {
+      await get(`/v1/terminal/${part(this.session.id)}`);
+    } catch (error) {
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) {
+        this.show(error.message, "bad");
+        this.view.close();
+        return;
+      }
+    }
+    if (!this.left) this.connect();
+  }
+
+  type(data, paste = false) {
+    this.say(paste ? { type: "input", data, paste: true } : { type: "input", data });
+  }
+
+  say(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  show(text, kind) {
+    replace(this.state, text.length > 30 ? el("span", { class: kind }, text) : badge(text, kind), " ", code(this.session.id));
+  }
+
+  leave() {
+    this.left = true;
+    clearTimeout(this.timer);
+    this.view.close();
+    this.socket?.close();
+  }
+}
+
+export const name = (session) => session.title || (session.type === "local" ? "This machine" : `${session.username ? `${session.username}@` : ""}${session.host}${session.port ? `:${session.port}` : ""}`);

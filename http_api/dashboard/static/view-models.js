@@ -1,0 +1,124 @@
+// The registry: layers with their models, on and off, in order; add, change and delete.
+
+import { del, get, part, put } from "./api.js";
+import { el, replace } from "./dom.js";
+import { compact, count, money } from "./format.js";
+import { addModel, changeModel } from "./model-forms.js";
+import { badge, button, card, code, confirmed, errorBox, notify, quiet, table, toggle } from "./parts.js";
+
+export const models = {
+  id: "models",
+  title: "Models",
+  scope: "models:read",
+  render(context) {
+    const view = new Models(context);
+    view.load();
+    return [
+      el("div", { class: "head" }, el("h1", {}, "Models"), view.mayWrite && button("Add a model", () => addModel(view.providers, () => view.load()), { kind: "primary" })),
+      view.filters, view.place,
+    ];
+  },
+};
+
+class Models {
+  constructor(context) {
+    this.mayWrite = context.may("models:write");
+    this.place = el("div", {}, quiet("Loading …"));
+    this.providers = [];
+    this.words = el("input", { type: "search", placeholder: "Filter by id or name", "aria-label": "Filter models", on: { input: () => this.show() } });
+    this.provider = el("select", { "aria-label": "Provider", on: { change: () => this.show() } });
+    this.state = el("select", { "aria-label": "State", on: { change: () => this.show() } },
+      [["", "On and off"], ["on", "On"], ["off", "Off"]].map(([value, text]) => el("option", { value }, text)));
+    this.filters = el("div", { class: "filters" }, this.words, this.provider, this.state);
+  }
+
+  async load() {
+    try {
+      const [list, layers, providers] = await Promise.all([get("/v1/models"), get("/v1/models/layers"), get("/v1/providers")]);
+      this.all = list.data.filter((model) => !model.virtual);
+      this.layers = layers.layers;
+      this.providers = providers.providers.map((provider) => provider.name);
+      const chosen = this.provider.value;
+      replace(this.provider, el("option", { value: "" }, "Every provider"), this.providers.map((name) => el("option", { value: name }, name)));
+      this.provider.value = chosen;
+      this.show();
+    } catch (error) {
+      replace(this.place, errorBox(error, () => this.load()));
+    }
+  }
+
+  show() {
+    replace(this.place, Object.entries(this.layers ?? {}).map(([name, layer]) => this.layer(name, layer)));
+  }
+
+  layer(name, layer) {
+    const order = layer.models.map((model) => model.id);
+    const byId = new Map(this.all.filter((model) => model.layer === name).map((model) => [model.id, model]));
+    const rows = order.map((id) => byId.get(id)).filter((model) => model && this.wanted(model));
+    const turn = (enabled) => this.change(() => put(`/v1/layers/${name}/toggle`, { enabled }), `${name} is ${enabled ? "on" : "off"}.`);
+    return card({
+      text: `${name} · ${PURPOSE[name]}`,
+      actions: [badge(`${rows.length} of ${order.length}`), toggle(layer.enabled, `Layer ${name} on`, turn, { disabled: !this.mayWrite })],
+    }, table(this.columns(name, order), rows, {
+      empty: order.length ? "No model of this layer fits the filter." : "No models in this layer.",
+      label: `Models of ${name}`, rowClass: (model) => (model.enabled && layer.enabled ? "" : "off"),
+    }));
+  }
+
+  wanted(model) {
+    const words = this.words.value.trim().toLowerCase();
+    return (!words || `${model.id} ${model.apiModelName}`.toLowerCase().includes(words))
+      && (!this.provider.value || model.provider === this.provider.value)
+      && (!this.state.value || model.enabled === (this.state.value === "on"));
+  }
+
+  columns(layer, order) {
+    const shown = [
+      { title: "On", cell: (model) => toggle(model.enabled, `${model.id} on`, (enabled) => this.update(model, { enabled }), { disabled: !this.mayWrite }) },
+      { title: "Model", wide: true, cell: (model) => [code(model.id), !model.id.endsWith(`/${model.apiModelName}`) && model.apiModelName !== model.id && el("small", {}, model.apiModelName)] },
+      { title: "Provider", cell: (model) => model.provider },
+      { title: "Can", cell: (model) => el("span", { class: "badges" }, Object.entries(model.capabilities).filter(([name, can]) => can === true && name !== "general").map(([name]) => badge(name))) },
+      { title: "Context", number: true, cell: (model) => compact(model.contextWindow) },
+      { title: "$ in / 1M", number: true, cell: (model) => perMillion(model.pricePer1kInputTokens) },
+      { title: "$ out / 1M", number: true, cell: (model) => perMillion(model.pricePer1kOutputTokens) },
+      { title: "Priority", number: true, cell: (model) => count(model.priority) },
+    ];
+    return this.mayWrite ? [...shown, { title: "", cell: (model) => this.actions(model, layer, order) }] : shown;
+  }
+
+  actions(model, layer, order) {
+    const at = order.indexOf(model.id);
+    const move = (to) => async () => {
+      const ids = order.filter((id) => id !== model.id);
+      ids.splice(to, 0, model.id);
+      await this.change(() => put(`/v1/layers/${layer}/reorder`, { modelIds: ids }));
+    };
+    return el("span", { class: "actions" },
+      button("↑", move(at - 1), { small: true, disabled: at <= 0, name: `Move ${model.id} up` }),
+      button("↓", move(at + 1), { small: true, disabled: at < 0 || at >= order.length - 1, name: `Move ${model.id} down` }),
+      button("Edit", () => changeModel(model, this.providers, () => this.load()), { small: true, name: `Edit ${model.id}` }),
+      button("Delete", () => this.remove(model), { small: true, kind: "danger", name: `Delete ${model.id}` }));
+  }
+
+  update(model, fields) {
+    return this.change(() => put(`/v1/models/${part(model.id)}`, fields));
+  }
+
+  async remove(model) {
+    if (await confirmed(`Delete ${model.id}?`, "Nobody can be routed to it any more. It can be added again.", "Delete")) {
+      await this.change(() => del(`/v1/models/${part(model.id)}`), `${model.id} is deleted.`);
+    }
+  }
+
+  async change(request, told) {
+    try {
+      await request();
+      if (told) notify(told);
+    } finally {
+      await this.load();
+    }
+  }
+}
+
+const PURPOSE = { L0: "free or local", L1: "low cost", L2: "standard", L3: "premium" };
+const perMillion = (price) => (price === null || price === undefined ? el("span", { title: "No price is set here; the gateway's price list may know one." }, "–") : money(price * 1000).replace("$", ""));

@@ -1,0 +1,66 @@
+// The configuration that may change while the gateway runs; a change counts at once.
+
+import { get, put } from "./api.js";
+import { el, replace } from "./dom.js";
+import { button, card, errorBox, notify, quiet, toggle, working } from "./parts.js";
+
+const LAYERS = ["L0", "L1", "L2", "L3"];
+const ROWS = [
+  ["defaultLayer", "Default layer", "Where “auto” begins.", LAYERS],
+  ["maxEscalationLayer", "Highest layer by itself", "The highest layer that “auto”, and an answer that escalates, may reach by itself.", LAYERS],
+  ["enableAutoEscalate", "Escalate by itself", "Let “auto” go on to the next layers when none in its own can answer, or an answer is not good enough."],
+  ["enableCrossCheck", "Cross-check", "Allow a second model to review an answer when a caller asks for it."],
+  ["enableHedging", "Hedging", "Ask a second model too when the first takes longer than it usually does."],
+  ["spendGuard", "Spend guard", "Keep models that bill from answering in the free layer L0 without leave."],
+  ["enableCache", "Cache of answers", "Answer the same request of the same caller from the cache."],
+  ["enableCostTracking", "Cost tracking", "Keep what each request cost."],
+  ["costAlertThreshold", "Spending alert (dollars a day)", "Raise an alert once when so much was spent in a day (UTC); 0 never does."],
+  ["logLevel", "Log level", "How much the log says.", ["debug", "info", "warning", "error"]],
+];
+
+export const settings = {
+  id: "settings",
+  title: "Settings",
+  scope: "models:read",
+  render(context) {
+    const place = el("div", {}, quiet("Loading …"));
+    const admin = context.may("admin");
+    const load = async () => {
+      try {
+        const { configuration } = await get("/v1/config");
+        replace(place, card(null, el("div", { class: "settings" }, ROWS.map((row) => setting(row, configuration, admin, load)))));
+      } catch (error) {
+        replace(place, errorBox(error, load));
+      }
+    };
+    load();
+    return [el("h1", {}, "Settings"), quiet("A change counts at once, in every process of this gateway. Everything else is set where the gateway is started (see the README)."), place];
+  },
+};
+
+function setting([name, title, text, options], configuration, admin, load) {
+  const change = async (value) => {
+    try {
+      await put("/v1/config", { [name]: value });
+      notify(value === null ? `${title} is as it was set at the start.` : `${title} is changed.`);
+    } finally {
+      await load();
+    }
+  };
+  return el("div", { class: "setting" },
+    el("div", {}, el("strong", {}, title), el("small", {}, text)),
+    el("div", { class: "actions" },
+      input(title, configuration[name], options, change, admin),
+      admin && button("Reset", () => change(null), { small: true, kind: "plain", name: `Reset ${title}`, title: "Back to what the gateway was started with" })));
+}
+
+function input(title, value, options, change, admin) {
+  if (options) {
+    const node = el("select", { "aria-label": title, disabled: !admin, on: { change: () => working(node, () => change(node.value)) } }, options.map((option) => el("option", { value: option }, option)));
+    node.value = value;
+    return node;
+  }
+  if (typeof value === "boolean") return toggle(value, title, change, { disabled: !admin });
+  const node = el("input", { type: "number", min: 0, step: "any", value, "aria-label": title, disabled: !admin, on: { change: () => working(node, () => change(Number(node.value))) } });
+  return node;
+}

@@ -1,0 +1,107 @@
+// Terminals: sessions, saved connections, recordings; and the live terminal of one session.
+
+import { del, download, get, part, post } from "./api.js";
+import { el, replace } from "./dom.js";
+import { bytes, when } from "./format.js";
+import { badge, button, card, code, confirmed, errorBox, loader, notify, table } from "./parts.js";
+import { openTerminal, saveConnection } from "./terminal-forms.js";
+import { liveTerminal, name } from "./terminal-live.js";
+
+const EVERY = 10_000;
+
+export const terminals = {
+  id: "terminals",
+  title: "Terminals",
+  scope: "terminal",
+  render(context, [id]) {
+    return id ? one(context, id) : all(context);
+  },
+};
+
+const go = (session) => { location.hash = `#/terminals/${encodeURIComponent(session.id)}`; };
+
+function one(context, id) {
+  const back = () => { location.hash = "#/terminals"; };
+  let left = false;
+  let leave = () => {};
+  context.onLeave(() => { left = true; leave(); });
+  return loader(async () => {
+    const { session } = await get(`/v1/terminal/${part(id)}`);
+    if (left) return null;
+    const live = liveTerminal(session, back);
+    leave = live.leave;
+    return live.node;
+  }, { label: "Connecting …" });
+}
+
+function all(context) {
+  const sessions = el("div");
+  const showSessions = async () => {
+    try {
+      replace(sessions, sessionList((await get("/v1/terminal/sessions")).sessions, showSessions));
+    } catch (error) {
+      replace(sessions, errorBox(error, showSessions));
+    }
+  };
+  context.every(EVERY, showSessions);
+  const connections = loader(async () => connectionList((await get("/v1/terminal/connections")).connections, () => connections.reload()));
+  const recordings = loader(async () => recordingList((await get("/v1/terminal/recordings")).recordings, () => recordings.reload()));
+  return [
+    el("div", { class: "head" }, el("h1", {}, "Terminals"), el("div", { class: "actions" },
+      button("Other host", () => openTerminal(go)),
+      button("Open a local terminal", async () => go((await post("/v1/terminal/sessions", { type: "local" })).session), { kind: "primary" }))),
+    sessions, connections, recordings,
+  ];
+}
+
+const sessionList = (found, reload) => card("Open sessions", table([
+  { title: "Session", wide: true, cell: (session) => [el("a", { href: `#/terminals/${encodeURIComponent(session.id)}` }, name(session)), el("small", {}, code(session.id))] },
+  { title: "Type", cell: (session) => badge(session.type) },
+  { title: "State", cell: (session) => [session.connected ? badge("connected", "good") : badge("ended", "bad"), session.recording && badge("recorded"), session.reason && el("small", {}, session.reason)] },
+  { title: "Last used", cell: (session) => when(session.lastActivity) },
+  { title: "Opened", cell: (session) => when(session.createdAt) },
+  {
+    title: "", cell: (session) => el("span", { class: "actions" },
+      button("Attach", () => go(session), { small: true, name: `Attach to ${name(session)}` }),
+      button("Close", async () => {
+        await del(`/v1/terminal/${part(session.id)}`);
+        notify("The session is closed.");
+        await reload();
+      }, { small: true, kind: "danger", name: `Close ${name(session)}` })),
+  },
+], found, { empty: "You have no open session. Others do not see yours, nor you theirs.", label: "Sessions" }));
+
+const connectionList = (found, reload) => card({ text: "Saved connections", actions: button("Save a connection", () => saveConnection(reload), { small: true }) }, table([
+  { title: "Name", wide: true, cell: (saved) => saved.name },
+  { title: "Type", cell: (saved) => badge(saved.type) },
+  { title: "Where", wide: true, cell: (saved) => (saved.host ? code(`${saved.username ? `${saved.username}@` : ""}${saved.host}${saved.port ? `:${saved.port}` : ""}`) : code(saved.cwd ?? "~")) },
+  { title: "Secrets kept", cell: (saved) => [saved.hasPassword && badge("password"), saved.hasPrivateKey && badge("key")] },
+  {
+    title: "", cell: (saved) => el("span", { class: "actions" },
+      button("Connect", async () => go((await post(`/v1/terminal/connections/${part(saved.id)}/connect`, {})).session), { small: true, name: `Connect to ${saved.name}` }),
+      button("Delete", async () => {
+        if (!(await confirmed(`Delete the connection ${saved.name}?`, "Its secrets are gone then.", "Delete"))) return;
+        await del(`/v1/terminal/connections/${part(saved.id)}`);
+        notify(`${saved.name} is deleted.`);
+        await reload();
+      }, { small: true, kind: "danger", name: `Delete ${saved.name}` })),
+  },
+], found, { empty: "None yet. A saved connection keeps its secrets encrypted and opens with one click.", label: "Saved connections" }));
+
+const recordingList = (found, reload) => card("Recordings", table([
+  { title: "Session", wide: true, cell: (recording) => [recording.title || "–", el("small", {}, code(recording.sessionId))] },
+  { title: "Whose", cell: (recording) => recording.owner },
+  { title: "Begun", cell: (recording) => when(recording.startedAt) },
+  { title: "Size", number: true, cell: (recording) => bytes(recording.bytes) },
+  { title: "State", cell: (recording) => (recording.active ? badge("goes on", "good") : badge("ended")) },
+  {
+    title: "", cell: (recording) => el("span", { class: "actions" },
+      button("Download", () => download(`/v1/terminal/${part(recording.sessionId)}/recording`, `${recording.sessionId}.cast`), { small: true, name: `Download ${recording.sessionId}` }),
+      button("Delete", async () => {
+        if (!(await confirmed("Delete this recording?", "It cannot be made again.", "Delete"))) return;
+        await del(`/v1/terminal/${part(recording.sessionId)}/recording`);
+        notify("The recording is deleted.");
+        await reload();
+      }, { small: true, kind: "danger", name: `Delete ${recording.sessionId}` })),
+  },
+], found, { empty: "None. Ask for one when you open a terminal; asciinema plays it.", label: "Recordings" }));

@@ -1,0 +1,77 @@
+"""On a machine of one's own: whoever sends no credentials is its user only if the connection is that user's."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from ipaddress import ip_address
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from http_api.context import Exchange, exchange_of
+from http_api.protocol import CONNECTION
+from shared.domain.identity import GUEST_SCOPES, Caller
+from shared.errors import Forbidden
+from shared.security.local_peers import Whose
+from shared.security.socket_tables import Address
+
+LookUp = Callable[[Address, Address], Whose]
+
+KEY = "whose"
+REASONS: dict[Whose, str] = {
+    "other": "The other end of this connection is another user's of this machine, who may only chat and list models here. "
+    "Set LOCAL_USERS=any to let all of its users in, or AUTH_MODE=required and use an API key.",
+    "command": "The other end of this connection is a command that this gateway runs, which may only chat and list models here. "
+    "Give it an API key, or set LOCAL_USERS=any.",
+    "gone": "Nobody is left at the other end of this connection, so that whose it was cannot be told. Keep it open until "
+    "the answer has come, or use an API key.",
+}
+
+
+class LocalUsers:
+    """Takes from others what only the user of this machine may do. They are looked up once for each connection.
+
+    `free` are paths for which that makes no difference.
+    """
+
+    def __init__(self, app: ASGIApp, *, whose: LookUp, free: frozenset[str]) -> None:
+        self._app = app
+        self._whose = whose
+        self._free = free
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        route = exchange.route
+        if exchange.caller.kind == "local" and not (route is not None and (route.public or route.path in self._free)):
+            whose = await self._looked_up(scope)
+            if whose in REASONS:
+                _restrict(exchange, whose)
+        await self._app(scope, receive, send)
+
+    async def _looked_up(self, scope: Scope) -> Whose:
+        connection: dict[str, Any] | None = scope.get("state", {}).get(CONNECTION)
+        client, server = scope.get("client"), scope.get("server")
+        if connection is None or client is None or server is None or not ip_address(client[0]).is_loopback:
+            return "own"
+        if KEY not in connection:
+            connection[KEY] = await asyncio.to_thread(self._whose, tuple(client), tuple(server))
+        found: Whose = connection[KEY]
+        return found
+
+
+def _restrict(exchange: Exchange, whose: Whose) -> None:
+    exchange.caller = _guest(whose, exchange.caller)
+    exchange.authenticate = partial(_again, whose, exchange.authenticate)
+    scope = exchange.route.scope if exchange.route else None
+    if exchange.refusal is None and not exchange.caller.may(scope):
+        exchange.refusal = Forbidden(REASONS[whose], code="not_your_gateway")
+
+
+def _again(whose: Whose, authenticate: Callable[[], Caller]) -> Caller:
+    caller = authenticate()
+    return _guest(whose, caller) if caller.kind == "local" else caller
+
+
+def _guest(whose: Whose, caller: Caller) -> Caller:
+    return replace(caller, id=f"local-{whose}", name=f"local-{whose}", scopes=GUEST_SCOPES, restricted=REASONS[whose])

@@ -1,0 +1,193 @@
+"""Several processes that serve one port: started, watched, started again when they die, and ended together."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from http_api.serve import EXIT_FAILED, EXIT_REFUSED, CannotServe, listen, say
+from shared.settings import Settings
+
+log = structlog.stdlib.get_logger(__name__)
+
+READY = b"r"
+READY_SECONDS = 120.0
+CALM_SECONDS = 5.0
+"""A worker that dies sooner than this after its start is started again only after a pause."""
+LONGEST_SOCKET_PATH = 90
+
+
+def supervise(settings: Settings, command: Sequence[str], *, allow_open: bool = False) -> int:
+    """Run `settings.workers` processes of a command until a signal; returns the exit code."""
+    try:
+        sockets = _listen(settings, allow_open=allow_open)
+    except CannotServe as error:
+        say(f"error: {error}")
+        return error.exit_code
+    folder = _folder(settings.data_dir / "run")
+    try:
+        return asyncio.run(Workers(command, os.environ, sockets, folder).run())
+    finally:
+        for listener in {listener for listeners in sockets for listener in listeners}:
+            listener.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listen(settings: Settings, *, allow_open: bool) -> list[list[socket.socket]]:
+    """Listening sockets for each worker; the same for all where the system does not divide connections well."""
+    if not settings.redis_url.get_secret_value():
+        raise CannotServe(
+            "Several processes count rate limits and budgets together only through Redis: set REDIS_URL, or WORKERS=1.",
+            exit_code=EXIT_REFUSED,
+        )
+    if settings.node_url:
+        raise CannotServe(
+            "NODE_URL names one process: set WORKERS=1 and start one `serve` for each address, or leave NODE_URL out.",
+            exit_code=EXIT_REFUSED,
+        )
+    divided = sys.platform == "linux"
+    first = listen(settings, allow_open=allow_open, shared=divided)
+    if not divided:
+        return [first] * settings.workers
+    settled = settings.model_copy(update={"api_port": first[0].getsockname()[1]})
+    return [first, *(listen(settled, allow_open=allow_open, shared=True) for _ in range(1, settings.workers))]
+
+
+def _folder(wanted: Path) -> Path:
+    """Where the processes' socket files are: a path of theirs may not be long."""
+    if len(str(wanted)) > LONGEST_SOCKET_PATH:
+        return Path(tempfile.mkdtemp(prefix="mcp-gateway-"))
+    wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=wanted, prefix=""))
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process; `tie` is our end of the socket between us."""
+
+    process: asyncio.subprocess.Process
+    tie: socket.socket
+    started: float
+
+
+class Workers:
+    """Runs `count` processes of a command, each on a listening socket of its own.
+
+    `command` is given `--fd` and `--tie` with the numbers of the descriptors that it inherits.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        sockets: Sequence[Sequence[socket.socket]],
+        folder: Path,
+    ) -> None:
+        self._command = command
+        self._environ = environ
+        self._sockets = sockets
+        self._folder = folder
+        self._stopping = asyncio.Event()
+        self._code = 0
+
+    async def run(self) -> int:
+        """Until a signal; returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stopping.set)
+        first = await self._start(0)
+        if not await self._ready(first):
+            return await self._ended(first)
+        keepers = [
+            loop.create_task(self._keep(index, first if index == 0 else None)) for index in range(len(self._sockets))
+        ]
+        await self._stopping.wait()
+        await asyncio.gather(*keepers)
+        return self._code
+
+    async def _keep(self, index: int, worker: Worker | None) -> None:
+        """Have one worker run, for as long as this goes on."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            worker = worker or await self._start(index)
+            stopping = loop.create_task(self._stopping.wait())
+            ended = loop.create_task(worker.process.wait())
+            await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if not ended.done():
+                with suppress(ProcessLookupError):
+                    worker.process.terminate()
+            code = await ended
+            worker.tie.close()
+            if self._stopping.is_set():
+                self._code = self._code or max(code, 0)
+                return
+            log.error("a worker has died and is started again", worker=index, exit_code=code)
+            if loop.time() - worker.started < CALM_SECONDS:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CALM_SECONDS):
+                        await self._stopping.wait()
+            worker = None
+
+    async def _start(self, index: int) -> Worker:
+        ours, theirs = socket.socketpair()
+        listening = [listener.fileno() for listener in self._sockets[index]]
+        path = self._folder / f"{index}.sock"
+        with suppress(FileNotFoundError):
+            path.unlink()
+        options = [option for number in listening for option in ("--fd", str(number))]
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                *options,
+                "--tie",
+                str(theirs.fileno()),
+                *(() if index == 0 else ("--quiet",)),
+                env={**self._environ, "WORKERS": "1", "NODE_URL": f"unix:{path}"},
+                pass_fds=[*listening, theirs.fileno()],
+            )
+        ours.setblocking(False)
+        return Worker(process, ours, asyncio.get_running_loop().time())
+
+    async def _ready(self, worker: Worker) -> bool:
+        """Whether it has begun to serve; False when it ended instead, or was told to."""
+        loop = asyncio.get_running_loop()
+        said = loop.create_task(loop.sock_recv(worker.tie, 1))
+        stopping = loop.create_task(self._stopping.wait())
+        await asyncio.wait({said, stopping}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not said.done():
+            said.cancel()
+            return False
+        return said.result() == READY
+
+    async def _ended(self, worker: Worker) -> int:
+        with suppress(ProcessLookupError):
+            worker.process.terminate()
+        code = await worker.process.wait()
+        worker.tie.close()
+        return code if code >= 0 else EXIT_FAILED
+
+
+def tied(number: int) -> None:
+    """In a worker that serves now: tell the supervisor, and end when it is gone. `number` is our end of the tie."""
+    tie = socket.socket(fileno=number)
+    tie.setblocking(False)
+    tie.send(READY)
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        loop.remove_reader(tie)
+        tie.close()
+        signal.raise_signal(signal.SIGTERM)
+
+    loop.add_reader(tie, gone)

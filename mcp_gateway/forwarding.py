@@ -1,0 +1,119 @@
+"""MCP sessions over HTTP where a gateway has several processes: each stays with the one that began it.
+
+The id of a session says which process that is: `<node>-<the SDK's id>` in the header, `/messages/<node>/` for SSE.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mcp_gateway.identity import caller_in
+from shared.cluster.peers import Request
+from shared.domain.nodes import Node
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+SESSION = b"mcp-session-id"
+OF_THIS_CONNECTION = frozenset({b"connection", b"transfer-encoding", b"content-length", b"keep-alive", b"date"})
+
+
+class InItsProcess:
+    """Streamable HTTP: a request of a session that another process began goes there."""
+
+    def __init__(self, app: ASGIApp, gateway: "Gateway") -> None:
+        self._app = app
+        self._gateway = gateway
+        self._own = f"{gateway.nodes.id}-".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        named = next((value for name, value in scope["headers"] if name == SESSION), b"")
+        if named and not named.startswith(self._own):
+            node = await self._gateway.nodes.named(named.partition(b"-")[0].decode("latin-1"))
+            if node is not None:
+                await forward(self._gateway, node, scope, receive, send)
+                return
+        headers = [
+            (name, value.removeprefix(self._own) if name == SESSION else value) for name, value in scope["headers"]
+        ]
+        await self._app({**scope, "headers": headers}, receive, self._tagged(send))
+
+    def _tagged(self, send: Send) -> Send:
+        async def tag(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [
+                    (name, self._own + value if name == SESSION else value) for name, value in message["headers"]
+                ]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return tag
+
+
+class MessagesInTheirProcess:
+    """SSE: what is posted for a stream that another process holds open goes there."""
+
+    def __init__(self, app: ASGIApp, gateway: "Gateway") -> None:
+        self._app = app
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        tag = scope["path"].rstrip("/").rpartition("/")[2]
+        node = None if tag == self._gateway.nodes.id else await self._gateway.nodes.named(tag)
+        if node is None:
+            await self._app(scope, receive, send)
+        else:
+            await forward(self._gateway, node, scope, receive, send)
+
+
+async def forward(gateway: "Gateway", node: Node, scope: Scope, receive: Receive, send: Send) -> None:
+    """Have another process answer a request, and end that when the client leaves. Raises Unavailable."""
+    query = scope.get("query_string", b"").decode("latin-1")
+    request = Request(
+        method=scope["method"],
+        target=scope["path"] + (f"?{query}" if query else ""),
+        headers=[
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope["headers"]
+            if name not in OF_THIS_CONNECTION
+        ],
+        body=await _body(receive),
+    )
+
+    async def answer() -> None:
+        async with gateway.peers.ask(node, caller_in(scope), request) as response:
+            headers = [header for header in response.headers if header[0].lower() not in OF_THIS_CONNECTION]
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            async for block in response.body:
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+    await _until_gone(receive, answer)
+
+
+async def _until_gone(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
+    async def left() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    doing, leaving = asyncio.ensure_future(work()), asyncio.ensure_future(left())
+    try:
+        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        if not doing.done():
+            doing.cancel()
+    with suppress(asyncio.CancelledError):
+        await doing
+
+
+async def _body(receive: Receive) -> bytes:
+    parts = []
+    while (message := await receive())["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    return b"".join(parts)

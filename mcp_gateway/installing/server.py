@@ -1,0 +1,42 @@
+"""How hosts are to start us: with whole paths, since they know neither our PATH nor our environment."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mcp_gateway.installing.clients import Server
+
+COMMAND = "mcp-gateway"
+POINTERS = ("DATA_DIR", "MCP_GATEWAY_CONFIG")
+"""Variables that say where everything else is: without them a host would start another gateway than the one meant here."""
+
+
+def server(connect: str | None, environ: Mapping[str, str] = os.environ) -> Server:
+    """The entry; `connect` as `stdio --connect` has it, None to open a gateway of its own."""
+    command, before = program()
+    options = () if connect is None else ("--connect", connect) if connect else ("--connect",)
+    env = {name: str(Path(environ[name]).expanduser().absolute()) for name in POINTERS if environ.get(name)}
+    return Server(command, (*before, "stdio", *options), env)
+
+
+def program(executable: str = sys.executable) -> tuple[str, tuple[str, ...]]:
+    """Our command, in full, and what must come before its own arguments."""
+    for name in (COMMAND, f"{COMMAND}.exe"):
+        beside = Path(executable).with_name(name)
+        if beside.is_file():
+            return str(beside.absolute()), ()
+    found = shutil.which(COMMAND)
+    return (os.path.abspath(found), ()) if found else (executable, ("-m", "mcp_gateway"))
+
+
+def is_ours(entry: Any) -> bool:
+    """Whether an entry of a host's configuration starts or names this gateway."""
+    if not isinstance(entry, dict):
+        return False
+    command, args = entry.get("command"), entry.get("args")
+    words = [command.get("path") if isinstance(command, dict) else command, *(args if isinstance(args, list) else [])]
+    texts = [word for word in words if isinstance(word, str)]
+    return any(Path(text).name.removesuffix(".exe") in (COMMAND, "mcp_gateway") for text in texts)

@@ -1,0 +1,60 @@
+"""How `mcp-gateway stdio` begins: its options, and which of its forms runs. A host waits for it, so this imports next to nothing."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED = 1
+CONNECT = "--connect"
+SIDECAR = "--sidecar"
+
+
+class Options:
+    """`connect` is the gateway to bridge to: None for none, empty for the one of the settings."""
+
+    __slots__ = ("connect", "sidecar")
+
+    def __init__(self, *, connect: str | None = None, sidecar: bool = False) -> None:
+        self.connect = connect
+        self.sidecar = sidecar
+
+
+def parse(arguments: Sequence[str]) -> Options | None:
+    """The options, or None for what is not plain: help, and mistakes, which are not in a hurry."""
+    connect: str | None = None
+    sidecar = False
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument == CONNECT and connect is None:
+            connect = rest.pop(0) if rest and not rest[0].startswith("-") else ""
+        elif argument.startswith(CONNECT + "=") and connect is None:
+            connect = argument.partition("=")[2]
+        elif argument == SIDECAR:
+            sidecar = True
+        else:
+            return None
+    return None if sidecar and connect is not None else Options(connect=connect, sidecar=sidecar)
+
+
+def run(options: Options) -> int:
+    """Serve until stdin ends or a signal comes; returns the exit code."""
+    from mcp_gateway.wire import NoWire, claim
+
+    try:
+        wire = claim()
+    except NoWire as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    if options.connect is not None:
+        from mcp_gateway.bridge.main import bridge
+
+        bridge(wire, options.connect)  # comes back only when there is no gateway to connect to
+    from mcp_gateway import stdio
+
+    stdio.main(wire, sidecar=options.sidecar)
+    return 0

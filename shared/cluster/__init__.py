@@ -1,0 +1,1 @@
+"""Several processes that act as one gateway: who they are, and how one asks another."""

@@ -1,0 +1,67 @@
+"""Operations on terminal sessions that another process of the gateway has."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, cast
+
+from shared.cluster import wire
+from shared.domain.identity import Caller
+from shared.domain.nodes import Node
+from shared.domain.terminal import RunCommand, SessionRef
+from shared.errors import Unavailable
+from shared.operations.operation import Operation, Request, Result, Stream, StreamOperation
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+GATHER_SECONDS = 2.0
+
+
+async def node_of(gateway: "Gateway", request: Any) -> Node | None:
+    """The other process that has the session which a request is about. Raises Unavailable."""
+    if isinstance(request, SessionRef):
+        return await gateway.nodes.maker_of(request.id)
+    if isinstance(request, RunCommand) and request.session_id is not None:
+        return await gateway.nodes.maker_of(request.session_id)
+    return None
+
+
+async def call(
+    gateway: "Gateway",
+    node: Node,
+    caller: Caller,
+    operation: Operation[Request, Result],
+    payload: Mapping[str, Any],
+    *,
+    strict: bool,
+) -> Result:
+    """Have it run there, audited there. Raises what it raises, and Unavailable when that process does not answer."""
+    answer = await gateway.peers.call(node, caller, operation.name, payload, strict=strict)
+    return cast("Result", wire.read(operation.result, answer))
+
+
+def stream(
+    gateway: "Gateway",
+    node: Node,
+    caller: Caller,
+    operation: StreamOperation[Request, Stream],
+    payload: Mapping[str, Any],
+) -> AbstractAsyncContextManager[Stream]:
+    """Have a stream run there; leaving the block ends it."""
+    there = gateway.peers.stream(node, caller, operation.name, payload, operation.events)
+    return cast("AbstractAsyncContextManager[Stream]", there)
+
+
+async def gather(gateway: "Gateway", caller: Caller, operation: Operation[Any, Result]) -> list[Result]:
+    """The answers of all the others that answer soon, to an operation that takes nothing."""
+
+    async def ask(node: Node) -> Result | None:
+        try:
+            answer = await gateway.peers.call(node, caller, operation.name, {}, strict=True, within=GATHER_SECONDS)
+        except Unavailable:
+            return None
+        return cast("Result", wire.read(operation.result, answer))
+
+    answers = await asyncio.gather(*(ask(node) for node in gateway.nodes.others))
+    return [answer for answer in answers if answer is not None]

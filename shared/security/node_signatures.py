@@ -1,0 +1,53 @@
+"""Signatures by which the processes of one gateway know each other's requests."""
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from secrets import token_hex
+
+from shared.errors import Unauthenticated
+
+PURPOSE = b"mcp-gateway: one process to another"
+WINDOW_SECONDS = 30.0
+REMEMBERED = 50_000
+
+
+class NodeSignatures:
+    """Signs and checks under a key made from the secret of login tokens, which all processes of a gateway share.
+
+    A signature is good for one request: its target and body, at its time, once.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret, PURPOSE, "sha256")
+        self._seen: OrderedDict[str, float] = OrderedDict()
+
+    def sign(self, target: str, body: bytes, *, now: float) -> str:
+        """The signature as it travels in a header. `now` is in epoch seconds."""
+        head = f"{now:.3f} {token_hex(16)}"
+        return f"{head} {self._digest(head, target, body)}"
+
+    def check(self, signature: str, target: str, body: bytes, *, now: float) -> None:
+        """Raises Unauthenticated."""
+        head, _, digest = signature.rpartition(" ")
+        if not hmac.compare_digest(self._digest(head, target, body).encode(), digest.encode("utf-8", "replace")):
+            raise Unauthenticated("This request does not come from a process of this gateway.")
+        time, _, nonce = head.partition(" ")  # ours, since the digest is
+        if abs(now - float(time)) > WINDOW_SECONDS:
+            raise Unauthenticated(
+                "The clocks of the gateway's machines differ by more than half a minute; set them right."
+            )
+        self._use_once(nonce, now)
+
+    def _digest(self, head: str, target: str, body: bytes) -> str:
+        text = b"\n".join([head.encode("utf-8", "replace"), target.encode("utf-8", "replace"), body])
+        return hmac.new(self._key, text, hashlib.sha256).hexdigest()
+
+    def _use_once(self, nonce: str, now: float) -> None:
+        while self._seen and (
+            next(iter(self._seen.values())) < now - 2 * WINDOW_SECONDS or len(self._seen) > REMEMBERED
+        ):
+            self._seen.popitem(last=False)
+        if nonce in self._seen:
+            raise Unauthenticated("This request has been made before.")
+        self._seen[nonce] = now

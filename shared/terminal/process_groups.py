@@ -1,0 +1,125 @@
+"""The wall that the kernel itself builds around the processes of a view: a control group with `pids.max`.
+
+Where the gateway may make control groups below its own: as root, or with a service manager that has delegated them (systemd's
+`Delegate=pids`). Sources: cgroup-v1/pids.rst and cgroup-v2.rst of the kernel.
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.domain.terminal import LimitedBy
+from shared.terminal.keeper import headcount
+
+ROOT = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self/cgroup")
+PREFIX = "mcp-gateway-"
+ITSELF = f"{PREFIX}itself"
+JOIN = 'echo $$ >"$0" && exec "$@"'
+
+
+class NoGroup:
+    """In place of a control group where there is none."""
+
+    def entering(self) -> Sequence[str]:
+        """What a command line begins with that is to run in it."""
+        return ()
+
+    def remove(self) -> None:
+        """Nothing is left of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A control group, which whatever is started in it stays in."""
+
+    path: Path
+
+    def entering(self) -> Sequence[str]:
+        """What a command line begins with that is to run in it."""
+        return "/bin/sh", "-c", JOIN, str(self.path / "cgroup.procs")
+
+    def remove(self) -> None:
+        """Remove it, if nothing runs in it any more; else the next gateway does."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLimit:
+    """How many processes a command may have with all that it starts (0: as many as it likes), and where groups can be made."""
+
+    most: int = 0
+    groups: Path | None = None
+    _numbers: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
+
+    def by(self, sandbox: str) -> LimitedBy:
+        """What is the wall behind the count."""
+        if not self.most:
+            return "none"
+        if self.groups is not None:
+            return "cgroup"
+        return "rlimit" if sandbox == "bwrap" and os.getuid() != 0 else "count"
+
+    def new_group(self) -> Group | NoGroup:
+        """A group for one view. Raises OSError."""
+        if self.groups is None or not self.most:
+            return NoGroup()
+        path = self.groups / f"{PREFIX}{os.getpid()}-{next(self._numbers)}"
+        path.mkdir(exist_ok=True)
+        (path / "pids.max").write_text(str(headcount.WALL * self.most))
+        return Group(path)
+
+
+def find_limit(most: int, *, root: Path = ROOT, own: Path = OWN) -> ProcessLimit:
+    """The limit, with a control group as its wall where one can be made here, tried for real."""
+    base = _base(root, own) if most else None
+    if base is None:
+        return ProcessLimit(most)
+    limit = ProcessLimit(most, base)
+    try:
+        for left in base.glob(f"{PREFIX}*"):  # by a gateway that was killed
+            Group(left).remove()
+        limit.new_group().remove()
+    except OSError:
+        return ProcessLimit(most)
+    return limit
+
+
+def _base(root: Path, own: Path) -> Path | None:
+    """The group below which ours are made."""
+    try:
+        rows = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:
+        return None
+    unified = [root / path.lstrip("/") for _, controllers, path in rows if not controllers]
+    for _, controllers, path in rows:
+        if "pids" in controllers.split(","):
+            return root / controllers / path.lstrip("/")
+    return _delegated(unified[0]) if unified else None
+
+
+def _delegated(place: Path) -> Path | None:
+    """A group of version 2 that hands on the limit to those in it: then it has no processes itself, so this one moves down.
+
+    Not where others are in it as well: it is not ours then.
+    """
+    if place.name == ITSELF:  # it has moved before
+        return place.parent
+    try:
+        if "pids" in (place / "cgroup.subtree_control").read_text().split():
+            return place
+        if "pids" not in (place / "cgroup.controllers").read_text().split():
+            return None
+        if (place / "cgroup.procs").read_text().split() != [str(os.getpid())]:
+            return None
+        inner = place / ITSELF
+        inner.mkdir(exist_ok=True)
+        (inner / "cgroup.procs").write_text(str(os.getpid()))
+        (place / "cgroup.subtree_control").write_text("+pids")
+    except OSError:
+        return None
+    return place

@@ -1,0 +1,68 @@
+"""What an SSH host is told besides the commands of a session: scripts only, no I/O.
+
+A command for a terminal is put into a file of its own first, since a command line can be seen by every user of the host,
+and a terminal takes only short lines.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from shlex import quote
+
+from shared.domain.signals import SignalName
+from shared.terminal.marker import MARKER
+from shared.terminal.ssh.remote_shell import folder_of
+
+NOBODY = 9
+"""Exit code of `signaller` where it found nothing on a terminal of this connection."""
+
+
+def keeping(nonce: str) -> str:
+    """A command that keeps its standard input as the file that `running` runs."""
+    folder = folder_of(nonce)
+    return f"umask 077; mkdir {folder} && cat >{folder}/run"
+
+
+def kept(command: str, *, cwd: str, env: Mapping[str, str], marker: str, nonce: str) -> str:
+    """What that file holds: it takes itself away, and becomes the command."""
+    exports = "\n".join(f"export {name}={quote(value)}" for name, value in {**env, MARKER: marker}.items())
+    return (
+        f"rm -rf {folder_of(nonce)}\n{exports}\n{f'cd {_place(cwd)} || exit 1' if cwd else ''}\n"
+        f'b=$(command -v bash || command -v sh)\nexec "$b" -c {quote(command)} "${{b##*/}}"\n'
+    )
+
+
+def running(nonce: str) -> str:
+    """The command line that runs the file, in words that every shell reads alike."""
+    return f"exec /bin/sh {folder_of(nonce)}/run"
+
+
+def signaller(name: SignalName, marker: str) -> str:
+    """A command that sends a signal to the job in front on the terminals of this connection, which the host knows best.
+
+    sshd passes a signal to the login shell alone. Processes are found as `remote_shell.reaper` finds them.
+    """
+    return (
+        'n=0; t=${SSH_CONNECTION:+SSH_CONNECTION=$SSH_CONNECTION}; w() { tr "\\0" "\\n" <$1 2>/dev/null; }\n'
+        "for e in /proc/[0-9]*/environ; do\n"
+        f"  w $e | grep -qxF {quote(f'{MARKER}={marker}')} || "
+        '{ [ -n "$t" ] && w $e | grep -q "^SSH_TTY=" && w $e | grep -qxF "$t"; } || continue\n'
+        "  s=$(cat ${e%environ}stat 2>/dev/null); set -- ${s##*) }\n"
+        f'  [ "${{6:-0}}" -gt 0 ] && case " $d " in *" $6 "*) ;; *) d="$d $6"; kill -{name} -- -$6 && n=1;; esac\n'
+        f"done 2>/dev/null; [ $n = 1 ] || exit {NOBODY}"
+    )
+
+
+def _place(path: str) -> str:
+    if path == "~" or path.startswith("~/"):
+        return f'"$HOME"{quote(path[1:])}' if path[1:] else '"$HOME"'
+    return quote(path if path.startswith("/") else f"./{path}")
+
+
+def greeting(nonce: str) -> str:
+    """What a POSIX shell says before anything else, so that one is known to be there."""
+    return sha256(f"greeting {nonce}".encode()).hexdigest()
+
+
+def greeted(nonce: str, script: bytes) -> bytes:
+    """The script of a command, which says so first. It begins with a line that `printf` reads."""
+    return f"printf %%s {greeting(nonce)} >&2; ".encode() + script

@@ -1,0 +1,286 @@
+"""What a person does at the dashboard, in a real browser."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.browser import visiting
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.slow
+
+ASK = {
+    "name": "ask",
+    "interactive": "allow",
+    "rules": [{"action": "confirm", "commands": ["printf"], "reason": "it writes"}],
+}
+LIVE = re.compile("^live$")
+
+
+async def test_someone_logs_in_looks_around_and_logs_out(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path, auth_mode="required") as at:
+        page = at.page
+        await at.view("models")
+        await at.login(password="wrong password")
+        await at.sees("The username or the password is wrong")
+        await at.login()
+        await page.get_by_role("heading", name="Models").wait_for()
+        await at.sees("scripted/scripted")
+        token = await page.evaluate("sessionStorage.getItem('gateway.token')")
+        assert token not in page.url
+        assert await page.evaluate("Object.values(localStorage).join()") == "auto"
+        await page.reload()
+        await at.sees("scripted/scripted")
+        await page.get_by_role("button", name="Log out").click()
+        await page.get_by_role("button", name="Log in").wait_for()
+        assert await page.evaluate("sessionStorage.getItem('gateway.token')") is None
+        headers = {"authorization": f"Bearer {token}"}
+        assert (await at.gateway.http.get("/v1/auth/status", headers=headers)).status_code == 401
+
+
+async def test_every_view_shows_itself(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        await at.view("overview")
+        await at.sees("Requests")
+        links = await at.page.get_by_role("navigation").get_by_role("link").all()
+        assert len(links) == 11
+        for link in links:
+            name = (await link.inner_text()).strip()
+            await link.click()
+            heading = at.page.get_by_role("heading", level=1)
+            await heading.wait_for()
+            assert (await heading.inner_text()).endswith(name if name != "Keys" else "keys")
+            await at.page.wait_for_load_state("networkidle")
+            assert await at.page.get_by_role("alert").count() == 0, name
+
+
+async def test_a_model_is_turned_off_and_on_with_the_keyboard(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        await at.view("models")
+        switch = at.page.get_by_role("switch", name="scripted/scripted on")
+        await switch.focus()
+        for wanted in (False, True):
+            await at.page.keyboard.press("Space")
+            state = ":checked" if wanted else ":not(:checked)"
+            await at.page.locator(f"input:focus{state}:not([aria-busy])").wait_for()
+            await at.page.wait_for_load_state("networkidle")
+            model = (await at.gateway.http.get("/v1/models/scripted/scripted")).json()
+            assert model["enabled"] is wanted
+
+
+async def test_models_are_added_put_in_order_and_deleted(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        await at.view("models")
+        await at.page.get_by_role("button", name="Add a model").click()
+        form = at.page.get_by_role("dialog")
+        await form.get_by_label("Id *").fill("new/one:free")
+        await form.get_by_label("Name at the provider").fill("one")
+        await form.get_by_label("Provider", exact=True).select_option("openai")
+        await form.get_by_label("Priority").fill("5")
+        await form.get_by_label("Dollars for 1M input").fill("0.15")
+        await form.get_by_role("button", name="Add").click()
+        await at.page.get_by_role("button", name="Move new/one:free up").click()
+        await at.page.locator("tbody tr").first.get_by_text("new/one:free").wait_for()
+        (first, _) = (await at.gateway.http.get("/v1/models/layers")).json()["layers"]["L0"]["models"]
+        assert first["id"] == "new/one:free"
+        model = (await at.gateway.http.get("/v1/models/new/one:free")).json()
+        assert model["pricePer1kInputTokens"] == 0.00015
+        await at.page.get_by_role("button", name="Delete new/one:free").click()
+        await at.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        await at.sees("new/one:free is deleted.")
+        assert (await at.gateway.http.get("/v1/models/new/one:free")).status_code == 404
+
+
+async def test_a_refusal_stands_at_its_field(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        at.complaints.clear()
+        await at.view("models")
+        await at.page.get_by_role("button", name="Add a model").click()
+        form = at.page.get_by_role("dialog")
+        await form.get_by_label("Id *").fill("scripted/scripted")
+        await form.get_by_label("Name at the provider").fill("one")
+        await form.get_by_label("Provider", exact=True).select_option("openai")
+        await form.get_by_role("button", name="Add").click()
+        await form.get_by_role("alert").get_by_text("already").first.wait_for()
+
+
+async def test_a_chat_streams_and_says_who_answered_for_how_much(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        at.gateway.provider.says["scripted"] = "See:\n```py\nprint(1)\n```\nDone."
+        await at.view("chat")
+        await at.page.get_by_label("Message", exact=True).fill("Show me.")
+        await at.page.keyboard.press("Enter")
+        answer = at.page.get_by_role("article", name="Answer")
+        await answer.get_by_text("Done.").wait_for()
+        await answer.get_by_text("tokens").wait_for()
+        assert await answer.locator("pre:not(.thought)").inner_text() == "print(1)"
+        assert "scripted/scripted" in await answer.locator("footer").inner_text()
+        await at.page.get_by_role("button", name="Explain the route").click()
+        await at.sees("would be asked first")
+        await answer.get_by_role("button", name="How it was routed").click()
+        await at.page.get_by_role("dialog").get_by_text('"attempts"').wait_for()
+
+
+async def test_someone_types_into_a_local_terminal(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path, auth_mode="required") as at:
+        page = at.page
+        await at.view("terminals")
+        await at.login()
+        await page.get_by_role("button", name="Open a local terminal").click()
+        await at.sees(LIVE)
+        await page.keyboard.type("printf '%s\\n' $((6 * 7))-fine; printf '\\033[31mred\\033[0m\\n'\n")
+        screen = page.locator(".vt-lines")
+        await screen.get_by_text("42-fine", exact=True).wait_for()
+        assert "vt-fg-1" in str(await screen.get_by_text("red", exact=True).first.get_attribute("class"))
+        size = await page.evaluate("document.querySelectorAll('.vt-line').length")
+        await page.keyboard.type("stty size\n")
+        await screen.get_by_text(re.compile(rf"^{size} \d+$")).wait_for()
+        await page.keyboard.type("cat\n")
+        await page.keyboard.press("Control+c")
+        await screen.get_by_text("^C").wait_for()
+        await page.keyboard.press("Shift+F6")
+        assert await page.evaluate("document.activeElement.innerText") == "Close the session"
+        await page.keyboard.press("Enter")
+        await page.get_by_role("dialog").get_by_role("button", name="Close", exact=True).last.click()
+        await at.sees("You have no open session")
+        sessions = (await at.gateway.http.get("/v1/terminal/sessions")).json()["sessions"]
+        assert sessions == []
+
+
+async def test_a_command_that_waits_runs_once_it_is_approved_here(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        http = at.gateway.http
+        await http.put("/v1/terminal/policy", json={"policy": {"policies": [ASK]}})
+        session = (await http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        await at.view("overview")
+        body = {"command": "printf done", "stdin": "yes", "approvalWaitMs": 20_000}
+        asked = asyncio.create_task(http.post(f"/v1/terminal/{session}/execute", json=body))
+        try:
+            await at.view("approvals")
+            await at.sees("printf done")
+            await at.sees("it writes")
+            assert "1 waiting" in str(await at.page.locator(".count").get_attribute("aria-label"))
+            await at.page.get_by_role("button", name="Approve printf done").click()
+            answer: Any = await asyncio.wait_for(asked, 10)
+        finally:
+            asked.cancel()
+        assert answer.json()["result"]["stdout"] == "done"
+        await at.sees("No command waits")
+
+
+async def test_a_key_is_shown_once_and_its_client_sees_what_it_may(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path, auth_mode="required") as at:
+        page = at.page
+        await at.view("keys")
+        await at.login()
+        await page.get_by_role("button", name="Make a key").click()
+        await page.get_by_role("dialog").get_by_label("Name *").fill("a laptop")
+        await page.get_by_role("button", name="Make", exact=True).click()
+        secret = await page.locator("[data-secret]").inner_text()
+        await page.get_by_role("button", name="I have kept it").click()
+        await page.get_by_role("cell", name="a laptop").first.wait_for()
+        assert secret not in await page.content()
+        await page.get_by_role("button", name="Log out").click()
+        await page.get_by_role("button", name="Use an API key instead").click()
+        await page.get_by_label("API key *").fill(secret)
+        await page.get_by_role("button", name="Log in").click()
+        await at.sees("a laptop")
+        shown = await page.get_by_role("navigation").get_by_role("link").all_inner_texts()
+        assert [name.strip() for name in shown] == [
+            "Overview",
+            "Chat",
+            "Models",
+            "Usage",
+            "Budgets",
+            "Providers",
+            "Settings",
+        ]
+
+
+async def test_a_viewer_sees_models_but_cannot_change_them(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path, auth_mode="required") as at:
+        await at.gateway.gateway.accounts.add("eve", "viewer", "only here to look at it")
+        await at.view("models")
+        await at.login("eve", "only here to look at it")
+        await at.sees("scripted/scripted")
+        assert await at.page.get_by_role("switch", name="scripted/scripted on").is_disabled()
+        assert await at.page.get_by_role("button", name=re.compile("Add|Edit|Delete|Move")).count() == 0
+        for view, scope in (("terminals", "terminal"), ("keys", "admin"), ("chat", "chat"), ("approvals", "admin")):
+            await at.view(view)
+            await at.sees(f"This needs the scope “{scope}”")
+
+
+async def test_a_login_that_ends_leads_back_to_the_login(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path, auth_mode="required") as at:
+        await at.view("overview")
+        await at.login()
+        await at.sees("Requests")
+        token = await at.page.evaluate("sessionStorage.getItem('gateway.token')")
+        await at.gateway.http.post("/v1/auth/logout", headers={"authorization": f"Bearer {token}"})
+        await at.page.get_by_role("link", name="Budgets").click()
+        await at.sees("You were logged out")
+        await at.login()
+        await at.page.get_by_role("heading", name="Budgets").wait_for()
+
+
+async def test_a_recording_and_the_usage_are_saved_as_files(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        opened = await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local", "record": True})
+        session = opened.json()["session"]["id"]
+        await at.view("terminals")
+        async with at.page.expect_download() as saving:
+            await at.page.get_by_role("button", name=f"Download {session}").click()
+        saved = await saving.value
+        assert saved.suggested_filename == f"{session}.cast"
+        header = json.loads(Path(await saved.path()).read_text().splitlines()[0])
+        assert header["version"] == 2
+        await at.view("usage")
+        async with at.page.expect_download() as saving:
+            await at.page.get_by_role("button", name="Download CSV").click()
+        assert Path(await (await saving.value).path()).read_text().startswith("group,requests,")
+
+
+async def test_asking_by_itself_slows_down_as_the_rate_limit_runs_out(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path, rate_limit_per_minute=40) as at:
+        pace = "import('/dashboard/api.js').then(api => api.pace())"
+        ask = "import('/dashboard/api.js').then(api => api.get('/v1/stats'))"
+        await at.view("overview")
+        await at.sees("Requests")
+        assert await at.page.evaluate(pace) == 1
+        for _ in range(28):
+            await at.page.evaluate(ask)
+        assert await at.page.evaluate(pace) == 10
+
+
+async def test_a_lost_connection_is_taken_up_where_it_was_until_the_session_is_gone(
+    browser: "Browser", tmp_path: Path
+) -> None:
+    async with visiting(browser, tmp_path) as at:
+        opened = await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local"})
+        session = opened.json()["session"]["id"]
+        routes: list[Any] = []
+
+        def through(route: Any) -> None:
+            route.connect_to_server()
+            routes.append(route)
+
+        await at.page.route_web_socket(re.compile("/ws"), through)
+        await at.view(f"terminals/{session}")
+        await at.sees(LIVE)
+        await at.page.keyboard.type("echo once-$((1+1))\n")
+        screen = at.page.locator(".vt-lines")
+        await screen.get_by_text("once-2", exact=True).wait_for()
+        await routes[0].close(code=3000)
+        await at.sees("connecting again")
+        await at.sees(LIVE)
+        assert await screen.get_by_text("once-2", exact=True).count() == 1
+        await at.gateway.http.delete(f"/v1/terminal/{session}")
+        await at.page.locator(".vt.ended").wait_for()
+        await at.page.reload()
+        await at.page.get_by_role("alert").get_by_text("no such terminal session").first.wait_for()

@@ -1,0 +1,122 @@
+"""Who on this machine may do what in local mode, asked of a gateway in a process of its own."""
+
+import asyncio
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.serving import Serving, serving
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a connection is")
+
+ASK = """
+import http.client, json, sys
+there = http.client.HTTPConnection(sys.argv[1], timeout=10)
+for method, path, body in json.loads(sys.argv[2]):
+    there.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"} if body is not None else {})
+    answer = there.getresponse()
+    text = answer.read().decode()
+    print(json.dumps([answer.status, json.loads(text) if text.startswith("{") else text]))
+"""
+CALLS: list[tuple[str, str, Any]] = [
+    ("GET", "/health", None),
+    ("GET", "/v1/models", None),
+    ("POST", "/v1/terminal/sessions", {"type": "local"}),
+    ("GET", "/v1/keys", None),
+    ("PUT", "/v1/layers/L3/toggle", {"enabled": False}),
+    ("GET", "/metrics", None),
+    ("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": "hello"}], "model": "no-such"}),
+]
+ALLOWED = [200, 200, 403, 403, 403, 403, 404]
+
+
+def asking(there: Serving) -> list[str]:
+    return [sys.executable, "-I", "-S", "-c", ASK, there.url.removeprefix("http://"), json.dumps(CALLS)]
+
+
+def answers(said: str) -> list[tuple[int, Any]]:
+    return [tuple(json.loads(line)) for line in said.splitlines()]
+
+
+async def as_user(there: Serving, uid: int) -> list[tuple[int, Any]]:
+    setpriv = [shutil.which("setpriv") or "", f"--reuid={uid}", "--clear-groups"]
+    process = await asyncio.create_subprocess_exec(*setpriv, *asking(there), stdout=asyncio.subprocess.PIPE, cwd="/")
+    said, _ = await asyncio.wait_for(process.communicate(), 20)
+    return answers(said.decode())
+
+
+async def as_command(there: Serving) -> list[tuple[int, Any]]:
+    opened = (await there.http.post("/v1/terminal/sessions", json={"type": "local"})).json()
+    path = f"/v1/terminal/{opened['session']['id']}/execute"
+    command = f"(setsid {shlex.join(asking(there))} | cat) & wait"
+    result = (await there.http.post(path, json={"command": command})).json()["result"]
+    return answers(result["stdout"])
+
+
+def statuses(found: list[tuple[int, Any]]) -> list[int]:
+    return [status for status, _ in found]
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+async def test_a_command_of_the_gateway_may_chat_and_nothing_more(tmp_path: Path, sandbox: str) -> None:
+    async with serving(tmp_path / "data", TERMINAL_SANDBOX=sandbox) as there:
+        found = await as_command(there)
+        assert statuses(found) == ALLOWED
+        assert "a command that this gateway runs" in found[2][1]["error"]
+        assert found[2][1]["code"] == "not_your_gateway"
+        own = await asyncio.create_subprocess_exec(*asking(there), stdout=asyncio.subprocess.PIPE)
+        said, _ = await asyncio.wait_for(own.communicate(), 20)
+        assert statuses(answers(said.decode())) == [200, 200, 201, 200, 200, 200, 404]
+
+
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root may become another user")
+async def test_another_user_of_the_machine_may_chat_and_nothing_more(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as there:
+        found = await as_user(there, 65534)
+        assert statuses(found) == ALLOWED
+        assert "LOCAL_USERS=any" in found[2][1]["error"]
+        key = (await there.http.post("/v1/keys", json={"name": "theirs", "scopes": ["terminal"]})).json()["key"]
+        answer = await there.http.get("/v1/terminal/sessions", headers={"Authorization": f"Bearer {key}"})
+        assert answer.status_code == 200
+
+
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root may become another user")
+async def test_all_of_them_may_where_the_operator_says_so(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data", LOCAL_USERS="any") as there:
+        assert statuses(await as_user(there, 65534))[:5] == [200, 200, 201, 200, 200]
+        assert statuses(await as_command(there))[:5] == [200, 200, 201, 200, 200]
+
+
+CALL_TOOLS = """
+import asyncio, sys
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+import websockets
+async def main(url, session):
+    for mode in ("auto", "legacy"):
+        async with Client(streamable_http_client(url + "/mcp"), mode=mode) as client:
+            answer = await client.call_tool("run_command", {"command": "echo in-$((1+1))"})
+            print(mode, answer.is_error, "in-2" in str(answer.content))
+    try:
+        async with websockets.connect(url.replace("http", "ws", 1) + f"/v1/terminal/{session}/ws"):
+            print("connected")
+    except websockets.InvalidStatus as error:
+        print("refused", error.response.status_code)
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_tools_and_live_terminals_are_kept_from_commands_too(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data", TERMINAL_SANDBOX="off") as there:
+        session = (await there.http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        script = shlex.join([sys.executable, "-c", CALL_TOOLS, there.url, session])
+        answer = await there.http.post(f"/v1/terminal/{session}/execute", json={"command": script})
+        lines = answer.json()["result"]["stdout"].splitlines()
+        assert lines[:2] == ["auto True False", "legacy True False"], answer.text
+        assert lines[2].startswith("refused"), answer.text

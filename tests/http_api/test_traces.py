@@ -1,0 +1,94 @@
+"""One trace from a chat to the command that an agent then ran, over REST and MCP."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.storage.tables import UsageRow
+from tests.support.http_gateway import MODEL, Surface, surface
+from tests.support.mcp_stack import client_of, facts_of
+from tests.support.serving import serving
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
+SAYING = {"model": "scripted/scripted", "messages": [{"role": "user", "content": "hello"}]}
+
+
+async def entries(made: Surface, trace_id: str) -> list[dict[str, Any]]:
+    answer = await made.http.get("/v1/audit", params={"traceId": trace_id})
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["entries"])
+
+
+async def test_a_chat_and_the_commands_after_it_are_found_under_one_trace(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        await made.http.post("/v1/models", json=MODEL)
+        chat = await made.http.post("/v1/chat/completions", json=SAYING, headers={"traceparent": TRACEPARENT})
+        assert chat.headers["x-trace-id"] == TRACE
+        step = chat.headers["traceparent"]
+        assert step.split("-")[1] == TRACE
+        assert step.split("-")[2] != PARENT
+
+        run = {"command": 'echo "$TRACEPARENT"'}
+        session = (await made.http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        execute = f"/v1/terminal/{session}/execute"
+        ran = await made.http.post(execute, json=run, headers={"traceparent": step})
+        assert ran.headers["x-trace-id"] == TRACE
+        assert ran.json()["result"]["stdout"].strip() == ran.headers["traceparent"]
+        again = await made.http.post(execute, json=run)
+        assert again.headers["x-trace-id"] != TRACE
+        assert again.json()["result"]["stdout"].strip() == again.headers["traceparent"]
+
+        async with client_of(made.gateway) as client:
+            called = await client.call_tool("run_command", run, meta={"traceparent": step})
+            assert facts_of(called)["stdout"].split("-")[1] == TRACE
+            called = await client.call_tool("run_command", run, meta={"traceparent": "00-zero"})
+            own = facts_of(called)["stdout"].split("-")[1]
+            assert own != TRACE
+
+        found = await entries(made, TRACE)
+        assert [entry["action"] for entry in found] == ["run_command_events", "execute_command"]
+        assert {entry["traceId"] for entry in found} == {TRACE}
+        assert len(await entries(made, own)) == 1
+        asked = {"requestId": ran.headers["x-request-id"]}
+        assert len((await made.http.get("/v1/audit", params=asked)).json()["entries"]) == 1
+        assert (await made.http.get("/v1/audit/verify")).json()["valid"] is True
+
+        decision = await made.http.get(f"/v1/decisions/{chat.headers['x-request-id']}")
+        assert decision.json()["traceId"] == TRACE
+        await made.gateway.ledger.flush()
+        row = await made.gateway.database.read(lambda session: session.get(UsageRow, 1))
+        assert row is not None
+        assert row.trace_id == TRACE
+
+
+@pytest.mark.parametrize("bad", ["", "nonsense", f"00-{'0' * 32}-{PARENT}-01", "00-" + "é" * 32, "x" * 5000])
+async def test_a_malformed_trace_is_no_error(tmp_path: Path, bad: str) -> None:
+    async with surface(tmp_path) as made:
+        answers = [
+            await made.http.get("/v1/models", headers={"traceparent": bad.encode("utf-8")}) for _ in range(2)  # type: ignore[dict-item]
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert len({answer.headers["x-trace-id"] for answer in answers}) == 2
+        assert (await made.http.get("/v1/audit", params={"traceId": "nonsense"})).status_code == 400
+
+
+async def test_log_lines_name_the_trace(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data", LOG_FORMAT="json") as one:
+        named = await one.http.get("/v1/models", headers={"traceparent": TRACEPARENT})
+        other = await one.http.get("/v1/models")
+    lines = [json.loads(line) for line in (tmp_path / "data" / "log").read_text().splitlines() if "/v1/models" in line]
+    assert [line["trace_id"] for line in lines] == [TRACE, other.headers["x-trace-id"]]
+    assert named.headers["x-trace-id"] == TRACE != other.headers["x-trace-id"]
+
+
+@pytest.mark.parametrize(("whom", "told"), [("local", False), ("off", False), ("all", True)])
+async def test_providers_elsewhere_hear_of_the_trace_only_when_they_may(tmp_path: Path, whom: str, told: bool) -> None:
+    async with surface(tmp_path, upstream_trace=whom) as made:
+        await made.http.post("/v1/models", json=MODEL)
+        await made.http.post("/v1/chat/completions", json=SAYING, headers={"traceparent": TRACEPARENT})
+        sent = made.provider.seen[-1].headers.get("traceparent", "")
+        assert sent.startswith(f"00-{TRACE}-") is told
+        assert PARENT not in sent

@@ -1,0 +1,116 @@
+"""`stdio --connect` with a real gateway: found or not, gone and back, with a key and without."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.providers.scripted import ScriptedServer
+from tests.support.serving import Serving, serving
+from tests.support.stdio_process import COMMAND, StdioProcess, bare, stdio_process
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Serving]:
+    async with serving(tmp_path / "served", TERMINAL_SANDBOX="off") as found:
+        yield found
+
+
+def connecting(url: str = "") -> tuple[str, ...]:
+    return (COMMAND, "stdio", "--connect", *([url] if url else []))
+
+
+async def models(host: StdioProcess) -> dict[str, Any]:
+    return await host.ask("tools/call", {"name": "list_models", "arguments": {}})
+
+
+async def run(host: StdioProcess, command: str) -> Any:
+    asked = await host.ask("tools/call", {"name": "run_command", "arguments": {"command": command}})
+    return asked["structuredContent"]
+
+
+async def test_two_hosts_share_one_gateway_and_what_is_open_in_it(running: Serving, tmp_path: Path) -> None:
+    environ = bare(tmp_path, API_PORT=str(httpx.URL(running.url).port))
+    async with (
+        stdio_process(environ, command=connecting()) as one,
+        stdio_process(environ, command=connecting(f"{running.url}/mcp")) as two,
+    ):
+        await asyncio.gather(one.shake_hands(), two.shake_hands())
+        opened = await one.ask("tools/call", {"name": "open_terminal", "arguments": {}})
+        listed = await two.ask("tools/call", {"name": "list_terminals", "arguments": {}})
+        assert opened["structuredContent"]["sessionId"] in json.dumps(listed)
+        assert int((await run(one, "echo $PPID"))["stdout"]) == int((await run(two, "echo $PPID"))["stdout"])
+    assert not (tmp_path / "data").exists()
+
+
+async def test_a_gateway_that_was_started_again_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
+    async with serving(tmp_path / "served") as first:
+        port = str(httpx.URL(first.url).port)
+        async with stdio_process(bare(tmp_path), command=connecting(first.url)) as host:
+            await host.shake_hands()
+            assert not (await models(host)).get("isError")
+            await first.kill()
+            asked = await host.send("tools/call", {"name": "list_models", "arguments": {}})
+            async with serving(tmp_path / "served", API_PORT=port):
+                answer = await host.answer(asked)
+                # It may take longer than the bridge waits, on a busy machine.
+                assert "result" in answer or "No gateway answers" in answer["error"]["message"]
+                assert not (await models(host)).get("isError")
+                host.close_stdin()
+                code, _, errors = await host.ended()
+    assert code == 0
+    assert "started anew" in errors
+    assert "Traceback" not in errors
+
+
+async def test_without_a_gateway_the_process_opens_its_own(tmp_path: Path) -> None:
+    async with stdio_process(bare(tmp_path), command=connecting(NOWHERE)) as host:
+        await host.shake_hands()
+        assert not (await models(host)).get("isError")
+        host.close_stdin()
+        code, rest, errors = await host.ended()
+    assert (code, rest) == (0, "")
+    assert f"No gateway runs at {NOWHERE}" in errors
+
+
+async def test_another_server_at_that_port_is_not_taken_for_a_gateway(tmp_path: Path, scripted: ScriptedServer) -> None:
+    url = scripted.base_url.removesuffix("/v1")
+    async with stdio_process(bare(tmp_path), command=connecting(url)) as host:
+        await host.shake_hands()
+        host.close_stdin()
+        assert "No gateway runs at" in (await host.ended())[2]
+
+
+async def test_a_key_comes_from_the_environment(tmp_path: Path) -> None:
+    async with serving(tmp_path / "served", AUTH_MODE="required", ADMIN_PASSWORD="a long password") as running:
+        login = {"username": "admin", "password": "a long password"}
+        token = (await running.http.post("/v1/auth/login", json=login)).json()["token"]
+        made = await running.http.post(
+            "/v1/keys", json={"name": "host", "scopes": ["models:read"]}, headers={"authorization": f"Bearer {token}"}
+        )
+        environ = bare(tmp_path, MCP_GATEWAY_TOKEN=made.json()["secret"])
+        async with stdio_process(environ, command=connecting(running.url)) as host:
+            await host.shake_hands()
+            assert not (await models(host)).get("isError")
+            shown = await asyncio.to_thread(Path(f"/proc/{host.process.pid}/environ").read_bytes)
+            assert made.json()["secret"].encode() not in shown
+        async with stdio_process(bare(tmp_path), command=connecting(running.url)) as host:
+            asked = await host.send("tools/list", {})
+            assert "wants a key in MCP_GATEWAY_TOKEN" in (await host.answer(asked))["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("ftp://127.0.0.1", "is no address of a gateway"), ("http://me:secret@127.0.0.1:1", "takes no password")],
+)
+async def test_addresses_that_cannot_be_are_refused(tmp_path: Path, url: str, said: str) -> None:
+    async with stdio_process(bare(tmp_path), command=connecting(url)) as host:
+        code, rest, errors = await host.ended()
+    assert (code, rest) == (2, "")
+    assert said in errors

@@ -1,0 +1,36 @@
+"""`mcp-gateway audit`."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tests.mcp_gateway.commands.conftest import Shell
+
+
+def test_entries_are_listed_newest_first_and_filtered(shell: Shell) -> None:
+    for name in ("one", "two"):
+        assert shell("keys", "create", name).code == 0
+    found = shell("audit", "list", "--json").json["entries"]
+    assert [entry["details"]["name"] for entry in found] == ["two", "one"]
+    assert found[0]["traceId"] != found[1]["traceId"]
+    (own,) = shell("audit", "list", "--trace", found[1]["traceId"], "--json").json["entries"]
+    assert own["sequence"] == found[1]["sequence"]
+    assert shell("audit", "list", "--action", "login", "--json").json["entries"] == []
+    shown = shell("audit", "list", "--limit", "1").out
+    assert '"name":"two"' in shown
+    assert f"--before {found[0]['sequence']}" in shown
+    assert shell("audit", "list", "--trace", "nonsense").code == 1
+
+
+def test_a_whole_trail_is_told_from_one_that_was_touched(shell: Shell, tmp_path: Path) -> None:
+    assert shell("keys", "create", "one").code == 0
+    whole = shell("audit", "verify")
+    assert (whole.code, whole.out) == (0, "The audit trail is whole: 1 entries.\n")
+    with closing(sqlite3.connect(tmp_path / "data" / "gateway.sqlite3")) as database:
+        database.execute("UPDATE audit SET trace_id = ''")
+        database.commit()
+    broken = shell("audit", "verify")
+    assert (broken.code, broken.out) == (1, "The audit trail is broken at entry 1: it was changed.\n")
+    told = shell("audit", "verify", "--json")
+    assert told.code == 1
+    assert told.json["firstBroken"] == 1

@@ -1,0 +1,190 @@
+"""`mcp-gateway install` and `uninstall` on configuration files as hosts leave them."""
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_gateway.installing.clients import clients
+from tests.mcp_gateway.commands.conftest import Shell
+
+CLIENTS = {
+    "claude-desktop": (".config/Claude/claude_desktop_config.json", "mcpServers"),
+    "claude-code": (".claude.json", "mcpServers"),
+    "vscode": (".config/Code/User/mcp.json", "servers"),
+    "cursor": (".cursor/mcp.json", "mcpServers"),
+    "zed": (".config/zed/settings.json", "context_servers"),
+}
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the places are Linux's")
+
+
+@pytest.fixture
+def home(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("DATA_DIR")
+    monkeypatch.delenv("APPDATA", raising=False)
+    return tmp_path
+
+
+def config(home: Path, client: str) -> Path:
+    path = home / CLIENTS[client][0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def entries(home: Path, client: str) -> dict[str, Any]:
+    path, key = CLIENTS[client]
+    found: dict[str, Any] = json.loads((home / path).read_text())[key]
+    return found
+
+
+def backups(path: Path) -> list[Path]:
+    return list(path.parent.glob(f"{path.name}.*.backup"))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_each_host_gets_an_entry_with_a_whole_path(shell: Shell, home: Path, client: str) -> None:
+    done = shell("install", client)
+    assert done.code == 0, done.err
+    entry = entries(home, client)["ai-mcp-gateway"]
+    assert os.path.isabs(entry["command"])
+    assert os.access(entry["command"], os.X_OK)
+    assert entry["args"][-1] == "stdio"
+    assert stat.S_IMODE((home / CLIENTS[client][0]).stat().st_mode) == 0o600
+    again = shell("install", client)
+    assert "nothing was changed" in again.out
+    assert shell("uninstall", client).code == 0
+    assert entries(home, client) == {}
+
+
+def test_what_else_is_in_the_file_stays_and_a_copy_is_left(shell: Shell, home: Path) -> None:
+    path = config(home, "zed")
+    before = '{\n  // mine\n  "theme": "One", // dark\n  "context_servers": {\n    "x": {"command": "y"},\n  },\n}\n'
+    path.write_text(before)
+    path.chmod(0o640)
+    done = shell("install", "zed", "--connect", "--url", "http://127.0.0.1:3100")
+    after = path.read_text()
+    assert set(before.splitlines()) <= set(after.splitlines())
+    assert '"--connect",\n        "http://127.0.0.1:3100"' in after
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    (copy,) = backups(path)
+    assert copy.read_text() == before
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o640
+    assert str(copy) in done.out
+    shell("uninstall", "zed")
+    assert path.read_text() == before
+
+
+def test_a_link_stays_a_link(shell: Shell, home: Path) -> None:
+    real = home / "dotfiles.json"
+    real.write_text("{}")
+    config(home, "cursor").symlink_to(real)
+    shell("install", "cursor")
+    assert config(home, "cursor").is_symlink()
+    assert "ai-mcp-gateway" in real.read_text()
+
+
+@pytest.mark.parametrize("way", ["--dry-run", "--print"])
+def test_looking_changes_nothing(shell: Shell, home: Path, way: str) -> None:
+    path = config(home, "vscode")
+    path.write_text('{"servers": {"x": {"command": "y", "env": {"KEY": "secret"}}}}\n')
+    before = path.read_text()
+    done = shell("install", "vscode", way)
+    assert done.code == 0
+    assert '"ai-mcp-gateway"' in done.out
+    assert path.read_text() == before
+    assert backups(path) == []
+    if way == "--print":
+        assert json.loads(done.out)["servers"]["ai-mcp-gateway"]["type"] == "stdio"
+
+
+def test_a_file_that_cannot_be_edited_is_left_with_what_to_paste(shell: Shell, home: Path) -> None:
+    path = config(home, "claude-desktop")
+    path.write_text('{"mcpServers": [')
+    done = shell("install", "claude-desktop")
+    assert done.code == 1
+    assert "Nothing was changed" in done.err
+    assert '"args"' in done.err
+    assert path.read_text() == '{"mcpServers": ['
+
+
+def test_another_servers_name_is_not_taken_from_it(shell: Shell, home: Path) -> None:
+    config(home, "cursor").write_text('{"mcpServers": {"files": {"command": "npx", "args": ["files"]}}}')
+    for command in ("install", "uninstall"):
+        done = shell(command, "cursor", "--name", "files")
+        assert done.code == 1
+    assert entries(home, "cursor") == {"files": {"command": "npx", "args": ["files"]}}
+    assert shell("install", "cursor", "--name", "gateway").code == 0
+    assert "gateway: say --name" in shell("uninstall", "cursor").err
+
+
+def test_an_older_entry_of_ours_is_renewed(shell: Shell, home: Path) -> None:
+    config(home, "cursor").write_text('{"mcpServers": {"ai-mcp-gateway": {"command": "mcp-gateway", "args": []}}}')
+    assert shell("install", "cursor").code == 0
+    assert os.path.isabs(entries(home, "cursor")["ai-mcp-gateway"]["command"])
+
+
+def test_a_project_has_a_file_of_its_own(shell: Shell, home: Path) -> None:
+    done = shell("install", "claude-code", "--scope", "project")
+    assert "this machine's" in done.out
+    assert json.loads((home / "here" / ".mcp.json").read_text())["mcpServers"]["ai-mcp-gateway"]["type"] == "stdio"
+    assert not (home / ".claude.json").exists()
+    assert "no configuration for a project" in shell("install", "claude-desktop", "--scope", "project").err
+
+
+def test_the_same_data_directory_is_used_from_the_host(
+    shell: Shell, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", "data")
+    shell("install", "cursor")
+    assert entries(home, "cursor")["ai-mcp-gateway"]["env"] == {"DATA_DIR": str(home / "here" / "data")}
+
+
+def test_without_a_name_it_lists_the_hosts(shell: Shell, home: Path) -> None:
+    config(home, "cursor")
+    shell("install", "zed")
+    done = shell("install", "--json")
+    found = {client["client"]: client for client in done.json["clients"]}
+    assert list(found) == list(CLIENTS)
+    assert [name for name, client in found.items() if client["found"]] == ["cursor", "zed"]
+    assert found["zed"]["user"] == ["ai-mcp-gateway"]
+    assert "mcp-gateway install CLIENT" in shell("install").out
+
+
+@pytest.mark.parametrize("arguments", [("emacs",), ("cursor", "--name", "a b"), ("cursor", "--scope", "all")])
+def test_what_is_not_known_is_refused(shell: Shell, home: Path, arguments: tuple[str, ...]) -> None:
+    done = shell("install", *arguments)
+    assert done.code in (1, 2)
+    assert done.err
+    assert not (home / ".cursor").exists()
+
+
+@pytest.mark.parametrize(
+    ("platform", "places"),
+    [
+        (
+            "darwin",
+            [
+                "Library/Application Support/Claude/claude_desktop_config.json",
+                "Library/Application Support/Code/User/mcp.json",
+                ".config/zed/settings.json",
+            ],
+        ),
+        (
+            "win32",
+            [
+                "AppData/Roaming/Claude/claude_desktop_config.json",
+                "AppData/Roaming/Code/User/mcp.json",
+                "AppData/Roaming/Zed/settings.json",
+            ],
+        ),
+    ],
+)
+def test_other_platforms_have_their_places(platform: str, places: list[str]) -> None:
+    found = {client.id: client.user for client in clients(Path("home"), Path("here"), platform, {})}
+    assert [str(found[client]) for client in ("claude-desktop", "vscode", "zed")] == [
+        f"home/{place}" for place in places
+    ]

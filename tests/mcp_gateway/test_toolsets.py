@@ -1,0 +1,60 @@
+"""Which tools clients get."""
+
+from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import pytest
+
+from mcp_gateway.tools import TOOLS
+from mcp_gateway.toolsets import MEMBERS, Selection, selected
+from shared.gateway import Gateway
+from shared.setting_sources import SettingsError
+from tests.support.mcp_stack import ERAS, client_of, settings_for, text_of
+
+
+def test_every_tool_is_in_one_toolset() -> None:
+    named = [name for names in MEMBERS.values() for name in names]
+    assert sorted(named) == sorted(TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("toolsets", "read_only", "there"),
+    [
+        ("chat", False, {"chat", "explain_route"}),
+        ("models , admin", False, {"list_models", "set_model", "usage", "set_layer"}),
+        ("all", False, set(TOOLS)),
+        ("chat,models", True, {"explain_route", "list_models", "usage"}),
+        ("ssh", True, {"list_remote_files", "read_remote_file"}),
+    ],
+)
+@pytest.mark.parametrize("era", ERAS)
+async def test_only_the_selected_tools_are_listed_and_called(
+    gateway: Gateway, era: str, toolsets: str, read_only: bool, there: set[str]
+) -> None:
+    selection = Selection.of(toolsets, read_only=read_only)
+    async with client_of(gateway, mode=era, selection=selection) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == there
+        for name in TOOLS.keys() - there:
+            refused = await client.call_tool(name, {})
+            assert refused.is_error
+            assert "(code: tool_not_offered)" in text_of(refused)
+            assert "MCP_READ_ONLY" in text_of(refused) or "MCP_TOOLSETS" in text_of(refused)
+
+
+def test_the_settings_select(tmp_path: Path) -> None:
+    assert selected(settings_for(tmp_path)) == Selection.of("chat,models,terminal")
+    assert selected(settings_for(tmp_path, mcp_toolsets="ssh", mcp_read_only=True)) == Selection(
+        frozenset({"ssh"}), read_only=True
+    )
+    with pytest.raises(SettingsError, match="MCP_TOOLSETS"):
+        settings_for(tmp_path, mcp_toolsets="chat,nothing")
+
+
+async def test_every_tool_has_a_picture_that_needs_no_request(gateway: Gateway) -> None:
+    async with client_of(gateway, selection=Selection.of("all")) as client:
+        for tool in (await client.list_tools()).tools:
+            (icon,) = tool.icons or ()
+            kind, _, svg = icon.src.partition(",")
+            assert kind == "data:image/svg+xml"
+            assert ElementTree.fromstring(unquote(svg)).tag.endswith("svg")

@@ -1,0 +1,54 @@
+"""The whole API is fuzzed from its own description: no 500, and every answer is as the description says."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.security.conftest import MODEL
+from tests.support.victim import Victim, attacked
+
+HERE = Path(__file__).parent
+SEED = "20260101"
+EXAMPLES = "4"
+MOST_SECONDS = 120
+
+
+@pytest.fixture
+def fuzzed(tmp_path: Path, provider: str) -> Iterator[Victim]:
+    settings = {"OPENAI_BASE_URL": provider, "OPENAI_API_KEY": "sk-test", "TERMINAL_COMMAND_TIMEOUT": "1"}
+    with attacked(tmp_path / "fuzzed", **settings) as victim:
+        assert victim.http.post("/v1/models", json=MODEL).status_code == 201
+        yield victim
+
+
+@pytest.mark.slow
+def test_no_request_that_the_description_leads_to_gets_a_500_or_an_answer_of_another_form(fuzzed: Victim) -> None:
+    command = [
+        str(Path(sys.executable).with_name("st")),
+        f"--config-file={HERE / 'schemathesis.toml'}",
+        "run",
+        f"http://127.0.0.1:{fuzzed.port}/openapi.json",
+        "--phases=coverage,fuzzing",
+        f"--max-examples={EXAMPLES}",
+        f"--seed={SEED}",
+        "--workers=2",
+        "--no-shrink",
+        "--request-timeout=20",
+    ]
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(fuzzed.folder),
+        "PYTHONPATH": str(HERE.parents[1]),
+        "SCHEMATHESIS_HOOKS": "tests.security.fuzzing_hooks",
+        "NO_COLOR": "1",
+    }
+    done = subprocess.run(
+        command, cwd=fuzzed.folder, env=environ, capture_output=True, text=True, timeout=MOST_SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stdout[:20_000] + done.stderr[-5_000:]
+    assert "Traceback" not in fuzzed.log()
+    assert fuzzed.http.get("/health").status_code == 200

@@ -1,0 +1,121 @@
+"""The processes of one gateway: who is there, who has gone, and what they may have together."""
+
+import asyncio
+
+import pytest
+
+from shared.cluster.nodes import GONE_SECONDS, Nodes
+from shared.errors import RateLimited
+from shared.storage.database import Database
+from tests.support.clock import Clock
+from tests.support.nodes import alone
+
+
+def node(database: Database, clock: Clock, name: str, **counts: int) -> Nodes:
+    made = Nodes(database, clock, address=f"unix:/{name}")
+    made.watch(lambda: counts)
+    return made
+
+
+async def allow(nodes: Nodes, owner: str) -> None:
+    await nodes.allow_one_more(
+        owner, total=5, per_owner=3, error=lambda own: RateLimited("yours" if own else "everybody's")
+    )
+
+
+async def test_each_finds_the_sessions_of_the_others(database: Database) -> None:
+    clock = Clock()
+    one, other = node(database, clock, "one"), node(database, clock, "other")
+    await one.announce()
+    await other.announce()
+    await one.refresh()
+    made_there = f"term-1-{other.id}0123456789abcdef01234567"
+    found = await one.maker_of(made_there)
+    assert found is not None
+    assert (found.id, found.address) == (other.id, "unix:/other")
+    assert await other.maker_of(made_there) is None
+    assert await one.maker_of("term-1-0123456789abcdef0123456789abcdef") is None
+    assert await one.maker_of("nonsense") is None
+
+
+async def test_one_that_began_just_now_is_found_all_the_same(database: Database) -> None:
+    clock = Clock()
+    one, other = node(database, clock, "one"), node(database, clock, "other")
+    await one.announce()
+    await other.announce()
+    clock.advance(seconds=1)
+    assert await one.maker_of(f"term-1-{other.id}00") is not None
+
+
+async def test_one_that_says_nothing_any_more_has_gone(database: Database) -> None:
+    clock = Clock()
+    one, other = node(database, clock, "one"), node(database, clock, "other", me=3)
+    await other.announce()
+    await one.announce()
+    assert [found.id for found in one.others] == [other.id]
+    clock.advance(seconds=GONE_SECONDS + 1)
+    await allow(one, "me")
+    assert one.others == []
+
+
+async def test_one_that_says_goodbye_has_gone_at_once(database: Database) -> None:
+    clock = Clock()
+    one, other = node(database, clock, "one"), node(database, clock, "other")
+    await other.announce()
+    await other.withdraw()
+    await one.announce()
+    assert one.others == []
+
+
+async def test_they_may_have_so_many_sessions_together(database: Database) -> None:
+    clock = Clock()
+    mine = {"me": 1}
+    one = Nodes(database, clock, address="unix:/one")
+    one.watch(lambda: mine)
+    await node(database, clock, "other", me=2, you=1).announce()
+    await allow(one, "me")
+    mine["me"] = 2
+    with pytest.raises(RateLimited, match="yours"):
+        await allow(one, "me")
+    mine.update(me=1, they=2)
+    with pytest.raises(RateLimited, match="everybody's"):
+        await allow(one, "they")
+
+
+async def test_of_many_that_ask_at_once_no_more_are_let_in(database: Database) -> None:
+    clock = Clock()
+    async with Database(database.url.render_as_string(hide_password=False)) as elsewhere:
+        nodes = [node(each, clock, str(number), me=1) for number, each in enumerate([database, elsewhere] * 4)]
+        found = await asyncio.gather(*(allow(each, "me") for each in nodes), return_exceptions=True)
+    assert sum(answer is None for answer in found) == 3
+    assert sum(isinstance(answer, RateLimited) for answer in found) == 5
+
+
+async def test_fewer_sessions_are_told_at_once(database: Database) -> None:
+    clock = Clock()
+    mine = {"me": 3}
+    one, other = Nodes(database, clock, address="unix:/one"), node(database, clock, "other", me=1)
+    one.watch(lambda: mine)
+    await one.announce()
+    telling = asyncio.create_task(one.run())
+    mine.clear()
+    one.changed()
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await allow(other, "me")
+                break
+            except RateLimited:
+                await asyncio.sleep(0.01)
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
+
+
+async def test_one_that_is_alone_never_asks_the_database() -> None:
+    nodes = alone()
+    await nodes.announce()
+    await nodes.refresh()
+    await nodes.withdraw()
+    await allow(nodes, "me")
+    await nodes.run()
+    assert (nodes.id, nodes.others, await nodes.maker_of("term-1-00")) == ("", [], None)

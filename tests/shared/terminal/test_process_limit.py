@@ -1,0 +1,151 @@
+"""How many processes a command may have: the count, the wall behind it, and what the caller is told."""
+
+import asyncio
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared.terminal.keeper import confinement, headcount
+from shared.terminal.process_groups import Group, ProcessLimit, find_limit
+from shared.terminal.sandbox import Rules, Sandbox
+from shared.terminal.sandbox_trial import find_sandbox
+from tests.support.terminals import a_nap, make_sessions, opened, running, running_programs, until
+
+MOST = 40
+STARTED = 120
+"""Never more, so that a limit that does not hold harms nobody."""
+
+
+@pytest.fixture(params=["bwrap", "landlock", "none"])
+async def limited(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """Each kind of sandbox, with a low limit."""
+    if request.param != "bwrap":
+        real = shutil.which
+        monkeypatch.setattr(shutil, "which", lambda name, **more: None if name == "bwrap" else real(name, **more))
+    if request.param == "none":
+        monkeypatch.setattr(confinement, "landlock_version", lambda: 0)
+    found = await find_sandbox("auto", Rules())
+    if found.kind != request.param:
+        pytest.skip(found.detail)
+    return replace(found, limit=ProcessLimit(MOST))
+
+
+def many(nap: str) -> str:
+    """That many sleepers, some of them in sessions of their own and without a parent."""
+    return f"i=0; while [ $i -lt {STARTED} ]; do i=$((i+1)); (setsid sleep {nap} &) ; sleep {nap} & done; wait"
+
+
+async def test_a_command_with_too_many_processes_is_ended_with_all_of_them_and_told_why(
+    limited: Sandbox, tmp_path: Path
+) -> None:
+    nap = a_nap()
+    async with make_sessions(tmp_path, sandbox=limited) as sessions, opened(sessions) as terminal:
+        result = await terminal.run(many(nap), timeout=15)
+        assert (result.exit_code, result.signal, result.timed_out) == (137, "SIGKILL", False)
+        assert result.notice is not None
+        assert "TERMINAL_MAX_PROCESSES" in result.notice
+        await until(lambda: not running(nap))
+        after = await terminal.run("echo well")
+        assert (after.stdout, after.notice) == ("well\n", None)
+
+
+async def test_others_go_on_meanwhile(limited: Sandbox, tmp_path: Path) -> None:
+    nap, other = a_nap(), a_nap()
+    async with (
+        make_sessions(tmp_path, sandbox=limited) as sessions,
+        opened(sessions) as first,
+        opened(sessions) as second,
+    ):
+        beside = asyncio.ensure_future(second.run(f"sleep {other}; echo slept", timeout=15))
+        await until(lambda: running_programs(other, "sleep"))
+        assert (await first.run(many(nap), timeout=15)).notice is not None
+        (sleeper,) = running_programs(other, "sleep")
+        await until(lambda: sleeper.status() == "sleeping")
+        sleeper.terminate()
+        assert (await beside).stdout == "slept\n"
+
+
+async def test_as_many_as_are_allowed_are_left_alone(limited: Sandbox, tmp_path: Path) -> None:
+    async with make_sessions(tmp_path, sandbox=limited) as sessions, opened(sessions) as terminal:
+        loop = f"i=0; while [ $i -lt {MOST - 5} ]; do i=$((i+1)); sleep 0.3 & done; wait; echo done"
+        for _ in range(3):
+            assert (await terminal.run(loop)).stdout == "done\n"
+
+
+async def test_a_terminal_with_too_many_says_so_where_it_is_read(limited: Sandbox, tmp_path: Path) -> None:
+    nap = a_nap()
+    async with make_sessions(tmp_path, sandbox=limited) as sessions, opened(sessions) as terminal:
+        await terminal.session.send(many(nap) + "\n")
+        await terminal.shows("TERMINAL_MAX_PROCESSES")
+        assert "TERMINAL_MAX_PROCESSES" in (terminal.session.info.reason or "")
+        await until(lambda: not running(nap))
+
+
+async def test_without_a_limit_nothing_is_ended(tmp_path: Path) -> None:
+    async with make_sessions(tmp_path, sandbox=Sandbox()) as sessions, opened(sessions) as terminal:
+        loop = f"i=0; while [ $i -lt {STARTED} ]; do i=$((i+1)); sleep 0.3 & done; wait; echo done"
+        result = await terminal.run(loop)
+        assert (result.stdout, result.process_limit) == ("done\n", "none")
+
+
+async def test_the_kernel_holds_the_wall_where_control_groups_can_be_made(tmp_path: Path) -> None:
+    limit = find_limit(10)
+    if limit.groups is None:
+        pytest.skip("no control group can be made here")
+    before = set(limit.groups.iterdir())
+    sandbox = Sandbox(limit=replace(limit, most=10))
+    assert sandbox.limited_by == "cgroup"
+    nap = a_nap()
+    async with make_sessions(tmp_path, sandbox=sandbox) as sessions, opened(sessions) as terminal:
+        result = await terminal.run("cat /proc/self/cgroup", timeout=15)
+        assert f"mcp-gateway-{os.getpid()}-" in result.stdout
+        (group,) = set(limit.groups.iterdir()) - before
+        assert (group / "pids.max").read_text() == f"{headcount.WALL * 10}\n"
+        (group / "pids.max").write_text("12")  # under the count, which would be there first
+        refused = await terminal.run(f"sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep {nap} & done'", timeout=15)
+        assert "fork" in refused.stderr
+        assert len(running(nap)) < 12
+    await until(lambda: set(limit.groups.iterdir()) == before)
+
+
+def unified(root: Path, controllers: str, members: str) -> Path:
+    """A control group of version 2 as it looks."""
+    place = root / "service"
+    place.mkdir(parents=True)
+    for name, text in (("cgroup.controllers", controllers), ("cgroup.procs", members), ("cgroup.subtree_control", "")):
+        (place / name).write_text(text)
+    (root / "own").write_text("0::/service\n")
+    return place
+
+
+def test_a_delegated_group_of_ones_own_is_used_after_moving_down(tmp_path: Path) -> None:
+    place = unified(tmp_path, "memory pids", f"{os.getpid()}\n")
+    limit = find_limit(10, root=tmp_path, own=tmp_path / "own")
+    assert limit.groups == place
+    assert (place / "mcp-gateway-itself" / "cgroup.procs").read_text() == str(os.getpid())
+    assert (place / "cgroup.subtree_control").read_text() == "+pids"
+    (tmp_path / "own").write_text("0::/service/mcp-gateway-itself\n")
+    assert find_limit(10, root=tmp_path, own=tmp_path / "own").groups == place
+
+
+@pytest.mark.parametrize(
+    ("controllers", "members"), [("memory", f"{os.getpid()}\n"), ("memory pids", f"1\n{os.getpid()}\n"), ("pids", "")]
+)
+def test_a_group_that_is_not_ones_own_is_left_alone(tmp_path: Path, controllers: str, members: str) -> None:
+    place = unified(tmp_path, controllers, members)
+    limit = find_limit(10, root=tmp_path, own=tmp_path / "own")
+    assert limit.groups is None
+    assert {path.name for path in place.iterdir()} == {"cgroup.controllers", "cgroup.procs", "cgroup.subtree_control"}
+    assert find_limit(10, root=tmp_path, own=tmp_path / "missing").groups is None
+
+
+def test_what_a_killed_gateway_left_is_removed(tmp_path: Path) -> None:
+    place = unified(tmp_path, "pids", "")
+    (place / "cgroup.subtree_control").write_text("pids")
+    left = Group(place / "mcp-gateway-1-0")
+    left.path.mkdir()
+    find_limit(10, root=tmp_path, own=tmp_path / "own")
+    assert not left.path.exists()
