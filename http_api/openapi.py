@@ -37,6 +37,7 @@ ERROR = {
 }
 HEADERS: dict[str, Any] = {
     "X-Request-ID": {"schema": {"type": "string"}, "description": "The request's own id, or the one it brought."},
+    "X-Trace-Id": {"schema": {"type": "string"}, "description": "The trace that it belongs to (W3C Trace Context)."},
     "X-RateLimit-Limit": {"schema": {"type": "integer"}, "description": "Size of the limit that is nearer."},
     "X-RateLimit-Remaining": {"schema": {"type": "integer"}, "description": "What is left of it."},
     "X-RateLimit-Reset": {"schema": {"type": "integer"}, "description": "When some of it comes back (epoch seconds)."},
@@ -229,7 +230,7 @@ def _format(row: Row) -> list[dict[str, Any]]:
 
 
 def _headers(row: Row) -> dict[str, Any]:
-    names = HEADERS if row.limited else ("X-Request-ID",)
+    names = HEADERS if row.limited else ("X-Request-ID", "X-Trace-Id")
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 

@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from http_api.answering import Answering
 from http_api.context import make_request_id
+from http_api.disconnect import GONE
 from http_api.errors import Header, HttpError, body_of, headers_of, status_of
 from http_api.framing import FRAMING, divided, fault_of, handshake_fault, too_many
 from http_api.limits import Limits
@@ -40,6 +42,11 @@ class LimitedProtocol(Lingering, HttpToolsProtocol):
             return
         self._deadline = self.loop.time() + self.limits.header_seconds
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if (gone := self.app_state.get(CONNECTION, {}).pop(GONE, None)) is not None:
+            gone()
+
     def data_received(self, data: bytes) -> None:
         if self.parser is None or self.transport.is_closing():
             return
@@ -64,6 +71,10 @@ class LimitedProtocol(Lingering, HttpToolsProtocol):
         self._unread = 0
         self._deadline = self.loop.time() + self.limits.body_seconds
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.__class__ = Answering  # the only way in: uvicorn makes its own
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
@@ -119,7 +130,9 @@ class LimitedProtocol(Lingering, HttpToolsProtocol):
 
     def _check_head(self) -> None:
         if self._surplus:
-            self._reject(Overloaded("The gateway has as many connections as it takes; try again shortly.", retry_after=1))
+            self._reject(
+                Overloaded("The gateway has as many connections as it takes; try again shortly.", retry_after=1)
+            )
         method, version = self.parser.get_method(), self.parser.get_http_version()
         self._check_size()
         if fault := fault_of(method, self.url, version, self.headers):
@@ -169,4 +182,3 @@ def _final_answer(error: GatewayError) -> tuple[list[Header], bytes]:
         *headers_of(error, status, failed_over=False),
     ]
     return headers, body
-

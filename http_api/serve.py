@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 BACKLOG = 2048
+NEW_OBJECTS = 20_000
+"""So many before the garbage collector looks at them: requests leave no cycles behind, and it would only walk live ones."""
 NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """A host name may have an IPv6 address where there is no IPv6; its other address will do."""
 EXIT_FAILED = 1
@@ -90,6 +92,7 @@ def _settled(on_ready: OnReady) -> OnReady:
         on_ready(url)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(NEW_OBJECTS, 20, 20)
 
     return ready
 

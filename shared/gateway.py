@@ -32,7 +32,7 @@ from shared.routing.learning.learner import Learner
 from shared.routing.learning.persistence import Persistence
 from shared.routing.planning import Planning, Rules
 from shared.routing.replay.decisions import Decisions
-from shared.routing.replay.policy_file import policy_of
+from shared.routing.replay.policy_file import following
 from shared.routing.router import Router
 from shared.security.accounts import Accounts
 from shared.security.api_keys import ApiKeys
@@ -213,7 +213,7 @@ async def _assembled(
             planning=Planning(
                 registry=registry,
                 rules=Rules(
-                    policy=lambda: policy_of(configuration.current), conditions=conditions_of(desk), clock=parts.now
+                    policy=following(lambda: configuration.current), conditions=conditions_of(desk), clock=parts.now
                 ),
                 budgets=budgets,
                 judgement=Judgement(learner, prices),

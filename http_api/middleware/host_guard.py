@@ -30,7 +30,8 @@ ONCE = frozenset(
 AUTHORITY = re.compile(rb"(\[[0-9a-f:.]+\]|[^\[\]:@/\s]+)(:[0-9]{1,5})?")
 HEADER_NAMES = re.compile(rb"[A-Za-z0-9-]+(\s*,\s*[A-Za-z0-9-]+)*")
 EXPOSED = (
-    b"x-request-id, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, x-gateway-model,"
+    b"x-request-id, x-trace-id, traceparent, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens,"
+    b" x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, x-gateway-model,"
     b" x-gateway-provider, x-gateway-layer, x-gateway-attempts, x-gateway-cost-usd, x-gateway-cache, mcp-session-id"
 )
 

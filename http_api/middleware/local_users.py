@@ -52,7 +52,11 @@ class LocalUsers:
     async def _looked_up(self, scope: Scope) -> Whose:
         connection: dict[str, Any] | None = scope.get("state", {}).get(CONNECTION)
         client, server = scope.get("client"), scope.get("server")
-        if connection is None or client is None or server is None or not ip_address(client[0]).is_loopback:
+        if connection is None:  # nothing came over a socket
+            return "own"
+        if client is None or server is None:  # a socket file, which is for this gateway's other processes
+            return "gone"
+        if not ip_address(client[0]).is_loopback:
             return "own"
         if KEY not in connection:
             connection[KEY] = await asyncio.to_thread(self._whose, tuple(client), tuple(server))

@@ -18,6 +18,7 @@ from shared.domain.trace import Trace
 Network = IPv4Network | IPv6Network
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 CLIENT_CLOSED = 499
+SECURE = {"http": "https", "ws": "wss"}
 
 
 class RequestContext:
@@ -40,8 +41,12 @@ class RequestContext:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         client = scope.get("client")
-        address = self._address(client[0] if client else "", headers)
-        step = trace.begun(headers.get(b"traceparent", b"").decode("latin-1"))
+        peer = client[0] if client else ""
+        address = self._address(peer, headers)
+        if headers.get(b"x-forwarded-proto") == b"https" and self._trusts(peer):
+            scope["scheme"] = SECURE.get(scope["scheme"], scope["scheme"])
+        given = headers.get(b"traceparent")
+        step = trace.begun(given and given.decode("latin-1"))
         trace.CURRENT.set(step)  # each request has a task of its own, with which it ends
         exchange = Exchange(_request_id(headers.get(b"x-request-id")), headers, address, step)
         exchange.added.extend(_trace_headers(step))

@@ -13,6 +13,7 @@ from http_api.context import Exchange, Route, exchange_of
 from http_api.disconnect import CancelWhenGone
 from http_api.errors import Header
 from http_api.metrics import Metrics
+from http_api.protocol import CONNECTION
 from http_api.responses import send_json
 from http_api.streaming import send_events
 from shared.domain.usage import Meter
@@ -47,7 +48,7 @@ def _application(gateway: "Gateway", metrics: Metrics) -> ASGIApp:
             caller = replace(caller, meter=Meter())
         started = time.perf_counter()
         try:
-            with CancelWhenGone(receive):
+            with CancelWhenGone(receive, scope.get("state", {}).get(CONNECTION)):
                 if stream:
                     async with dispatch.open_stream(gateway, caller, CHAT_STREAM, payload) as answer:
                         exchange.added.extend(token_headers(caller.meter))

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 10.0
 """Seconds between looks for a gateway that has gone, when nobody asks for it."""
 NOT_OFFERED = 405
-ACCEPTED = 202
+TOO_MANY = 429
 CANCELLED = "notifications/cancelled"
 INITIALIZED = "notifications/initialized"
 
@@ -96,6 +96,9 @@ class Bridge:
             return  # the modern era has no such messages over HTTP
         try:
             async with self._upstream.post(message.line, self._session.headers) as response:
+                if response.status == TOO_MANY:
+                    self._spawn(self._tell_later(message, response))
+                    return
                 if response.status >= 400:
                     log.warning("the gateway did not take %s (%s)", message.method or "an answer", response.status)
                     return
@@ -105,6 +108,12 @@ class Bridge:
         if message.method == INITIALIZED and not self._listening:
             self._listening = True
             self._spawn(self._listen())
+
+    async def _tell_later(self, message: Message, refused: Response) -> None:
+        """A lost cancellation would leave work running, a lost answer a question open: neither is given up."""
+        wait = refused.headers.get("retry-after", "")
+        await asyncio.sleep(float(wait) if wait.isdigit() else 1)
+        await self._tell(message)
 
     async def _answer(self, call: Call) -> None:
         try:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from mcp_gateway.bridge.bridge import Bridge
 from mcp_gateway.bridge.lines import Writer, read_lines
-from mcp_gateway.bridge.upstream import TOKEN, Upstream, local_url, token_here
+from mcp_gateway.bridge.upstream import VARIABLE, Upstream, key_here, local_url
 from mcp_gateway.wire import Wire
 
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
@@ -48,9 +48,9 @@ def _fault_of(base: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return f"--connect {base} is no address of a gateway; it takes one like http://127.0.0.1:3000."
     if parts.username or parts.password:
-        return f"--connect takes no password, which every process could read; put a key into {TOKEN}."
-    if not os.environ.get(TOKEN, "").strip().isascii():
-        return f"{TOKEN} holds characters that no key has."
+        return f"--connect takes no password, which every process could read; put a key into {VARIABLE}."
+    if not os.environ.get(VARIABLE, "").strip().isascii():
+        return f"{VARIABLE} holds characters that no key has."
     return ""
 
 
@@ -66,12 +66,12 @@ def _configured() -> str:
 
 async def _found_and_bridged(wire: Wire, base: str) -> int | None:
     """The exit code, None when this machine has no gateway there."""
-    upstream = Upstream(base, token_here())
+    upstream = Upstream(base, key_here())
     if upstream.is_local and not await upstream.is_ours():
         _say(f"No gateway runs at {upstream.base}; this process opens its own.")
         await upstream.aclose()
         return None
-    if upstream.has_token and not upstream.is_local and base.startswith("http:"):
+    if upstream.has_key and not upstream.is_local and base.startswith("http:"):
         _say(f"The key for {upstream.base} crosses the network unencrypted; use https.")
     return await serve(wire, upstream)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_gateway.bridge.upstream import TOKEN, Upstream
+from mcp_gateway.bridge.upstream import VARIABLE, Upstream
 
 BROKE_OFF = (
     "The connection to the gateway at {base} broke off while this was under way. Whether it took effect is not known: "
@@ -24,9 +24,9 @@ def refusal(upstream: Upstream, status: int, headers: Mapping[str, str], content
     said = content.get("error") if isinstance(content, dict) else None
     said = said if isinstance(said, str) else ""
     if status in (401, 403):
-        what = "did not accept the key in" if upstream.has_token else "wants a key in"
+        what = "did not accept the key in" if upstream.has_key else "wants a key in"
         return (
-            f"The gateway at {upstream.base} {what} {TOKEN}. "
+            f"The gateway at {upstream.base} {what} {VARIABLE}. "
             "`mcp-gateway keys create NAME` makes one; put it into the host's `env` for this server."
             + (f" It says: {said}" if said else "")
         )

@@ -19,7 +19,8 @@ from shared.providers.server_sent_events import EventSplitter, payloads
 if TYPE_CHECKING:
     from shared.settings import Settings
 
-TOKEN = "MCP_GATEWAY_TOKEN"  # noqa: S105 - the variable's name
+VARIABLE = "MCP_GATEWAY_TOKEN"
+"""Holds the key for the gateway: on the command line every process could read it."""
 ENDPOINT = "/mcp"
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 90.0
@@ -79,14 +80,14 @@ class Upstream:
     One that is being started again is waited for, `patience` seconds at most.
     """
 
-    def __init__(self, base: str, token: str = "", *, patience: float = RETURN_SECONDS) -> None:
+    def __init__(self, base: str, key: str = "", *, patience: float = RETURN_SECONDS) -> None:
         self._patience = patience
         self.base = base.rstrip("/").removesuffix(ENDPOINT).rstrip("/")
         self.is_local = is_loopback(self.base)
-        self.has_token = bool(token)
+        self.has_key = bool(key)
         headers = {"user-agent": "mcp-gateway-stdio", "accept-encoding": "identity"}
-        if token:
-            headers["authorization"] = f"Bearer {token}"
+        if key:
+            headers["authorization"] = f"Bearer {key}"
         self._client = httpx2.AsyncClient(
             headers=headers,
             timeout=httpx2.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS, pool=None),
@@ -160,12 +161,12 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def token_here() -> str:
+def key_here() -> str:
     """The key for the gateway, which is then no longer shown to other processes of the user."""
-    token = os.environ.get(TOKEN, "").strip()
-    if token:
+    key = os.environ.get(VARIABLE, "").strip()
+    if key:
         from shared.terminal.concealment import conceal
 
-        conceal([TOKEN])
-        del os.environ[TOKEN]
-    return token
+        conceal([VARIABLE])
+        del os.environ[VARIABLE]
+    return key

@@ -1,5 +1,6 @@
-"""The models in brief, a page at a time."""
+"""The models in brief, a page at a time. Only what is shown is worked out: a registry may hold thousands."""
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -7,12 +8,11 @@ from mcp_gateway.arguments import ListModelsArguments
 from mcp_gateway.calls.call import Call
 from mcp_gateway.results import ModelEntry, ModelsPage
 from shared.domain.identity import Caller
-from shared.domain.models import LayerState, Model
+from shared.domain.models import Model
 from shared.domain.routing import Facts, RoutingOptions
 from shared.errors import InvalidInput
 from shared.operations import dispatch
-from shared.operations.models import LIST_LAYERS, LIST_MODELS
-from shared.operations.providers import LIST_PROVIDERS, ProviderState
+from shared.operations.models import LIST_MODELS
 from shared.routing.fitness import Fitness
 from shared.routing.policy import Permit
 from shared.routing.replay.policy_file import policy_of
@@ -22,40 +22,58 @@ if TYPE_CHECKING:
 
 PER_MILLION = 1000
 
+WhyNot = Callable[[Model], str]
+"""Why a model cannot be used now; empty when it can."""
+
 
 async def run(call: Call, arguments: ListModelsArguments) -> ModelsPage:
     """One page of the models that match."""
-    found = [entry for entry in await entries(call.gateway, call.caller, arguments) if _matches(entry, arguments)]
+    dispatch.allow(call.caller, LIST_MODELS)
+    why_not = _why_not(call.gateway, call.caller)
+    found = [model for model in _matching(call.gateway, arguments) if _available(model, arguments.available, why_not)]
     start = _start(found, arguments.cursor)
     page = found[start : start + arguments.limit]
     more = start + arguments.limit < len(found)
-    return ModelsPage(models=page, total=len(found), next_cursor=cursor_of(page[-1]) if more else None)
+    return ModelsPage(
+        models=[_entry(model, why_not(model)) for model in page],
+        total=len(found),
+        next_cursor=cursor_of(page[-1]) if more else None,
+    )
 
 
-async def entries(gateway: "Gateway", caller: Caller, arguments: ListModelsArguments) -> list[ModelEntry]:
-    """All models of a layer and provider (or of all), in the order in which they are asked."""
-    filters = {name: value for name in ("layer", "provider") if (value := getattr(arguments, name)) is not None}
-    listed = await dispatch.call(gateway, caller, LIST_MODELS, filters)
-    states = await dispatch.call(gateway, caller, LIST_PROVIDERS, {})
-    layers = await dispatch.call(gateway, caller, LIST_LAYERS, {})
-    providers = {state.name: state for state in states.providers}
-    fitness = _fitness(gateway, caller)
-    return [
-        _entry(
-            model,
-            _why_not(model, providers.get(model.provider), layers.layers[model.layer]) or _against(fitness, model),
-        )
-        for model in listed.data
-        if not model.virtual
-    ]
+async def entries(
+    gateway: "Gateway", caller: Caller, arguments: ListModelsArguments, most: int | None = None
+) -> list[ModelEntry]:
+    """The models that match, in the order in which they are asked, `most` of them. Raises Forbidden."""
+    dispatch.allow(caller, LIST_MODELS)
+    why_not = _why_not(gateway, caller)
+    return [_entry(model, why_not(model)) for model in _matching(gateway, arguments)[:most]]
 
 
-def cursor_of(entry: ModelEntry) -> str:
+def cursor_of(entry: Model | ModelEntry) -> str:
     """Where a page ended; it stays good when models come and go."""
     return f"{entry.layer}:{entry.priority}:{entry.id}"
 
 
-def _start(found: list[ModelEntry], cursor: str | None) -> int:
+def _matching(gateway: "Gateway", arguments: ListModelsArguments) -> list[Model]:
+    """By layer, and in it in order."""
+    by_layer = gateway.registry.snapshot.by_layer
+    layers: Iterable[str] = by_layer if arguments.layer is None else (arguments.layer,)
+    wanted, provider = (arguments.search or "").lower(), arguments.provider
+    return [
+        model
+        for layer in layers
+        for model in by_layer[layer]
+        if (provider is None or model.provider == provider)
+        and (not wanted or wanted in model.id.lower() or wanted in model.api_model_name.lower())
+    ]
+
+
+def _available(model: Model, wanted: bool | None, why_not: WhyNot) -> bool:
+    return wanted is None or wanted == (not why_not(model))
+
+
+def _start(found: list[Model], cursor: str | None) -> int:
     if cursor is None:
         return 0
     layer, _, rest = cursor.partition(":")
@@ -63,18 +81,11 @@ def _start(found: list[ModelEntry], cursor: str | None) -> int:
     if not priority.isdecimal() or not model_id:
         raise InvalidInput("'cursor' is not valid: it must be the nextCursor of an earlier answer.")
     last = (layer, int(priority), model_id)
-    return sum((entry.layer, entry.priority, entry.id) <= last for entry in found)
-
-
-def _matches(entry: ModelEntry, arguments: ListModelsArguments) -> bool:
-    if arguments.available not in (None, entry.available):
-        return False
-    wanted = (arguments.search or "").lower()
-    return wanted in entry.id.lower() or wanted in entry.model.lower()
+    return sum((model.layer, model.priority, model.id) <= last for model in found)
 
 
 def _entry(model: Model, why_not: str) -> ModelEntry:
-    return ModelEntry(
+    return ModelEntry.model_construct(
         id=model.id,
         model=model.api_model_name,
         provider=model.provider,
@@ -85,36 +96,43 @@ def _entry(model: Model, why_not: str) -> ModelEntry:
         input_price=_price(model.price_per_1k_input_tokens),
         output_price=_price(model.price_per_1k_output_tokens),
         context_window=model.context_window,
-        capabilities=[name for name, able in model.capabilities.model_dump().items() if able],
+        capabilities=[name for name in type(model.capabilities).model_fields if getattr(model.capabilities, name)],
     )
 
 
-def _why_not(model: Model, provider: ProviderState | None, layer: LayerState) -> str:
-    if not model.enabled:
-        return "the model is turned off"
-    if not layer.enabled:
-        return f"layer {model.layer} is turned off"
-    if provider is None or not provider.enabled:
-        return f"provider {model.provider} is turned off or unknown"
-    if not provider.configured:
-        return f"provider {model.provider} has no key, or nothing is listening"
-    return ""
-
-
-def _fitness(gateway: "Gateway", caller: Caller) -> Fitness:
-    """What speaks against models for a plain chat of that caller, which gives no leave to spend."""
-    return Fitness(
+def _why_not(gateway: "Gateway", caller: Caller) -> WhyNot:
+    """For a plain chat of that caller, which gives no leave to spend."""
+    fitness = Fitness(
         Facts(model="auto", options=RoutingOptions(), prompt_tokens=0),
         policy_of(gateway.configuration.current),
         Permit(models=caller.models, max_layer=caller.max_layer),
         rates=gateway.prices.rates,
         may_bill=gateway.providers.may_bill,
     )
+    layer_enabled = gateway.registry.snapshot.layer_enabled
+    providers = {name: _against(gateway, name) for name in gateway.accounts_of_providers.names()}
+
+    def why_not(model: Model) -> str:
+        if not model.enabled:
+            return "the model is turned off"
+        if not layer_enabled[model.layer]:
+            return f"layer {model.layer} is turned off"
+        if why := providers.get(model.provider, f"provider {model.provider} is turned off or unknown"):
+            return why
+        dropped = fitness.against(model)
+        return "" if dropped is None else dropped.reason
+
+    return why_not
 
 
-def _against(fitness: Fitness, model: Model) -> str:
-    dropped = fitness.against(model)
-    return "" if dropped is None else dropped.reason
+def _against(gateway: "Gateway", name: str) -> str:
+    """What speaks against a provider."""
+    if not gateway.accounts_of_providers.get(name).enabled:
+        return f"provider {name} is turned off or unknown"
+    provider = gateway.providers.get(name)
+    if provider is None or not provider.configured:
+        return f"provider {name} has no key, or nothing is listening"
+    return ""
 
 
 def _price(per_thousand: Decimal | None) -> float | None:

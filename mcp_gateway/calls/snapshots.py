@@ -58,8 +58,9 @@ class RoutingSnapshot(Wire):
 
 async def registry(gateway: "Gateway", caller: Caller) -> str:
     """models://registry"""
-    found = await entries(gateway, caller, ListModelsArguments())
-    shown = RegistrySnapshot(models=found[:MOST_MODELS], total=len(found), truncated=len(found) > MOST_MODELS)
+    found = await entries(gateway, caller, ListModelsArguments(), MOST_MODELS)
+    total = len(gateway.registry.snapshot.models)
+    shown = RegistrySnapshot(models=found, total=total, truncated=total > MOST_MODELS)
     return shown.model_dump_json(by_alias=True)
 
 

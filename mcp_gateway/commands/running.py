@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 TIMED_OUT = 124
 NOT_ALLOWED = 126
 """What shells say of a command that may not be run; 1 would be taken for the command's own."""
-REFUSALS = frozenset({"command_denied", "command_unparsable", "approval_denied", "approval_mismatch", "approval_required"})
+REFUSALS = frozenset(
+    {"command_denied", "command_unparsable", "approval_denied", "approval_mismatch", "approval_required"}
+)
 
 
 def run(
@@ -73,8 +75,12 @@ def _refusals(*, as_json: bool) -> Iterator[None]:
             raise
         show_object(as_json, error)
         asked = error.details.get("approvalId") if isinstance(error.details, dict) else None
-        hint = [f"once it is approved: mcp-gateway run --approval {asked} -- …"] if asked else []
-        fail(error.message, *hint, code=NOT_ALLOWED)
+        message = error.message.partition("; then send the same request")[0]
+        fail(
+            message,
+            *([f"once it is approved: mcp-gateway run --approval {asked} -- …"] if asked else []),
+            code=NOT_ALLOWED,
+        )
 
 
 async def _run(gateway: "Gateway", payload: dict[str, Any], *, show: bool) -> "CommandResult":

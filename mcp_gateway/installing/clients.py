@@ -127,4 +127,4 @@ def _typed(server: Server) -> dict[str, Any]:
 
 
 def _zed(server: Server) -> dict[str, Any]:
-    return {"source": "custom", **_plain(server), "env": dict(server.env)}
+    return {**_plain(server), "env": dict(server.env)}

@@ -35,9 +35,8 @@ class ChatRequest:
             raise invalid_field("(body)", "must be a JSON object")
         payload = dict(body)
         options = _options(payload.pop("gateway", None))
-        for name in payload.keys() & FIELD_RULES.keys():
-            value = payload[name]
-            if value is not None and (reason := FIELD_RULES[name](value)):
+        for name, value in payload.items():
+            if value is not None and (rule := FIELD_RULES.get(name)) and (reason := rule(value)):
                 raise invalid_field(name, reason)
         if payload.get("messages") is None:
             raise invalid_field("messages", "this field is required")
@@ -122,20 +121,17 @@ _DEFAULT_OPTIONS = RoutingOptions()
 
 def _facts(payload: dict[str, Any], options: RoutingOptions) -> Facts:
     messages = payload["messages"]
-    size = _Size()
-    turn = 0
-    for index, message in enumerate(messages):
-        turn += _measure(size, index, message) == "assistant"
+    characters, images, turn = _measured(messages)
     tools = payload.get("tools") or payload.get("functions")
     if tools:
-        size.add(_written(tools))
+        characters += len(_written(tools))
     return Facts(
         model=payload.get("model") or "auto",
         options=options,
-        prompt_tokens=size.characters // CHARACTERS_PER_TOKEN + size.images * TOKENS_PER_IMAGE + 1,
+        prompt_tokens=characters // CHARACTERS_PER_TOKEN + images * TOKENS_PER_IMAGE + 1,
         max_tokens=_longest(payload),
         choices=payload.get("n") or 1,
-        needs_vision=size.images > 0,
+        needs_vision=images > 0,
         needs_tools=bool(tools),
         needs_schema=(payload.get("response_format") or {}).get("type") in ("json_schema", "json_object"),
         needs_code=_mentions_code(messages[-1]),
@@ -152,49 +148,47 @@ def _written(tools: Any) -> str:
         raise InvalidInput("The request cannot be sent as JSON: it is nested too deeply.") from None
 
 
-class _Size:
-    """How long a prompt is."""
-
-    __slots__ = ("characters", "images")
-
-    def __init__(self) -> None:
-        self.characters = self.images = 0
-
-    def add(self, text: str) -> None:
-        self.characters += len(text)
-
-
 def _longest(payload: dict[str, Any]) -> int | None:
     """The longest answer that the caller allows, under either of its names."""
     given = [value for name in ("max_completion_tokens", "max_tokens") if (value := payload.get(name)) is not None]
     return max(given, default=None)
 
 
-def _measure(size: _Size, index: int, message: Any) -> str:
-    """Add one message, and give its role; refuses what no provider could take."""
-    if not isinstance(message, dict):
-        raise invalid_field(f"messages.{index}", "must be an object with 'role' and 'content'")
-    role = message.get("role")
-    if not isinstance(role, str) or role not in ROLES:
-        raise invalid_field(f"messages.{index}.role", "must be one of " + ", ".join(sorted(ROLES)))
-    content = message.get("content")
-    if isinstance(content, str):
-        size.add(content)
-    elif isinstance(content, list):
-        for part_index, part in enumerate(content):
-            if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-                raise invalid_field(f"messages.{index}.content.{part_index}", "must be an object with 'type'")
-            if part["type"] in IMAGE_PARTS:
-                size.images += 1
-            elif isinstance(text := part.get("text"), str):
-                size.add(text)
-    elif content is not None:
+def _measured(messages: list[Any]) -> tuple[int, int, int]:
+    """Characters, images and answers in a conversation; refuses what no provider could take."""
+    characters = images = answers = 0
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise invalid_field(f"messages.{index}", "must be an object with 'role' and 'content'")
+        role, content = message.get("role"), message.get("content")
+        if not isinstance(role, str) or role not in ROLES:
+            raise invalid_field(f"messages.{index}.role", "must be one of " + ", ".join(sorted(ROLES)))
+        if isinstance(content, str):
+            characters += len(content)
+        elif content is not None:
+            text, seen = _measured_parts(index, content)
+            characters, images = characters + text, images + seen
+        elif role in ("user", "system", "developer"):
+            raise invalid_field(f"messages.{index}.content", "this field is required")
+        if calls := message.get("tool_calls"):
+            characters += len(str(calls))
+        answers += role == "assistant"
+    return characters, images, answers
+
+
+def _measured_parts(index: int, parts: Any) -> tuple[int, int]:
+    """Characters and images in a content that is no plain text."""
+    if not isinstance(parts, list):
         raise invalid_field(f"messages.{index}.content", "must be text or a list of content parts")
-    elif role in ("user", "system", "developer"):
-        raise invalid_field(f"messages.{index}.content", "this field is required")
-    if calls := message.get("tool_calls"):
-        size.add(str(calls))
-    return role
+    characters = images = 0
+    for part_index, part in enumerate(parts):
+        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+            raise invalid_field(f"messages.{index}.content.{part_index}", "must be an object with 'type'")
+        if part["type"] in IMAGE_PARTS:
+            images += 1
+        elif isinstance(text := part.get("text"), str):
+            characters += len(text)
+    return characters, images
 
 
 def _conversation(payload: dict[str, Any], options: RoutingOptions) -> str:

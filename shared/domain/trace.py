@@ -5,15 +5,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 SAMPLED = 0b1
 LONGEST = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):  # made for every request, at half of what a frozen dataclass costs
     """Which trace, and which step in it is ours."""
 
     trace_id: str

@@ -45,12 +45,12 @@ class Usage:
     def from_openai(cls, usage: Any, *, tier: Any = None) -> "Usage":
         """From a `usage` object in OpenAI's form or a cousin's; anything missing or not a number counts as 0."""
         usage = usage if isinstance(usage, dict) else {}
-        asked, answered = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-        created = usage.get("cache_creation")
-        cached = _first((asked, "cached_tokens"), *((usage, name) for name in CACHED))
-        written = _first((asked, "cache_write_tokens"), *((usage, name) for name in WRITTEN))
-        reasoning = _first((answered, "reasoning_tokens"), (usage, "reasoning_tokens"))
+        asked, answered = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
+        cached = count_of(asked, "cached_tokens") or _first(usage, CACHED)
+        written = count_of(asked, "cache_write_tokens") or _first(usage, WRITTEN)
+        reasoning = count_of(answered, "reasoning_tokens") or count_of(usage, "reasoning_tokens")
         prompt, completion = _totals(usage, cached + written, reasoning)
+        searched = count_of(usage.get("server_tool_use"), "web_search_requests")
         return cls(
             prompt=prompt,
             completion=completion,
@@ -58,12 +58,12 @@ class Usage:
             cache_write=written,
             reasoning=reasoning,
             estimated=bool(usage.get("estimated")),
-            cache_write_1h=min(count_of(created, "ephemeral_1h_input_tokens"), written),
+            cache_write_1h=min(count_of(usage.get("cache_creation"), "ephemeral_1h_input_tokens"), written),
             audio_prompt=count_of(asked, "audio_tokens"),
             image_prompt=count_of(asked, "image_tokens"),
             audio_completion=count_of(answered, "audio_tokens"),
             image_completion=count_of(answered, "image_tokens"),
-            searches=_first((usage.get("server_tool_use"), "web_search_requests"), (usage, "num_search_queries")),
+            searches=searched or count_of(usage, "num_search_queries"),
             tier=_tier(usage.get("speed"), usage.get("service_tier"), tier),
         )
 
@@ -141,21 +141,32 @@ def _totals(usage: Mapping[str, Any], cache: int, reasoning: int) -> tuple[int, 
     return prompt, completion
 
 
-def _first(*places: tuple[Any, str]) -> int:
-    """The first count that is there and not 0."""
-    return next((count for source, key in places if (count := count_of(source, key))), 0)
+def _first(usage: Mapping[str, Any], names: Iterable[str]) -> int:
+    """The first count under one of these names that is not 0."""
+    for name in names:
+        if name in usage and (count := count_of(usage, name)):
+            return count
+    return 0
 
 
 def count_of(source: Any, key: str) -> int:
     """A count of tokens or the like; whatever is no count, is 0."""
-    value = source.get(key) if isinstance(source, dict) else None
-    return min(value, MOST_TOKENS) if isinstance(value, int) and value > 0 else 0
+    if not source or not isinstance(source, dict):
+        return 0
+    value = source.get(key)
+    if value is None or not isinstance(value, int) or value <= 0:
+        return 0
+    return min(value, MOST_TOKENS)
 
 
 def _tier(speed: Any, *tiers: Any) -> str:
     """Anthropic says `fast` apart from its tiers; it is priced as one."""
-    named: Iterable[Any] = ("fast",) if speed == "fast" else tiers
-    return next((tier for tier in named if isinstance(tier, str) and tier), "")
+    if speed == "fast":
+        return "fast"
+    for tier in tiers:
+        if tier and isinstance(tier, str):
+            return tier
+    return ""
 
 
 def _known(**counts: int) -> dict[str, int]:

@@ -14,6 +14,7 @@ from shared.domain.budgets import (
 from shared.domain.identity import Caller
 from shared.domain.money import plain
 from shared.domain.wire import NoInput
+from shared.errors import Forbidden
 from shared.operations.operation import Operation
 
 if TYPE_CHECKING:
@@ -34,14 +35,27 @@ async def _create(gateway: "Gateway", _: Caller, request: NewBudget) -> ChangedB
     return ChangedBudget(budget=await gateway.budgets.add(request))
 
 
-async def _update(gateway: "Gateway", _: Caller, request: BudgetChange) -> ChangedBudget:
+async def _update(gateway: "Gateway", caller: Caller, request: BudgetChange) -> ChangedBudget:
+    await _check_not_own(gateway, caller, request.budget_id)
     budget = await gateway.budgets.update(request.budget_id, limit=request.limit_usd, period=request.period)
     return ChangedBudget(budget=budget)
 
 
-async def _delete(gateway: "Gateway", _: Caller, request: BudgetKey) -> DeletedBudget:
+async def _delete(gateway: "Gateway", caller: Caller, request: BudgetKey) -> DeletedBudget:
+    await _check_not_own(gateway, caller, request.budget_id)
     await gateway.budgets.delete(request.budget_id)
     return DeletedBudget(budget_id=request.budget_id)
+
+
+async def _check_not_own(gateway: "Gateway", caller: Caller, budget_id: str) -> None:
+    """A key must not loosen what binds it. Raises Forbidden."""
+    if caller.kind == "key" and budget_id in {budget.id for budget in await of_key(gateway, caller)}:
+        raise Forbidden("A key cannot change the budget that binds it; do it with a login, or on the command line.")
+
+
+async def of_key(gateway: "Gateway", caller: Caller) -> list[Budget]:
+    """The budgets that were made for the API key that calls."""
+    return [budget for budget in await gateway.budgets.list() if budget.subject == ("key", caller.id)]
 
 
 def _facts(request: NewBudget | BudgetChange) -> dict[str, Any]:

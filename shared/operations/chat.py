@@ -22,6 +22,10 @@ async def _complete(gateway: "Gateway", caller: Caller, request: ChatRequest) ->
 
 @asynccontextmanager
 async def _stream(gateway: "Gateway", caller: Caller, request: ChatRequest) -> AsyncIterator[EventStream]:
+    if not caller.is_counted:
+        async with gateway.router.stream(caller, request) as answer:
+            yield answer
+        return
     async with (
         gateway.chat_limits.admitted(caller, request.facts) as counted,
         gateway.router.stream(counted, request) as answer,

@@ -1,7 +1,7 @@
 """The one door to the core: validate, authorise, run, record."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
@@ -32,8 +32,7 @@ async def call(
     What is about a terminal session of another process of the gateway runs there, unless `here` says that this is
     the one. Raises Unauthenticated, Forbidden, InvalidInput, and whatever the operation raises.
     """
-    async with _refusals_recorded(gateway, caller, operation):
-        request = admit(caller, operation, payload, strict=strict)
+    request = await _admitted(gateway, caller, operation, payload, strict=strict)
     if not here and (node := await elsewhere.node_of(gateway, request)):
         return await elsewhere.call(gateway, node, caller, operation, payload, strict=strict)
     result: Result | None = None
@@ -58,8 +57,7 @@ async def open_stream(
     here: bool = False,
 ) -> AsyncIterator[Stream]:
     """Open a stream operation for a caller; leaving the block ends whatever produces its events. `here` as in `call`."""
-    async with _refusals_recorded(gateway, caller, operation):
-        request = admit(caller, operation, payload)
+    request = await _admitted(gateway, caller, operation, payload)
     if not here and (node := await elsewhere.node_of(gateway, request)):
         async with elsewhere.stream(gateway, node, caller, operation, payload) as there:
             yield there
@@ -129,23 +127,32 @@ def _reason(kind: str, message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-@asynccontextmanager
-async def _refusals_recorded(gateway: "Gateway", caller: Caller, operation: AnyOperation) -> AsyncIterator[None]:
+async def _admitted(
+    gateway: "Gateway", caller: Caller, operation: AnyOperation, payload: Mapping[str, Any], *, strict: bool = True
+) -> Any:
     """Whoever asks for what they may not leaves a row; strangers leave none, since they could fill the disk."""
     try:
-        yield
+        return admit(caller, operation, payload, strict=strict)
     except Forbidden as error:
         with suppress(GatewayError):  # the trail counts what it could not write
             await gateway.audit.record(caller, operation.name, {"scope": operation.scope}, error.code)
         raise
 
 
-@asynccontextmanager
-async def _recorded(gateway: "Gateway", caller: Caller, operation: AnyOperation, request: Any) -> AsyncIterator[None]:
+def _recorded(
+    gateway: "Gateway", caller: Caller, operation: AnyOperation, request: Any
+) -> AbstractAsyncContextManager[None]:
     facts = None if operation.audit is None else operation.audit(request)
-    if facts is None:
-        yield
-        return
+    return UNRECORDED if facts is None else _audited(gateway, caller, operation, facts)
+
+
+UNRECORDED: AbstractAsyncContextManager[None] = nullcontext()
+
+
+@asynccontextmanager
+async def _audited(
+    gateway: "Gateway", caller: Caller, operation: AnyOperation, facts: dict[str, Any]
+) -> AsyncIterator[None]:
     await gateway.audit.require()
     outcome = "failed"
     try:

@@ -4,11 +4,13 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from shared.domain.budgets import Budget
 from shared.domain.identity import Caller
 from shared.domain.keys import ApiKeyId, ApiKeys, DeletedApiKey, MadeApiKey, NewApiKey
 from shared.domain.money import plain
 from shared.domain.wire import NoInput, iso
 from shared.errors import Forbidden, InvalidInput
+from shared.operations import budgets
 from shared.operations.operation import Operation
 from shared.registry.snapshot import Snapshot
 
@@ -25,7 +27,7 @@ async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> Mad
             "A key cannot be given scopes that its maker does not have.", details={"field": "scopes", "scopes": missing}
         )
     if caller.kind == "key":
-        request = _within(caller, request, gateway.settings.rate_limit_per_hour)
+        request = _within(caller, request, gateway.settings.rate_limit_per_hour, await budgets.of_key(gateway, caller))
     _check_models(gateway, request.models or ())
     key, secret = await gateway.api_keys.create(
         request.name,
@@ -45,14 +47,16 @@ async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> Mad
     return MadeApiKey(key=key, secret=secret)
 
 
-def _within(caller: Caller, request: NewApiKey, usual_per_hour: int) -> NewApiKey:
+def _within(caller: Caller, request: NewApiKey, usual_per_hour: int, own: Sequence[Budget]) -> NewApiKey:
     """The key bounded as its maker is: a key must not get past its own bounds by way of another. Raises Forbidden."""
     counted = [name for name, value in _amounts(caller).items() if value]
-    if caller.budget_usd is not None or counted:
+    if caller.budget_usd is not None or own:
+        counted.append("budgetUsd")
+    if counted:
         raise Forbidden(
             "A key with a budget or limits of its own cannot make keys: together they would have more of it. Make the key "
             "with a login, or with `mcp-gateway keys create`.",
-            details={"bounds": [*counted, *(["budgetUsd"] if caller.budget_usd is not None else [])]},
+            details={"bounds": counted},
         )
     wanted = request.rate_limit_per_hour
     if (

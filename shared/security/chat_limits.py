@@ -3,9 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from shared.domain.identity import Caller
 from shared.domain.routing import Facts
@@ -113,7 +114,7 @@ class ChatLimits:
         elif tokens < limit.cost:
             await self._windows.take_away(limit, slot, limit.cost - tokens)
 
-    def _later(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)

@@ -20,6 +20,8 @@ KEEPER = b"shared.terminal.keeper"
 """What the command line of the process above commands has in it."""
 
 BWRAP = b"bwrap"
+WORKER = b"\0--tie\0"
+"""What the command line of one of several processes on one port has in it."""
 
 
 class LocalPeers:
@@ -44,9 +46,16 @@ class LocalPeers:
         return any(self._holds(pid, link) for keeper in self._keepers() for pid in self._commands(keeper))
 
     def _keepers(self) -> Iterator[int]:
-        for pid in self._children(os.getpid()):
-            if KEEPER in self._command_line(pid):
-                yield pid
+        for gateway in self._gateways():
+            for pid in self._children(gateway):
+                if KEEPER in self._command_line(pid):
+                    yield pid
+
+    def _gateways(self) -> list[int]:
+        """This process, and those that share its port with it."""
+        if WORKER in self._command_line(os.getpid()):
+            return self._children(os.getppid())
+        return [os.getpid()]
 
     def _commands(self, keeper: int) -> Iterator[int]:
         """What descends from a keeper, but its wardens; bubblewrap has the keeper below itself."""

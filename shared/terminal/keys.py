@@ -37,7 +37,17 @@ _NUMBERED = {
 _NAMES = [*_PLAIN, *_CURSOR, *_FUNCTION, *_NUMBERED]
 _SHOWN = "Enter, Tab, S-Tab, Esc, Space, Backspace, Delete, Insert, Home, End, PageUp, PageDown, Up, F1, C-c, M-x, lt"
 _WORDS = re.compile(r"[-+_ ]")
-_MODIFIERS = {"ctrl": "C", "control": "C", "strg": "C", "c": "C", "shift": "S", "s": "S", "alt": "M", "meta": "M", "m": "M"}
+_MODIFIERS = {
+    "ctrl": "C",
+    "control": "C",
+    "strg": "C",
+    "c": "C",
+    "shift": "S",
+    "s": "S",
+    "alt": "M",
+    "meta": "M",
+    "m": "M",
+}
 _SHIFT, _META, _CONTROL = 1, 2, 4
 _WEIGHTS = {"s": _SHIFT, "m": _META, "a": _META, "c": _CONTROL}
 

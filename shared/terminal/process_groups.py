@@ -81,12 +81,19 @@ def find_limit(most: int, *, root: Path = ROOT, own: Path = OWN) -> ProcessLimit
         return ProcessLimit(most)
     limit = ProcessLimit(most, base)
     try:
-        for left in base.glob(f"{PREFIX}*"):  # by a gateway that was killed
-            Group(left).remove()
+        _remove_left_ones(base)
         limit.new_group().remove()
     except OSError:
         return ProcessLimit(most)
     return limit
+
+
+def _remove_left_ones(base: Path) -> None:
+    """Those of gateways that were killed; one that lives may be about to use an empty one."""
+    for path in base.glob(f"{PREFIX}[0-9]*"):
+        owner = path.name.removeprefix(PREFIX).partition("-")[0]
+        if not os.path.exists(f"/proc/{owner}"):
+            Group(path).remove()
 
 
 def _base(root: Path, own: Path) -> Path | None:

@@ -395,4 +395,3 @@ def _stripped(part: Slice, *, last: bool) -> Slice:
 
 def _bare(channel: Channel) -> Channel:
     return channel.channel if isinstance(channel, RecordedChannel) else channel
-

@@ -162,7 +162,8 @@ class Ledger:
 
 
 def _date(moment: datetime) -> str:
-    return moment.astimezone(UTC).date().isoformat()
+    day = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return f"{day.year:04}-{day.month:02}-{day.day:02}"
 
 
 def cost_of(row: dict[str, Any]) -> Decimal:

@@ -73,8 +73,14 @@ def test_nothing_is_changed_through_global() -> None:
 
 
 THROUGH_A_HIGHER_DOOR = {
+    "http_api/lingering.py": "http_api/test_server.py",
+    "http_api/socket_protocol.py": "http_api/test_server.py",
     "mcp_gateway/__main__.py": "journeys/test_stdio.py",
     "mcp_gateway/answering.py": "mcp_gateway/commands/test_doctor_command.py",
+    "mcp_gateway/bridge/lines.py": "mcp_gateway/bridge/test_bridge.py",
+    "mcp_gateway/bridge/refusals.py": "mcp_gateway/bridge/test_main.py",
+    "mcp_gateway/commands/install.py": "mcp_gateway/commands/test_install_command.py",
+    "mcp_gateway/installing/steps.py": "mcp_gateway/commands/test_install_command.py",
     "mcp_gateway/calls/commands.py": "mcp_gateway/test_run_command.py",
     "mcp_gateway/calls/interaction.py": "mcp_gateway/terminals/test_tools.py",
     "mcp_gateway/calls/watching.py": "mcp_gateway/terminals/test_tools.py",
@@ -90,6 +96,9 @@ THROUGH_A_HIGHER_DOOR = {
     "mcp_gateway/commands/welcome.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/diagnosis/finding.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/diagnosis/services.py": "mcp_gateway/commands/test_cli.py",
+    "mcp_gateway/calls/bounds.py": "mcp_gateway/terminals/test_time.py",
+    "shared/domain/signals.py": "contracts/test_interactive_terminals.py",
+    "shared/terminal/notices.py": "contracts/test_interactive_terminals.py",
     "shared/domain/files.py": "http_api/routes/test_terminal_ssh.py",
     "shared/operations/files.py": "http_api/routes/test_terminal_ssh.py",
     "shared/operations/replay.py": "http_api/routes/test_decisions.py",

@@ -20,6 +20,14 @@ ASK = {
     "interactive": "allow",
     "rules": [{"action": "confirm", "commands": ["printf"], "reason": "it writes"}],
 }
+VIEWS = (
+    "overview", "chat", "models", "terminals", "approvals", "usage", "budgets", "keys", "providers", "audit", "settings",
+)  # fmt: skip
+NAMELESS = """
+[...document.querySelectorAll("#app :is(button, input, select, textarea, a)")]
+    .filter((node) => !node.getAttribute("aria-label") && !node.labels?.length && !node.textContent.trim())
+    .map((node) => node.outerHTML)
+"""
 LIVE = re.compile("^live$")
 
 
@@ -49,7 +57,7 @@ async def test_every_view_shows_itself(browser: "Browser", tmp_path: Path) -> No
         await at.view("overview")
         await at.sees("Requests")
         links = await at.page.get_by_role("navigation").get_by_role("link").all()
-        assert len(links) == 11
+        assert len(links) == len(VIEWS)
         for link in links:
             name = (await link.inner_text()).strip()
             await link.click()
@@ -58,6 +66,20 @@ async def test_every_view_shows_itself(browser: "Browser", tmp_path: Path) -> No
             assert (await heading.inner_text()).endswith(name if name != "Keys" else "keys")
             await at.page.wait_for_load_state("networkidle")
             assert await at.page.get_by_role("alert").count() == 0, name
+
+
+async def test_every_control_has_a_name_and_no_view_is_wider_than_a_phone(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        opened = await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local", "title": "n" * 150})
+        await at.gateway.http.post("/v1/keys", json={"name": "k" * 150, "budgetUsd": 1})
+        session = opened.json()["session"]["id"]
+        await at.page.set_viewport_size({"width": 390, "height": 800})
+        for view in (*VIEWS, f"terminals/{session}"):
+            await at.view(view)
+            await at.page.locator("#view :is(h1, h2)").first.wait_for()
+            await at.page.wait_for_load_state("networkidle")
+            assert await at.page.evaluate(NAMELESS) == [], view
+            assert await at.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
 
 
 async def test_a_model_is_turned_off_and_on_with_the_keyboard(browser: "Browser", tmp_path: Path) -> None:
@@ -284,3 +306,64 @@ async def test_a_lost_connection_is_taken_up_where_it_was_until_the_session_is_g
         await at.page.locator(".vt.ended").wait_for()
         await at.page.reload()
         await at.page.get_by_role("alert").get_by_text("no such terminal session").first.wait_for()
+
+
+async def test_a_paste_arrives_whole_and_runs_nothing_by_itself(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        opened = await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local", "shell": "/bin/bash"})
+        await at.view(f"terminals/{opened.json()['session']['id']}")
+        await at.sees(LIVE)
+        screen = at.page.locator(".vt-lines")
+        await screen.get_by_text(re.compile(r"[#$] ?$")).first.wait_for()
+        await at.page.get_by_label("Terminal input").evaluate(
+            """(input, text) => {
+                const clipboardData = new DataTransfer();
+                clipboardData.setData("text/plain", text);
+                input.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+            }""",
+            "printf 'one-%s\\n' $((1+1))\nprintf 'two-%s\\n' $((2+2))\n",
+        )
+        await screen.get_by_text("two-%s").first.wait_for()
+        assert await screen.get_by_text("one-2", exact=True).count() == 0
+        await at.page.keyboard.press("Enter")
+        await screen.get_by_text("one-2", exact=True).wait_for()
+
+
+async def test_a_saved_connection_is_changed_and_keeps_its_secret(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        saved = {
+            "name": "box",
+            "type": "ssh",
+            "host": "10.0.0.9",
+            "username": "root",
+            "cwd": "/srv",
+            "password": "secret",
+        }
+        await at.gateway.http.post("/v1/terminal/connections", json=saved)
+        await at.view("terminals")
+        await at.page.get_by_role("button", name="Edit box").click()
+        form = at.page.get_by_role("dialog")
+        await form.get_by_label("Host *").fill("10.0.0.10")
+        await form.get_by_label("Directory").fill("")
+        await form.get_by_role("button", name="Save").click()
+        await at.sees("box is changed.")
+        (found,) = (await at.gateway.http.get("/v1/terminal/connections")).json()["connections"]
+        assert (found["host"], found["cwd"], found["hasPassword"]) == ("10.0.0.10", None, True)
+
+
+async def test_the_command_policy_is_tried_and_changed(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        await at.gateway.http.put("/v1/terminal/policy", json={"policy": {"policies": [ASK]}})
+        await at.view("approvals")
+        await at.page.get_by_label("Command *").fill("printf x")
+        await at.page.get_by_role("button", name="Judge").click()
+        await at.sees("it writes")
+        await at.page.get_by_text("Read or change it").click()
+        await at.page.get_by_label("As JSON").fill('{"policies": [')
+        await at.page.get_by_role("button", name="Put into force").click()
+        await at.sees("This is not valid JSON")
+        await at.page.get_by_label("As JSON").fill('{"policies": [{"name": "calm", "default": "deny"}]}')
+        await at.page.get_by_role("button", name="Put into force").click()
+        await at.sees("The policy is in force.")
+        state = (await at.gateway.http.get("/v1/terminal/policy")).json()
+        assert [policy["name"] for policy in state["policy"]["policies"]] == ["calm"]

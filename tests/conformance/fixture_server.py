@@ -43,7 +43,9 @@ def create_fixture_server(*arguments: Any, **options: Any) -> Server[Any]:
     server.get_tool_input_schema = lambda name: tools[name].schema if name in tools else schema_of(name)
 
     async def list_tools(ours: Handler, context: Context, params: Any) -> Any:
-        extra = [Tool(name=name, description=tool.description, input_schema=tool.schema) for name, tool in tools.items()]
+        extra = [
+            Tool(name=name, description=tool.description, input_schema=tool.schema) for name, tool in tools.items()
+        ]
         return _more(await ours(context, params), "tools", extra)
 
     async def call_tool(ours: Handler, context: Context, params: Any) -> Any:
@@ -83,7 +85,9 @@ def _more(result: Any, name: str, extra: list[Any]) -> Any:
 
 async def _list_prompts(ours: Handler, context: Context, params: Any) -> Any:
     extra = [
-        Prompt(name=name, description="A fixture", arguments=[PromptArgument(name=field, required=True) for field in of])
+        Prompt(
+            name=name, description="A fixture", arguments=[PromptArgument(name=field, required=True) for field in of]
+        )
         for name, of in fixtures.PROMPTS.items()
     ]
     return _more(await ours(context, params), "prompts", extra)
@@ -110,9 +114,7 @@ async def _read(ours: Handler, context: Context, params: Any) -> Any:
         found = TextResourceContents(uri=uri, mime_type="text/plain", text=fixtures.TEXTS[uri])
         return ReadResourceResult(contents=[found])
     if uri == fixtures.BINARY:
-        return ReadResourceResult(
-            contents=[BlobResourceContents(uri=uri, mime_type="image/png", blob=fixtures.PIXEL)]
-        )
+        return ReadResourceResult(contents=[BlobResourceContents(uri=uri, mime_type="image/png", blob=fixtures.PIXEL)])
     if uri.startswith("test://template/"):
         words = f'{{"id": "{uri.split("/")[3]}", "templateTest": true}}'
         return ReadResourceResult(contents=[TextResourceContents(uri=uri, mime_type="application/json", text=words)])

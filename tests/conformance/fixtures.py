@@ -204,9 +204,7 @@ async def asks_name(context: Context, params: CallToolRequestParams) -> Answer:
 async def asks_capital(context: Context, params: CallToolRequestParams) -> Answer:
     answer = said(params, "capital_question")
     if answer is None:
-        return InputRequiredResult(
-            input_requests=asks_model("capital_question", "What is the capital of France?", 100)
-        )
+        return InputRequiredResult(input_requests=asks_model("capital_question", "What is the capital of France?", 100))
     return text(str(getattr(answer.content, "text", answer)))
 
 
@@ -367,7 +365,9 @@ async def written(params: GetPromptRequestParams) -> GetPromptResult | InputRequ
     if params.name == "test_prompt_with_image":
         return prompt(IMAGE, say("Please analyze the image above."))
     if said(params, "user_context") is None:
-        return InputRequiredResult(input_requests=asks("user_context", "What context should the prompt use?", "context"))
+        return InputRequiredResult(
+            input_requests=asks("user_context", "What context should the prompt use?", "context")
+        )
     return prompt(say("With that context."))
 
 

@@ -15,7 +15,7 @@ ERAS = ("legacy", "modern")
 ASKED = (
     ("tools/list", "--strict"),
     ("tools/call", "--tool-name", "list_models", "--tool-arg", "limit=3"),
-    ("tools/call", "--tool-name", "run_command", "--tool-arg", "command=true"),
+    ("tools/call", "--tool-name", "run_command", "--tool-arg", "command=echo hello"),
     ("resources/list",),
     ("resources/templates/list",),
     ("resources/read", "--uri", "gateway://routing"),

@@ -59,7 +59,10 @@ def main() -> int:
     options = parser.parse_args()
     command = [options.node, str(options.modules / "@modelcontextprotocol/conformance/dist/index.js")]
     outcomes: list[Outcome] = []
-    for server, module in (("gateway", ("mcp_gateway", "serve")), ("with fixtures", ("tests.conformance.fixture_server",))):
+    for server, module in (
+        ("gateway", ("mcp_gateway", "serve")),
+        ("with fixtures", ("tests.conformance.fixture_server",)),
+    ):
         with tempfile.TemporaryDirectory() as folder, serving(module, Path(folder)) as url:
             for revision in REVISIONS:
                 for scenario in _scenarios(command, revision):
@@ -83,7 +86,18 @@ def _scenarios(command: list[str], revision: str) -> list[str]:
 
 def _run(command: list[str], url: str, server: str, revision: str, scenario: str, folder: Path) -> Outcome:
     done = subprocess.run(
-        [*command, "server", "--url", f"{url}/mcp", "--scenario", scenario, "--spec-version", revision, "-o", str(folder / "out")],
+        [
+            *command,
+            "server",
+            "--url",
+            f"{url}/mcp",
+            "--scenario",
+            scenario,
+            "--spec-version",
+            revision,
+            "-o",
+            str(folder / "out"),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -105,7 +119,12 @@ def _run(command: list[str], url: str, server: str, revision: str, scenario: str
 @contextmanager
 def serving(module: tuple[str, ...], folder: Path) -> Iterator[str]:
     """The server as a process; its address."""
-    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "DATA_DIR": str(folder / "data")}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": str(ROOT),
+        "DATA_DIR": str(folder / "data"),
+    }
     arguments = [str(folder / "data")] if "fixture" in module[0] else []
     process = subprocess.Popen(
         [sys.executable, "-m", *module, *arguments],

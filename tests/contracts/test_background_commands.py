@@ -110,10 +110,10 @@ async def test_what_has_ended_is_not_begun_again_by_typing(background: Backgroun
 
 
 async def test_nothing_of_it_is_left_on_the_host(background: Background, tmp_path: Path) -> None:
-    before = set(Path("/tmp").glob("mcp-gateway-*"))  # noqa: S108 - where hosts keep them
+    before = set(Path("/tmp").glob("mcp-gateway-*"))
     session = await background.begin("printf '%s' \"$0\"; ls -d /proc/$$ >/dev/null")
     await background.read(session, waitFor="exit")
-    await until(lambda: not set(Path("/tmp").glob("mcp-gateway-*")) - before)  # noqa: S108
+    await until(lambda: not set(Path("/tmp").glob("mcp-gateway-*")) - before)
 
 
 async def test_telnet_has_no_background(stand: Stand) -> None:

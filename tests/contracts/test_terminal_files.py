@@ -69,7 +69,8 @@ async def test_a_file_goes_there_and_back(files: Files, home: Path) -> None:
     assert await write(files, "new.bin", data, on_progress=lambda *at: done.append(at))
     assert (home / "new.bin").read_bytes() == data
     assert done[-1] == (len(data), len(data))
-    assert len(done) == 4
+    assert len(done) == 13
+    assert [at for at, _ in done] == sorted(at for at, _ in done)
     done.clear()
     part = await files.read("new.bin", 0, 10 * MIB, lambda *at: done.append(at))
     assert (part.data, part.eof, part.file.size) == (data, True, len(data))
@@ -197,10 +198,22 @@ async def test_what_is_no_regular_file_is_refused(files: Files, home: Path) -> N
 
 
 async def test_what_is_missing_is_said_so(files: Files) -> None:
-    for wanted in (files.look("nothing"), files.read("nothing", 0, 1), write(files, "no/folder", b"")):
+    for wanted in (files.look("nothing"), files.read("nothing", 0, 1)):
         with pytest.raises(NotFound) as missing:
             await wanted
         assert missing.value.code == "file_not_found"
+        assert "nothing" in missing.value.message
+
+
+async def test_a_write_into_a_missing_directory_names_the_directory(files: Files, home: Path) -> None:
+    (home / "link").symlink_to("gone/file")
+    for path, folder in (("no/folder/f", "no/folder"), (f"{home}/none/f", f"{home}/none"), ("link", ".")):
+        with pytest.raises(NotFound) as missing:
+            await write(files, path, b"x")
+        assert missing.value.code == "directory_not_found"
+        assert f"There is no directory {folder} on the host" in missing.value.message
+        assert "mkdir -p" in missing.value.message
+    assert not temporaries(home)
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may do everything")

@@ -14,6 +14,7 @@ from shared.errors import Conflict
 from shared.gateway import Gateway
 from shared.operations.operation import Operation
 from tests.support.http_stack import client, error_of, layers
+from tests.support.no_audit import NoAudit
 
 
 class Thing(Wire):
@@ -56,7 +57,7 @@ async def ask(
 
         return identified
 
-    gateway = cast("Gateway", SimpleNamespace())
+    gateway = cast("Gateway", SimpleNamespace(audit=NoAudit()))
     async with client(layers(routes_of(ROWS, gateway), inner=identify, limit=10**6)) as http:
         if content is None and json is not None:
             content = orjson.dumps(json)

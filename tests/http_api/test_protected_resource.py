@@ -35,3 +35,10 @@ async def test_the_metadata_names_the_host_that_the_client_has_reached(tmp_path:
         named = await made.http.get(path, headers={"host": "gateway.test:8080"})
         assert named.json()["resource"] == "http://gateway.test:8080"
         assert (await made.http.get(path, headers={"host": "evil.test"})).status_code == 421
+
+
+@pytest.mark.parametrize(("proxies", "scheme"), [("127.0.0.1", "https"), ("192.0.2.1", "http"), ("", "http")])
+async def test_only_a_trusted_proxy_may_say_that_clients_use_tls(tmp_path: Path, proxies: str, scheme: str) -> None:
+    async with surface(tmp_path, auth_mode="required", trusted_proxies=proxies) as made:
+        refused = await made.http.post("/mcp", headers={"x-forwarded-proto": "https"})
+        assert f'resource_metadata="{scheme}://' in refused.headers["www-authenticate"]

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from shared.providers.scripted import ScriptedServer
 from shared.storage.tables import UsageRow
 from tests.support.http_gateway import MODEL, Surface, surface
 from tests.support.mcp_stack import client_of, facts_of
 from tests.support.serving import serving
+from tests.support.ssh_server import PASSWORD, USER, running_ssh_server
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -68,7 +70,8 @@ async def test_a_chat_and_the_commands_after_it_are_found_under_one_trace(tmp_pa
 async def test_a_malformed_trace_is_no_error(tmp_path: Path, bad: str) -> None:
     async with surface(tmp_path) as made:
         answers = [
-            await made.http.get("/v1/models", headers={"traceparent": bad.encode("utf-8")}) for _ in range(2)  # type: ignore[dict-item]
+            await made.http.get("/v1/models", headers={"traceparent": bad.encode("utf-8")})
+            for _ in range(2)  # type: ignore[dict-item]
         ]
         assert [answer.status_code for answer in answers] == [200, 200]
         assert len({answer.headers["x-trace-id"] for answer in answers}) == 2
@@ -92,3 +95,28 @@ async def test_providers_elsewhere_hear_of_the_trace_only_when_they_may(tmp_path
         sent = made.provider.seen[-1].headers.get("traceparent", "")
         assert sent.startswith(f"00-{TRACE}-") is told
         assert PARENT not in sent
+
+
+@pytest.mark.parametrize(("whom", "told"), [("local", True), ("off", False)])
+async def test_model_servers_of_this_machine_hear_of_it_by_default(tmp_path: Path, whom: str, told: bool) -> None:
+    async with (
+        ScriptedServer().listening() as local,
+        surface(tmp_path, upstream_trace=whom, oss_model_endpoint=local.base_url) as made,
+    ):
+        asked = {**SAYING, "model": "oss-local/scripted"}
+        answer = await made.http.post("/v1/chat/completions", json=asked, headers={"traceparent": TRACEPARENT})
+        assert answer.status_code == 200, answer.text
+        sent = local.seen[-1].headers.get("traceparent", "")
+        assert sent.startswith(f"00-{TRACE}-") is told
+
+
+async def test_commands_on_other_hosts_find_the_trace_too(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    async with running_ssh_server(home) as server, surface(tmp_path / "data") as made:
+        target = {"type": "ssh", "host": "127.0.0.1", "port": server.port, "username": USER, "password": PASSWORD}
+        opened = await made.http.post("/v1/terminal/sessions", json=target)
+        path = f"/v1/terminal/{opened.json()['session']['id']}/execute"
+        for _ in range(2):  # the second takes over the variables of the first
+            ran = await made.http.post(path, json={"command": 'echo "$TRACEPARENT"'})
+            assert ran.json()["result"]["stdout"].strip() == ran.headers["traceparent"]

@@ -23,7 +23,7 @@ from shared.operations import dispatch
 from shared.operations.connections import CREATE_CONNECTION
 from tests.support.http_server import serving
 from tests.support.mcp_stack import client_of, gateway_with, settings_for
-from tests.support.mcp_terminal import DIALOG, Model, needs
+from tests.support.mcp_terminal import DIALOG, VIM, Model, needs
 from tests.support.processes import lives
 from tests.support.ssh_server import PASSWORD, USER, running_ssh_server
 from tests.support.stdio_process import COMMAND, bare
@@ -36,6 +36,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning"),
 ]
 """The SDK leaves its own streams to the garbage collector when a connection ends."""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells begin as they do for a new user, whatever the one who runs the tests has in a .bashrc."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @asynccontextmanager
@@ -85,7 +91,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
         yield opened
 
 
-@needs("vim")
+@needs(VIM)
 @needs("less")
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_host_edits_pages_runs_and_leaves(tmp_path: Path, way: str) -> None:
@@ -94,7 +100,7 @@ async def test_a_host_edits_pages_runs_and_leaves(tmp_path: Path, way: str) -> N
         await model.plain_shell(cwd=str(tmp_path))
         shell = int((await model.send("echo pid=$$=", waitFor="ready"))["text"].split("=")[-2])
         assert shell > 0
-        editor = await model.sees(r"\[New", "vim -u NONE -N -i NONE notes.txt\n")
+        editor = await model.sees(r"\[New", f"{VIM} -u NONE -N -i NONE notes.txt\n")
         assert editor["fullScreen"] is True
         typed = await model.sees("(?s)buy milk.*INSERT", keys="ibuy milk")
         assert "0: buy milk" in typed["text"].splitlines()
@@ -111,10 +117,10 @@ async def test_a_host_edits_pages_runs_and_leaves(tmp_path: Path, way: str) -> N
     assert model.tokens < 1_200
 
 
-@needs("vim")
+@needs(VIM)
 async def test_a_file_is_edited_in_vim(model: Model, tmp_path: Path) -> None:
     await model.plain_shell(cwd=str(tmp_path))
-    opened = await model.send("vim -u NONE -N -i NONE poem.txt")
+    opened = await model.send(f"{VIM} -u NONE -N -i NONE poem.txt")
     if "poem.txt" not in opened["text"]:  # a slow machine
         opened = await model.read()
     assert opened["view"] == "screen"

@@ -239,7 +239,9 @@ def _runs(words: str) -> bool:
 
 def _workers(gateway: Serving) -> list[psutil.Process]:
     return [
-        child for child in psutil.Process(gateway.process.pid).children() if _lives(child) and "--tie" in child.cmdline()
+        child
+        for child in psutil.Process(gateway.process.pid).children()
+        if _lives(child) and "--tie" in child.cmdline()
     ]
 
 

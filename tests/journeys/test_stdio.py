@@ -19,7 +19,7 @@ from mcp_gateway.toolsets import Selection
 from shared.providers.scripted import ScriptedServer
 from tests.support.mcp_stack import facts_of
 from tests.support.processes import lives
-from tests.support.stdio_process import COMMAND, StdioProcess, bare, stdio_process
+from tests.support.stdio_process import COMMAND, StdioProcess, bare, modern, stdio_process
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +101,26 @@ async def test_however_it_ends_no_command_is_left(tmp_path: Path, ending: Any) -
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("ending", ["stdin closed", signal.SIGTERM])
+async def test_nor_is_anything_that_runs_in_a_terminal(tmp_path: Path, ending: Any) -> None:
+    """In the era without a handshake."""
+    pids = tmp_path / "pids"
+    async with stdio_process(bare(tmp_path)) as host:
+        opened = await host.ask("tools/call", modern(name="open_terminal", arguments={}))
+        line = f"sleep 300 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
+        session = opened["structuredContent"]["sessionId"]
+        typed = {"sessionId": session, "text": line, "keys": "<Enter>", "waitSeconds": 0}
+        sent = await host.ask("tools/call", modern(name="send_to_terminal", arguments=typed))
+        assert not sent.get("isError"), sent
+        running = await started(pids)
+        if isinstance(ending, signal.Signals):
+            host.process.send_signal(ending)
+        else:
+            host.close_stdin()
+        await host.ended()
+    await until(lambda: not any(lives(process) for process in running))
+
+
 async def test_a_signal_before_the_gateway_is_open_ends_it_too(tmp_path: Path) -> None:
     async with stdio_process(bare(tmp_path)) as host:
         await host.shake_hands()
@@ -135,8 +155,7 @@ async def test_a_host_that_is_killed_leaves_no_gateway_and_no_command(tmp_path: 
         gateway = psutil.Process(process.pid).children()[0]
         process.kill()
         await process.wait()
-        _, alive = await asyncio.to_thread(psutil.wait_procs, [gateway, *command], 5)
-        assert not alive
+        await until(lambda: not any(lives(left) for left in (gateway, *command)))
     finally:
         if process.returncode is None:
             process.kill()

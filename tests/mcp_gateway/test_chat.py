@@ -161,9 +161,7 @@ async def test_cancelling_the_wait_for_the_rest_closes_the_upstream(
     async with client_of(gateway, mode=era) as client, asyncio.timeout(10):
         begun = facts_of(await client.call_tool("chat", {"message": "hi", "waitSeconds": 0}))
         arguments = {"chatId": begun["chatId"]}
-        waiting: asyncio.Task[Any] = asyncio.create_task(
-            client.call_tool("chat", arguments, progress_callback=note)
-        )
+        waiting: asyncio.Task[Any] = asyncio.create_task(client.call_tool("chat", arguments, progress_callback=note))
         await told.wait()
         assert "(code: chat_in_use)" in text_of(await client.call_tool("chat", arguments))
         waiting.cancel()

@@ -41,7 +41,10 @@ async def test_older_clients_hear_of_trouble_and_of_more_once_they_ask(gateway: 
         await client.set_logging_level("info")
         await client.call_tool("list_models", {})
         await client.call_tool("list_models", {"limit": 0})
-        assert [(level, data["outcome"]) for level, data in log.found] == [("info", "ok"), ("notice", "invalid_request")]
+        assert [(level, data["outcome"]) for level, data in log.found] == [
+            ("info", "ok"),
+            ("notice", "invalid_request"),
+        ]
         await client.set_logging_level("emergency")
         await client.call_tool("chat", {"message": "hi"})
         assert len(log.found) == 2

@@ -53,7 +53,8 @@ async def test_names_of_saved_connections_complete_the_host(gateway: Gateway, er
 
 
 @pytest.mark.parametrize(
-    ("name", "typed", "first"), [("layer", "L", "L0"), ("provider", "opena", "openai"), ("model", "openai:al", "openai:alpha")]
+    ("name", "typed", "first"),
+    [("layer", "L", "L0"), ("provider", "opena", "openai"), ("model", "openai:al", "openai:alpha")],
 )
 async def test_arguments_of_tools_are_completed_for_those_who_ask(
     gateway: Gateway, name: str, typed: str, first: str

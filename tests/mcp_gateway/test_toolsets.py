@@ -9,7 +9,7 @@ import pytest
 from mcp_gateway.tools import TOOLS
 from mcp_gateway.toolsets import MEMBERS, Selection, selected
 from shared.gateway import Gateway
-from shared.setting_sources import SettingsError
+from shared.setting_sources import SettingsError, load_settings
 from tests.support.mcp_stack import ERAS, client_of, settings_for, text_of
 
 
@@ -43,7 +43,7 @@ async def test_only_the_selected_tools_are_listed_and_called(
 
 
 def test_the_settings_select(tmp_path: Path) -> None:
-    assert selected(settings_for(tmp_path)) == Selection.of("chat,models,terminal")
+    assert selected(load_settings({"DATA_DIR": str(tmp_path)})) == Selection.of("chat,models,terminal")
     assert selected(settings_for(tmp_path, mcp_toolsets="ssh", mcp_read_only=True)) == Selection(
         frozenset({"ssh"}), read_only=True
     )

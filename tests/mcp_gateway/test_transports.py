@@ -85,7 +85,9 @@ async def served(tmp_path: Path, scripted: ScriptedServer) -> AsyncIterator[Site
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_tool_and_resource_works(served: Site, kind: str) -> None:
     async with served.client(kind) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == [tool.name for tool in TOOLS.values() if not Selection.of().against(tool)]
+        assert [tool.name for tool in (await client.list_tools()).tools] == [
+            tool.name for tool in TOOLS.values() if not Selection.of().against(tool)
+        ]
         answer = facts_of(await client.call_tool("chat", {"message": "hello there", "model": "scripted-echo"}))
         assert answer["text"] == "hello there "
         assert facts_of(await client.call_tool("list_models", {"search": "scripted-echo"}))["total"] == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stdio_process import bare, stdio_process
+from tests.support.stdio_process import bare, modern, stdio_process
 
 ROOT = Path(__file__).parents[2]
 BEFORE = """
@@ -37,12 +37,7 @@ main(['stdio'])
 async def test_whatever_is_printed_goes_to_stderr(tmp_path: Path, era: str) -> None:
     environ = bare(tmp_path, PYTHONPATH=str(ROOT))
     async with stdio_process(environ, command=(sys.executable, "-c", BEFORE + MEANWHILE + MAIN)) as host:
-        meta = {
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        }
-        envelope = {"_meta": meta} if era == "modern" else {}
+        envelope = modern() if era == "modern" else {}
         if era == "legacy":
             await host.shake_hands()
         assert (await host.ask("tools/list", envelope))["tools"]

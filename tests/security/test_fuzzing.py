@@ -13,7 +13,7 @@ from tests.support.victim import Victim, attacked
 
 HERE = Path(__file__).parent
 SEED = "20260101"
-EXAMPLES = "4"
+EXAMPLES = "3"
 MOST_SECONDS = 120
 
 

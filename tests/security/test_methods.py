@@ -53,6 +53,8 @@ def test_mounted_paths_refuse_what_they_do_not_know(local: Victim, path: str, me
     answer = local.raw((head + media + "\r\n").encode() + body)
     assert 400 <= answer.status < 500, answer.body
     assert answer.status != 405 or answer.headers["allow"]
+    if path == "/sse":
+        refused(answer, 405, code="method_not_allowed")
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
@@ -77,6 +79,13 @@ def test_a_websocket_opens_nothing_else(local: Victim, path: str) -> None:
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     refused(local.raw(handshake.encode()), 404)
+
+
+def test_head_of_an_event_stream_opens_none(local: Victim) -> None:
+    head = b"HEAD /sse HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    received = local.all_of(head + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert received.count(b"HTTP/1.1 200 ") == 2
+    assert b"event: endpoint" not in received
 
 
 def test_the_asterisk_is_answered(local: Victim) -> None:
@@ -169,7 +178,7 @@ def test_markup_in_terminal_output_comes_back_as_text(local: Victim, text: str) 
     local.http.delete(f"/v1/terminal/{opened}")
 
 
-@pytest.mark.parametrize("path", ["/docs", "/docs/docs.js", "/docs/docs.css"])
+@pytest.mark.parametrize("path", ["/docs", "/docs/docs.js", "/docs/docs.css", "/dashboard/"])
 def test_pages_load_nothing_from_elsewhere_and_are_not_framed(local: Victim, path: str) -> None:
     answer = local.http.get(path)
     policy = answer.headers["content-security-policy"]

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.support.http_server import Running, serving
 from tests.support.stdio_process import COMMAND
 
+TOO_MANY = {"error": "Too many requests; try again in 0 s.", "details": "", "code": "rate_limited"}
 HEALTH = {"status": "ok", "layers": {}, "uptimeSeconds": 1}
 
 
@@ -39,6 +40,8 @@ class Far:
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     methods: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """HTTP method and headers of each request to `/mcp`."""
+    refusing: int = 0
+    """So many messages are refused next, as over a rate limit."""
 
     @property
     def url(self) -> str:
@@ -108,6 +111,10 @@ class _Noting:
         if scope["path"] == "/mcp":
             headers = {name.decode(): value.decode() for name, value in scope["headers"]}
             self._found[0].methods.append((scope["method"], headers))
+            if self._found[0].refusing and scope["method"] == "POST":
+                self._found[0].refusing -= 1
+                await JSONResponse(TOO_MANY, 429, headers={"retry-after": "0"})(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MILLISECONDS = 5000
+MILLISECONDS = 20_000
+"""At most, for each wait: browsers are slow on a machine that has much else to do."""
 QUIET = re.compile(r"status of (400|401|403|404|409|429)")
 """Answers that a test asks for on purpose; browsers write each of them to the console."""
 

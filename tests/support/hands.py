@@ -89,7 +89,6 @@ class RestHands(Hands):
     """POST /send and GET /output."""
 
     door: RestDoor
-    KINDS = {"ready": "prompt", "output": "output", "silence": "silence", "exit": "exit"}
 
     async def types(
         self,
@@ -101,7 +100,7 @@ class RestHands(Hands):
         seconds: float = SECONDS,
         paste: bool = False,
     ) -> Seen:
-        waiting = {"for": self.KINDS[wait], "timeoutMs": round(seconds * 1000), "strip": True}
+        waiting = {"for": "prompt" if wait == "ready" else wait, "timeoutMs": round(seconds * 1000), "strip": True}
         return await self._send(text, keys, {**waiting, **({"pattern": pattern} if pattern else {})}, paste=paste)
 
     async def goes_on(self, cursor: int, pattern: str) -> Seen:

@@ -28,12 +28,13 @@ def settings_for(folder: Path, server: ScriptedServer | None = None, **more: Any
 
 
 def environment() -> dict[str, str]:
-    """The variables that keep a gateway from looking around."""
+    """The variables that keep a gateway from looking around, and give clients every tool."""
     return {
         "EMBEDDED_MODEL": "off",
         "OSS_DISCOVERY": "false",
         "SPEND_GUARD": "false",  # the models of the tests bill, in whatever layer they are
         "UPSTREAM_RETRY_WAIT": "0",
+        "MCP_TOOLSETS": "all",
         "TERMINAL_SANDBOX": "off",  # in one, process numbers are others than tests see
     }
 
@@ -59,7 +60,9 @@ async def client_of(
     async def ready() -> Gateway:
         return gateway
 
-    async with Client(create_server(ready, limits=limits, selection=selection or Selection.of("all")), mode=mode, **options) as client:
+    async with Client(
+        create_server(ready, limits=limits, selection=selection or Selection.of("all")), mode=mode, **options
+    ) as client:
         yield client
 
 

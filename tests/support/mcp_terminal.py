@@ -41,6 +41,10 @@ print("installed:", *curses.wrapper(main))
 """An installer: two pages of a dialog, then a line on the main screen."""
 
 
+VIM = next(filter(shutil.which, ("vim", "vim.basic", "vim.tiny", "nvim")), "vim")
+"""Whichever of its names it has here."""
+
+
 def needs(program: str) -> pytest.MarkDecorator:
     """Skip where that program is not installed."""
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import asyncssh
 from asyncssh.packet import Boolean, String, UInt32
@@ -35,6 +36,7 @@ class SshServer:
     sftp: bool = True
     written: int = 0
     slow: asyncio.Event | None = None
+    device: Literal["", "answers", "hangs"] = ""
     acceptor: asyncssh.SSHAcceptor = field(init=False)
     on_write: list[Callable[[int], None]] = field(default_factory=list)
     logins: int = 0
@@ -114,7 +116,6 @@ class _Sftp(asyncssh.SFTPServer):
             return self._later(self._server.slow, file_obj, offset, data)  # type: ignore[return-value]
         return super().write(file_obj, offset, data)  # type: ignore[return-value]
 
-
     async def _later(self, gate: asyncio.Event, file_obj: object, offset: int, data: bytes) -> int:
         await gate.wait()
         return super().write(file_obj, offset, data)  # type: ignore[return-value]
@@ -163,7 +164,11 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         return True
 
     def session_started(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._terminal() if self._size else self._pipes())
+        work = self._terminal() if self._size else self._pipes()
+        if self._server.device and not self._size:
+            work.close()
+            work = self._as_a_device()
+        self._task = asyncio.get_running_loop().create_task(work)
 
     def data_received(self, data: bytes, datatype: object) -> None:
         self._server.folders.update(re.findall(r"/tmp/mcp-gateway-[0-9a-f]{32}", data.decode(errors="replace")))
@@ -200,6 +205,13 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._close_terminal()
         if self._input is not None:
             self._input.close()
+
+    async def _as_a_device(self) -> None:
+        """What a switch makes of the command line of a POSIX host."""
+        self._channel.write(b"\r\n% Invalid input detected at '^' marker.\r\n")
+        if self._server.device == "answers":
+            self._report(1)
+            self._channel.close()
 
     async def _pipes(self) -> None:
         reading, writing = (

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from http_api.app import create_app
+from http_api.app import App, create_app
 from shared.domain.identity import LOCAL
 from shared.gateway import open_gateway
 from shared.operations import dispatch
@@ -74,6 +74,14 @@ async def standing(folder: Path, **settings: Any) -> AsyncIterator[Stand]:
     home.mkdir()
     options = settings_for(folder / "data", rate_limit_per_minute=0, rate_limit_per_hour=0, **settings)
     app = create_app(lambda: open_gateway(options))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HOME", str(home))  # what the user's own shell does at its start is not ours to test
+        async with _opened(app, home) as made:
+            yield made
+
+
+@asynccontextmanager
+async def _opened(app: App, home: Path) -> AsyncIterator[Stand]:
     async with AsyncExitStack() as hosts, AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(app.opened())
         running = await stack.enter_async_context(serving(app, on_stopping=app.stop))

@@ -22,6 +22,16 @@ def bare(folder: Path, server: ScriptedServer | None = None, **more: str) -> dic
     return {**home, **environment(), **base, **more}
 
 
+def modern(**params: Any) -> dict[str, Any]:
+    """The parameters of a request in the era without a handshake."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    }
+    return {**params, "_meta": meta}
+
+
 class StdioProcess:
     """A running process and the protocol in its plainest form."""
 

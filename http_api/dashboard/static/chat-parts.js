@@ -2,10 +2,10 @@
 
 import { el, replace } from "./dom.js";
 import { count, duration, money, when } from "./format.js";
-import { badge, button, card, code, quiet, table } from "./parts.js";
+import { badge, button, card, code, notify, quiet, table } from "./parts.js";
 
-/** A message that grows. `decide(requestId)` shows how it was routed. */
-export function answerBox(message, decide) {
+/** A message that grows. `decide(requestId)` shows how it was routed, `score(requestId, value)` says how good it is. */
+export function answerBox(message, actions) {
   const text = el("div", { class: "text" });
   const thought = el("pre", { class: "thought" });
   const thinking = el("details", { hidden: true }, el("summary", {}, "Reasoning"), thought);
@@ -13,7 +13,7 @@ export function answerBox(message, decide) {
   const problem = el("div");
   const node = el("article", { class: `message ${message.role}`, "aria-label": message.role === "user" ? "You" : "Answer" }, thinking, text, problem, foot);
   const show = () => replace(text, paragraphs(message.content));
-  const finish = () => message.facts && replace(foot, facts(message.facts), decide && message.facts.requestId && button("How it was routed", () => decide(message.facts.requestId), { small: true }));
+  const finish = () => message.facts && replace(foot, facts(message.facts), actions && message.facts.requestId && buttons(message.facts.requestId, actions));
   show();
   finish();
   return {
@@ -22,6 +22,17 @@ export function answerBox(message, decide) {
     think(more) { thinking.hidden = false; thought.append(more); },
     fail(shown) { node.classList.add("failed"); replace(problem, shown); },
   };
+}
+
+function buttons(requestId, { decide, score }) {
+  const said = (value, answer) => async () => {
+    await score(requestId, value);
+    notify(answer);
+  };
+  return el("span", { class: "actions" },
+    button("How it was routed", () => decide(requestId), { small: true }),
+    button("Good", said(1, "Thank you: the router learns from it."), { small: true, name: "A good answer" }),
+    button("Bad", said(0, "Noted: the router learns from it."), { small: true, name: "A bad answer" }));
 }
 
 /** Text with its fenced parts set apart; nothing else in it means anything here. */

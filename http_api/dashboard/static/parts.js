@@ -85,7 +85,8 @@ function details(error) {
 
 function advice(error) {
   const log = error.requestId ? ` The log has more under the request id ${error.requestId}.` : "";
-  if (!(error instanceof ApiError)) return "This is a fault of the page: reload it, and report it if it happens again.";
+  if (error instanceof TypeError || error instanceof ReferenceError) return "This is a fault of the page: reload it, and report it if it happens again.";
+  if (!(error instanceof ApiError)) return "";
   if (error.status === 403) return `Log in as an administrator, or with a key that has the scope.${log}`;
   if (error.status === 429) return `Wait ${error.retryAfter || "a few"} seconds and try again.${log}`;
   if (error.status >= 500) return `Try again in a moment.${log}`;

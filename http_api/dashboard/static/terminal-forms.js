@@ -1,6 +1,6 @@
 // The forms that open a terminal and save a connection.
 
-import { post } from "./api.js";
+import { part, post, put } from "./api.js";
 import { formDialog } from "./forms.js";
 import { notify } from "./parts.js";
 
@@ -28,6 +28,22 @@ export function openTerminal(go) {
     { name: "title", label: "Name to show" },
     { name: "record", label: "Record it", type: "check" },
   ], { action: "Open", wide: true, submit: async (given) => go((await post("/v1/terminal/sessions", given)).session) });
+}
+
+/** Change a saved connection; its secrets stay unless others are given. */
+export function changeConnection(saved, done) {
+  const kept = { password: saved.hasPassword, privateKey: saved.hasPrivateKey, passphrase: saved.hasPassphrase };
+  const fields = target().filter((field) => field.name !== "type" && (!field.when || field.when({ type: saved.type, privateKey: "x" })))
+    .map((field) => ({ ...field, when: undefined, value: saved[field.name], hint: field.name in kept ? (kept[field.name] ? "One is kept. Empty: it stays." : "None is kept.") : field.hint }));
+  formDialog(`Change ${saved.name}`, [{ name: "name", label: "Name", required: true, value: saved.name }, ...fields], {
+    wide: true,
+    submit: async (given) => {
+      const emptied = Object.fromEntries(fields.filter((field) => !(field.name in kept) && saved[field.name] && !(field.name in given)).map((field) => [field.name, null]));
+      await put(`/v1/terminal/connections/${part(saved.id)}`, { ...emptied, ...given });
+      notify(`${given.name} is changed.`);
+      await done();
+    },
+  });
 }
 
 /** Save a connection. */

@@ -1,9 +1,9 @@
 // One open session: a live terminal over its WebSocket.
 
-import { del, get, part, subprotocols } from "./api.js";
+import { del, get, part, post, subprotocols } from "./api.js";
 import { el, replace } from "./dom.js";
 import { count } from "./format.js";
-import { badge, button, code, confirmed, notify, quiet } from "./parts.js";
+import { badge, button, code, confirmed, failed, notify, quiet } from "./parts.js";
 import { TerminalView } from "./vt-view.js";
 
 const TRIES = [500, 1000, 2000, 4000, 8000];
@@ -42,7 +42,8 @@ class Live {
     this.state = el("span", { class: "live-state", role: "status" });
     this.gap = el("div");
     this.view = new TerminalView({
-      onInput: (data, paste) => this.type(data, paste),
+      onInput: (data) => this.type(data),
+      onPaste: (data) => this.paste(data),
       onResize: (cols, rows) => this.say({ type: "resize", cols, rows }),
     });
   }
@@ -109,8 +110,13 @@ class Live {
     if (!this.left) this.connect();
   }
 
-  type(data, paste = false) {
-    this.say(paste ? { type: "input", data, paste: true } : { type: "input", data });
+  type(data) {
+    this.say({ type: "input", data });
+  }
+
+  /** Whole, and so that nothing of it runs by itself: the gateway knows whether the program there takes pastes in brackets. */
+  paste(data) {
+    post(`/v1/terminal/${part(this.session.id)}/send`, { data, paste: true }).catch(failed);
   }
 
   say(message) {

@@ -4,6 +4,7 @@ import { get, part, post } from "./api.js";
 import { el, replace } from "./dom.js";
 import { form } from "./forms.js";
 import { when } from "./format.js";
+import { policyCard } from "./policy-card.js";
 import { badge, button, card, code, errorBox, notify, quiet } from "./parts.js";
 
 const EVERY = 4000;
@@ -31,7 +32,7 @@ export const approvals = {
       }
     };
     context.every(EVERY, load);
-    return [el("h1", {}, "Approvals"), place, tryOut()];
+    return [el("h1", {}, "Approvals"), place, tryOut(), policyCard()];
   },
 };
 

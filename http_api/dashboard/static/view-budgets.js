@@ -5,6 +5,7 @@ import { meter } from "./chart.js";
 import { el } from "./dom.js";
 import { formDialog } from "./forms.js";
 import { money, when } from "./format.js";
+import { keyNames } from "./names.js";
 import { badge, button, card, confirmed, loader, notify, table } from "./parts.js";
 
 const PERIODS = [["day", "a day"], ["month", "a month"], ["total", "in total"]];
@@ -16,16 +17,18 @@ export const budgets = {
   scope: "models:read",
   render(context) {
     const admin = context.may("admin");
-    const place = loader(async () => card(null, table(columns(admin, () => place.reload()), (await get("/v1/budgets")).budgets, {
-      empty: "No budgets: whatever is asked may be spent.", label: "Budgets",
-    })));
+    const place = loader(async () => {
+      const [{ budgets: found }, names] = await Promise.all([get("/v1/budgets"), keyNames(context)]);
+      const named = found.map((budget) => ({ ...budget, whose: whose(budget, names) }));
+      return card(null, table(columns(admin, () => place.reload()), named, { empty: "No budgets: whatever is asked may be spent.", label: "Budgets" }));
+    });
     return [el("div", { class: "head" }, el("h1", {}, "Budgets"), admin && button("Add a budget", () => add(() => place.reload()), { kind: "primary" })), place];
   },
 };
 
 function columns(admin, reload) {
   const shown = [
-    { title: "For", wide: true, cell: whose },
+    { title: "For", wide: true, cell: (budget) => budget.whose },
     { title: "Limit", number: true, cell: (budget) => `${money(budget.limitUsd)} ${PERIODS.find(([name]) => name === budget.period)[1]}` },
     { title: "", cell: (budget) => meter(budget.spentUsd + budget.reservedUsd, budget.limitUsd || 1, { limit: true }) },
     { title: "Spent", number: true, cell: (budget) => money(budget.spentUsd) },
@@ -37,19 +40,19 @@ function columns(admin, reload) {
   return admin ? [...shown, { title: "", cell: (budget) => budget.source === "stored" && actions(budget, reload) }] : shown;
 }
 
-function whose(budget) {
+function whose(budget, names) {
   if (budget.appliesTo === "tag") return `tag ${budget.tag.name} = ${budget.tag.value}`;
-  return budget.appliesTo === "key" ? `API key ${budget.keyId}` : "everybody";
+  return budget.appliesTo === "key" ? `API key ${names.get(budget.keyId) ?? budget.keyId}` : "everybody";
 }
 
 const actions = (budget, reload) => el("span", { class: "actions" },
-  button("Edit", () => change(budget, reload), { small: true, name: `Edit the budget for ${whose(budget)}` }),
+  button("Edit", () => change(budget, reload), { small: true, name: `Edit the budget for ${budget.whose}` }),
   button("Delete", async () => {
-    if (!(await confirmed("Delete this budget?", `${whose(budget)} may then spend without it.`, "Delete"))) return;
+    if (!(await confirmed("Delete this budget?", `${budget.whose} may then spend without it.`, "Delete"))) return;
     await del(`/v1/budgets/${part(budget.id)}`);
     notify("The budget is deleted.");
     await reload();
-  }, { small: true, kind: "danger", name: `Delete the budget for ${whose(budget)}` }));
+  }, { small: true, kind: "danger", name: `Delete the budget for ${budget.whose}` }));
 
 const limits = (budget) => [
   { name: "limitUsd", label: "Dollars", type: "number", min: 0, step: "any", required: true, value: budget.limitUsd, hint: "0 leaves free models only." },
@@ -75,7 +78,7 @@ async function add(reload) {
 }
 
 function change(budget, reload) {
-  formDialog(`Budget for ${whose(budget)}`, limits(budget), {
+  formDialog(`Budget for ${budget.whose}`, limits(budget), {
     submit: async (given) => {
       await put(`/v1/budgets/${part(budget.id)}`, given);
       notify("The budget is changed.");

@@ -12,8 +12,9 @@ export const chat = {
   id: "chat",
   title: "Chat",
   scope: "chat",
-  render(context) {
+  render(context, [model]) {
     const view = new Chat(context);
+    if (model) view.model.value = model;
     context.onLeave(() => view.stop());
     return [el("h1", {}, "Chat"), el("div", { class: "chat" }, view.log, view.options, view.entry, view.plan)];
   },
@@ -78,7 +79,7 @@ class Chat {
     this.running = new AbortController();
     this.stopButton.hidden = false;
     const message = { role: "assistant", content: "", facts: {}, began: performance.now() };
-    const box = answerBox(message, (id) => this.decision(id));
+    const box = answerBox(message, { decide: (id) => this.decision(id), score: (id, score) => post("/v1/feedback", { requestId: id, score }) });
     this.log.append(box.node);
     try {
       await this.stream(body, message, box);

@@ -23,6 +23,7 @@ export const models = {
 class Models {
   constructor(context) {
     this.mayWrite = context.may("models:write");
+    this.mayChat = context.may("chat");
     this.place = el("div", {}, quiet("Loading …"));
     this.providers = [];
     this.words = el("input", { type: "search", placeholder: "Filter by id or name", "aria-label": "Filter models", on: { input: () => this.show() } });
@@ -75,29 +76,34 @@ class Models {
   columns(layer, order) {
     const shown = [
       { title: "On", cell: (model) => toggle(model.enabled, `${model.id} on`, (enabled) => this.update(model, { enabled }), { disabled: !this.mayWrite }) },
-      { title: "Model", wide: true, cell: (model) => [code(model.id), !model.id.endsWith(`/${model.apiModelName}`) && model.apiModelName !== model.id && el("small", {}, model.apiModelName)] },
-      { title: "Provider", cell: (model) => model.provider },
+      { title: "Model", wide: true, cell: (model) => [code(model.id), el("small", {}, model.provider, own(model) && [" · ", model.apiModelName])] },
       { title: "Can", cell: (model) => el("span", { class: "badges" }, Object.entries(model.capabilities).filter(([name, can]) => can === true && name !== "general").map(([name]) => badge(name))) },
       { title: "Context", number: true, cell: (model) => compact(model.contextWindow) },
       { title: "$ in / 1M", number: true, cell: (model) => perMillion(model.pricePer1kInputTokens) },
       { title: "$ out / 1M", number: true, cell: (model) => perMillion(model.pricePer1kOutputTokens) },
       { title: "Priority", number: true, cell: (model) => count(model.priority) },
     ];
-    return this.mayWrite ? [...shown, { title: "", cell: (model) => this.actions(model, layer, order) }] : shown;
+    return this.mayWrite || this.mayChat ? [...shown, { title: "", cell: (model) => this.actions(model, layer, order) }] : shown;
   }
 
   actions(model, layer, order) {
+    const chat = this.mayChat && button("Chat", () => { location.hash = `#/chat/${encodeURIComponent(model.id)}`; }, { small: true, name: `Chat with ${model.id}` });
+    return el("span", { class: "actions" }, chat, this.mayWrite && this.changes(model, layer, order));
+  }
+
+  changes(model, layer, order) {
     const at = order.indexOf(model.id);
     const move = (to) => async () => {
       const ids = order.filter((id) => id !== model.id);
       ids.splice(to, 0, model.id);
       await this.change(() => put(`/v1/layers/${layer}/reorder`, { modelIds: ids }));
     };
-    return el("span", { class: "actions" },
+    return [
       button("↑", move(at - 1), { small: true, disabled: at <= 0, name: `Move ${model.id} up` }),
       button("↓", move(at + 1), { small: true, disabled: at < 0 || at >= order.length - 1, name: `Move ${model.id} down` }),
       button("Edit", () => changeModel(model, this.providers, () => this.load()), { small: true, name: `Edit ${model.id}` }),
-      button("Delete", () => this.remove(model), { small: true, kind: "danger", name: `Delete ${model.id}` }));
+      button("Delete", () => this.remove(model), { small: true, kind: "danger", name: `Delete ${model.id}` }),
+    ];
   }
 
   update(model, fields) {
@@ -120,5 +126,7 @@ class Models {
   }
 }
 
+/** Whether its provider calls it by another name than its id says. */
+const own = (model) => !model.id.endsWith(`/${model.apiModelName}`) && model.apiModelName !== model.id;
 const PURPOSE = { L0: "free or local", L1: "low cost", L2: "standard", L3: "premium" };
 const perMillion = (price) => (price === null || price === undefined ? el("span", { title: "No price is set here; the gateway's price list may know one." }, "–") : money(price * 1000).replace("$", ""));

@@ -1,6 +1,6 @@
 // The configuration that may change while the gateway runs; a change counts at once.
 
-import { get, put } from "./api.js";
+import { del, get, put } from "./api.js";
 import { el, replace } from "./dom.js";
 import { button, card, errorBox, notify, quiet, toggle, working } from "./parts.js";
 
@@ -34,9 +34,14 @@ export const settings = {
       }
     };
     load();
-    return [el("h1", {}, "Settings"), quiet("A change counts at once, in every process of this gateway. Everything else is set where the gateway is started (see the README)."), place];
+    return [el("div", { class: "head" }, el("h1", {}, "Settings"), context.may("chat") && button("Empty the cache of answers", emptyCache)), quiet("A change counts at once, in every process of this gateway. Everything else is set where the gateway is started (see the README)."), place];
   },
 };
+
+async function emptyCache() {
+  const { cleared } = await del("/v1/cache");
+  notify(`${cleared} ${cleared === 1 ? "answer is" : "answers are"} gone from the cache.`);
+}
 
 function setting([name, title, text, options], configuration, admin, load) {
   const change = async (value) => {

@@ -4,7 +4,7 @@ import { del, download, get, part, post } from "./api.js";
 import { el, replace } from "./dom.js";
 import { bytes, when } from "./format.js";
 import { badge, button, card, code, confirmed, errorBox, loader, notify, table } from "./parts.js";
-import { openTerminal, saveConnection } from "./terminal-forms.js";
+import { changeConnection, openTerminal, saveConnection } from "./terminal-forms.js";
 import { liveTerminal, name } from "./terminal-live.js";
 
 const EVERY = 10_000;
@@ -79,6 +79,7 @@ const connectionList = (found, reload) => card({ text: "Saved connections", acti
   {
     title: "", cell: (saved) => el("span", { class: "actions" },
       button("Connect", async () => go((await post(`/v1/terminal/connections/${part(saved.id)}/connect`, {})).session), { small: true, name: `Connect to ${saved.name}` }),
+      button("Edit", () => changeConnection(saved, reload), { small: true, name: `Edit ${saved.name}` }),
       button("Delete", async () => {
         if (!(await confirmed(`Delete the connection ${saved.name}?`, "Its secrets are gone then.", "Delete"))) return;
         await del(`/v1/terminal/connections/${part(saved.id)}`);

@@ -4,6 +4,7 @@ import { download, get } from "./api.js";
 import { bars, meter } from "./chart.js";
 import { el, replace } from "./dom.js";
 import { compact, count, money, today } from "./format.js";
+import { keyNames } from "./names.js";
 import { button, card, errorBox, table, tile } from "./parts.js";
 
 const GROUPS = [["day", "Day"], ["hour", "Hour"], ["model", "Model"], ["layer", "Layer"], ["provider", "Provider"], ["key", "Key or user"], ["purpose", "Purpose"], ["outcome", "Outcome"]];
@@ -13,7 +14,7 @@ export const usage = {
   id: "usage",
   title: "Usage",
   scope: "models:read",
-  render() {
+  render(context) {
     const place = el("div");
     const from = date("From", today(-29));
     const to = date("Up to and including", today());
@@ -22,14 +23,16 @@ export const usage = {
     const measure = select("Show", MEASURES.map(([name, text]) => [name, text]));
     const query = () => ({ from: from.value, to: dayAfter(to.value), groupBy: tag.value.trim() ? `tag:${tag.value.trim()}` : by.value });
     let report = null;
+    let names = new Map();
     let asked = 0;
-    const draw = () => report && replace(place, shown(report, measure.value));
+    const draw = () => report && replace(place, shown(report, measure.value, names));
     const load = async () => {
       const turn = ++asked;
       place.setAttribute("aria-busy", "true");
       try {
         const found = await get("/v1/usage", query());
         if (turn !== asked) return;
+        if (found.groupBy === "key") names = await keyNames(context);
         report = found;
         draw();
       } catch (error) {
@@ -51,7 +54,7 @@ export const usage = {
   },
 };
 
-function shown(report, measure) {
+function shown(report, measure, names) {
   const { groups, total, groupBy } = report;
   const [, name, text] = MEASURES.find(([key]) => key === measure);
   const value = (group) => (measure === "tokens" ? group.promptTokens + group.completionTokens : group[measure]);
@@ -66,7 +69,7 @@ function shown(report, measure) {
       tile("Tokens out", compact(total.completionTokens), `${compact(total.reasoningTokens)} of reasoning`)),
     inTime && groups.length > 1 && card(null, bars(groups.map((group) => [label(group.group, groupBy), value(group)]), text, `${name} by ${groupBy}`)),
     card(null, table([
-      { title: groupBy.startsWith("tag:") ? `Tag ${groupBy.slice(4)}` : GROUPS.find(([key]) => key === groupBy)?.[1] ?? groupBy, cell: (group) => group.group || "(none)", wide: true },
+      { title: groupBy.startsWith("tag:") ? `Tag ${groupBy.slice(4)}` : GROUPS.find(([key]) => key === groupBy)?.[1] ?? groupBy, cell: (group) => (groupBy === "key" && names.get(group.group)) || group.group || "(none)", wide: true },
       { title: "", cell: (group) => meter(value(group), most) },
       { title: "Requests", number: true, cell: (group) => count(group.requests) },
       { title: "Calls", number: true, cell: (group) => count(group.attempts) },

@@ -9,10 +9,11 @@ import { Screen } from "./vt-screen.js";
 const SMALLEST = { columns: 20, rows: 6 };
 const LARGEST = { columns: 500, rows: 300 };
 
-/** A terminal to look at and type into. `onInput(text, paste)` and `onResize(columns, rows)` are told what the reader does. */
+/** A terminal to look at and type into. `onInput(text)`, `onPaste(text)` and `onResize(columns, rows)` are told what the reader does. */
 export class TerminalView {
-  constructor({ onInput, onResize }) {
+  constructor({ onInput, onPaste, onResize }) {
     this.onInput = onInput;
+    this.onPaste = onPaste;
     this.onResize = onResize;
     this.screen = new Screen(80, 24);
     this.parser = new Parser(this.screen);
@@ -98,14 +99,14 @@ export class TerminalView {
     node.addEventListener("paste", (event) => {
       event.preventDefault();
       const text = event.clipboardData.getData("text/plain");
-      if (text) this.onInput(text, true);
+      if (text) this.onPaste(text);
     });
   }
 
   flush() {
     const text = this.typed.value;
     this.typed.value = "";
-    if (text) this.onInput(text.replace(/\n/g, "\r"), false);
+    if (text) this.onInput(text.replace(/\n/g, "\r"));
   }
 
   key(event) {
@@ -117,7 +118,7 @@ export class TerminalView {
     const sent = sentBy(event, this.screen.modes);
     if (sent === null) return undefined;
     event.preventDefault();
-    this.onInput(sent, false);
+    this.onInput(sent);
     return undefined;
   }
 

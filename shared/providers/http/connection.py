@@ -66,8 +66,7 @@ class Connection(asyncio.Protocol):
 
     async def more(self, deadline: float) -> None:
         """Wait for anything new: bytes, the end. Raises OSError, TimeoutError, BadAnswer, once all bytes are taken."""
-        if self.fault is not None:
-            raise self.fault
+        self._raise_fault()
         if self._timer is None or self._timer_at > deadline:
             self._set_timer(deadline)
         self._deadline = deadline
@@ -76,8 +75,8 @@ class Connection(asyncio.Protocol):
             await self._waiter
         finally:
             self._waiter = None
-        if self.fault is not None and not self._pieces and not self.complete:
-            raise self.fault
+        if not self._pieces and not self.complete:
+            self._raise_fault()
 
     def taken(self) -> bytes:
         """What has come of the body since the last call."""
@@ -197,6 +196,10 @@ class Connection(asyncio.Protocol):
 
     def _ends_with_connection(self) -> bool:
         return "content-length" not in self.headers and "transfer-encoding" not in self.headers
+
+    def _raise_fault(self) -> None:
+        if self.fault is not None:
+            raise self.fault
 
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:

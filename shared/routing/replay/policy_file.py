@@ -1,7 +1,7 @@
 """A policy to try out: routing keys of the configuration, and changes of layers and models, over what there is now. Pure."""
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,20 @@ def policy_of(current: Configuration) -> Policy:
         cross_check=current.enable_cross_check,
         hedge=current.enable_hedging,
     )
+
+
+def following(current: Callable[[], Configuration]) -> Callable[[], Policy]:
+    """The policy at any moment, made anew only when the configuration has changed."""
+    configuration = current()
+    policy = policy_of(configuration)
+
+    def latest() -> Policy:
+        nonlocal configuration, policy
+        if (found := current()) is not configuration:
+            configuration, policy = found, policy_of(found)
+        return policy
+
+    return latest
 
 
 def proposal(file: Mapping[str, Any], current: Configuration, snapshot: Snapshot) -> Proposal:

@@ -49,8 +49,7 @@ def script(command: str, state: RemoteState, env: Mapping[str, str], *, marker: 
         f's=$(cat $d/state); trap - EXIT; rm -rf $d >/dev/null 2>&1 3>&- & LC_ALL=C; printf "%s%s\\n%s%s" {nonce} "${{#s}}" "$s" {nonce} >&3; '
         f"printf %s%s {nonce} {nonce}; exit $r"
     )
-    kept = f"unset PATH\n{state.exports}" if state.exports else ""
-    variables = "\n".join([kept, *(f"export {name}={quote(value)}" for name, value in env.items())])
+    variables = "\n".join([state.exports, *(f"export {name}={quote(value)}" for name, value in env.items())])
     return f"{_escaped(outer, _LINE)}\n{_escaped(variables, _LINE)}\n".encode("ascii")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.redis_servers import RedisServer
 from tests.support.serving import Serving, serving
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a connection is")
@@ -120,3 +121,21 @@ async def test_tools_and_live_terminals_are_kept_from_commands_too(tmp_path: Pat
         lines = answer.json()["result"]["stdout"].splitlines()
         assert lines[:2] == ["auto True False", "legacy True False"], answer.text
         assert lines[2].startswith("refused"), answer.text
+
+
+OFTEN = """
+import http.client, sys
+for _ in range(12):
+    there = http.client.HTTPConnection(sys.argv[1], timeout=10)
+    there.request("GET", "/v1/keys")
+    print(there.getresponse().status)
+"""
+
+
+async def test_each_of_several_processes_knows_the_commands_of_all(tmp_path: Path, redis_server: RedisServer) -> None:
+    shared = {"WORKERS": "2", "REDIS_URL": redis_server.url, "TERMINAL_SANDBOX": "off"}
+    async with serving(tmp_path / "data", **shared) as there:
+        session = (await there.http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        script = shlex.join([sys.executable, "-I", "-S", "-c", OFTEN, there.url.removeprefix("http://")])
+        answer = await there.http.post(f"/v1/terminal/{session}/execute", json={"command": script})
+        assert answer.json()["result"]["stdout"].split() == ["403"] * 12, answer.text

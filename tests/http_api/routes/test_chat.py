@@ -20,6 +20,7 @@ from shared.gateway import Gateway
 from tests.support.chat_stack import ChatStack, chat_stack
 from tests.support.http_server import serving
 from tests.support.http_stack import client, error_of, layers
+from tests.support.no_audit import NoAudit
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
 
@@ -36,7 +37,7 @@ def as_caller(caller: Caller) -> Callable[[ASGIApp], ASGIApp]:
 
 
 def application_of(stack: ChatStack, metrics: Metrics | None = None, caller: Caller = LOCAL) -> ASGIApp:
-    gateway = cast("Gateway", SimpleNamespace(router=stack.router))
+    gateway = cast("Gateway", SimpleNamespace(router=stack.router, audit=NoAudit()))
     route = chat_route(gateway, metrics or Metrics(), body_limit=100_000)
     return layers((route,), limit=1000, inner=as_caller(caller))
 

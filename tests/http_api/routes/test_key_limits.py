@@ -120,6 +120,23 @@ async def test_a_key_never_makes_a_stronger_one(made: Surface) -> None:
 
     answer = await http.post("/v1/keys", json={"name": "k", "scopes": scopes, "expiresAt": "2100-01-01"})
     short = {"x-api-key": answer.json()["secret"]}
-    assert (await http.post("/v1/keys", json={"name": "c", "expiresAt": "2100-01-02"}, headers=short)).status_code == 403
+    assert (
+        await http.post("/v1/keys", json={"name": "c", "expiresAt": "2100-01-02"}, headers=short)
+    ).status_code == 403
     inherits = await http.post("/v1/keys", json={"name": "c", "scopes": ["chat"]}, headers=short)
     assert inherits.json()["key"]["expiresAt"] == "2100-01-01T00:00:00.000Z"
+
+
+async def test_a_key_neither_loosens_its_budget_nor_makes_another_that_has_one_more(made: Surface) -> None:
+    http, scopes = made.http, ["admin", "chat", "models:read"]
+    created = await http.post("/v1/keys", json={"name": "k", "scopes": scopes})
+    own = {"x-api-key": created.json()["secret"]}
+    assert (await http.post("/v1/keys", json={"name": "free"}, headers=own)).status_code == 201
+    budget = {"appliesTo": "key", "keyId": created.json()["key"]["id"], "limitUsd": 1}
+    budget_id = (await http.post("/v1/budgets", json=budget)).json()["budget"]["id"]
+    refused = await http.post("/v1/keys", json={"name": "child"}, headers=own)
+    assert (refused.status_code, refused.json()["details"]) == (403, {"bounds": ["budgetUsd"]})
+    path = f"/v1/budgets/{budget_id}"
+    assert (await http.put(path, json={"limitUsd": 100}, headers=own)).status_code == 403
+    assert (await http.delete(path, headers=own)).status_code == 403
+    assert (await http.put(path, json={"limitUsd": 2})).status_code == 200

@@ -18,7 +18,7 @@ from mcp_gateway.bridge.bridge import Bridge
 from mcp_gateway.bridge.upstream import Upstream
 from tests.support.bridged import Far, bridged, far_server
 from tests.support.mcp_stack import ERAS, text_of
-from tests.support.stdio_process import COMMAND, StdioProcess, bare, stdio_process
+from tests.support.stdio_process import COMMAND, StdioProcess, bare, modern, stdio_process
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
@@ -52,15 +52,6 @@ async def shake_hands(host: StdioProcess) -> None:
 
 async def call(host: StdioProcess, tool: str, **arguments: Any) -> int:
     return await host.send("tools/call", {"name": tool, "arguments": arguments})
-
-
-def modern(**params: Any) -> dict[str, Any]:
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-    }
-    return {**params, "_meta": meta}
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -101,6 +92,18 @@ async def test_a_cancelled_request_is_never_answered(far: Far, host: StdioProces
     await asyncio.wait_for(far.cancelled.wait(), 5)
     after = await call(host, "echo", text="x")
     assert json.loads(await host.line())["id"] == after
+
+
+async def test_over_a_rate_limit_calls_say_so_and_cancellations_wait(far: Far, host: StdioProcess) -> None:
+    await shake_hands(host)
+    waiting = await call(host, "wait")
+    await far.waiting.wait()
+    far.refusing = 1
+    refused = await host.answer(await call(host, "echo", text="x"))
+    assert refused["error"]["message"] == "Too many requests; try again in 0 s."
+    far.refusing = 2
+    await host.send("notifications/cancelled", {"requestId": waiting}, notify=True)
+    await asyncio.wait_for(far.cancelled.wait(), 5)
 
 
 async def test_the_server_may_ask_the_user(far: Far, tmp_path: Path) -> None:

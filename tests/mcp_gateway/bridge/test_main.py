@@ -11,7 +11,7 @@ import pytest
 
 from shared.providers.scripted import ScriptedServer
 from tests.support.serving import Serving, serving
-from tests.support.stdio_process import COMMAND, StdioProcess, bare, stdio_process
+from tests.support.stdio_process import COMMAND, StdioProcess, bare, modern, stdio_process
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -30,11 +30,6 @@ async def models(host: StdioProcess) -> dict[str, Any]:
     return await host.ask("tools/call", {"name": "list_models", "arguments": {}})
 
 
-async def run(host: StdioProcess, command: str) -> Any:
-    asked = await host.ask("tools/call", {"name": "run_command", "arguments": {"command": command}})
-    return asked["structuredContent"]
-
-
 async def test_two_hosts_share_one_gateway_and_what_is_open_in_it(running: Serving, tmp_path: Path) -> None:
     environ = bare(tmp_path, API_PORT=str(httpx.URL(running.url).port))
     async with (
@@ -45,7 +40,6 @@ async def test_two_hosts_share_one_gateway_and_what_is_open_in_it(running: Servi
         opened = await one.ask("tools/call", {"name": "open_terminal", "arguments": {}})
         listed = await two.ask("tools/call", {"name": "list_terminals", "arguments": {}})
         assert opened["structuredContent"]["sessionId"] in json.dumps(listed)
-        assert int((await run(one, "echo $PPID"))["stdout"]) == int((await run(two, "echo $PPID"))["stdout"])
     assert not (tmp_path / "data").exists()
 
 
@@ -114,3 +108,27 @@ async def test_addresses_that_cannot_be_are_refused(tmp_path: Path, url: str, sa
         code, rest, errors = await host.ended()
     assert (code, rest) == (2, "")
     assert said in errors
+
+
+async def test_a_server_that_stops_ends_every_kind_of_open_stream(tmp_path: Path) -> None:
+    """`serve` with a stream of each transport and era open, told to stop: it goes in order, and each host hears of it."""
+    async with serving(tmp_path / "served") as running:
+        environ = bare(tmp_path)
+        async with (
+            stdio_process(environ, command=connecting(running.url)) as older,
+            stdio_process(environ, command=connecting(running.url)) as newer,
+            running.http.stream("GET", "/sse") as sse,
+        ):
+            assert sse.status_code == 200
+            await older.shake_hands()
+            waiting = await older.begin_command("sleep 60")
+            wanted = {"notifications": {"toolsListChanged": True}}
+            listening = await newer.send("subscriptions/listen", modern(**wanted))
+            assert "acknowledged" in await newer.line()
+            running.process.terminate()
+            answers = await asyncio.gather(older.answer(waiting), newer.answer(listening))
+            assert await asyncio.wait_for(running.process.wait(), 15) == 0
+        log = (tmp_path / "served" / "log").read_text()
+    assert answers[0].keys() & {"error", "result"}
+    assert answers[1].keys() & {"error", "result"}
+    assert "Traceback" not in log

@@ -22,11 +22,12 @@ def test_a_command_is_listed_approved_and_denied(shell: Shell, tmp_path: Path) -
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "policy.toml").write_text(POLICY)
     asked = shell("run", "--", "printf done")
-    assert asked.code == 1
+    assert asked.code == 126
     assert "needs a person's approval (it prints)" in asked.err
     (waiting,) = shell("approvals", "list", "--json").json["approvals"]
     assert waiting["command"] == "printf done"
-    assert waiting["id"] in asked.err
+    assert f"once it is approved: mcp-gateway run --approval {waiting['id']} -- " in asked.err
+    assert "with approvalId" not in asked.err
     table = shell("approvals", "list").out
     assert "printf done" in table
     assert "it prints" in table
@@ -42,7 +43,9 @@ def test_a_denied_command_does_not_run(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "policy.toml").write_text(POLICY)
     done = shell("run", "--", "sh", "-c", "rm x")
-    assert done.code == 1
+    assert done.code == 126
+    as_json = shell("run", "--json", "--", "rm x")
+    assert (as_json.code, as_json.json["code"]) == (126, "command_denied")
     assert "does not allow this command: it deletes" in done.err
     assert shell("run", "--", "echo", "rm").out == "rm\n"
 

@@ -4,6 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.mcp_gateway.commands.conftest import Shell
 
 
@@ -20,6 +22,15 @@ def test_entries_are_listed_newest_first_and_filtered(shell: Shell) -> None:
     assert '"name":"two"' in shown
     assert f"--before {found[0]['sequence']}" in shown
     assert shell("audit", "list", "--trace", "nonsense").code == 1
+
+
+def test_a_command_goes_on_with_the_trace_of_whoever_runs_it(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    monkeypatch.setenv("TRACEPARENT", f"00-{trace}-00f067aa0ba902b7-01")
+    assert shell("keys", "create", "one").code == 0
+    assert [entry["action"] for entry in shell("audit", "list", "--trace", trace, "--json").json["entries"]] == [
+        "create_key"
+    ]
 
 
 def test_a_whole_trail_is_told_from_one_that_was_touched(shell: Shell, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mcp_gateway.commands.output import wants_json
 from tests.mcp_gateway.commands.conftest import Shell
 
-COMMANDS = ("serve", "stdio", "chat", "run", "models", "doctor", "config", "keys", "admin")
+COMMANDS = ("serve", "stdio", "install", "uninstall", "chat", "run", "models", "doctor", "config", "keys", "admin")
 
 
 def test_help_lists_every_command(shell: Shell) -> None:

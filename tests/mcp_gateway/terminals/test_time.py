@@ -24,10 +24,10 @@ SHORT = Limits(terminal_seconds=1.5)
 
 
 @asynccontextmanager
-async def silent_host() -> AsyncIterator[int]:
+async def silent_host(port: int = 0) -> AsyncIterator[int]:
     """A host that takes connections and never says a word."""
     writers: list[asyncio.StreamWriter] = []
-    server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
+    server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -42,7 +42,9 @@ async def save(gateway: Gateway, name: str, port: int, **more: Any) -> None:
     await dispatch.call(gateway, LOCAL, CREATE_CONNECTION, {**saved, **more})
 
 
-async def test_opening_by_way_of_a_silent_host_ends_in_time_and_leaves_nothing(gateway: Gateway, tmp_path: Path) -> None:
+async def test_opening_by_way_of_a_silent_host_ends_in_time_and_leaves_nothing(
+    gateway: Gateway, tmp_path: Path
+) -> None:
     async with running_ssh_server(tmp_path) as jump, silent_host() as port, client_of(gateway, limits=SHORT) as client:
         hop = {"host": "127.0.0.1", "port": jump.port, "username": USER, "password": PASSWORD}
         await save(gateway, "far", port, jump=hop)
@@ -66,7 +68,7 @@ async def test_a_reconnection_that_takes_too_long_leaves_the_session_to_go_on_wi
         model = Model(client)
         await model.open(connection="box")
         server.acceptor.close()
-        async with mute(server.port):
+        async with silent_host(server.port):
             server.connections[0].abort()
             await until(lambda: not gateway.terminals.get(LOCAL.id, model.id).connected)
             async with asyncio.timeout(5):
@@ -74,17 +76,6 @@ async def test_a_reconnection_that_takes_too_long_leaves_the_session_to_go_on_wi
             assert "(code: call_too_long)" in told
         (entry,) = (await model.call("list_terminals"))["sessions"]
         assert entry["sessionId"] == model.id
-
-
-@asynccontextmanager
-async def mute(port: int) -> AsyncIterator[None]:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
-    try:
-        yield
-    finally:
-        server.close()
-        server.close_clients()
-        await server.wait_closed()
 
 
 async def test_a_wait_gets_no_more_than_the_call_has_left(gateway: Gateway) -> None:
@@ -117,7 +108,9 @@ async def test_a_user_who_says_nothing_leaves_the_approval_to_be_given_later(gat
         (waiting,) = await gateway.approvals.queue()
         assert waiting.id in text_of(result)
         await gateway.approvals.decide(LOCAL, waiting.id, "approve")
-        again = await client.call_tool("run_command", {"command": "printf done", "approvalId": waiting.id, "timeoutSeconds": 1})
+        again = await client.call_tool(
+            "run_command", {"command": "printf done", "approvalId": waiting.id, "timeoutSeconds": 1}
+        )
     assert facts_of(again)["stdout"] == "done"
 
 
@@ -133,7 +126,9 @@ async def test_leave_that_comes_late_is_for_the_next_call(gateway: Gateway) -> N
         assert "(code: approval_given)" in text_of(late)
         approval = text_of(late).partition("approvalId ")[2].split()[0]
         facts = facts_of(
-            await client.call_tool("run_command", {"command": "printf done", "timeoutSeconds": 30, "approvalId": approval})
+            await client.call_tool(
+                "run_command", {"command": "printf done", "timeoutSeconds": 30, "approvalId": approval}
+            )
         )
     assert facts["stdout"] == "done"
 
@@ -183,4 +178,3 @@ async def test_a_session_that_has_ended_makes_room_for_another(gateway: Gateway)
         opened = await model.call("open_terminal")
         assert opened["connected"] is True
         assert "(code: session_not_found)" in await model.refused("read_terminal", sessionId=ended["sessionId"])
-

@@ -72,8 +72,12 @@ async def test_what_was_there_before_traces_stays_and_the_audit_trail_stays_whol
     assert (await trail.verify()).entries == 4
     for table in ("usage", "decisions"):
         row = await empty.read(
-            lambda session, table=table: session.connection().execute(  # type: ignore[misc]
-                sqlalchemy.text(f"SELECT request_id, caller, trace_id FROM {table}")  # noqa: S608
-            ).one()
+            lambda session, table=table: (
+                session.connection()
+                .execute(  # type: ignore[misc]
+                    sqlalchemy.text(f"SELECT request_id, caller, trace_id FROM {table}")  # noqa: S608
+                )
+                .one()
+            )
         )
         assert tuple(row) == ("r1", "key-1", "")

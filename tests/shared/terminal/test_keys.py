@@ -1,5 +1,7 @@
 """Keys by name, and what is typed for them."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +113,20 @@ def test_text_with_doubled_brackets_is_itself(text: str) -> None:
 def test_text_comes_before_keys() -> None:
     assert Input(text="a\nb", keys=parse("<Enter>")).encoded(Modes()) == "a\nb\r"
     assert Input(text="a\nb", paste=True, keys=parse("<Enter>")).encoded(Modes()) == "a b\r"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("<Crtl-c>", "did you mean <C-c>"),
+        ("<ctrl+C>", "did you mean <C-c>"),
+        ("<Alt-x>", "did you mean <M-x>"),
+        ("<Control-Up>", "did you mean <C-Up>"),
+        ("<Shft-Tab>", "did you mean <S-Tab>"),
+        ("<Entr>", "did you mean <Enter>"),
+        ("<zzzzzz>", "there are: Enter, "),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_near_ones(wrong: str, hint: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(hint)):
+        parse(f"x{wrong}")

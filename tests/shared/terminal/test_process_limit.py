@@ -3,13 +3,14 @@
 import asyncio
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from shared.terminal.keeper import confinement, headcount
-from shared.terminal.process_groups import Group, ProcessLimit, find_limit
+from shared.terminal.process_groups import ProcessLimit, find_limit
 from shared.terminal.sandbox import Rules, Sandbox
 from shared.terminal.sandbox_trial import find_sandbox
 from tests.support.terminals import a_nap, make_sessions, opened, running, running_programs, until
@@ -111,6 +112,52 @@ async def test_the_kernel_holds_the_wall_where_control_groups_can_be_made(tmp_pa
     await until(lambda: set(limit.groups.iterdir()) == before)
 
 
+FORKING = """
+import asyncio, os, sys
+sys.path.insert(0, sys.argv[1])
+from shared.terminal.child import Launch, Reader
+from shared.terminal.keepers import Keeper
+from shared.terminal.sandbox import Rules, bwrap_arguments
+async def main():
+    keeper = await Keeper.start(["bwrap", *bwrap_arguments([], Rules())], {}, most_processes=10)
+    reading, writing = os.pipe()
+    said = bytearray()
+    reader = Reader(reading, said.extend)
+    fork = ["/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.5 & done; wait"]
+    launch = Launch(arguments=fork, env={"PATH": "/usr/bin:/bin"}, cwd="/", descriptors=(-1, writing, writing))
+    refused, children = 0, []
+    for _ in range(8):
+        try:
+            children.append(await keeper.child(launch))
+        except BlockingIOError:
+            refused += 1
+    os.close(writing)
+    await reader.ended.wait()
+    print(len(children), [child.crowded for child in children].count(True), refused + said.decode().count("fork"))
+    await keeper.aclose()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+async def test_under_bubblewrap_the_kernel_counts_what_all_commands_of_an_ordinary_user_have_together() -> None:
+    root = os.getuid() == 0
+    if root and shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed, by which root becomes an ordinary user")
+    other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if root else []
+    command = [*other, sys.executable, "-c", FORKING, str(Path(__file__).parents[3])]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd="/"
+    )
+    said, error = await asyncio.wait_for(process.communicate(), 20)
+    if process.returncode:
+        pytest.skip(f"bubblewrap, or this code, is not for that user: {error.decode()[-200:]}")
+    started, crowded, refused = map(int, said.split())
+    assert started
+    assert crowded == 0
+    assert refused
+
+
 def unified(root: Path, controllers: str, members: str) -> Path:
     """A control group of version 2 as it looks."""
     place = root / "service"
@@ -145,7 +192,8 @@ def test_a_group_that_is_not_ones_own_is_left_alone(tmp_path: Path, controllers:
 def test_what_a_killed_gateway_left_is_removed(tmp_path: Path) -> None:
     place = unified(tmp_path, "pids", "")
     (place / "cgroup.subtree_control").write_text("pids")
-    left = Group(place / "mcp-gateway-1-0")
-    left.path.mkdir()
+    left, living = place / f"mcp-gateway-{2**22 + 1}-0", place / f"mcp-gateway-{os.getppid()}-0"
+    for path in (left, living):
+        path.mkdir()
     find_limit(10, root=tmp_path, own=tmp_path / "own")
-    assert not left.path.exists()
+    assert (left.exists(), living.exists()) == (False, True)

@@ -12,6 +12,7 @@ import pytest
 from shared.domain.targets import LocalTarget
 from shared.operations import terminals as operations
 from shared.terminal.sessions import Sessions
+from tests.support.mcp_terminal import VIM
 from tests.support.terminals import make_sessions
 from tests.support.typist import Typist
 
@@ -72,9 +73,9 @@ async def main_screen(typist: Typist) -> list[str]:
     return [line for line in answer["output"] if line not in ("", "$")]
 
 
-@needs("vim")
+@needs(VIM)
 async def test_a_file_is_edited_in_vim(typist: Typist, tmp_path: Path) -> None:
-    seen = await typist.screen("(?s)~.*~", keys="vim -u NONE -N -i NONE poem.txt<Enter>")
+    seen = await typist.screen("(?s)~.*~", keys=f"{VIM} -u NONE -N -i NONE poem.txt<Enter>")
     assert seen["screen"]["alternate"] is True
     assert await typist.screen("INSERT", keys="i")
     seen = await typist.screen("(?s)^rose.*^is a rose.*INSERT", keys="rose<Enter>is a rse<Left><Left>o<C-o>A<<3")
@@ -84,7 +85,7 @@ async def test_a_file_is_edited_in_vim(typist: Typist, tmp_path: Path) -> None:
     await typist.prompt(keys=":wq<Enter>")
     assert (tmp_path / "poem.txt").read_text() == "rose\nis a rose<3\n"
     shown = await main_screen(typist)
-    assert shown == ["was-here", "$ vim -u NONE -N -i NONE poem.txt"]
+    assert shown == ["was-here", f"$ {VIM} -u NONE -N -i NONE poem.txt"]
 
 
 @needs("less")

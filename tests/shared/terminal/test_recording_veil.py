@@ -103,3 +103,14 @@ def test_other_events_keep_their_place_and_lose_their_secrets() -> None:
         Event(5, "i", f"{MASK}\r"),
     ]
     assert veil.rest() == [Event(6, "o", "$ ")]
+
+
+def test_the_end_of_a_line_after_a_secret_is_kept() -> None:
+    for line in ("password: 'hunter2hunter2", 'password="hunter2hunter2', "password: hunter2hunter2", f"pw {KNOWN}"):
+        (typed,) = Veil(REDACT).through([Event(0, "i", f"{line}\r")])
+        assert typed.data.endswith("\r"), line
+        for end in ("\r\n", "\n"):
+            written = recorded([f"{line}{end}$ "])
+            assert "hunter2" not in written
+            assert KNOWN not in written
+            assert written.endswith(f"{end}$ "), (line, end)

@@ -36,7 +36,9 @@ async def test_the_session_shows_them_over_rest(tmp_path: Path) -> None:
         body = {"path": "big", "content": "x" * size}
         writing = asyncio.ensure_future(made.http.put(f"{path}/files/content", json=body))
         async with asyncio.timeout(5):
-            while not (seen := (await made.http.get(path)).json()["session"].get("transfers")) or not seen[0]["doneBytes"]:
+            while (
+                not (seen := (await made.http.get(path)).json()["session"].get("transfers")) or not seen[0]["doneBytes"]
+            ):
                 await asyncio.sleep(0.01)
         assert seen == [{"path": "big", "direction": "write", "doneBytes": CHUNK, "totalBytes": size}]
         server.slow.set()

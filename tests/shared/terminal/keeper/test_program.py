@@ -1,6 +1,8 @@
 """The keeper when it cannot have another process."""
 
 import asyncio
+import os
+from signal import SIGCONT, SIGSTOP
 
 import psutil
 import pytest
@@ -47,12 +49,17 @@ async def test_a_rush_of_commands_leaves_only_a_few_that_wait(monkeypatch: pytes
     soon = "from shared.terminal.keeper import warden\nwarden.PATIENT_SECONDS = warden.struct.pack('@ll', 0, 200000)\n"
     monkeypatch.setattr(keepers, "BOOT", f"{first}\n{soon}from{rest}")
     keeper = await Keeper.start([], {})
-    launch = Launch(arguments=["/bin/sleep", "0.3"], env={}, cwd="/", descriptors=(-1, -1, -1))
-    children = await asyncio.gather(*(Child.start(keeper, launch) for _ in range(20)))
-    assert wardens(keeper) >= 20
+    reading, writing = os.pipe()
+    launch = Launch(arguments=["/bin/cat"], env={}, cwd="/", descriptors=(reading, -1, -1))
+    children = await asyncio.gather(*(Child.start(keeper, launch) for _ in range(30)))
+    assert wardens(keeper) >= 30
+    os.kill(keeper._process.pid, SIGSTOP)  # so that it cannot tell how many wait, as when it is late
+    os.close(writing)  # the end of all of them in the same moment
     await asyncio.gather(*(child.gone.wait() for child in children))
+    os.kill(keeper._process.pid, SIGCONT)
+    os.close(reading)
     await until(lambda: wardens(keeper) <= MOST_IDLE)
-    again = await Child.start(keeper, launch)
+    again = await Child.start(keeper, Launch(arguments=["/bin/true"], env={}, cwd="/", descriptors=(-1, -1, -1)))
     await asyncio.wait_for(again.gone.wait(), 5)
     assert again.exit_code == 0
     await keeper.aclose()

@@ -1,0 +1,61 @@
+"""What hosts are told besides commands: a shell that greets, and hosts that have none."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shared.errors import Unsupported
+from shared.terminal.ssh import channel, prepared
+from shared.terminal.ssh.remote_shell import folder_of
+from tests.support.ssh_server import running_ssh_server
+from tests.support.terminals import make_sessions, opened, ssh_target
+
+
+async def test_a_host_without_a_posix_shell_is_told_at_once_with_what_it_said(tmp_path: Path) -> None:
+    async with running_ssh_server(tmp_path) as server, make_sessions(tmp_path) as sessions:
+        server.device = "answers"
+        async with opened(sessions, ssh_target(server)) as terminal:
+            for _ in range(2):
+                with pytest.raises(Unsupported) as refused:
+                    await terminal.run("show version", timeout=20)
+                assert refused.value.code == "no_posix_shell"
+                assert "% Invalid input detected at '^' marker." in refused.value.message
+                assert "send_to_terminal" in refused.value.message
+
+
+async def test_a_host_that_says_nothing_of_a_shell_is_not_waited_for_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "GREETING_TIMEOUT", 0.3)
+    async with running_ssh_server(tmp_path) as server, make_sessions(tmp_path) as sessions:
+        server.device = "hangs"
+        async with asyncio.timeout(10), opened(sessions, ssh_target(server)) as terminal:
+            with pytest.raises(Unsupported, match="no POSIX shell"):
+                await terminal.run("show version", timeout=60)
+            await terminal.close()
+
+
+async def test_a_login_that_prints_something_first_is_no_hindrance(tmp_path: Path) -> None:
+    async with running_ssh_server(tmp_path) as server, make_sessions(tmp_path) as sessions:
+        async with opened(sessions, ssh_target(server)) as terminal:
+            result = await terminal.run("echo out; echo err >&2; exit 4")
+    assert (result.stdout, result.stderr, result.exit_code) == ("out\n", "err\n", 4)
+
+
+def test_a_prepared_command_takes_its_file_away_and_hides_its_variables(tmp_path: Path) -> None:
+    nonce = "n" * 32
+    text = prepared.kept("echo $SECRET; pwd; echo $#", cwd="~", env={"SECRET": 'it\'s "x"'}, marker="m", nonce=nonce)
+    shell = ["/bin/sh", "-c"]
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    subprocess.run([*shell, prepared.keeping(nonce)], input=text, text=True, check=True, env=env)
+    done = subprocess.run([*shell, prepared.running(nonce)], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout == f'it\'s "x"\n{tmp_path}\n0\n'
+    assert not Path(folder_of(nonce)).exists()
+    assert "it's" not in prepared.running(nonce)
+
+
+def test_a_signal_finds_nobody_where_no_terminal_is() -> None:
+    done = subprocess.run(["/bin/sh", "-c", prepared.signaller("TERM", "nobody's")], check=False, env={})
+    assert done.returncode == prepared.NOBODY
