@@ -173,7 +173,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--warm-up", type=float, default=10)
+    parser.add_argument("--warm-up", type=float, default=40)
     parser.add_argument("--fill", type=int, default=15_000)
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--chats", type=int, default=200)

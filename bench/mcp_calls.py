@@ -27,9 +27,9 @@ ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "bench" / "mcp-results.md"
 TRANSPORTS = ("stdio", "http", "sse")
 ERAS = {"modern": "auto", "legacy": "legacy"}
-ROUNDS = 6
-CALLS = 60
-COMMANDS = 8
+ROUNDS = 40
+CALLS = 8
+COMMANDS = 1
 ROWS = 40
 AIM = 1.3
 
@@ -43,6 +43,10 @@ class Times:
     @property
     def p50(self) -> float:
         return statistics.median(self.found)
+
+    @property
+    def p25(self) -> float:
+        return statistics.quantiles(self.found, n=4)[0]
 
     @property
     def p95(self) -> float:
@@ -162,8 +166,8 @@ def line(transport: str, era: str, times: dict[str, Times]) -> str:
     )
     return (
         f"| {transport} | {era} | {large.p50:.2f} / {large.p95:.2f} | {models.p50:.2f} / {models.p95:.2f} "
-        f"| **{models.p50 / large.p50:.2f}** | {small.p50:.2f} / {small.p95:.2f} | {one.p50:.2f} / {one.p95:.2f} "
-        f"| {one.p50 / small.p50:.2f} | {command.p50:.1f} / {command.p95:.1f} |"
+        f"| **{models.p25 / large.p25:.2f}** | {small.p50:.2f} / {small.p95:.2f} | {one.p50:.2f} / {one.p95:.2f} "
+        f"| {one.p25 / small.p25:.2f} | {command.p50:.1f} / {command.p95:.1f} |"
     )
 
 
@@ -174,8 +178,8 @@ def report(rows: list[tuple[str, str, dict[str, Times]]]) -> str:
             "# MCP calls",
             "",
             f"`make bench-mcp`, Python {platform.python_version()}, {os.cpu_count()} cores, load {load} at the end. Milliseconds, p50 / p95, of single calls of a Python",
-            f"client; {ROUNDS} rounds in turns, {CALLS} calls each ({COMMANDS} of `run_command true`). `same answer` is a tool of a bare SDK server that gives the very",
-            f"bytes of `list_models` (limit {ROWS}) under the same schema, `ok` one that gives nothing to speak of; × is the p50 of ours over that of theirs (aim {AIM}).",
+            f"client; {ROUNDS} rounds in turns, {CALLS} calls each ({COMMANDS} of `run_command true`) in each. `same answer` is a tool of a bare SDK server that gives the very",
+            f"bytes of `list_models` (limit {ROWS}) under the same schema, `ok` one that gives nothing to speak of; × is ours over theirs at p25, which other work on the machine disturbs less (aim {AIM}).",
             "",
             f"| transport | era | same answer | list_models {ROWS} | × | ok | list_models 1 | × | run_command true |",
             "|---|---|---|---|---|---|---|---|---|",

@@ -20,8 +20,9 @@ from http_api.middleware.body_limits import BodyLimits
 from http_api.middleware.boundary import Boundary
 from http_api.middleware.host_guard import HostGuard
 from http_api.middleware.identity import Identity
-from http_api.middleware.local_users import LocalUsers
+from http_api.middleware.local_users import own_user_only
 from http_api.middleware.rate_limits import RateLimiting
+from http_api.middleware.rechecking import Rechecking
 from http_api.middleware.request_context import RequestContext
 from http_api.openapi import describe
 from http_api.routes import (
@@ -45,7 +46,6 @@ from http_api.routes import (
     usage,
 )
 from http_api.routing import Endpoint, Routing, not_found
-from shared.security import local_peers
 from shared.security.local_peers import LocalPeers
 from shared.settings import Settings, comma_separated
 
@@ -169,11 +169,11 @@ def compose(gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Calla
         *protected_resource.routes(),
     ]
     sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.TerminalSocket(gateway))]
-    app: ASGIApp = Endpoint(_router(mounted), _router(sockets))
+    app: ASGIApp = Endpoint(Rechecking(_router(mounted)), _router(sockets))
     app = BodyLimits(app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes)
     app = RateLimiting(app, gateway.rate_limits)
-    if settings.auth_mode == "local" and settings.local_users == "own" and local_peers.are_known():
-        app = LocalUsers(app, whose=LocalPeers().whose, free=frozenset({chat.PATH}))
+    if settings.auth_mode == "local" and settings.local_users == "own":
+        app = own_user_only(app, LocalPeers(), free=frozenset({chat.PATH}))
     app = Identity(
         app,
         logins=gateway.accounts.authenticate,

@@ -61,9 +61,11 @@ class Internal:
 
     async def _admit(self, scope: Scope, receive: Receive) -> tuple[Answer, dict[str, Any]]:
         """What is asked, by whom it may be asked. Raises Unauthenticated, NotFound, InvalidInput."""
-        target, body = scope["path"], await _body(receive)
+        target, signatures = scope["path"], self._gateway.peers.signatures
         signature, now = _header(scope, SIGNATURE.encode()) or "", self._gateway.clock().timestamp()
-        self._gateway.peers.signatures.check(signature, target, body, now=now)
+        promised = signatures.check_head(signature, target, now=now)
+        body = await _body(receive)
+        signatures.check_body(promised, body)
         answer = self._answers.get(target)
         if answer is None:
             raise NotFound("There is no such call; run one version of the gateway.")

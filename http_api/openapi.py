@@ -15,6 +15,10 @@ from shared.domain.routing import RoutingOptions
 
 REFERENCES = "#/components/schemas/{model}"
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+DECIMAL = [{"type": "number"}, {"type": "string"}]
+"""What pydantic says of a decimal. We take it as a number only."""
+PYDANTICS = frozenset({"decimal_places", "max_digits"})
+"""Words that JSON Schema does not have."""
 INTRODUCTION = (
     "One gateway for any AI client: chat with the right model through an OpenAI-compatible API, manage models, "
     "providers and keys, and work in terminals. Errors are `{error, details, code, requestId}`; a client that sends "
@@ -167,11 +171,17 @@ def _tidied(schema: Any) -> Any:
         return [_tidied(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
+    if schema.get("anyOf") == DECIMAL:
+        schema = {"type": "number"} | {key: value for key, value in schema.items() if key in BOUNDS}
     made: dict[str, Any] = {}
     for key, value in schema.items():
         if key in BOUNDS and not isinstance(value, dict):
             made[BOUNDS[key]] = float(value)
-        elif not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None):
+        elif (
+            key not in PYDANTICS
+            and not (key == "title" and isinstance(value, str))
+            and (key, value) != ("default", None)
+        ):
             made[key] = _tidied(value)
     return made
 

@@ -1,7 +1,7 @@
 """From a path to what answers it: whole paths by look-up, paths with parameters by pattern, then what is mounted."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from urllib.parse import quote, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,11 +25,11 @@ class Routing:
         self._whole = {route.path.encode("ascii"): route for route in routes if "{" not in route.path}
         self._patterns = [(pattern_of(route.path), route) for route in routes if "{" in route.path]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
             raw = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
             self._find(raw, exchange_of(scope))
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _find(self, raw: bytes, exchange: Exchange) -> None:
         route = self._whole.get(raw)
@@ -53,27 +53,24 @@ class Endpoint:
         self._mounted = mounted
         self._sockets = sockets
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "websocket":
-            await self._sockets(scope, receive, send)
-            return
+            return self._sockets(scope, receive, send)
         route = exchange_of(scope).route
         if route is None:
-            await self._other(scope, receive, send)
-            return
+            return self._other(scope, receive, send)
         method = scope["method"]
         application = route.methods.get("GET" if method == "HEAD" else method)
         if application is not None:
-            await application(scope, receive, send)
-        elif method == "OPTIONS":
-            await send_nothing(send, 204, [(b"allow", allowed(route))])
-        else:
-            raise HttpError(
-                405,
-                "method_not_allowed",
-                f"{method[:20]} is not possible at this path; it takes {allowed(route).decode('ascii')}.",
-                headers=((b"allow", allowed(route)),),
-            )
+            return application(scope, receive, send)
+        if method == "OPTIONS":
+            return send_nothing(send, 204, [(b"allow", allowed(route))])
+        raise HttpError(
+            405,
+            "method_not_allowed",
+            f"{method[:20]} is not possible at this path; it takes {allowed(route).decode('ascii')}.",
+            headers=((b"allow", allowed(route)),),
+        )
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "*":

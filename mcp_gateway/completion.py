@@ -12,7 +12,13 @@ from shared.errors import GatewayError
 
 MOST = 100
 SEPARATOR = ","
-OF_ARGUMENTS = {"model": "models", "layer": "layers", "provider": "providers", "sessionId": "sessions", "connection": "connections"}
+OF_ARGUMENTS = {
+    "model": "models",
+    "layer": "layers",
+    "provider": "providers",
+    "sessionId": "sessions",
+    "connection": "connections",
+}
 """Names that are also those of tool arguments, for clients that complete these."""
 
 

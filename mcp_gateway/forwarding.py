@@ -1,9 +1,11 @@
 """MCP sessions over HTTP where a gateway has several processes: each stays with the one that began it.
 
-The id of a session says which process that is: `<node>-<the SDK's id>` in the header, `/messages/<node>/` for SSE.
+The id of a session says which process that is: `<node>-<the SDK's id>` in the header, `/messages/<node>/` for SSE. So does that of a
+chat that outlives its call: `chat-<node>-…`.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from shared.gateway import Gateway
 
 SESSION = b"mcp-session-id"
+CHAT = re.compile(rb'"chatId"\s*:\s*"chat-([0-9A-Za-z]+)-')
+"""A chat that goes on, as its id says which process has it."""
 OF_THIS_CONNECTION = frozenset({b"connection", b"transfer-encoding", b"content-length", b"keep-alive", b"date"})
 
 
@@ -30,16 +34,29 @@ class InItsProcess:
         self._own = f"{gateway.nodes.id}-".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        named = next((value for name, value in scope["headers"] if name == SESSION), b"")
-        if named and not named.startswith(self._own):
-            node = await self._gateway.nodes.named(named.partition(b"-")[0].decode("latin-1"))
-            if node is not None:
-                await forward(self._gateway, node, scope, receive, send)
-                return
+        tag, receive = await self._maker(scope, receive)
+        if tag and (node := await self._gateway.nodes.named(tag)) is not None:
+            await forward(self._gateway, node, scope, receive, send)
+            return
         headers = [
             (name, value.removeprefix(self._own) if name == SESSION else value) for name, value in scope["headers"]
         ]
         await self._app({**scope, "headers": headers}, receive, self._tagged(send))
+
+    async def _maker(self, scope: Scope, receive: Receive) -> tuple[str, Receive]:
+        """Which other process has made what a request is about, and what the request is still to be read from.
+
+        In the newer era there are no sessions, but calls that wait for the rest of a chat: these name it.
+        """
+        if named := next((value for name, value in scope["headers"] if name == SESSION), b""):
+            own = named.startswith(self._own)
+            return "" if own else named.partition(b"-")[0].decode("latin-1"), receive
+        if scope["method"] != "POST" or self._gateway.nodes.alone:
+            return "", receive
+        body = await _body(receive)
+        found = CHAT.search(body)
+        tag = found[1].decode("ascii") if found else ""
+        return "" if tag == self._gateway.nodes.id else tag, _again(body, receive)
 
     def _tagged(self, send: Send) -> Send:
         async def tag(message: Message) -> None:
@@ -108,6 +125,16 @@ async def _until_gone(receive: Receive, work: Callable[[], Awaitable[None]]) -> 
             doing.cancel()
     with suppress(asyncio.CancelledError):
         await doing
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A body that was read, to be read once more before whatever comes after it."""
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def read() -> Message:
+        return first.pop() if first else await receive()
+
+    return read
 
 
 async def _body(receive: Receive) -> bytes:

@@ -66,7 +66,9 @@ def _wrong(message: str) -> MCPError:
 
 def _compare(values: Values) -> str:
     models = values.get("models")
-    who = f"these models: {models}" if models else "three models of different layers that list_models shows as available"
+    who = (
+        f"these models: {models}" if models else "three models of different layers that list_models shows as available"
+    )
     return (
         f"Ask {who} the same question with the tool chat (waitSeconds 0 begins each at once; then fetch each answer by "
         "its chatId), and compare: what they agree on, where they differ and who is right, what each cost and how long "

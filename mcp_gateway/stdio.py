@@ -1,5 +1,6 @@
 """MCP on stdin and stdout: answers the handshake at once, and leaves nothing behind however it ends."""
 
+import atexit
 import importlib
 import logging
 import os
@@ -73,6 +74,8 @@ async def serve(wire: Wire, load: Callable[[], Opener]) -> None:
                     await core.aclose()
                 _exit_within(LAST_SECONDS, 1)
             tasks.cancel_scope.cancel()
+    atexit._run_exitfuncs()  # writes out the log
+    _exit(0)  # the usual end would wait for a thread that still imports what nobody needs any more
 
 
 async def _answer(server: Server[Any], incoming: Any, outgoing: Any) -> None:

@@ -107,7 +107,7 @@ class Tools:
             from mcp_gateway.calls.ongoing import OngoingChats
 
             limits = self._limits or Limits()
-            self._chats = self._chats or OngoingChats()
+            self._chats = self._chats or OngoingChats(gateway.nodes.id)
             with noted(f"tool {tool.name}", caller):
                 async with _within(limits.call_seconds) as time:
                     user = User(context, params, time)

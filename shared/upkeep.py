@@ -22,6 +22,7 @@ log = structlog.stdlib.get_logger(__name__)
 REFRESH_SECONDS = 0.5
 FIRST_LOOK_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
+SUM_UP_SECONDS = 300.0
 
 
 async def look_for_local_servers(gateway: "Gateway") -> None:
@@ -38,6 +39,7 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
         "ledger": gateway.ledger.run(),
         "decisions": gateway.decisions.run(),
         "retention": _forget(gateway),
+        "usage": _sum_up(gateway),
         "probes": gateway.providers.run(lambda name, probe: _take_up(gateway, name, probe)),
         "prices": _look_prices_up(gateway),
         "learning": gateway.learning.run(),
@@ -99,6 +101,16 @@ async def _forget(gateway: "Gateway") -> None:
         except OSError as error:
             log.warning("old recordings cannot be deleted", reason=error.strerror)
         await asyncio.sleep(FORGET_SECONDS)
+
+
+async def _sum_up(gateway: "Gateway") -> None:
+    """Sum up the usage of past hours, for ever."""
+    while True:
+        try:
+            await gateway.ledger.sum_up()
+        except Unavailable as error:
+            log.warning("usage is summed up when the database is back", reason=error.operator_detail)
+        await asyncio.sleep(SUM_UP_SECONDS)
 
 
 async def _take_up(gateway: "Gateway", name: str, probe: Probe) -> None:

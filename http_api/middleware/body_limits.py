@@ -1,5 +1,7 @@
 """What a request body may be: JSON, as it is, and no larger than the limit of its path."""
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from http_api.context import exchange_of
@@ -16,21 +18,19 @@ class BodyLimits:
         self._limit = limit
         self._mounted_limit = mounted_limit
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["method"] in BODILESS:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         exchange = exchange_of(scope)
         length = exchange.headers.get(b"content-length")
         chunked = length is None and b"transfer-encoding" in exchange.headers
         if not chunked and (length is None or length == b"0"):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         _check_media(exchange.headers.get(b"content-type", b""), exchange.headers.get(b"content-encoding"))
         limit = (exchange.route.body_limit or self._limit) if exchange.route else self._mounted_limit
         if length is not None and int(length) > limit:
             raise _too_large(limit)
-        await self._app(scope, _counted(receive, limit) if chunked else receive, send)
+        return self._app(scope, _counted(receive, limit) if chunked else receive, send)
 
 
 def _counted(receive: Receive, limit: int) -> Receive:

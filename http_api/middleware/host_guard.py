@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -44,11 +44,11 @@ class HostGuard:
         self._hosts = LOOPBACK_NAMES | {_in_header(host.lower()) for host in hosts}
         self._origins = frozenset(origin.rstrip("/").lower().encode("ascii") for origin in origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         exchange = exchange_of(scope)
         repeated = () if len(exchange.headers) == len(scope["headers"]) else _repeated(scope)
         host = self._host(exchange, once=b"host" not in repeated)
-        for name in ONCE.intersection(repeated):
+        for name in ONCE.intersection(repeated) if repeated else ():
             text = name.decode("ascii").title()
             raise HttpError(400, "repeated_header", f"The header {text} may be sent only once.")
         origin = exchange.headers.get(b"origin")
@@ -57,8 +57,7 @@ class HostGuard:
         elif origin.lower() in self._origins:
             exchange.added.extend(_shared_with(origin))
             if scope.get("method") == "OPTIONS" and b"access-control-request-method" in exchange.headers:
-                await send_nothing(send, 204, _preflight(exchange))
-                return
+                return send_nothing(send, 204, _preflight(exchange))
         elif origin.lower() in (b"http://" + host, b"https://" + host):
             self._same_site(scope, exchange)
         else:
@@ -66,7 +65,7 @@ class HostGuard:
                 "Web pages of another origin may not call this gateway; list the origin in ALLOWED_ORIGINS.",
                 code="foreign_origin",
             )
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _host(self, exchange: Exchange, *, once: bool) -> bytes:
         host = exchange.headers.get(b"host", b"").lower()

@@ -1,6 +1,6 @@
 """Who is calling: an API key, a login, or, on a machine of one's own, whoever reaches it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,7 +31,7 @@ class Identity:
         self._base = ANONYMOUS if required else LOCAL
         self._required = required
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         exchange = exchange_of(scope)
         try:
             exchange.authenticate = partial(self._caller, _credential(scope, exchange), *_origin(exchange))
@@ -44,7 +44,7 @@ class Identity:
             exchange.refusal = None
         elif exchange.refusal is None:
             exchange.refusal = self._refusal(exchange)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _caller(self, credential: str | None, address: str, request_id: str) -> Caller:
         """Whoever the credential stands for now. Raises Unauthenticated.

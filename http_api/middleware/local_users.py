@@ -1,20 +1,24 @@
 """On a machine of one's own: whoever sends no credentials is its user only if the connection is that user's."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
+import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.context import Exchange, exchange_of
 from http_api.protocol import CONNECTION
 from shared.domain.identity import GUEST_SCOPES, Caller
 from shared.errors import Forbidden
-from shared.security.local_peers import Whose
+from shared.security.local_peers import LocalPeers, Whose
 from shared.security.socket_tables import Address
+
+log = structlog.stdlib.get_logger(__name__)
 
 LookUp = Callable[[Address, Address], Whose]
 
@@ -27,6 +31,15 @@ REASONS: dict[Whose, str] = {
     "gone": "Nobody is left at the other end of this connection, so that whose it was cannot be told. Keep it open until "
     "the answer has come, or use an API key.",
 }
+
+
+def own_user_only(app: ASGIApp, peers: LocalPeers, *, free: frozenset[str]) -> ASGIApp:
+    """The application as only the user of this machine may use it in full, where the system tells who that is."""
+    if peers.works():
+        return LocalUsers(app, whose=peers.whose, free=free)
+    if sys.platform == "linux":
+        log.warning("connections of other local users cannot be told apart here; AUTH_MODE=required keeps them out")
+    return app
 
 
 class LocalUsers:

@@ -112,9 +112,7 @@ def _kept(call: Call, offer: Offer, error: Conflict) -> ChatResult:
     )
 
 
-async def _answered(
-    call: Call, payload: dict[str, Any], seconds: float, offer: Offer | None = None
-) -> ChatResult:
+async def _answered(call: Call, payload: dict[str, Any], seconds: float, offer: Offer | None = None) -> ChatResult:
     """Ask, and give the answer or the beginning of it."""
 
     async def read(chat: Ongoing) -> None:

@@ -8,7 +8,7 @@ from mcp_gateway.arguments import ListModelsArguments
 from mcp_gateway.calls.call import Call
 from mcp_gateway.results import ModelEntry, ModelsPage
 from shared.domain.identity import Caller
-from shared.domain.models import Model
+from shared.domain.models import Layer, Model
 from shared.domain.routing import Facts, RoutingOptions
 from shared.errors import InvalidInput
 from shared.operations import dispatch
@@ -58,7 +58,7 @@ def cursor_of(entry: Model | ModelEntry) -> str:
 def _matching(gateway: "Gateway", arguments: ListModelsArguments) -> list[Model]:
     """By layer, and in it in order."""
     by_layer = gateway.registry.snapshot.by_layer
-    layers: Iterable[str] = by_layer if arguments.layer is None else (arguments.layer,)
+    layers: Iterable[Layer] = by_layer if arguments.layer is None else (arguments.layer,)
     wanted, provider = (arguments.search or "").lower(), arguments.provider
     return [
         model

@@ -144,9 +144,10 @@ def bounded(text: str, size: int) -> str:
 
 
 class OngoingChats:
-    """All chats of one server, by caller and id."""
+    """All chats of one server, by caller and id. `node` is the process's, where a gateway has several."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: str = "") -> None:
+        self._prefix = f"chat-{node}-" if node else "chat-"
         self._chats: dict[tuple[str, str], Ongoing] = {}
 
     def begin(
@@ -163,7 +164,7 @@ class OngoingChats:
                 code="too_many_chats",
                 retry_after=5,
             )
-        key = (caller, f"chat-{secrets.token_hex(8)}")
+        key = (caller, f"{self._prefix}{secrets.token_hex(8)}")
         chat = self._chats[key] = Ongoing(key[1], payload, offer, lambda: self._forget(key))
         chat.begin(read)
         return chat

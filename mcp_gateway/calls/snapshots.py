@@ -94,7 +94,9 @@ async def routing(gateway: "Gateway", caller: Caller) -> str:
         default_layer=current.default_layer,
         auto_escalate=current.enable_auto_escalate,
         max_escalation_layer=current.max_escalation_layer,
-        layers={name: _layer(state, [entry for entry in listed if entry.layer == name]) for name, state in layers.items()},
+        layers={
+            name: _layer(state, [entry for entry in listed if entry.layer == name]) for name, state in layers.items()
+        },
         providers=[
             ProviderBrief(name=state.name, healthy=state.healthy, detail=state.detail)
             for state in providers

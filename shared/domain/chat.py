@@ -85,7 +85,7 @@ class Completion:
     usage: Usage | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every block of a stream, and freezing doubles what that costs; nobody changes it
 class Chunk:
     """Part of a streamed answer.
 

@@ -114,6 +114,10 @@ def invalid(error: ValidationError) -> InvalidInput:
     return InvalidInput(f"'{first['field']}' is not valid: {first['reason']}.", details={"fields": fields})
 
 
+OBJECT_KINDS = frozenset({"model_type", "model_attributes_type", "dict_type", "mapping_type"})
+"""What pydantic says of these names classes of ours."""
+
+
 def _reason(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return "this field is not known here"
@@ -123,6 +127,8 @@ def _reason(kind: str, message: str) -> str:
         return "it has characters that are not allowed here, or the wrong form"
     if kind == "is_instance_of":
         return "it must be a number"
+    if kind in OBJECT_KINDS:
+        return "it must be an object"
     message = message.removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
 

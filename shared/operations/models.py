@@ -77,6 +77,7 @@ class UpdateModel(Wire):
     layer: Layer | None = None
     enabled: bool | None = None
     priority: Priority | None = None
+    weight: Weight | None = None
     relative_cost: RelativeCost | None = None
     price_per_1k_input_tokens: Price | None = Field(None, alias="pricePer1kInputTokens")
     price_per_1k_output_tokens: Price | None = Field(None, alias="pricePer1kOutputTokens")

@@ -15,7 +15,7 @@ from shared.domain.models import Layer
 from shared.domain.wire import Moment, Money, NoInput, Timestamp, Wire
 from shared.errors import Forbidden, InvalidInput
 from shared.operations.operation import Operation
-from shared.storage import usage_rows
+from shared.storage import usage_sums
 from shared.storage.usage_rows import COLUMNS, TAG, TIMES, Filters
 from shared.usage.ledger import PICO, cost_of
 
@@ -153,7 +153,7 @@ def _sums(
     session: Session, request: QueryUsage, start: datetime, end: datetime
 ) -> tuple[list[dict[str, Any]], UsageGroup]:
     """All groups and the total, which is no sum of theirs: a request may be in several."""
-    summed = partial(usage_rows.summed, session, start, end, filters=_filters(request))
+    summed = partial(usage_sums.summed, session, start, end, filters=_filters(request))
     return summed(request.group_by, limit=MAX_GROUPS + 1), _group(summed(None)[0])
 
 

@@ -7,7 +7,7 @@ import asyncio
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -134,27 +134,10 @@ class Exchange:
             pass
         return bytes(found[:limit])
 
-    async def blocks(self, *, stall: float | None = None) -> AsyncIterator[bytes]:
+    def blocks(self, *, stall: float | None = None) -> "Blocks":
         """The body as it comes, each block at most `stall` seconds after the one before."""
-        connection = self._connection
         seconds = self._timeouts.stall if stall is None else stall
-        encoding = connection.headers.get("content-encoding")
-        try:
-            unpacked = None if encoding is None else Unpacked.of(encoding)
-            while True:
-                block = connection.taken()
-                if block:
-                    if unpacked is None:
-                        yield block
-                    else:
-                        for part in unpacked.parts(block):
-                            yield part
-                elif connection.complete:
-                    return
-                else:
-                    await connection.more(min(self._loop.time() + seconds, self._ends))
-        except FAULTS as error:
-            raise network_error(error) from error
+        return Blocks(self._connection, self._loop, seconds, self._ends)
 
     async def drain(self) -> None:
         """Give the end of the body, which should be here already, a moment to come, so that the connection is kept."""
@@ -183,6 +166,47 @@ class Exchange:
     async def _asked_again(self) -> Connection:
         try:
             return await self._asked()
+        except FAULTS as error:
+            raise network_error(error) from error
+
+
+class Blocks:
+    """A body as it comes. Raises UpstreamError.
+
+    It is no generator: one that is left before its end has to be closed by a task of its own.
+    """
+
+    __slots__ = ("_connection", "_ends", "_loop", "_seconds", "_unpacked")
+
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, seconds: float, ends: float) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._seconds = seconds
+        self._ends = ends
+        encoding = connection.headers.get("content-encoding")
+        try:
+            self._unpacked = None if encoding is None else Unpacked.of(encoding)
+        except BadAnswer as error:
+            raise network_error(error) from error
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        connection, unpacked = self._connection, self._unpacked
+        try:
+            while True:
+                if unpacked is not None and (part := unpacked.part()):
+                    return part
+                block = connection.taken()
+                if block and unpacked is not None:
+                    unpacked.feed(block)
+                elif block:
+                    return block
+                elif connection.complete:
+                    raise StopAsyncIteration
+                else:
+                    await connection.more(min(self._loop.time() + self._seconds, self._ends))
         except FAULTS as error:
             raise network_error(error) from error
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,9 +132,9 @@ class Attempt:
         if self.job.tab.bound is not None:
             self._reservation = await self.job.tab.bound.reserve(allowed.cost)
 
-    async def complete(self) -> Completion:
+    def complete(self) -> Awaitable[Completion]:
         """The whole answer. Raises UpstreamError, Unsupported."""
-        return await self.provider.complete(self.model, self.request, self._desk.timeouts)
+        return self.provider.complete(self.model, self.request, self._desk.timeouts)
 
     async def open(self, stack: AsyncExitStack) -> tuple[bytes, AsyncIterator[Chunk]]:
         """Everything up to the first content, and the rest. Raises UpstreamError, Unsupported."""

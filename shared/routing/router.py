@@ -1,6 +1,6 @@
 """From a caller's chat to its answer: the plan, the models that are asked, and what is done with what they say."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from shared.domain.chat import ChatRequest
@@ -44,11 +44,11 @@ class Router:
         self._cache = cache
         self._decisions = decisions
 
-    async def complete(self, caller: Caller, request: ChatRequest) -> Answer:
+    def complete(self, caller: Caller, request: ChatRequest) -> Awaitable[Answer]:
         """The whole answer. Raises NotFound for an unknown model, Unavailable when no model is left, BudgetExceeded,
         and UpstreamError and its kin when every attempt failed.
         """
-        return await self._cache.complete(caller, request, lambda asked: self._answered(caller, asked))
+        return self._cache.complete(caller, request, lambda asked: self._answered(caller, asked))
 
     @asynccontextmanager
     async def stream(self, caller: Caller, request: ChatRequest) -> AsyncIterator[EventStream]:

@@ -4,6 +4,7 @@ The kernel tells each socket's user and number, and which process has which sock
 """
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,19 @@ class LocalPeers:
         if peer.uid not in self._allowed:
             return "other"
         return "command" if self._is_of_command(peer.inode) else "own"
+
+    def works(self) -> bool:
+        """Whether the kernel tells it here: tried with a connection of our own."""
+        if sys.platform != "linux":
+            return False
+        try:
+            with (
+                socket.create_server(("127.0.0.1", 0)) as server,
+                socket.create_connection(server.getsockname()) as client,
+            ):
+                return self.whose(client.getsockname(), server.getsockname()) == "own"
+        except OSError:
+            return False
 
     def _is_of_command(self, inode: int) -> bool:
         """A process that cannot be looked into counts as having the socket: one of ours that hides has a reason."""
@@ -100,8 +114,3 @@ class LocalPeers:
             return (self._proc / str(pid) / "cmdline").read_bytes()
         except OSError:
             return b""
-
-
-def are_known() -> bool:
-    """Whether the kernel of this system tells them."""
-    return sys.platform == "linux" and os.path.exists("/proc/net/tcp")

@@ -12,7 +12,7 @@ DEEPEST = 8
 SHORTEST_KNOWN_SECRET = 6
 
 _SECRET_NAME = re.compile(
-    r"(?:pass(?:word|wd|phrase)|pwd|secret|secrets|(?:api|private|access|secret|signing|encryption)[_-]?key|credentials?"
+    r"(?:pass(?:word|wd|phrase)|pwd|secrets?|(?:api|private|access|secrets?|signing|encryption|sealed)[_-]?key|credentials?"
     r"|authorization|cookie|(?:^|[_-]|access|auth|refresh|bearer|session|id)token)$",
     re.IGNORECASE,
 )
@@ -29,14 +29,25 @@ _BEARER = re.compile(r"(\bbearer[ \t]{1,8})[A-Za-z0-9._~+/=\-]{4,}+", re.IGNOREC
 _USERINFO = re.compile(r"(://[^\s/?#@:\"']{0,128}+:)[^\s/?#@\"']{1,512}+(?=@)")
 _ASSIGNED = (
     r"\\?[\"']?(?:[ \t]{0,4}[=:][ \t]{0,4}"
-    r"|(?<=--password)[ \t]{1,4}|(?<=--token)[ \t]{1,4}|(?<=--secret)[ \t]{1,4}|(?<=--api-key)[ \t]{1,4})"
-    r"(?:(?:bearer|basic)[ \t]{1,4})?"
+    r"|(?<=--password)[ \t]{1,4}|(?<=--passphrase)[ \t]{1,4}|(?<=--token)[ \t]{1,4}|(?<=--secret)[ \t]{1,4}|(?<=--api-key)[ \t]{1,4})"
+    r"(?:(?:bearer|basic|token|digest|negotiate)[ \t]{1,4})?"
 )
 _VALUE = r"(?:(\")(?:[^\"\\\r\n]|\\.)*+\"?|(\\\")(?:[^\"\\\r\n]|\\(?!\"))*+(?:\\\")?|(')[^'\r\n]*+'?|(?:[^\s\"'&,;\\]|\\(?![\"']))++)"
 _NAMED = re.compile(
-    rf"((?:pass(?:word|wd|phrase)|pwd|secret|(?:api|private|access)[_-]?key|token|authorization){_ASSIGNED}){_VALUE}",
+    rf"((?:pass(?:word|wd|phrase)|pwd|secrets?(?:[_-]key)?|(?:api|private|access|signing|encryption|sealed)[_-]?key|token"
+    rf"|authorization){_ASSIGNED}){_VALUE}",
     re.IGNORECASE,
 )
+_WORD = r"(?:\"[^\"\r\n]*+\"?|'[^'\r\n]*+'?|[^\s\"']++)"
+_PLACED = re.compile(
+    r"(\b(?:set-)?cookie\\?[\"']?[ \t]{0,4}:[ \t]{0,4}\\?[\"']?)[^\s\"'\\][^\r\n\"'\\]*+"
+    rf"|(\bsshpass[ \t]{{1,4}}-p[ \t]{{0,4}}){_WORD}"
+    rf"|(\bmysql[a-z]{{0,8}}[ \t](?:[^\r\n]{{0,80}}[ \t])?-p){_WORD}"
+    r"|([ \t](?:-u|--user)[ \t=]{1,4}[\"']?[^\s:/\"']{1,64}:)(?![0-9]{1,10}(?:\s|$))[^\s\"']++"
+    r"|((?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/)[A-Za-z0-9/_\-]++",
+    re.IGNORECASE,
+)
+"""Secrets that only their place tells: cookies, what a few programs take on the command line, and webhooks."""
 
 _MARKS = (
     *(
@@ -51,11 +62,20 @@ _MARKS = (
         "secret",
         "token",
         "authorization",
+        "cookie",
+        "sshpass",
+        "mysql",
+        "-u",
+        "--user",
     ),
-    *(f"{name}{joint}key" for name in ("api", "private", "access") for joint in ("", "_", "-")),
+    *(
+        f"{name}{joint}key"
+        for name in ("api", "private", "access", "signing", "encryption", "sealed")
+        for joint in ("", "_", "-")
+    ),
     *(f"{name}{joint}" for name in ("sk", "pk", "rk", "mgw", "xai", "hf", "pat", "npm", "pypi") for joint in "_-"),
     *(f"{name}{joint}" for name in ("ghp", "gho", "ghs", "ghu", "ghr") for joint in "_-"),
-    *("xox", "aiza", "akia", "asia"),
+    *("xox", "aiza", "akia", "asia", "slack.com", "discord"),
 )
 """In lower case, one of them stands in everything that a pattern above finds (`gsk_` holds `sk_`, `glpat-` holds `pat-`).
 To look for these first costs a thirtieth, and most lines of the log have none.
@@ -86,6 +106,7 @@ class Redactor:
         text = _WHOLE.sub(MASK, text)
         text = _BEARER.sub(rf"\1{MASK}", text)
         text = _USERINFO.sub(rf"\1{MASK}", text)
+        text = _PLACED.sub(lambda match: f"{match[match.lastindex or 0]}{MASK}", text)
         return _NAMED.sub(_masked_value, text)
 
     def line(self, text: str) -> str:
@@ -127,7 +148,10 @@ def _may_hold_secrets(text: str) -> bool:
     if not text.isascii():
         return True
     lowered = text.lower()
-    return any(mark in lowered for mark in _MARKS)
+    for mark in _MARKS:  # noqa: SIM110 - a generator would be resumed for each of them, with every line of the log
+        if mark in lowered:
+            return True
+    return False
 
 
 def _masked_value(match: re.Match[str]) -> str:

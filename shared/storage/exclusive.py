@@ -9,6 +9,7 @@ ALERTS = 0x6D637063
 LEARNING = 0x6D637064
 BUDGETS = 0x6D637065
 NODES = 0x6D637066
+USAGE = 0x6D637067
 
 
 def alone(session: Session, lock: int) -> None:

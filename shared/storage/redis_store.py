@@ -44,7 +44,7 @@ class RedisStore:
     So a request waits for a lost or hanging server once at most, for `timeout` seconds.
     """
 
-    def __init__(self, url: str, *, timeout: float = 0.25, retry_seconds: float = 2.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 1.0, retry_seconds: float = 2.0) -> None:
         self.ok = False
         self._away = False
         self._timeout = timeout
@@ -60,16 +60,22 @@ class RedisStore:
         return await self._batcher.put(_Call(script, keys, arguments))
 
     async def ping(self) -> bool:
-        """Whether it answers in time; closes or opens the breaker."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._client.ping()
-        except self._failures as error:
-            self._lost(error)
-        else:
-            if self._away:
-                log.info("Redis is back")
-            self.ok, self._away = True, False
+        """Whether it answers in time; closes or opens the breaker.
+
+        It is asked twice: a process that is busy, as at its start, looks like a server that is slow.
+        """
+        for last in (False, True):
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._client.ping()
+            except self._failures as error:
+                if last:
+                    self._lost(error)
+            else:
+                if self._away:
+                    log.info("Redis is back")
+                self.ok, self._away = True, False
+                break
         return self.ok
 
     async def watch(self) -> None:

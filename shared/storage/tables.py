@@ -156,6 +156,32 @@ class UsageRow(SQLModel, table=True):
     trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
 
 
+class UsageHourRow(SQLModel, table=True):
+    """The usage of one caller in one hour (UTC), summed up by one thing: `by` says by what, `value` which one.
+
+    `requests` are distinct, so sums by one thing say nothing of those by another.
+    """
+
+    __tablename__ = "usage_hours"
+
+    hour: datetime = Field(sa_column=Column(_UtcDateTime(), primary_key=True))
+    by: str = Field(primary_key=True, max_length=10)
+    value: str = Field(primary_key=True, max_length=200)
+    caller: str = Field(primary_key=True, max_length=100)
+    requests: int = Field(sa_type=BigInteger)
+    attempts: int = Field(sa_type=BigInteger)
+    failed: int = Field(sa_type=BigInteger)
+    prompt_tokens: int = Field(sa_type=BigInteger)
+    completion_tokens: int = Field(sa_type=BigInteger)
+    cached_tokens: int = Field(sa_type=BigInteger)
+    cache_write_tokens: int = Field(sa_type=BigInteger)
+    reasoning_tokens: int = Field(sa_type=BigInteger)
+    cost_pico: int = Field(sa_type=BigInteger)
+    unpriced: int = Field(sa_type=BigInteger)
+    overhead_pico: int = Field(sa_type=BigInteger)
+    overhead_unpriced: int = Field(sa_type=BigInteger)
+
+
 class BudgetRow(SQLModel, table=True):
     """How much may be spent in a period: by all, by one API key, or for one tag."""
 

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, Text, case, cast, distinct, func, insert, literal, or_, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Select,
+    String,
+    Text,
+    case,
+    cast,
+    distinct,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+)
 from sqlmodel import Session, col
 
 from shared.storage.tables import UsageRow
@@ -39,6 +53,9 @@ class Filters:
     tag: tuple[str, str] | None = None
 
 
+EVERYTHING = Filters()
+
+
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Insert a batch."""
     session.connection().execute(insert(UsageRow), rows)
@@ -50,15 +67,15 @@ def summed(
     end: datetime,
     group_by: str | None,
     *,
-    filters: Filters = Filters(),
+    filters: Filters = EVERYTHING,
     limit: int | None = None,
 ) -> list[dict[str, Any]]:
     """Sums over [start, end), one row a group, in the group's order; without a grouping all in one row.
 
     `requests` are distinct: one that was tried with two models counts once in each of their groups.
     """
-    group = literal("total") if group_by is None else _group(session, group_by)
-    statement: Select[Any] = select(group.label("group"), *_sums()).where(
+    group = literal("total") if group_by is None else in_order(session, _group(session, group_by))
+    statement: Select[Any] = select(group.label("group"), *sums()).where(
         col(UsageRow.at) >= start, col(UsageRow.at) < end, *_conditions(session, filters)
     )
     if group_by is not None:
@@ -66,8 +83,13 @@ def summed(
     return [dict(row) for row in session.connection().execute(statement).mappings()]
 
 
-def _sums() -> list[ColumnElement[Any]]:
-    """Rows without a request id are requests of their own."""
+def in_order(session: Session, text: Any) -> Any:
+    """Text that sorts by its code points, whatever order the database was made for."""
+    return text if session.get_bind().dialect.name == "sqlite" else cast(text, String).collate("C")
+
+
+def sums() -> list[ColumnElement[Any]]:
+    """What is summed up, under its name. Rows without a request id are requests of their own."""
     request, cost = col(UsageRow.request_id), col(UsageRow.cost_pico)
     extra = or_(col(UsageRow.purpose) != "answer", col(UsageRow.outcome) != "ok")
     sums: dict[str, Any] = {
@@ -107,12 +129,15 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
 def _group(session: Session, group_by: str) -> Any:
     if group_by.startswith(TAG):
         return func.coalesce(tag_value(session, group_by.removeprefix(TAG)), "")
-    if group_by not in TIMES:
-        return col(COLUMNS[group_by])
-    at, (sqlite, postgresql) = col(UsageRow.at), TIMES[group_by]
+    return time_of(session, col(UsageRow.at), group_by) if group_by in TIMES else col(COLUMNS[group_by])
+
+
+def time_of(session: Session, moment: Any, unit: str) -> Any:
+    """The day or hour of a moment, as text."""
+    sqlite, postgresql = TIMES[unit]
     if session.get_bind().dialect.name == "sqlite":
-        return func.strftime(sqlite, at)
-    return func.to_char(func.timezone("UTC", at), postgresql)
+        return func.strftime(sqlite, moment)
+    return func.to_char(func.timezone("UTC", moment), postgresql)
 
 
 def tag_value(session: Session, name: str) -> Any:

@@ -22,6 +22,7 @@ from shared.terminal.scrollback import Scrollback
 from shared.terminal.session import Session
 
 RETRY_AFTER = 30
+OWN = "This is the limit of one caller."
 TOO_MANY_SESSIONS = (
     "terminal sessions are open and in use; close one that is no longer needed (DELETE /v1/terminal/{id}, close_terminal), "
     "then open this one"
@@ -237,8 +238,8 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             try:
                 await self._take_free_place(owner)
                 return
-            except RateLimited:
-                ended = self._ended_longest(owner)
+            except RateLimited as error:
+                ended = self._ended_longest(owner, only_own=error.details == OWN)
                 if ended is None:
                     raise
             await asyncio.shield(self._end(ended))
@@ -260,13 +261,11 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             slots.give_back(owner)
             raise
 
-    def _ended_longest(self, owner: str) -> Session | None:
+    def _ended_longest(self, owner: str, *, only_own: bool) -> Session | None:
         """Of the sessions that have ended and that nobody uses, the one left alone longest; the owner's own first."""
         ended = [session for session in self._sessions.values() if not session.connected and not session.in_use]
         own = [session for session in ended if session.owner == owner]
-        if not own and self._open_slots.is_owners_limit(owner):
-            return None
-        return max(own or ended, key=lambda session: session.idle_seconds, default=None)
+        return max(own if only_own else own or ended, key=lambda session: session.idle_seconds, default=None)
 
     def _pass(self, session: Session) -> asyncio.Task[None]:
         """Begin to end a session that was never listed."""
@@ -331,11 +330,7 @@ class _Slots:
     def refusal(self, code: str, what: str, *, own: bool) -> RateLimited:
         """The error for an owner who has too many, or for all together."""
         whose = f"All {self._per_owner} of your" if own else f"All {self._total} of the gateway's"
-        return RateLimited(f"{whose} {what}.", code=code, retry_after=RETRY_AFTER)
-
-    def is_owners_limit(self, owner: str) -> bool:
-        """Whether it is the owner's own places that are all taken."""
-        return self._taken[owner] >= self._per_owner
+        return RateLimited(f"{whose} {what}.", code=code, retry_after=RETRY_AFTER, details=OWN if own else "")
 
     def give_back(self, owner: str) -> None:
         self._taken[owner] -= 1

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from shared.domain.alerts import Alert
 from shared.domain.money import plain
 from shared.errors import GatewayError
-from shared.storage import usage_rows
+from shared.storage import usage_hours, usage_rows, usage_sums
 from shared.storage.database import Database
 from shared.storage.write_behind import WriteBehind
 from shared.usage.alerts import Alerts
@@ -64,7 +64,7 @@ class Ledger:
         self._threshold = Decimal(0)
         self._alerted = ("", Decimal(0))
         self._queue: WriteBehind[Entry] = WriteBehind(
-            database, _write, what="usage rows", capacity=CAPACITY, then=self._look_at_others
+            database, self._write, what="usage rows", capacity=CAPACITY, then=self._look_at_others
         )
         self._today = Day("")
         self._looked = clock()
@@ -92,6 +92,15 @@ class Ledger:
         """Write the rest, if the database takes it."""
         await self._queue.aclose()
 
+    async def sum_up(self) -> None:
+        """Sum up the hours that are past, so that reports need not read every row. Raises Unavailable."""
+        while await self._database.run(lambda session: usage_hours.sum_up(session, now=self._clock())):
+            pass
+
+    def _write(self, session: Session, entries: Sequence[Entry]) -> None:
+        usage_hours.make_room(session, min(entry.at for entry in entries), now=self._clock())
+        usage_rows.add(session, [_row(entry) for entry in entries])
+
     async def load_today(self) -> None:
         """Take up today's spend as the database has it, of all processes, and what this one has yet to write.
 
@@ -100,7 +109,7 @@ class Ledger:
         self._looked = self._clock()
         start = self._looked.replace(hour=0, minute=0, second=0, microsecond=0)
         end = start + timedelta(days=1)
-        (sums,) = await self._database.read(lambda session: usage_rows.summed(session, start, end, None))
+        (sums,) = await self._database.read(lambda session: usage_sums.summed(session, start, end, None))
         day = Day(_date(start), cost_of(sums), sums["unpriced"])
         for entry in self._queue:
             if _date(entry.at) == day.date:
@@ -169,10 +178,6 @@ def _date(moment: datetime) -> str:
 def cost_of(row: dict[str, Any]) -> Decimal:
     """The dollars of a summed row."""
     return Decimal(int(row["cost_pico"] or 0)) / PICO
-
-
-def _write(session: Session, entries: Sequence[Entry]) -> None:
-    usage_rows.add(session, [_row(entry) for entry in entries])
 
 
 def _row(entry: Entry) -> dict[str, Any]:

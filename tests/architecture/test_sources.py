@@ -73,6 +73,7 @@ def test_nothing_is_changed_through_global() -> None:
 
 
 THROUGH_A_HIGHER_DOOR = {
+    "http_api/internal.py": "security/test_between_processes.py",
     "http_api/lingering.py": "http_api/test_server.py",
     "http_api/socket_protocol.py": "http_api/test_server.py",
     "mcp_gateway/__main__.py": "journeys/test_stdio.py",
@@ -84,6 +85,14 @@ THROUGH_A_HIGHER_DOOR = {
     "mcp_gateway/calls/commands.py": "mcp_gateway/test_run_command.py",
     "mcp_gateway/calls/interaction.py": "mcp_gateway/terminals/test_tools.py",
     "mcp_gateway/calls/watching.py": "mcp_gateway/terminals/test_tools.py",
+    "mcp_gateway/calls/known.py": "mcp_gateway/test_completion.py",
+    "mcp_gateway/calls/questions.py": "mcp_gateway/test_chat.py",
+    "mcp_gateway/chat_tools.py": "mcp_gateway/test_schemas.py",
+    "mcp_gateway/command_tools.py": "mcp_gateway/test_schemas.py",
+    "mcp_gateway/connection.py": "mcp_gateway/test_subscriptions.py",
+    "mcp_gateway/marks.py": "mcp_gateway/test_subscriptions.py",
+    "mcp_gateway/model_tools.py": "mcp_gateway/test_schemas.py",
+    "mcp_gateway/resource.py": "mcp_gateway/test_resources.py",
     "mcp_gateway/terminals/results.py": "mcp_gateway/terminals/test_tools.py",
     "mcp_gateway/commands/admin.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/commands/doctor.py": "mcp_gateway/commands/test_cli.py",

@@ -30,9 +30,12 @@ async def wire(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     transports = HttpTransports(create=create_fixture_server)
     mounts = [Mounted(routes=transports.routes, lifespan=transports.lifespan)]
     app = create_app(lambda: open_gateway(settings), mounts=mounts)
-    async with app.opened(), serving(app, on_stopping=app.stop) as running:
-        async with httpx.AsyncClient(base_url=running.url, headers=ACCEPT) as plain:
-            yield plain
+    async with (
+        app.opened(),
+        serving(app, on_stopping=app.stop) as running,
+        httpx.AsyncClient(base_url=running.url, headers=ACCEPT) as plain,
+    ):
+        yield plain
 
 
 @asynccontextmanager

@@ -58,9 +58,12 @@ async def served(folder: Path, scripted: ScriptedServer) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def over_http(folder: Path, scripted: ScriptedServer, mode: str) -> AsyncIterator[Client]:
-    async with served(folder, scripted) as url, httpx2.AsyncClient(timeout=30) as http:
-        async with Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client:
-            yield client
+    async with (
+        served(folder, scripted) as url,
+        httpx2.AsyncClient(timeout=30) as http,
+        Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client,
+    ):
+        yield client
 
 
 @asynccontextmanager

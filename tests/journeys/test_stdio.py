@@ -15,7 +15,6 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from mcp_gateway.tools import TOOLS
-from mcp_gateway.toolsets import Selection
 from shared.providers.scripted import ScriptedServer
 from tests.support.mcp_stack import facts_of
 from tests.support.processes import lives
@@ -23,7 +22,6 @@ from tests.support.stdio_process import COMMAND, StdioProcess, bare, modern, std
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
-OFFERED = [tool.name for tool in TOOLS.values() if not Selection.of().against(tool)]
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ async def test_a_host_lists_chats_runs_and_leaves(tmp_path: Path, scripted: Scri
     parameters = StdioServerParameters(command=COMMAND, args=["stdio"], env=bare(tmp_path, scripted), cwd="/")
     with (tmp_path / "stderr").open("w") as errors:
         async with asyncio.timeout(30), Client(stdio_client(parameters, errlog=errors), mode=era) as client:
-            assert [tool.name for tool in (await client.list_tools()).tools] == OFFERED
+            assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
             answer = facts_of(await client.call_tool("chat", {"message": "hi", "maxLayer": "L3"}))
             assert answer["text"].startswith("word0 word1")
             assert answer["provider"] == "openai"
@@ -82,7 +80,7 @@ async def test_lines_that_are_no_messages_do_not_disturb(tmp_path: Path) -> None
     async with stdio_process(bare(tmp_path)) as host:
         await host.write(b'\n{"broken\n[]\n"text"\n\xff\xfe\n')
         await host.shake_hands()
-        assert len((await host.ask("tools/list"))["tools"]) == len(OFFERED)
+        assert len((await host.ask("tools/list"))["tools"]) == len(TOOLS)
 
 
 @pytest.mark.parametrize("ending", ["stdin closed", signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -250,3 +250,17 @@ async def test_a_client_that_shows_no_forms_is_not_asked(able: ClientCapabilitie
     user = User(cast("Context", context), CallToolRequestParams(name="chat"))
     assert user.earlier is None
     assert await user.leave("May I?", state="x", seconds=1) == "not asked"
+
+
+async def test_the_time_that_a_user_thinks_is_not_the_calls(cut: Gateway) -> None:
+    class Thinks(Person):
+        async def __call__(self, context: Any, params: Any) -> ElicitResult:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.6):
+                    await asyncio.Event().wait()
+            return await super().__call__(context, params)
+
+    limits = Limits(call_seconds=0.5)
+    async with asking(cut, Thinks(YES), mode="legacy", limits=limits) as client:
+        facts = facts_of(await client.call_tool("chat", ASK))
+    assert facts["model"] == "scripted-n5"

@@ -346,3 +346,13 @@ async def test_leave_to_pay_in_the_free_layer_can_be_given(gateway: Gateway) -> 
         leave = {**ask, "allowPaid": True}
         assert facts_of(await client.call_tool("chat", leave))["costUsd"] == 0.015
         assert facts_of(await client.call_tool("explain_route", leave))["firstChoice"] == "openai:scripted-n2"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_no_call_takes_longer_than_hosts_wait(gateway: Gateway, scripted: ScriptedServer, era: str) -> None:
+    await add(gateway, "scripted-hang")
+    async with client_of(gateway, mode=era, limits=Limits(call_seconds=0.3)) as client, asyncio.timeout(10):
+        result = await client.call_tool("chat", {"message": "hi"})
+        await scripted.left.wait()
+    assert result.is_error
+    assert "(code: call_timeout)" in text_of(result)

@@ -148,7 +148,7 @@ async def test_one_model_can_be_read_by_its_id(gateway: Gateway, era: str, uri: 
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_what_an_agent_needs_to_plan_can_be_read(gateway: Gateway, era: str) -> None:
-    await add(gateway, "scripted", **{"price_per_1k_input_tokens": "1", "price_per_1k_output_tokens": "1"})
+    await add(gateway, "scripted", price_per_1k_input_tokens="1", price_per_1k_output_tokens="1")
     await add(gateway, "scripted-e500", layer="L1")
     await gateway.budgets.add(NewBudget(limit_usd=Decimal(5), period="day"))
     async with client_of(gateway, mode=era) as client:

@@ -14,7 +14,6 @@ from mcp_gateway.subscriptions import MOST_RESOURCES
 from shared.domain.targets import LocalTarget
 from shared.gateway import Gateway
 from tests.support.mcp_stack import add, client_of
-from tests.support.mcp_terminal import Model
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
 """The SDK's client says of the older era's calls that the modern one has them no more."""

@@ -16,11 +16,11 @@ import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import ElicitResult
+from mcp.server.subscriptions import ResourceUpdated
+from mcp.types import ElicitResult, ResourceUpdatedNotification
 
 from http_api.app import Mounted, create_app
 from mcp_gateway.tools import TOOLS
-from mcp_gateway.toolsets import Selection
 from mcp_gateway.transports import HttpTransports, security_of
 from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
@@ -85,9 +85,7 @@ async def served(tmp_path: Path, scripted: ScriptedServer) -> AsyncIterator[Site
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_tool_and_resource_works(served: Site, kind: str) -> None:
     async with served.client(kind) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == [
-            tool.name for tool in TOOLS.values() if not Selection.of().against(tool)
-        ]
+        assert [tool.name for tool in (await client.list_tools()).tools] == [*TOOLS]
         answer = facts_of(await client.call_tool("chat", {"message": "hello there", "model": "scripted-echo"}))
         assert answer["text"] == "hello there "
         assert facts_of(await client.call_tool("list_models", {"search": "scripted-echo"}))["total"] == 1
@@ -154,6 +152,26 @@ async def test_cancelling_closes_the_upstream_and_ends_the_command(
         command.cancel()
         await until(lambda: not lives(process))
         await asyncio.gather(chat, command, return_exceptions=True)
+
+
+@pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
+@pytest.mark.parametrize("kind", KINDS)
+async def test_changes_are_told_to_those_who_asked(served: Site, kind: str) -> None:
+    told = asyncio.Event()
+
+    async def handle(message: Any) -> None:
+        if isinstance(message, ResourceUpdatedNotification) and str(message.params.uri) == "models://registry":
+            told.set()
+
+    async with served.client(kind, message_handler=handle) as client, asyncio.timeout(5):
+        if kind == "http legacy":
+            await client.subscribe_resource("models://registry")
+            await add(served.gateway, "fresh")
+            await told.wait()
+            return
+        async with client.listen(resource_subscriptions=["models://registry"]) as stream:
+            await add(served.gateway, "fresh")
+            assert await anext(aiter(stream)) == ResourceUpdated(uri="models://registry")
 
 
 async def test_a_connection_that_breaks_off_leaves_no_command_behind(served: Site, tmp_path: Path) -> None:
@@ -270,6 +288,34 @@ async def test_a_login_counts_as_a_key_does_and_both_end_at_once(tmp_path: Path,
                 ended = await plain.post("/mcp", json=listing, headers=session)
                 assert ended.status_code == 401
                 assert "/.well-known/oauth-protected-resource/mcp" in ended.headers["www-authenticate"]
+
+
+async def test_an_event_stream_ends_with_the_credentials_that_opened_it(
+    tmp_path: Path, scripted: ScriptedServer
+) -> None:
+    async with site(tmp_path, scripted, auth_mode="required") as found:
+        made = [await found.gateway.api_keys.create(name, ["models:read"]) for name in ("one", "two")]
+        (key, secret), (_, other) = made
+
+        async def events(secret: str) -> list[str]:
+            seen = []
+            async with plain.stream("GET", "/sse", headers={"x-api-key": secret}) as stream:
+                async for line in stream.aiter_lines():
+                    seen.append(line)
+                    opened.release()
+            return seen
+
+        opened = asyncio.Semaphore(0)
+        async with httpx.AsyncClient(base_url=found.running.url, timeout=10) as plain:
+            ending, staying = asyncio.create_task(events(secret)), asyncio.create_task(events(other))
+            async with asyncio.timeout(10):
+                for _ in range(4):
+                    await opened.acquire()
+                await found.gateway.api_keys.delete(key.id)
+                assert await ending
+            assert not staying.done()
+            staying.cancel()
+            await asyncio.gather(staying, return_exceptions=True)
 
 
 async def test_messages_of_an_sse_session_are_taken_from_its_opener_only(

@@ -47,7 +47,16 @@ async def test_whatever_is_printed_goes_to_stderr(tmp_path: Path, era: str) -> N
         code, rest, errors = await host.ended()
     assert code == 0
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in rest.splitlines())
-    for noise in ("imported first", "real stdout", "the descriptor", "native code", "a child", "a warning", "a crash"):
+    for noise in (
+        "imported first",
+        "real stdout",
+        "the descriptor",
+        "native code",
+        "a child",
+        "a warning",
+        "a crash",
+        "at the end",
+    ):
         assert noise in errors
 
 

@@ -42,11 +42,16 @@ def test_head_is_get_without_its_body(local: Victim, path: str) -> None:
     assert head.headers["content-type"] == got.headers["content-type"]
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "HEAD", "POST", "GET"])
-@pytest.mark.parametrize("path", MOUNTED)
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        (path, method)
+        for path in MOUNTED
+        for method in ("PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "HEAD", "POST", "GET")
+        if (path, method) not in {("/sse", "GET"), ("/sse", "HEAD")}  # these are event streams
+    ],
+)
 def test_mounted_paths_refuse_what_they_do_not_know(local: Victim, path: str, method: str) -> None:
-    if (path, method) in {("/sse", "GET"), ("/sse", "HEAD")}:
-        pytest.skip("that opens an event stream")
     body = b"{}" if method in ("PUT", "PATCH", "POST") else b""
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     media = "Content-Type: application/json\r\nContent-Length: 2\r\n" if body else ""

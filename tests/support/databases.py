@@ -96,6 +96,21 @@ def away(database: Database) -> Iterator[None]:
 
 
 @contextmanager
+def counting(database: Database) -> Iterator[list[str]]:
+    """The statements that are executed until the block ends."""
+    statements: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+
+
+@contextmanager
 def another_process_after(database: Database, statements: int, work: Callable[[Session], object]) -> Iterator[None]:
     """Once so many statements are done, another connection does some work and commits it before the next one."""
     done = 0

@@ -36,6 +36,7 @@ class SshServer:
     sftp: bool = True
     written: int = 0
     slow: asyncio.Event | None = None
+    greeting: bytes = b""
     device: Literal["", "answers", "hangs"] = ""
     acceptor: asyncssh.SSHAcceptor = field(init=False)
     on_write: list[Callable[[int], None]] = field(default_factory=list)
@@ -231,6 +232,8 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         os.close(reading)
         assert process.stdout is not None
         assert process.stderr is not None
+        if self._server.greeting:  # as a .bashrc may say something
+            self._channel.write(self._server.greeting, asyncssh.EXTENDED_DATA_STDERR)
         self._input = await _writer(writing)
         for data in self._early:
             self._input.write(data)

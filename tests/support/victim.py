@@ -23,7 +23,7 @@ START_SECONDS = 30
 SECONDS = 5.0
 INTERNALS = re.compile(
     r"Traceback|File \"|line \d+, in |\.py\b|site-packages|/proc/|sqlite|sqlalchemy|pydantic|orjson|asyncio|uvicorn"
-    r"|starlette|httptools",
+    r"|starlette|httptools|instance of|dictionary",
     re.IGNORECASE,
 )
 """What no caller may be told of how the gateway is made."""
@@ -117,7 +117,7 @@ def refused(answer: Answer, *statuses: int, code: str | None = None) -> dict[str
     assert isinstance(error["details"], str | dict)
     if code is not None:
         assert error["code"] == code
-    assert not (found := INTERNALS.search(error["error"])), found
+    assert not (found := INTERNALS.search(error["error"] + json.dumps(error["details"]))), found
     return dict(error)
 
 

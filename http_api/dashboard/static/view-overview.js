@@ -43,8 +43,8 @@ function healthCards(report) {
       tile("Status", report.status, `version ${report.version}`, report.status),
       tile("Up", duration(report.uptimeSeconds), `since ${new Date(Date.now() - report.uptimeSeconds * 1000).toLocaleString()}`),
       tile("Providers", `${well} of ${providers.length}`, well ? report.healthyProviders.join(", ") : "none answers", well ? "" : "degraded"),
-      tile("Database", report.database ? "reachable" : "away", null, report.database ? "" : "error"),
-      tile("Redis", report.redis ? "answers" : "not in use", report.redis ? null : "one process, counts in memory"),
+      tile("Database", report.database ? "ok" : "away", report.database ? "answers" : "see DATABASE_URL and the log", report.database ? "" : "error"),
+      tile("Redis", report.redis ? "ok" : "off", report.redis ? "shared with other processes" : "not set up, or away; counts are in memory"),
       tile("Sandbox", report.sandbox, report.sandbox === "none" ? "commands run without one" : "holds local commands", report.sandbox === "none" ? "degraded" : "")),
   ];
 }

@@ -1,7 +1,6 @@
 """Bodies that come compressed although nobody asked for it. Pure."""
 
 import zlib
-from collections.abc import Iterator
 
 from shared.providers.http.connection import BadAnswer
 
@@ -16,6 +15,8 @@ class Unpacked:
 
     def __init__(self) -> None:
         self._unpacker = zlib.decompressobj(EITHER_HEADER)
+        self._rest = b""
+        self._more = False
 
     @classmethod
     def of(cls, encoding: str) -> "Unpacked | None":
@@ -27,10 +28,15 @@ class Unpacked:
             raise BadAnswer(f"the body is packed as {name[:40]!r}, which was not asked for")
         return cls()
 
-    def parts(self, block: bytes) -> Iterator[bytes]:
-        """What a block of the body holds. Raises zlib.error."""
-        while block:
-            part = self._unpacker.decompress(block, PART_BYTES)
-            block = self._unpacker.unconsumed_tail
+    def feed(self, block: bytes) -> None:
+        """More of the body; what came before must have been taken."""
+        self._rest = block
+
+    def part(self) -> bytes:
+        """Some of what it holds; empty when there is nothing until more is fed. Raises zlib.error."""
+        while self._rest or self._more:
+            part = self._unpacker.decompress(self._rest, PART_BYTES)
+            self._rest, self._more = self._unpacker.unconsumed_tail, len(part) == PART_BYTES
             if part:
-                yield part
+                return part
+        return b""

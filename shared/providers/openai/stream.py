@@ -15,13 +15,20 @@ from shared.providers.openai.decode import has_content
 from shared.providers.server_sent_events import EventSplitter, encode, payload, split
 
 DONE = b"[DONE]"
-NOTEWORTHY = (b'"usage":{', b'"usage": {', b'"error":', b"[DONE]")
-FINISHED = (b'"finish_reason":"', b'"finish_reason": "')
 
 
 def _looks_plain(events: bytes) -> bool:
     """Whether every event ends as an object does, and none can hold usage, an error or the end."""
-    return events.count(b"}\n\n") == events.count(b"\n\n") and not any(mark in events for mark in NOTEWORTHY)
+    if DONE in events or b'"error":' in events:
+        return False
+    if b'"usage"' in events and (b'"usage":{' in events or b'"usage": {' in events):
+        return False
+    return events.count(b"}\n\n") == events.count(b"\n\n")
+
+
+def _finishes(events: bytes) -> bool:
+    """Whether one of them may say why the answer ends there; most say null."""
+    return b'"finish_reason":"' in events or b'"finish_reason": "' in events
 
 
 class StreamDecoder:
@@ -49,7 +56,7 @@ class StreamDecoder:
         """The events that are whole by now. Raises UpstreamError for an error event or one that isn't JSON."""
         events = self._splitter.feed(block)
         if self._committed and _looks_plain(events):
-            self._finished = self._finished or any(mark in events for mark in FINISHED)
+            self._finished = self._finished or _finishes(events)
             return Chunk(self._renamed(events), content=bool(events))
         return self._take_apart(events)
 

@@ -60,7 +60,7 @@ def test_no_tool_takes_a_password(tool: Any) -> None:
         ("read_terminal", {"sessionId": "a", "waitSeconds": 46}, "less than or equal to 45"),
         ("close_terminal", {"sessionId": "a"}, "(code: session_not_found)"),
         ("read_remote_file", {"sessionId": "a", "path": "x", "limit": 16_001}, "'limit' is not valid"),
-        ("run_command", {"command": "x", "background": True, "connection": "box"}, "'connection' is not valid"),
+        ("run_command", {"command": "x", "background": True, "sessionId": "box"}, "'sessionId' is not valid"),
         ("run_command", {"command": "x", "background": True, "timeoutSeconds": 5}, "'timeoutSeconds' is not valid"),
     ],
 )

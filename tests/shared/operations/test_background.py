@@ -84,9 +84,7 @@ async def test_followers_are_told_the_session_and_it_goes_on_without_them(gatewa
     await gateway.terminals.close(LOCAL.id, event.session.id)
 
 
-@pytest.mark.parametrize(
-    "more", [{"sessionId": "s"}, {"connection": "c"}, {"stdin": "x"}, {"timeoutSeconds": 5}, {"cwd": "/nonexistent"}]
-)
+@pytest.mark.parametrize("more", [{"sessionId": "s"}, {"stdin": "x"}, {"timeoutSeconds": 5}, {"cwd": "/nonexistent"}])
 async def test_what_does_not_go_with_it_is_refused(gateway: Gateway, more: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=next(iter(more))):
         await begun(gateway, "true", **more)

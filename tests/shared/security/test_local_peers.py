@@ -78,5 +78,12 @@ def test_one_that_listens_on_the_same_port_is_another_one() -> None:
         assert peer_of(server.getsockname(), ("127.0.0.1", 9)) is None
 
 
+def test_whether_it_works_here_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert LocalPeers().works()
+    monkeypatch.setattr(socket, "AF_NETLINK", 250)
+    assert LocalPeers().works()
+    assert not LocalPeers(proc=tmp_path).works()
+
+
 def test_where_nothing_is_told_nobody_is_trusted(tmp_path: Path) -> None:
     assert LocalPeers(proc=tmp_path).whose(("127.0.0.1", 1), ("127.0.0.1", 2)) == "gone"

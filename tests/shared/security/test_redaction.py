@@ -32,6 +32,18 @@ BLOCK = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\nAAAA\n-----END OP
         ("postgresql://gateway:hunter2@host/name", "hunter2"),
         ("redis://:hunter2@host:6379/0", "hunter2"),
         (f"before\n{BLOCK}\nafter", "b3BlbnNzaC1rZXk"),
+        ("SECRETS_KEY=hunter2", "hunter2"),
+        ("signing_key: hunter2", "hunter2"),
+        ('{"secrets_key": "hunter2"}', "hunter2"),
+        ("gpg --passphrase hunter2 -d x", "hunter2"),
+        ("authorization: Token hunter2", "hunter2"),
+        ("curl -H 'Cookie: a=b; session=hunter2' x", "hunter2"),
+        ("Set-Cookie: sid=hunter2; Path=/", "hunter2"),
+        ("sshpass -p 'hunter 2' ssh host", "hunter 2"),
+        ("mysqldump -h db -phunter2 name", "hunter2"),
+        ("curl -s -u me:hunter2 http://host", "hunter2"),
+        ("curl --user 'me:hunter2' http://host", "hunter2"),
+        ("https://hooks.slack.com/services/T0/B0/hunter2 x", "hunter2"),
         ("cut off: -----BEGIN RSA PRIVATE KEY-----\nMIIEow", "MIIEow"),
     ],
 )
@@ -55,6 +67,8 @@ def test_what_stands_around_a_secret_stays() -> None:
         "password reset was asked for",
         "https://example.org/a:b@c",
         "ls -la /etc/ssh/ssh_host_key.pub",
+        "docker run -u 1000:1000 image; python -u script.py; sort -u names",
+        "mysql -h db --port 3306; a cookie and a secret were baked",
     ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:

@@ -38,10 +38,14 @@ async def test_a_host_that_says_nothing_of_a_shell_is_not_waited_for_to_the_end(
 
 
 async def test_a_login_that_prints_something_first_is_no_hindrance(tmp_path: Path) -> None:
-    async with running_ssh_server(tmp_path) as server, make_sessions(tmp_path) as sessions:
-        async with opened(sessions, ssh_target(server)) as terminal:
-            result = await terminal.run("echo out; echo err >&2; exit 4")
-    assert (result.stdout, result.stderr, result.exit_code) == ("out\n", "err\n", 4)
+    async with (
+        running_ssh_server(tmp_path) as server,
+        make_sessions(tmp_path) as sessions,
+        opened(sessions, ssh_target(server)) as terminal,
+    ):
+        server.greeting = b"welcome\n"
+        result = await terminal.run("echo out; echo err >&2; exit 4")
+    assert (result.stdout, result.stderr, result.exit_code) == ("out\n", "welcome\nerr\n", 4)
 
 
 def test_a_prepared_command_takes_its_file_away_and_hides_its_variables(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""Sums over hours that are summed up are those over the rows, to the last digit, on both databases."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.storage import usage_hours, usage_rows, usage_sums
+from shared.storage.database import Database
+from shared.storage.usage_rows import EVERYTHING, Filters
+from shared.usage.ledger import Entry, Ledger
+from tests.support.clock import Clock
+from tests.support.databases import counting
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+DAYS = 4
+
+
+def entry(number: int, chance: random.Random) -> Entry:
+    """Attempts at requests, two in a row for the same one now and then."""
+    return Entry(
+        at=START + timedelta(hours=number // 8, seconds=number % 8),
+        request_id="" if chance.random() < 0.1 else f"r{number // 2}",
+        caller=("local", "key-1", "key-2")[number // 2 % 3],
+        model_id=chance.choice(["a", "b", "é", "Z"]),
+        provider=chance.choice(["p", "q"]),
+        layer=chance.choice(["L0", "L1"]),
+        prompt_tokens=chance.randrange(500_000_000),
+        completion_tokens=chance.randrange(100),
+        cached_tokens=chance.randrange(10),
+        cost=None if chance.random() < 0.2 else Decimal(chance.randrange(10**6)) / 10**5,
+        outcome=chance.choice(["ok", "ok", "cancelled"]),
+        estimated=False,
+        duration_ms=1,
+        tags={"team": chance.choice(["x", "y"])},
+        purpose=chance.choice(["answer", "answer", "hedge"]),
+    )
+
+
+@pytest.fixture
+def clock() -> Clock:
+    made = Clock()
+    made.now = START + timedelta(days=DAYS, minutes=20)
+    return made
+
+
+@pytest.fixture
+async def ledger(database: Database, clock: Clock) -> Ledger:
+    chance = random.Random(7)
+    made = Ledger(database, clock)
+    for number in range(DAYS * 24 * 8):
+        made.record(entry(number, chance))
+    await made.flush()
+    return made
+
+
+async def both(database: Database, *span: datetime, group_by: str | None, **more: Any) -> tuple[Any, Any]:
+    """What the sums say, and what the rows do."""
+    fast = await database.read(lambda session: usage_sums.summed(session, *span, group_by, **more))
+    slow = await database.read(lambda session: usage_rows.summed(session, *span, group_by, **more))
+    return fast, slow
+
+
+SPANS = [
+    (START, START + timedelta(days=DAYS)),
+    (START + timedelta(hours=5, seconds=3), START + timedelta(days=2, hours=1, seconds=4)),
+    (START + timedelta(hours=5, seconds=3), START + timedelta(hours=5, seconds=6)),
+    (START - timedelta(days=9), START + timedelta(days=99)),
+]
+FILTERS = [
+    EVERYTHING,
+    Filters(key="key-1"),
+    Filters(model="a"),
+    Filters(model="a", layer="L1"),
+    Filters(tag=("team", "x")),
+]
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+@pytest.mark.parametrize(
+    "group_by", [None, "day", "hour", "model", "layer", "provider", "key", "purpose", "outcome", "tag:team"]
+)
+async def test_they_say_the_same(database: Database, ledger: Ledger, group_by: str | None, filters: Filters) -> None:
+    await ledger.sum_up()
+    for span in SPANS:
+        fast, slow = await both(database, *span, group_by=group_by, filters=filters)
+        assert fast == slow
+    fast, slow = await both(database, *SPANS[0], group_by=group_by, filters=filters, limit=2)
+    assert fast == slow
+
+
+async def test_past_hours_are_read_from_their_sums_alone(database: Database, ledger: Ledger) -> None:
+    await ledger.sum_up()
+    with counting(database) as statements:
+        await database.read(lambda session: usage_sums.summed(session, *SPANS[0], "day"))
+    assert not [statement for statement in statements if "FROM usage\n" in statement or "FROM usage " in statement]
+    assert [statement for statement in statements if "FROM usage_hours" in statement]
+
+
+async def test_what_comes_late_is_counted(database: Database, ledger: Ledger) -> None:
+    await ledger.sum_up()
+    ledger.record(replace(entry(3, random.Random(1)), request_id="late"))
+    await ledger.flush()
+    fast, slow = await both(database, *SPANS[0], group_by="day")
+    assert fast == slow
+    await ledger.sum_up()
+    assert await both(database, *SPANS[0], group_by="day") == (slow, slow)
+
+
+async def test_hours_that_may_still_grow_are_left(database: Database, ledger: Ledger, clock: Clock) -> None:
+    await ledger.sum_up()
+    clock.advance(minutes=30)
+    ledger.record(replace(entry(3, random.Random(1)), at=clock.now, request_id="now"))
+    await ledger.flush()
+    await ledger.sum_up()
+    until = await database.read(usage_hours.summed_until)
+    assert until == START + timedelta(days=DAYS)
+    fast, slow = await both(database, START, clock.now + timedelta(hours=1), group_by="hour")
+    assert fast == slow
+    assert fast[-1]["attempts"] == 1
+
+
+async def test_nothing_at_all_is_summed_up_too(database: Database, clock: Clock) -> None:
+    await Ledger(database, clock).sum_up()
+    fast, slow = await both(database, *SPANS[0], group_by=None)
+    assert fast == slow
+    assert await database.read(usage_hours.summed_until) == START + timedelta(days=DAYS)
