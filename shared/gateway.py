@@ -205,9 +205,7 @@ async def _assembled(
         redis=redis,
         registry=registry,
         providers=providers,
-        accounts_of_providers=ProviderAccounts(
-            database, box, providers, parts.accounts(settings), hide=redactor.learn
-        ),
+        accounts_of_providers=ProviderAccounts(database, box, providers, parts.accounts(settings), hide=redactor.learn),
         configuration=configuration,
         router=Router(
             planning=Planning(

@@ -152,7 +152,7 @@ async def sandbox(settings: Settings) -> Sandbox:
         protected=_real(*(ROOT / name for name in PACKAGES), Path(sys.prefix), policy_file(settings)),
         hidden=_real(settings.data_dir, *settings.files),
         network=settings.terminal_network == "on",
-        sockets=Sockets(home=os.path.expanduser("~"), agent=os.environ.get("SSH_AUTH_SOCK", "")),
+        sockets=Sockets(home=str(Path.home()), agent=os.environ.get("SSH_AUTH_SOCK", "")),
     )
     found = await find_sandbox(settings.terminal_sandbox, rules)
     return replace(found, limit=find_limit(settings.terminal_max_processes))

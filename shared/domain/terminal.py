@@ -240,7 +240,9 @@ class SessionInfo(Wire):
         None, exclude_if=lambda value: value is None, description="Why it is not connected, where that is known."
     )
     transfers: list[TransferInfo] = Field(
-        default_factory=list, exclude_if=lambda value: not value, description="Files on their way, and how far they are."
+        default_factory=list,
+        exclude_if=lambda value: not value,
+        description="Files on their way, and how far they are.",
     )
 
 

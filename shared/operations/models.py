@@ -18,6 +18,7 @@ from shared.domain.models import (
     Priority,
     ProviderName,
     RelativeCost,
+    Weight,
 )
 from shared.domain.wire import NoInput, Wire
 from shared.errors import InvalidInput
@@ -89,7 +90,9 @@ class UpdateModel(Wire):
     def _no_null_where_a_value_is_needed(self) -> "UpdateModel":
         for name in self.model_fields_set - NULLABLE:
             if getattr(self, name) is None:
-                raise ValueError(f"{name} must not be null")
+                raise ValueError(
+                    f"{type(self).model_fields[name].alias or name} must not be null; leave it out to keep it"
+                )
         return self
 
     def changes(self) -> dict[str, Any]:

@@ -146,6 +146,7 @@ class Exchange:
             while not connection.complete:
                 connection.taken()
                 await connection.more(until)
+            connection.taken()
         except FAULTS:
             pass
 

@@ -90,10 +90,14 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may follow: all of this one's answer is here, and all of it was sent."""
+        """Whether another request may follow: all of this one's answer is here and taken, and all of it was sent.
+
+        What nobody took would else be the beginning of the next one's answer.
+        """
         transport = self._transport
         return (
             self.complete
+            and not self._pieces
             and self._keeps
             and self.fault is None
             and transport is not None

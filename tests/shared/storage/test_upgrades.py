@@ -75,7 +75,7 @@ async def test_what_was_there_before_traces_stays_and_the_audit_trail_stays_whol
             lambda session, table=table: (
                 session.connection()
                 .execute(  # type: ignore[misc]
-                    sqlalchemy.text(f"SELECT request_id, caller, trace_id FROM {table}")  # noqa: S608
+                    sqlalchemy.text(f"SELECT request_id, caller, trace_id FROM {table}")
                 )
                 .one()
             )
