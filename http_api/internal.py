@@ -63,7 +63,7 @@ class Internal:
         """What is asked, by whom it may be asked. Raises Unauthenticated, NotFound, InvalidInput."""
         target, signatures = scope["path"], self._gateway.peers.signatures
         signature, now = _header(scope, SIGNATURE.encode()) or "", self._gateway.clock().timestamp()
-        promised = signatures.check_head(signature, target, now=now)
+        promised = signatures.check_head(signature, self._gateway.nodes.id, target, now=now)
         body = await _body(receive)
         signatures.check_body(promised, body)
         answer = self._answers.get(target)

@@ -113,7 +113,7 @@ class Peers:
         import aiohttp
 
         headers = {
-            SIGNATURE: self.signatures.sign(target, body, now=self._clock().timestamp()),
+            SIGNATURE: self.signatures.sign(node.id, target, body, now=self._clock().timestamp()),
             "host": "localhost",
             "content-type": "application/json",
         }

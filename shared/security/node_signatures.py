@@ -15,29 +15,29 @@ REMEMBERED = 50_000
 class NodeSignatures:
     """Signs and checks under a key made from the secret of login tokens, which all processes of a gateway share.
 
-    A signature is good for one request: its target and body, at its time, once.
+    A signature is good for one request: to one process, its target and body, at its time, once.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret, PURPOSE, "sha256")
         self._seen: OrderedDict[str, float] = OrderedDict()
 
-    def sign(self, target: str, body: bytes, *, now: float) -> str:
-        """The signature as it travels in a header. `now` is in epoch seconds."""
+    def sign(self, node: str, target: str, body: bytes, *, now: float) -> str:
+        """The signature as it travels in a header to the process `node`. `now` is in epoch seconds."""
         head = f"{now:.3f} {token_hex(16)} {hashlib.sha256(body).hexdigest()}"
-        return f"{head} {self._digest(head, target)}"
+        return f"{head} {self._digest(head, node, target)}"
 
-    def check(self, signature: str, target: str, body: bytes, *, now: float) -> None:
+    def check(self, signature: str, node: str, target: str, body: bytes, *, now: float) -> None:
         """Raises Unauthenticated."""
-        self.check_body(self.check_head(signature, target, now=now), body)
+        self.check_body(self.check_head(signature, node, target, now=now), body)
 
-    def check_head(self, signature: str, target: str, *, now: float) -> str:
+    def check_head(self, signature: str, node: str, target: str, *, now: float) -> str:
         """All that can be judged before the body comes: a stranger's is not even read. What `check_body` wants.
 
         Raises Unauthenticated.
         """
         head, _, digest = signature.rpartition(" ")
-        if not hmac.compare_digest(self._digest(head, target).encode(), digest.encode("utf-8", "replace")):
+        if not hmac.compare_digest(self._digest(head, node, target).encode(), digest.encode("utf-8", "replace")):
             raise _strange()
         time, nonce, promised = head.split(" ")  # ours, since the digest is
         if abs(now - float(time)) > WINDOW_SECONDS:
@@ -52,8 +52,8 @@ class NodeSignatures:
         if not hmac.compare_digest(promised, hashlib.sha256(body).hexdigest()):
             raise _strange()
 
-    def _digest(self, head: str, target: str) -> str:
-        text = b"\n".join([head.encode("utf-8", "replace"), target.encode("utf-8", "replace")])
+    def _digest(self, head: str, node: str, target: str) -> str:
+        text = b"\n".join(part.encode("utf-8", "replace") for part in (head, node, target))
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()
 
     def _use_once(self, nonce: str, now: float) -> None:

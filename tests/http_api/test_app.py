@@ -30,6 +30,7 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
     "reorder_layer": {"modelIds": ["x"]},
     "execute_command": {"command": "true"},
     "send_to_terminal": {"data": "x"},
+    "signal_terminal": {"signal": "INT"},
     "resize_terminal": {"cols": 80, "rows": 24},
     "update_connection": {"name": "x"},
     "decide_approval": {"decision": "deny"},

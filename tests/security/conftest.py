@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.children import these_last
 from tests.support.scripted_process import scripted_process
 from tests.support.victim import Victim, attacked
 
@@ -16,6 +17,7 @@ CANARY = "sk-canary-1f0e8d7c6b5a4938"
 def provider() -> Iterator[str]:
     """Base URL of a provider that answers."""
     with scripted_process() as url:
+        these_last()
         yield url
 
 
@@ -23,6 +25,7 @@ def provider() -> Iterator[str]:
 def local(tmp_path_factory: pytest.TempPathFactory, provider: str) -> Iterator[Victim]:
     keys = {"OPENAI_BASE_URL": provider, "OPENAI_API_KEY": CANARY}
     with attacked(tmp_path_factory.mktemp("local"), **keys) as victim:
+        these_last()
         _with_one_model(victim)
         yield victim
 
@@ -31,6 +34,7 @@ def local(tmp_path_factory: pytest.TempPathFactory, provider: str) -> Iterator[V
 def required(tmp_path_factory: pytest.TempPathFactory, provider: str) -> Iterator[Victim]:
     keys = {"OPENAI_BASE_URL": provider, "OPENAI_API_KEY": CANARY, "AUTH_MODE": "required"}
     with attacked(tmp_path_factory.mktemp("required"), **keys) as victim:
+        these_last()
         _with_one_model(victim)
         for name, scopes in (("alice", ["chat", "models:read", "terminal"]), ("bob", ["chat", "terminal"])):
             made = victim.http.post("/v1/keys", json={"name": name, "scopes": scopes}, headers=victim.admin)
@@ -52,6 +56,7 @@ def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
         "LOGIN_ATTEMPTS_PER_MINUTE": "5",
     }
     with attacked(tmp_path_factory.mktemp("tight"), **limits) as victim:
+        these_last()
         yield victim
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
+from shared.domain.nodes import tag_of
 from shared.security.node_signatures import NodeSignatures
 from tests.support.victim import JWT_SECRET, Answer, Victim, attacked
 
 CALLER = {"id": "local", "kind": "local", "name": "local", "scopes": ["admin", "terminal"]}
 BODY = orjson.dumps({"operation": "list_keys", "caller": CALLER, "payload": {}, "strict": True})
 TARGETS = ["/internal/call", "/internal/stream", "/internal/mounted"]
-NOW = 1_795_580_000.0
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,18 @@ def knock(victim: Victim, target: str, signature: str, body: bytes = BODY, lengt
     return victim.raw(head.encode("latin-1") + body)
 
 
-def signed(secret: str, target: str = TARGETS[0], body: bytes = BODY, now: float = NOW) -> str:
-    return NodeSignatures(secret.encode()).sign(target, body, now=now)
+def signed(
+    secret: str, target: str = TARGETS[0], body: bytes = BODY, now: float | None = None, *, node: str = "0" * 8
+) -> str:
+    return NodeSignatures(secret.encode()).sign(node, target, body, now=time.time() if now is None else now)
+
+
+@pytest.fixture(scope="module")
+def node_id(node: Victim) -> str:
+    """It is no secret: session ids have it in them."""
+    made = node.http.post("/v1/terminal/sessions", json={"type": "local"}, headers=node.admin)
+    assert made.status_code == 201, made.text
+    return tag_of(made.json()["id"])
 
 
 FORGED = {
@@ -41,9 +51,7 @@ FORGED = {
     "four words": "1 2 3 4",
     "another secret": signed("0" * 40),
     "no secret": signed(""),
-    "ours, of another time": signed(JWT_SECRET, now=NOW - 10**8),
-    "ours, for another door": signed(JWT_SECRET, "/internal/other"),
-    "ours, for a page": signed(JWT_SECRET, "/health"),
+    "ours, for another process": signed(JWT_SECRET),
     "long": "x" * 30_000,
     "8 bit": "\xff\xfe \xff",
 }
@@ -57,12 +65,19 @@ def test_a_stranger_is_refused(node: Victim, target: str, signature: str) -> Non
     assert b"keys" not in answer.body
 
 
-def test_a_request_of_our_own_is_let_in_once(node: Victim) -> None:
-    ours = signed(JWT_SECRET, now=time.time())
+def test_a_request_of_our_own_is_let_in_once(node: Victim, node_id: str) -> None:
+    ours = signed(JWT_SECRET, node=node_id)
     assert knock(node, TARGETS[0], ours, BODY.replace(b"list_keys", b"list_user")).status == 401
-    ours = signed(JWT_SECRET, now=time.time())
+    ours = signed(JWT_SECRET, node=node_id)
     assert knock(node, TARGETS[0], ours).status == 200
     assert knock(node, TARGETS[0], ours).status == 401
+
+
+def test_one_that_was_made_for_something_else_is_refused(node: Victim, node_id: str) -> None:
+    for what in ("/internal/other", "/health", TARGETS[1]):
+        assert knock(node, TARGETS[0], signed(JWT_SECRET, what, node=node_id)).status == 401
+    for late in (-(10.0**8), -40, 40):
+        assert knock(node, TARGETS[0], signed(JWT_SECRET, node=node_id, now=time.time() + late)).status == 401
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "/health", "/v1/keys"])

@@ -149,20 +149,3 @@ def eventually(condition: Callable[[], Any], seconds: float = 5) -> None:
 def open_descriptors() -> int:
     """How many this process has."""
     return psutil.Process().num_fds()
-
-
-def children() -> list[int]:
-    """The child processes of this one, zombies included; but not those that wait to start commands."""
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if not any("shared.terminal.keeper" in part for part in _command_line(child)):
-                found.append(child.pid)
-    return found
-
-
-def _command_line(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.ZombieProcess:
-        return []

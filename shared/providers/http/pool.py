@@ -65,6 +65,7 @@ class Pool:
                 return
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
+        connection.headers = {}  # what an idle one would only keep in memory
         place.idle.append(connection)
         if self._sweeper is None:
             self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)

@@ -14,6 +14,7 @@ from shared.errors import UpstreamError
 from shared.providers import embedded as module
 from shared.providers.embedded import EmbeddedModel
 from shared.providers.embedded_child import Child, Launch
+from tests.support.children import children
 from tests.support.embedded_scripts import CRASHES, ENDS_WITH_STDIN, script
 from tests.support.waiting import until
 
@@ -58,7 +59,7 @@ async def model(
     made = EmbeddedModel(data_dir=tmp_path, weights=weights, spawn=starts, clock=starts.clock)
     yield made
     await made.aclose()
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
 
 
 async def killed(model: EmbeddedModel, starts: Starts) -> None:
@@ -170,10 +171,10 @@ async def test_closing_ends_it_and_it_stays_so(model: EmbeddedModel, starts: Sta
 async def test_closing_ends_a_start_on_its_way(model: EmbeddedModel, starts: Starts) -> None:
     starts.body = "import time; time.sleep(60)"
     waiting = asyncio.create_task(model.endpoint())
-    await until(lambda: bool(psutil.Process().children()))
+    await until(lambda: bool(children()))
     async with asyncio.timeout(5):
         await model.aclose()
-    assert psutil.Process().children() == []
+    assert children() == []
     with pytest.raises(UpstreamError, match="the gateway is stopping"):
         await waiting
 

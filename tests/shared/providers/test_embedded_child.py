@@ -12,6 +12,7 @@ import pytest
 from shared.errors import UpstreamError, UpstreamTimeout
 from shared.providers import embedded_child as module
 from shared.providers.embedded_child import Child, Launch, environment
+from tests.support.children import children
 from tests.support.embedded_scripts import ENDS_WITH_STDIN, script
 from tests.support.waiting import until
 
@@ -20,10 +21,6 @@ LAUNCH = Launch(weights=Path("/nowhere"), alias="tiny", context=128, slots=1, id
 
 async def spawn(body: str, timeout: float = 5) -> Child:
     return await Child.spawn(LAUNCH, timeout=timeout, command=script(body))
-
-
-def children() -> list[int]:
-    return [process.pid for process in psutil.Process().children(recursive=True)]
 
 
 async def test_it_answers_where_it_says_with_a_key_of_its_own() -> None:

@@ -17,6 +17,7 @@ import pytest
 from shared.providers.embedded import EmbeddedModel
 from shared.providers.embedded_child import Endpoint
 from shared.providers.weights import find_weights
+from tests.support.children import children
 from tests.support.waiting import until
 
 HERE = importlib.util.find_spec("xllamacpp") is not None and find_weights(Path("/nowhere")) is not None
@@ -44,7 +45,7 @@ async def model() -> AsyncIterator[EmbeddedModel]:
     made = EmbeddedModel(data_dir=Path("/nowhere"))
     yield made
     await made.aclose()
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
 
 
 def question(text: str, **more: object) -> dict[str, object]:
@@ -157,7 +158,7 @@ async def test_weights_that_are_none_are_an_error_with_a_reason(tmp_path: Path) 
     model.begin()
     await until(lambda: model.state.status != "starting", seconds=20)
     assert "could not be started" in model.state.detail
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
     await model.aclose()
 
 

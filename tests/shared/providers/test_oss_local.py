@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from shared.domain.chat import ChatRequest, Chunk, Completion
@@ -25,6 +24,7 @@ from shared.providers.ollama.provider import OllamaChat
 from shared.providers.openai.provider import OpenAICompatible
 from shared.providers.oss_local import OssLocal
 from shared.providers.scripted import ScriptedServer
+from tests.support.children import children
 from tests.support.embedded_scripts import ENDS_WITH_STDIN, script
 from tests.support.fake_ollama import FakeOllama, Fault
 from tests.support.local_servers import LM_STUDIO, OLLAMA, VLLM, listed, table_server
@@ -120,7 +120,7 @@ async def local(folder: Path, *candidates: Candidate, mode: Any = "off") -> Asyn
         yield made
     finally:
         await made.provider.aclose()
-        assert psutil.Process().children(recursive=True) == []
+        assert children() == []
 
 
 def model(name: str) -> Model:
@@ -419,4 +419,4 @@ async def test_through_the_real_client_the_real_embedded_model_answers_streams_a
     assert parts[-1].final is not None
     await provider.aclose()
     await client.aclose()
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []

@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import RateLimited
 from shared.security.moving_windows import MemoryWindows, Windows
-from shared.security.rate_limits import UNLIMITED, LimitState, LoginAttempts, RateLimits, network
+from shared.security.rate_limits import PER_ADDRESS, UNLIMITED, LimitState, LoginAttempts, RateLimits, network
 from tests.support.clock import Clock
 
 
@@ -25,12 +25,12 @@ async def test_an_address_may_call_so_often_a_minute_and_is_told(clock: Clock) -
     both = limits(clock, 3, 100)
     now = int(clock.seconds())
     first = await both.check("10.0.0.1")
-    assert first == LimitState(limit=3, remaining=2, reset_epoch=now + 61, allowed=True, retry_after=0)
+    assert first == LimitState(3, 2, now + 61, allowed=True, retry_after=0, rule=PER_ADDRESS)
     clock.advance(seconds=20)
     remaining = [(await both.check("10.0.0.1")).remaining for _ in range(2)]
     assert remaining == [1, 0]
     refused = await both.check("10.0.0.1")
-    assert refused == LimitState(limit=3, remaining=0, reset_epoch=now + 61, allowed=False, retry_after=41)
+    assert refused == LimitState(3, 0, now + 61, allowed=False, retry_after=41, rule=PER_ADDRESS)
     assert (await both.check("10.0.0.2")).allowed
 
 

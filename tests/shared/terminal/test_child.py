@@ -13,7 +13,8 @@ import pytest
 from shared.terminal import child as child_module
 from shared.terminal.child import MAX_PENDING_INPUT, Child, Launch, Reader, Writer
 from shared.terminal.keepers import Keeper
-from tests.support.terminals import a_nap, children, open_descriptors, running, running_programs, until
+from tests.support.children import children
+from tests.support.terminals import a_nap, open_descriptors, running, running_programs, until
 
 NOTHING = (-1, -1, -1)
 

@@ -179,7 +179,9 @@ def test_a_delegated_group_of_ones_own_is_used_after_moving_down(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("controllers", "members"), [("memory", f"{os.getpid()}\n"), ("memory pids", f"1\n{os.getpid()}\n"), ("pids", "")]
+    ("controllers", "members"),
+    [("memory", f"{os.getpid()}\n"), ("memory pids", f"1\n{os.getpid()}\n"), ("pids", "")],
+    ids=["without the controller", "with somebody else in it", "without ourselves"],
 )
 def test_a_group_that_is_not_ones_own_is_left_alone(tmp_path: Path, controllers: str, members: str) -> None:
     place = unified(tmp_path, controllers, members)

@@ -14,8 +14,9 @@ from shared.domain.targets import LocalTarget, SshLogin, SshTarget, TelnetTarget
 from shared.errors import GatewayError, InvalidInput, NotFound, Overloaded, RateLimited, TerminalError
 from shared.terminal.channel import Channel, Seat
 from shared.terminal.sessions import Sessions
+from tests.support.children import children
 from tests.support.telnet_device import running_telnet_device
-from tests.support.terminals import a_nap, children, make_sessions, open_descriptors, opened, running, until
+from tests.support.terminals import a_nap, make_sessions, open_descriptors, opened, running, until
 
 LOCAL = LocalTarget()
 

@@ -14,11 +14,11 @@ import pytest
 from shared.errors import HostKeyChanged, InvalidInput, TerminalError
 from shared.terminal.sessions import Sessions
 from shared.terminal.ssh import channel, command_run, login
+from tests.support.children import children
 from tests.support.ssh_server import SshServer, running_ssh_server
 from tests.support.terminals import (
     Terminal,
     a_nap,
-    children,
     make_sessions,
     open_descriptors,
     opened,
