@@ -3,8 +3,6 @@
 import asyncio
 import fcntl
 import os
-import re
-import shutil
 import signal
 import struct
 import subprocess
@@ -38,14 +36,18 @@ class SshServer:
     slow: asyncio.Event | None = None
     greeting: bytes = b""
     device: Literal["", "answers", "hangs"] = ""
+    most_channels: int = 1000
     acceptor: asyncssh.SSHAcceptor = field(init=False)
     on_write: list[Callable[[int], None]] = field(default_factory=list)
     logins: int = 0
     answers: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
-    folders: set[str] = field(default_factory=set)
     shells: list["ShellSession"] = field(default_factory=list)
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
+
+    @property
+    def open_shells(self) -> list["ShellSession"]:
+        return [shell for shell in self.shells if not shell.closed]
 
     @property
     def fingerprints(self) -> list[str]:
@@ -92,8 +94,8 @@ class _Server(asyncssh.SSHServer):
     def auth_completed(self) -> None:
         self._server.logins += 1
 
-    def session_requested(self) -> "ShellSession":
-        return ShellSession(self._server)
+    def session_requested(self) -> "ShellSession | bool":
+        return len(self._server.open_shells) < self._server.most_channels and ShellSession(self._server)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         return True
@@ -138,6 +140,7 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._task: asyncio.Task[None] | None = None
+        self.closed = False
         server.shells.append(self)
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
@@ -172,7 +175,6 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._task = asyncio.get_running_loop().create_task(work)
 
     def data_received(self, data: bytes, datatype: object) -> None:
-        self._server.folders.update(re.findall(r"/tmp/mcp-gateway-[0-9a-f]{32}", data.decode(errors="replace")))
         if self._master is not None:
             os.write(self._master, data)
         elif self._input is not None:
@@ -202,6 +204,7 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
         self._may_write.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
         self._may_write.set()
         self._close_terminal()
         if self._input is not None:
@@ -399,5 +402,3 @@ async def running_ssh_server(
 async def _end_shells(server: SshServer) -> None:
     for shell in server.shells:
         await shell.end()
-    for folder in server.folders:
-        shutil.rmtree(folder, ignore_errors=True)  # of shells that were killed before they could

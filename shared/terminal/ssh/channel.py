@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
@@ -27,8 +26,7 @@ from shared.terminal.ssh.login_shell import LoginShell
 from shared.terminal.ssh.mask import Mask
 from shared.terminal.ssh.remote_files import RemoteFiles
 from shared.terminal.ssh.remote_shell import RemoteState
-
-OpenChannel = asyncssh.SSHClientChannel[bytes]
+from shared.terminal.ssh.shells import OpenChannel, Shell, Shells
 
 OPEN_TIMEOUT = 10
 GREETING_TIMEOUT = 8
@@ -37,14 +35,8 @@ ASIDE_TIMEOUT = 5
 REAP_TIMEOUT = 4
 CLOSE_TIMEOUT = 1
 MAX_LINGERING = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A command on the host: what its processes are found by, and the name of its folder there."""
-
-    marker: str
-    nonce: str
+FREEING_SECONDS, FREEING_PAUSE = 1.0, 0.03
+"""Hosts allow so many channels, and some count one for a moment after its end."""
 
 
 class SshChannel:
@@ -59,13 +51,14 @@ class SshChannel:
         self._link = Link(way, connect, self._note_loss)
         self._first_env = {**NON_INTERACTIVE, **target.env}
         self._state = RemoteState(cwd=target.cwd or "")
-        self._jobs = 0
-        self._cut_off: _Job | None = None
+        self._shells = Shells(seat.marker, self._first_env, self._open)
+        self._cut_off: tuple[Shell, CommandRun] | None = None
         self._lingering: deque[OpenChannel] = deque()
         self._shell: LoginShell | None = None
         self._mask = Mask()
         self._transfers: set[RemoteFiles] = set()
         self._told = self._shell_told = 0
+        self._freed = -FREEING_SECONDS
 
     @property
     def connected(self) -> bool:
@@ -74,27 +67,35 @@ class SshChannel:
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""
-        self._jobs += 1  # markers are of one length, since they are looked for by their beginning
-        job = _Job(f"{self._seat.marker}:{self._jobs:09d}", token_hex(16))
-        run = CommandRun(command, job.nonce)
-        opening = asyncio.ensure_future(self._open(run, remote_shell.LAUNCHER))
-        if not await _done_before(stop, opening):
-            await self._give_up(opening, run)
-            raise _stopped()
-        channel = opening.result()
-        self._cut_off = job
-        _give(channel, self._script(command, job) + (command.stdin or b""))
-        heard = await run.greets(stop, min(GREETING_TIMEOUT, command.timeout))
-        if not heard and (run.over.is_set() or command.timeout > GREETING_TIMEOUT):
-            channel.abort()
-            raise _no_shell(run.said)
+        shell, run = await self._begun(command, stop)
+        channel = shell.channel
         if not await run.ended(stop, command.timeout - (time.monotonic() - run.began)):
-            await self._reap(channel, job)
+            await self._reap(shell, run)
             await _within(run.over.wait(), CLOSE_TIMEOUT)
             channel.abort()
             return self._result(command, run, timed_out=not stop.is_set())
         self._leave(channel, run)
-        return self._result(command, run, timed_out=False)
+        result = self._result(command, run, timed_out=False)
+        self._shells.prepare(self._state)
+        return result
+
+    async def _begun(self, command: Command, stop: asyncio.Event) -> tuple[Shell, CommandRun]:
+        """The command in a shell that has begun with it; one that has waited may have ended meanwhile."""
+        while True:
+            taking = asyncio.ensure_future(self._shells.take(self._state))
+            if not await _done_before(stop, taking):
+                await _given_up(taking)
+                raise _stopped()
+            shell, waited = taking.result()
+            run = CommandRun(command, shell.nonce)
+            self._cut_off = shell, run
+            shell.serve(run, self._task(command, shell) + (command.stdin or b""))
+            heard = await run.greets(stop, min(GREETING_TIMEOUT, command.timeout))
+            if heard or not (run.over.is_set() or command.timeout > GREETING_TIMEOUT):
+                return shell, run
+            shell.abandon()
+            if not waited:
+                raise _no_shell(run.said)
 
     async def start(self) -> None:
         """Start the login shell on a terminal, or the background command."""
@@ -140,20 +141,17 @@ class SshChannel:
 
     async def _aside(self, text: str, *, cwd: str = "", stdin: bytes | None = None) -> int | None:
         """Run something small beside the session's commands, whose state it does not touch; its exit code."""
-        self._jobs += 1
-        job = _Job(f"{self._seat.marker}:{self._jobs:09d}", token_hex(16))
         command = Command(text=text, timeout=ASIDE_TIMEOUT, max_output_bytes=1000, stdin=stdin)
-        run = CommandRun(command, job.nonce)
-        channel = await self._open(run, remote_shell.LAUNCHER)
-        script = remote_shell.script(text, RemoteState(cwd), {}, marker=job.marker, nonce=job.nonce)
-        _give(channel, prepared.greeted(job.nonce, script) + (stdin or b""))
+        shell = await self._shells.begin(RemoteState(cwd), {})
+        run = CommandRun(command, shell.nonce)
+        shell.serve(run, remote_shell.task(text, shell.state, {}, nonce=shell.nonce) + (stdin or b""))
         never = asyncio.Event()
         try:
             if not await run.greets(never, GREETING_TIMEOUT):
                 raise _no_shell(run.said)
             await run.ended(never, ASIDE_TIMEOUT)
         finally:
-            channel.close()
+            shell.channel.close()
         if run.gone:
             raise invalid_field("cwd", "there is no such directory")
         if run.lost:
@@ -201,17 +199,16 @@ class SshChannel:
             await _within(files.over.wait(), REAP_TIMEOUT)
         if self._shell is not None:
             self._shell.hang_up()
-        if (self._jobs or self._shell is not None) and self.connected:
+        self._shells.drop()
+        if (self._shells.begun or self._shell is not None) and self.connected:
             await _within(self._run_reaper(remote_shell.reaper(f"{self._seat.marker}:")), REAP_TIMEOUT)
         await self._link.aclose()
 
-    def _script(self, command: Command, job: _Job) -> bytes:
-        state = self._state
+    def _task(self, command: Command, shell: Shell) -> bytes:
+        state = shell.state
         if command.cwd:
-            state = RemoteState(_joined(state.cwd, command.cwd), state.umask, state.exports)
-        env = {**({} if state.exports else self._first_env), **command.env}
-        script = remote_shell.script(command.text, state, env, marker=job.marker, nonce=job.nonce)
-        return prepared.greeted(job.nonce, script)
+            state = RemoteState(_joined(state.cwd, command.cwd), state.umask)
+        return remote_shell.task(command.text, state, command.env, nonce=shell.nonce)
 
     async def _open(
         self,
@@ -225,6 +222,8 @@ class SshChannel:
             channel, _ = await asyncio.wait_for(opening, OPEN_TIMEOUT)
         except (asyncssh.Error, OSError) as error:
             if self.connected and isinstance(error, asyncssh.ChannelOpenError):
+                if await self._made_room():
+                    return await self._open(session, command, **options)
                 raise TerminalError(
                     "The host does not run this: it refuses another command or shell on the connection.",
                     code="channel_refused",
@@ -232,6 +231,15 @@ class SshChannel:
                 ) from error
             raise lost(str(error)) from error
         return channel
+
+    async def _made_room(self) -> bool:
+        """Whether another channel may be had where one was refused: that of the shell that waits, or one that has ended."""
+        if await self._shells.make_room():
+            self._freed = time.monotonic()
+        if time.monotonic() - self._freed >= FREEING_SECONDS:
+            return False
+        await asyncio.sleep(FREEING_PAUSE)
+        return True
 
     async def _connection(self) -> Connection:
         """The connection; on a new one, what was cut off by the loss of the one before is ended first."""
@@ -244,21 +252,14 @@ class SshChannel:
                 self._seat.scrollback.reopen()
             else:
                 self._seat.reason = "The interactive shell was lost with a connection; typing starts another one."
-            job, self._cut_off = self._cut_off, None
-            if job is not None:
-                await _within(self._run_reaper(remote_shell.reaper(job.marker, nonce=job.nonce)), REAP_TIMEOUT)
+            cut_off, self._cut_off = self._cut_off, None
+            if cut_off is not None:
+                await self._reaped(*cut_off)
         return connection
-
-    async def _give_up(self, opening: "asyncio.Task[OpenChannel]", run: CommandRun) -> None:
-        """Close a channel that is being opened. Nothing runs there yet: the shell has not been told what to run."""
-        opening.cancel()
-        await asyncio.wait({opening})
-        if not opening.cancelled():
-            opening.exception()
-        run.abandon()
 
     def _leave(self, channel: OpenChannel, run: CommandRun) -> None:
         """Keep open the channel of a background process, which would be broken off by its end; but not many."""
+        self._freed = time.monotonic()
         if run.closed:
             return
         run.ignore()
@@ -266,13 +267,16 @@ class SshChannel:
         if len(self._lingering) > MAX_LINGERING:
             self._lingering.popleft().close()
 
-    async def _reap(self, channel: OpenChannel, job: _Job) -> None:
+    async def _reap(self, shell: Shell, run: CommandRun) -> None:
         """Signal the process group first (closing a channel alone does not stop it), then find what left the group."""
         try:
-            channel.send_signal("TERM")
+            shell.channel.send_signal("TERM")
         except OSError:
             return
-        await _within(self._run_reaper(remote_shell.reaper(job.marker, nonce=job.nonce)), REAP_TIMEOUT)
+        await self._reaped(shell, run)
+
+    async def _reaped(self, shell: Shell, run: CommandRun) -> None:
+        await _within(self._run_reaper(remote_shell.reaper(shell.marker, group=run.group)), REAP_TIMEOUT)
 
     async def _run_reaper(self, script: str) -> None:
         run = QuietRun()
@@ -327,14 +331,6 @@ class SshChannel:
         self._seat.scrollback.finish()
 
 
-def _give(channel: OpenChannel, stdin: bytes) -> None:
-    try:
-        channel.write(stdin)
-        channel.write_eof()
-    except OSError:  # the command has ended without reading it
-        return
-
-
 def _joined(base: str, path: str) -> str:
     return path if path.startswith(("/", "~")) or not base else f"{base.rstrip('/')}/{path}"
 
@@ -345,6 +341,14 @@ async def _done_before(stop: asyncio.Event, work: "asyncio.Task[Any]") -> bool:
     await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     return work.done()
+
+
+async def _given_up(taking: "asyncio.Task[tuple[Shell, bool]]") -> None:
+    """End a shell that is being opened. Nothing runs in it: it has not been told what to run."""
+    taking.cancel()
+    await asyncio.wait({taking})
+    if not taking.cancelled() and taking.exception() is None:
+        taking.result()[0].abandon()
 
 
 async def _within(work: Coroutine[Any, Any, Any], timeout: float) -> None:

@@ -8,7 +8,7 @@ import asyncssh
 
 from shared.terminal.capture import Capture
 from shared.terminal.channel import Command
-from shared.terminal.ssh import prepared, remote_shell
+from shared.terminal.ssh import remote_shell
 from shared.terminal.ssh.remote_shell import RemoteState
 
 MOST_BEFORE = 16 * 1024
@@ -18,7 +18,10 @@ QUIET = 2.0
 
 
 class CommandRun(asyncssh.SSHClientSession[bytes]):
-    """A command that runs. `over` is set when it has ended and its output is in; `lost` says that some never came."""
+    """A command that runs. `over` is set when it has ended and its output is in; `lost` says that some never came.
+
+    `group` is its process group on the host, once it has greeted; 0 where that is not known.
+    """
 
     def __init__(self, command: Command, nonce: str) -> None:
         self.over = asyncio.Event()
@@ -29,15 +32,15 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         self.stdout = Capture(command.max_output_bytes, command.listener("stdout"))
         self.stderr = Capture(command.max_output_bytes, command.listener("stderr"))
         self.exit_code: int | None = None
+        self.group = 0
         self._nonce = nonce
         self._out = remote_shell.Separator(nonce, self.stdout.feed)
         self._err = remote_shell.Separator(nonce, self.stderr.feed)
-        self._greeting = prepared.greeting(nonce).encode()
+        self._greeting = remote_shell.greeting(nonce).encode()
         self._before = b""
         self._signal: str | None = None
         self._quiet: asyncio.TimerHandle | None = None
         self._taking = True
-        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
 
     @property
     def state(self) -> RemoteState | None:
@@ -83,14 +86,6 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         """Take no more output; for what a background process still writes."""
         self._taking = False
 
-    def abandon(self) -> None:
-        """Close its channel, if it has one by now."""
-        if self._channel is not None:
-            self._channel.abort()
-
-    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        self._channel = chan
-
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if not self._taking:
             return
@@ -104,9 +99,11 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
     def _without_greeting(self, data: bytes) -> bytes:
         """What there is besides the greeting, once that has come; what is before it a login said."""
         before, found, after = (self._before + data).partition(self._greeting)
-        if not found:
-            self._before = before[-MOST_BEFORE:]
+        group, ended, after = after.partition(b"\n")
+        if not ended:
+            self._before = (before + found + group)[-MOST_BEFORE:]
             return b""
+        self.group = int(group) if group.isdigit() else 0
         self.greeted.set()
         return before + after
 

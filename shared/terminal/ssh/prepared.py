@@ -10,10 +10,14 @@ from shlex import quote
 
 from shared.domain.signals import SignalName
 from shared.terminal.marker import MARKER
-from shared.terminal.ssh.remote_shell import folder_of
 
 NOBODY = 9
 """Exit code of `signaller` where it found nothing on a terminal of this connection."""
+
+
+def folder_of(nonce: str) -> str:
+    """The folder of a command on the host, which its mark cannot be told from."""
+    return f"/tmp/mcp-gateway-{sha256(nonce.encode()).hexdigest()[:32]}"  # noqa: S108 - made with mkdir, which refuses one that is there
 
 
 def keeping(nonce: str) -> str:
@@ -56,13 +60,3 @@ def _place(path: str) -> str:
     if path == "~" or path.startswith("~/"):
         return f'"$HOME"{quote(path[1:])}' if path[1:] else '"$HOME"'
     return quote(path if path.startswith("/") else f"./{path}")
-
-
-def greeting(nonce: str) -> str:
-    """What a POSIX shell says before anything else, so that one is known to be there."""
-    return sha256(f"greeting {nonce}".encode()).hexdigest()
-
-
-def greeted(nonce: str, script: bytes) -> bytes:
-    """The script of a command, which says so first. It begins with a line that `printf` reads."""
-    return f"printf %%s {greeting(nonce)} >&2; ".encode() + script

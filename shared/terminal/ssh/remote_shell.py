@@ -1,12 +1,16 @@
 """What is sent to a POSIX host to run one command there: scripts only, no I/O.
 
-An outer shell starts the command in an inner one that takes over the state of the command before. At the end it
-writes an unguessable mark to both streams, and on stderr the state, where `Separator` takes them out again. The outer
-shell is needed because a command may redirect the output of the shell that it runs in.
+An outer shell starts an inner one that takes over the state of the command before, and runs the command. At the end the
+inner one tells its state on stderr, between two unguessable marks; the outer one writes the mark to both streams, also where
+the command has replaced or killed its shell. `Separator` takes all that out again. The inner one has stderr twice, as 9 too,
+since a command may redirect the output of the shell that it runs in. Nothing is written to the host's disk.
 
 Both shells read what they are to do as lines from standard input, ahead of what the command will read there: a command
 line can be seen by every user of the host, and variables hold secrets. `read` takes no byte beyond its line from a pipe.
-The mark, too, is on no command line, so that not even a listing of all processes has it.
+The mark, too, is on no command line, so that not even a listing of all processes has it, and the inner shell knows it in
+two halves, so that not even a listing of its variables has it.
+
+What begins the shells and what they are to do then are told apart, since shells can be begun before there is a command.
 """
 
 import hashlib
@@ -16,14 +20,19 @@ from shlex import quote
 
 from shared.terminal.marker import MARKER
 
-LAUNCHER = 'exec /bin/sh -c \'IFS= read -r s && eval "$(printf "$s")"\''
-"""The command line of every command; `script` makes what its standard input begins with."""
+_READ = "IFS= read -r s"
+LAUNCHER = f'exec /bin/sh -c \'{_READ} && eval "$(printf "$s")"\''
+"""The command line of every command. Its standard input has the lines of `shells`, then those of `task`."""
 
 MAX_STATE = 48 * 1024
 """Bytes of variables that are kept: shells read them a byte at a time."""
 
 GONE = "directory gone"
 _OWN = "__mcp_gateway_"
+_MARK = f'"${_OWN}a" "${_OWN}b"'
+_REPORT = f'LC_ALL=C; printf "%s%s%s\\n%s%s%s" {_MARK} "${{#1}}" "$1" {_MARK} >&9'
+"""Tells what is in the first parameter, and how long it is."""
+
 _LINE = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "\\%"} | {ord("%"): "%%"}
 _PORTABLE = {byte: text for byte, text in _LINE.items() if text not in "'\"$`!"}
 
@@ -37,34 +46,46 @@ class RemoteState:
     exports: str = ""
 
 
-def script(command: str, state: RemoteState, env: Mapping[str, str], *, marker: str, nonce: str) -> bytes:
-    """The lines that the shells read: what the outer one runs, and the variables for the inner one."""
-    folder = folder_of(nonce)
-    inner = quote(_inner(state, marker=marker, folder=folder, nonce=nonce))
+def shells(state: RemoteState, env: Mapping[str, str], *, marker: str, nonce: str) -> bytes:
+    """Lines that begin both shells, with the variables of the state and these; the inner one then waits for its task."""
+    inner = quote(_inner(marker=marker, nonce=nonce))
     clean = f'env -i PATH="$PATH" {MARKER}={quote(marker)}' if state.exports else ""
     outer = (
-        f"{MARKER}={quote(marker)}; export {MARKER}; d={folder}; {{ mkdir -m 700 $d && echo $$ >$d/pid; }} 2>/dev/null; "
-        f"trap 'rm -rf $d' EXIT; trap 'exit 143' HUP INT TERM; b=bash; command -v $b >/dev/null || b=sh; exec 3>&2 2>/dev/null; "
-        f"(exec {clean} $b -c {inner} $b {quote(command)} 2>&3 3>&-); r=$?; "
-        f's=$(cat $d/state); trap - EXIT; rm -rf $d >/dev/null 2>&1 3>&- & LC_ALL=C; printf "%s%s\\n%s%s" {nonce} "${{#s}}" "$s" {nonce} >&3; '
-        f"printf %s%s {nonce} {nonce}; exit $r"
+        f"{MARKER}={quote(marker)}; export {MARKER}; trap 'exit 143' HUP INT TERM; "
+        "b=bash; o=--norc; command -v $b >/dev/null || { b=sh; o=; }; "
+        f"exec 3>&2 2>/dev/null; (exec {clean} $b $o -c {inner} $b 2>&3 9>&3 3>&-); r=$?; "
+        f'printf "%s0\\n%s" {nonce} {nonce} >&3; printf %s%s {nonce} {nonce}; exit $r'
     )
-    variables = "\n".join([state.exports, *(f"export {name}={quote(value)}" for name, value in env.items())])
+    half = len(nonce) // 2
+    marks = f"{_OWN}a={nonce[:half]} {_OWN}b={nonce[half:]}"
+    variables = "\n".join([marks, state.exports, _exports(env)])
     return f"{_escaped(outer, _LINE)}\n{_escaped(variables, _LINE)}\n".encode("ascii")
 
 
-def folder_of(nonce: str) -> str:
-    """The folder of a command on the host, which its mark cannot be told from."""
-    return f"/tmp/mcp-gateway-{_derived(nonce)[:32]}"  # noqa: S108 - made with mkdir, which refuses one that is there
+def task(command: str, state: RemoteState, env: Mapping[str, str], *, nonce: str) -> bytes:
+    """Lines that have the shells run a command, where and with what the state says, and with these variables too.
+
+    The first thing is a greeting, so that a shell is known to be there and to have begun, and its process group.
+    """
+    umask = f"umask {quote(state.umask)}; " if state.umask else ""
+    report = f'set -- "\n\n{_line(nonce)}\n{GONE}"; {_REPORT}'
+    directory = f"cd {_directory(state.cwd)} 2>/dev/null || {{ {report}; exit 1; }}; " if state.cwd else ""
+    greets = f'printf "%s%s\\n" {greeting(nonce)} "$PPID" >&2; '
+    before = f"{greets}{umask}{directory}{_exports(env)}"
+    return f"{_escaped(before, _LINE)}\n{_escaped(f' {command}', _LINE)}\n".encode("ascii")
 
 
-def reaper(pattern: str, *, nonce: str = "") -> str:
-    """A command line that ends every process whose marker begins with the pattern, and the group of one command.
+def greeting(nonce: str) -> str:
+    """What the shells say before anything else."""
+    return hashlib.sha256(f"greeting {nonce}".encode()).hexdigest()
 
-    Without a nonce it also ends what the terminals of its own connection have started: OpenSSH takes no marker for those,
+
+def reaper(pattern: str, *, group: int | None = None) -> str:
+    """A command line that ends every process whose marker begins with the pattern, and those of a process group (0: none).
+
+    Without a group it also ends what the terminals of its own connection have started: OpenSSH takes no marker for those,
     but tells all of them the connection, and only them the terminal.
     """
-    folder = folder_of(nonce) if nonce else ""
     wanted = quote(f"{MARKER}={pattern}")
     look = (
         f"if printf 'x\\0a' | grep -qzxF a; then m() {{ grep -lzsF {wanted} /proc/[0-9]*/environ; }}; "
@@ -78,8 +99,10 @@ def reaper(pattern: str, *, nonce: str = "") -> str:
         "for e in $(l); do p=${e#/proc/}; kill -$1 ${p%/environ} && n=1; done; return $n; }; "
         "k TERM || { sleep 0.3 || sleep 1; }; i=0; until k KILL; do i=$((i+1)); [ $i -gt 50 ] && break; done; "
     )
-    group = f"g=$(cat {folder}/pid); t=; " if nonce else "g=; t=${SSH_CONNECTION:+SSH_CONNECTION=$SSH_CONNECTION}; "
-    return _portable(f"exec 2>/dev/null; {group}{look}{end}" + (f"rm -rf {folder}; " if nonce else "") + "exit 0")
+    here = "g=; t=${SSH_CONNECTION:+SSH_CONNECTION=$SSH_CONNECTION}; "
+    if group is not None:  # whose number may be another's by now
+        here = f'g={group or ""}; t=; case "$(ps -o args= -p $g)" in *{quote(_READ)}*) ;; *) g=;; esac; '
+    return _portable(f"exec 2>/dev/null; {here}{look}{end}exit 0")
 
 
 def content(report: bytes) -> bytes | None:
@@ -109,7 +132,7 @@ def is_gone(report: bytes) -> bool:
 
 
 class Separator:
-    """Takes the report out of a stream that has it between two marks; the rest goes to `sink` as it comes."""
+    """Takes what is between two marks out of a stream; the rest goes to `sink` as it comes. The first such is the report."""
 
     def __init__(self, nonce: str, sink: Callable[[bytes], None]) -> None:
         self.report = bytearray()
@@ -122,12 +145,12 @@ class Separator:
     def feed(self, data: bytes) -> None:
         """Take in some of the stream."""
         self._held += data
-        while (at := self._held.find(self._mark)) >= 0 and not self.whole:
+        while (at := self._held.find(self._mark)) >= 0:
             self._pass(at)
             del self._held[: len(self._mark)]
-            self.whole = self._inside
+            self.whole = self.whole or self._inside
             self._inside = not self._inside
-        self._pass(len(self._held) if self.whole else len(self._held) - self._partial())
+        self._pass(len(self._held) - self._partial())
 
     def finish(self) -> None:
         """The stream has ended."""
@@ -139,7 +162,7 @@ class Separator:
         if not self._inside:
             if data:
                 self._sink(data)
-        elif len(self.report) <= 4 * MAX_STATE:
+        elif not self.whole and len(self.report) <= 4 * MAX_STATE:
             self.report += data
 
     def _partial(self) -> int:
@@ -148,30 +171,28 @@ class Separator:
         return next((size for size in range(most, 0, -1) if self._held.endswith(self._mark[:size])), 0)
 
 
-def _inner(state: RemoteState, *, marker: str, folder: str, nonce: str) -> str:
-    """What the inner shell runs; the command is its first parameter."""
-    umask = f"umask {quote(state.umask)}; " if state.umask else ""
-    gone = f"{{ echo; echo; echo {_line(nonce)}; echo '{GONE}'; }} >{folder}/state; exit 1"
-    directory = f"cd {_directory(state.cwd)} 2>/dev/null || {{ {gone}; }}; " if state.cwd else ""
-    dump = (
-        f'{{ [ -n "${{{_OWN}done-}}" ] || {{ set +euxv; umask; command pwd; echo {_line(nonce)}; export -p; '
-        f"{_OWN}done=1; }} >{folder}/state; }} 2>/dev/null"
-    )
-    given = f'IFS= read -r {_OWN}given; eval "$(printf "${_OWN}given")"; unset {_OWN}given; '
+def _inner(*, marker: str, nonce: str) -> str:
+    """What the inner shell runs: three lines in turn, of which the last is the command.
+
+    bash has no 9 while the command runs; in other shells it could stay closed when the command leaves the shell.
+    """
+    told = f'set -- "$(umask; command pwd; echo {_line(nonce)}; export -p)"; {_REPORT}'
+    dump = f'{{ [ -n "${{{_OWN}done-}}" ] || {{ set +aeuxv; {_OWN}done=1; {told}; }}; }} 2>/dev/null'
+    line, meant = f"IFS= read -r {_OWN}line || exit", f'"$(printf "${_OWN}line")"'
     return (
-        f"{given}export {MARKER}={quote(marker)}; {umask}{directory}trap {quote(dump)} EXIT; "
-        f'{_OWN}command=$1; shift; eval "${_OWN}command"; '
+        f"{line}; eval {meant}; export {MARKER}={quote(marker)}; {line}; eval {meant}; trap {quote(dump)} EXIT; {line}; "
+        f'if [ -n "${{BASH_VERSION-}}" ]; then eval {meant} 9>&-; else eval {meant}; fi; '
         f"{{ {_OWN}status=$?; set +euxv; }} 2>/dev/null; {dump}; exit ${_OWN}status"
     )
 
 
+def _exports(env: Mapping[str, str]) -> str:
+    return "\n".join(f"export {name}={quote(value)}" for name, value in env.items())
+
+
 def _line(nonce: str) -> str:
     """The line between directory and variables; not the mark itself, which the report must not contain."""
-    return _derived(nonce)[32:]
-
-
-def _derived(nonce: str) -> str:
-    return hashlib.sha256(nonce.encode()).hexdigest()
+    return hashlib.sha256(nonce.encode()).hexdigest()[32:]
 
 
 def _directory(path: str) -> str:

@@ -13,6 +13,7 @@ from shared.providers.http_client import HttpClient
 from tests.support.byte_servers import Seen, Server, always, serving, whole
 
 BODY = b'{"ok":true}'
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 QUICK = Timeouts(connect=5, first_token=5, stall=5, total=5)
 
 
@@ -87,6 +88,7 @@ async def test_a_body_may_end_with_its_connection(client: HttpClient, head: byte
 @pytest.mark.parametrize(
     ("name", "packed"),
     [("gzip", gzip.compress(BODY * 9)), ("deflate", zlib.compress(BODY * 9)), ("identity", BODY * 9)],
+    ids=["gzip", "deflate", "identity"],
 )
 async def test_a_body_that_is_packed_all_the_same_is_unpacked(client: HttpClient, name: str, packed: bytes) -> None:
     async with serving(always(whole(packed, b"Content-Encoding: " + name.encode()))) as server:
@@ -100,6 +102,24 @@ async def test_a_small_body_that_unpacks_to_too_much_is_refused_early(client: Ht
             await read(client, server, Timeouts(total=30))
 
 
+async def test_others_have_their_turn_while_a_small_block_is_unpacked(client: HttpClient) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with serving(always(whole(gzip.compress(bytes(4_000_000)), b"Content-Encoding: gzip"))) as server:
+        waiting = asyncio.create_task(other())
+        async with client.get(f"http://127.0.0.1:{server.port}/", headers={}, timeouts=QUICK) as answer:
+            seen = [turns async for _ in answer.blocks()]
+        waiting.cancel()
+    assert len(seen) > 9
+    assert sorted(set(seen)) == seen
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -108,6 +128,10 @@ async def test_a_small_body_that_unpacks_to_too_much_is_refused_early(client: Ht
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 300_000,
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 10_000,
+        CHUNKED + b"2\r\nab\r\n1;" + b"x" * 600_000,
+        CHUNKED + b"2\r\nab\r\n0\r\nX-Long: " + b"x" * 600_000,
+        CHUNKED + b"2\r\nab\r\n0\r\n" + b"X-More: x\r\n" * 60_000,
         whole(BODY, b"Content-Encoding: br"),
         whole(b"no gzip", b"Content-Encoding: gzip"),
     ],
@@ -117,6 +141,10 @@ async def test_a_small_body_that_unpacks_to_too_much_is_refused_early(client: Ht
         "no chunk",
         "another protocol from here",
         "endless head",
+        "endless announcements",
+        "endless extension of a chunk",
+        "endless trailer",
+        "trailers without end",
         "br",
         "not packed",
     ],
@@ -190,6 +218,26 @@ async def test_silence_ends_at_the_time_for_the_whole(
             await read(client, server, Timeouts(total=0.2))
         async with asyncio.timeout(5):
             await server.left.wait()  # the server is told at once
+
+
+@pytest.mark.parametrize("name", ["gzip", "identity"])
+async def test_an_answer_that_never_pauses_ends_at_the_time_for_the_whole(client: HttpClient, name: str) -> None:
+    packer = zlib.compressobj()
+    parts = [packer.compress(bytes(200_000_000)) + packer.flush(zlib.Z_SYNC_FLUSH)] if name == "gzip" else []
+
+    async def handler(seen: Seen) -> None:
+        await seen.request()
+        await seen.say(b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\n\r\n" % name.encode(), *parts)
+        while True:
+            await seen.say(packer.compress(bytes(100_000)) if parts else bytes(1_000))
+
+    async with (
+        serving(handler) as server,
+        client.get(f"http://127.0.0.1:{server.port}/", headers={}, timeouts=Timeouts(total=0.2)) as answer,
+    ):
+        with pytest.raises(UpstreamTimeout):
+            async for _ in answer.blocks():
+                pass
 
 
 async def test_each_block_has_its_own_time(client: HttpClient) -> None:

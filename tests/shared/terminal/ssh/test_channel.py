@@ -46,7 +46,7 @@ async def test_each_command_has_a_channel_of_its_own(terminal: Terminal, ssh_ser
     await terminal.run("true")
     await terminal.run("true")
     await terminal.shows("typed-2")
-    assert len(ssh_server.commands) == 2
+    await until(lambda: len(ssh_server.commands) == 3)  # one waits for the next command
     assert len(ssh_server.connections) == 1
 
 

@@ -134,3 +134,17 @@ async def test_what_the_interactive_shell_started_ends_too_though_it_ignores_its
         assert running(others)
         await other.close()
         assert not running(others)
+
+
+async def test_a_host_that_allows_one_channel_at_a_time_has_it_for_what_is_wanted(
+    tmp_path: Path, sessions: Sessions
+) -> None:
+    with running_openssh(tmp_path / "strict", tmp_path, more="MaxSessions 1") as server:
+        async with opened(sessions, openssh_target(server)) as terminal:
+            for number in range(3):
+                assert (await terminal.run(f"echo {number}")).stdout == f"{number}\n"
+            await terminal.session.send("echo typed-$((1+1))\n")
+            await terminal.shows("typed-2")
+            with pytest.raises(TerminalError, match="refuses another command or shell"):
+                await terminal.run("true")
+            await terminal.close()

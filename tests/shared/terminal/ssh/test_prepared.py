@@ -8,7 +8,6 @@ import pytest
 
 from shared.errors import Unsupported
 from shared.terminal.ssh import channel, prepared
-from shared.terminal.ssh.remote_shell import folder_of
 from tests.support.ssh_server import running_ssh_server
 from tests.support.terminals import make_sessions, opened, ssh_target
 
@@ -56,7 +55,7 @@ def test_a_prepared_command_takes_its_file_away_and_hides_its_variables(tmp_path
     subprocess.run([*shell, prepared.keeping(nonce)], input=text, text=True, check=True, env=env)
     done = subprocess.run([*shell, prepared.running(nonce)], capture_output=True, text=True, check=True, env=env)
     assert done.stdout == f'it\'s "x"\n{tmp_path}\n0\n'
-    assert not Path(folder_of(nonce)).exists()
+    assert not Path(prepared.folder_of(nonce)).exists()
     assert "it's" not in prepared.running(nonce)
 
 

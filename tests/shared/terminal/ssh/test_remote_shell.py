@@ -1,6 +1,7 @@
 """What is sent to a POSIX host, run by real shells."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,11 +17,12 @@ from shared.terminal.ssh.remote_shell import (
     RemoteState,
     Separator,
     content,
-    folder_of,
+    greeting,
     is_gone,
     parse,
     reaper,
-    script,
+    shells,
+    task,
 )
 from tests.support.terminals import a_nap, eventually, running, running_programs
 
@@ -33,10 +35,11 @@ class Ran:
     ) -> None:
         login_shell = shutil.which(login_shell) or "/bin/sh"
         nonce = token_hex(16)
-        self.folder = Path(folder_of(nonce))
-        line = script(command, state, env, marker=f"test:{nonce[:4]}", nonce=nonce)
+        self.marker = f"test:{token_hex(4)}"
+        begin = shells(state, {}, marker=self.marker, nonce=nonce)
+        line = begin + task(command, state, env, nonce=nonce)
         assert line.isascii()
-        assert line.count(b"\n") == 2
+        assert line.count(b"\n") == 4
         self.ended = subprocess.run(
             [login_shell, "-c", LAUNCHER],
             input=line + stdin,
@@ -48,7 +51,9 @@ class Ran:
         separator = Separator(nonce, stderr.extend)
         separator.feed(self.ended.stderr)
         separator.finish()
-        self.stderr = bytes(stderr)
+        greets, _, told = bytes(stderr).partition(b"\n")
+        assert re.fullmatch(rf"{greeting(nonce)}\d+", greets.decode())
+        self.stderr = told
         self.stdout = self.ended.stdout.removesuffix(f"{nonce}{nonce}".encode()).decode()
         self.whole = separator.whole and self.ended.stdout.endswith(f"{nonce}{nonce}".encode())
         self.report = bytes(separator.report)
@@ -138,20 +143,32 @@ def test_a_report_that_something_else_wrote_into_counts_for_nothing(report: byte
     assert not is_gone(report)
 
 
-@pytest.mark.parametrize("command", ["true", "exit 1", "kill -9 $$", "exec true"])
-def test_nothing_stays_in_the_temporary_folder(login_shell: str, command: str) -> None:
-    folder = Ran(login_shell, command, RemoteState()).folder
-    eventually(lambda: not folder.exists())  # nobody waits for its removal
-
-
-def test_the_mark_is_on_no_command_line(login_shell: str) -> None:
-    ran = Ran(
-        login_shell, "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'; echo end", RemoteState("/", "", "export A=hunter2")
-    )
+@pytest.mark.parametrize("listing", ["cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'", "set"])
+def test_the_mark_is_in_no_listing(login_shell: str, listing: str) -> None:
+    ran = Ran(login_shell, f"{listing}; echo end", RemoteState("/", "", "export A=hunter2"))
     assert ran.whole
     assert ran.stdout.endswith("\nend\n")
-    assert str(ran.folder) in ran.stdout
-    assert "hunter2" not in ran.stdout
+    assert ran.marker in ran.stdout
+    assert ("hunter2" in ran.stdout) == (listing == "set")
+
+
+@pytest.mark.parametrize("command", ["exec >/dev/null 2>&1", "exec 2>&- 9>&-; true", "exec 9>/dev/null", "set -aeuxv"])
+def test_what_a_command_does_to_its_streams_and_options_hides_no_state(login_shell: str, command: str) -> None:
+    ran = Ran(login_shell, f"cd /usr; export KEPT=1; {command}; exit 3", RemoteState())
+    assert ran.ended.returncode == 3
+    assert ran.whole
+    assert ran.state is not None
+    assert ran.state.cwd == "/usr"
+    assert "KEPT" in ran.state.exports
+    assert "__mcp_gateway" not in ran.state.exports
+
+
+def test_a_group_whose_number_is_anothers_is_left_alone(login_shell: str) -> None:
+    other = subprocess.Popen(["sleep", a_nap()], start_new_session=True)
+    subprocess.run([login_shell, "-c", reaper(f"{token_hex(8)}:000000001", group=other.pid)], check=True, timeout=10)
+    assert other.poll() is None
+    other.kill()
+    other.wait()
 
 
 def test_standard_input_is_the_commands(login_shell: str) -> None:
@@ -163,23 +180,22 @@ def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
     nap = a_nap()
     other_nap = a_nap()
     marker, nonce = f"{token_hex(8)}:000000001", token_hex(16)
-    line = script(
-        f"setsid sleep {nap} & trap '' TERM; sleep {nap}; sleep {nap}", RemoteState(), {}, marker=marker, nonce=nonce
-    )
+    begin = shells(RemoteState(), {}, marker=marker, nonce=nonce)
+    command = f"setsid sleep {nap} & env -i /bin/sleep {nap} & trap '' TERM; sleep {nap}; sleep {nap}"
+    line = begin + task(command, RemoteState(), {}, nonce=nonce)
     process = subprocess.Popen(
         [login_shell, "-c", LAUNCHER], start_new_session=True, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     with process.stdin as given:  # type: ignore[union-attr]
         given.write(line)
     other = subprocess.Popen(["sleep", other_nap], env={**os.environ, "MCP_GATEWAY_JOB": "other:1"})
-    eventually(lambda: len(running_programs(nap, "sleep")) >= 2)
-    subprocess.run([login_shell, "-c", reaper(marker, nonce=nonce)], check=True, timeout=10)
+    eventually(lambda: len(running_programs(nap, "sleep")) >= 3)
+    subprocess.run([login_shell, "-c", reaper(marker, group=process.pid)], check=True, timeout=10)
     process.wait(5)
     eventually(lambda: not running(nap))
     assert other.poll() is None
     other.kill()
     other.wait()
-    assert not Path(folder_of(nonce)).exists()
 
 
 @pytest.mark.parametrize("plain", [False, True])
