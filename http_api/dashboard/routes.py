@@ -71,13 +71,24 @@ REVALIDATE: Header = (b"cache-control", b"no-cache")
 """Kept, but asked about each time: after an update nobody mixes old files with new ones."""
 
 
+ROOT = b'{"dashboard":"/dashboard/","docs":"/docs","api":"/openapi.json","health":"/health"}'
+"""What whoever asks for `/` and follows no redirect is told."""
+
+
 def routes() -> list[Route]:
-    """The page at `/dashboard` and `/dashboard/`, and each of its files beside it."""
+    """The page at `/dashboard` and `/dashboard/`, each of its files beside it, and the way there from `/`."""
     paths = [(f"{PATH}/{name}", name, media) for name, media in FILES if name != PAGE]
     return [
-        Route(path=path, methods={"GET": _file(name, media)}, public=True, limited=False)
-        for path, name, media in [(PATH, PAGE, HTML), *paths]
+        Route(path="/", methods={"GET": _to_the_page}, public=True, limited=False),
+        *(
+            Route(path=path, methods={"GET": _file(name, media)}, public=True, limited=False)
+            for path, name, media in [(PATH, PAGE, HTML), *paths]
+        ),
     ]
+
+
+async def _to_the_page(scope: Scope, receive: Receive, send: Send) -> None:
+    await send_bytes(scope, send, ROOT, status=307, headers=[REVALIDATE, (b"location", f"{PATH}/".encode())])
 
 
 def _file(name: str, media: bytes) -> ASGIApp:

@@ -177,7 +177,6 @@ async def test_odd_ids_are_refused_and_never_a_failure_of_ours(tmp_path: Path) -
 async def test_unknown_paths_are_not_found(tmp_path: Path) -> None:
     async with examined(tmp_path) as (made, findings):
         for path in (
-            "/",
             "/v1",
             "/v1/nothing",
             "/v2/models",

@@ -55,6 +55,18 @@ async def gateway(folder: Path, mode: str = "local") -> AsyncIterator[httpx.Asyn
 
 
 @MODES
+async def test_whoever_opens_the_gateway_comes_to_the_page(tmp_path: Path, mode: str) -> None:
+    async with gateway(tmp_path, mode) as http:
+        answer = await http.get("/")
+        assert (answer.status_code, answer.headers["location"]) == (307, f"{PATH}/")
+        for path in answer.json().values():
+            assert (await http.get(path)).status_code != 404
+        followed = await http.get("/", follow_redirects=True)
+        assert followed.headers["content-type"].startswith("text/html")
+        assert (await http.post("/", json={})).status_code == 405
+
+
+@MODES
 async def test_every_file_is_there_for_everybody_and_counts_against_no_limit(tmp_path: Path, mode: str) -> None:
     async with gateway(tmp_path, mode) as http:
         for path, (_, media) in zip(PATHS, FILES, strict=True):

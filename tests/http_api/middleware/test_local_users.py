@@ -32,9 +32,11 @@ CALLS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/keys", None),
     ("PUT", "/v1/layers/L3/toggle", {"enabled": False}),
     ("GET", "/metrics", None),
+    ("GET", "/v1/stats", None),
+    ("GET", "/v1/usage?key=local", None),
     ("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": "hello"}], "model": "no-such"}),
 ]
-ALLOWED = [200, 200, 403, 403, 403, 403, 404]
+ALLOWED = [200, 200, 403, 403, 403, 403, 403, 403, 404]
 
 
 def asking(there: Serving) -> list[str]:
@@ -73,7 +75,7 @@ async def test_a_command_of_the_gateway_may_chat_and_nothing_more(tmp_path: Path
         assert found[2][1]["code"] == "not_your_gateway"
         own = await asyncio.create_subprocess_exec(*asking(there), stdout=asyncio.subprocess.PIPE)
         said, _ = await asyncio.wait_for(own.communicate(), 20)
-        assert statuses(answers(said.decode())) == [200, 200, 201, 200, 200, 200, 404]
+        assert statuses(answers(said.decode())) == [200, 200, 201, 200, 200, 200, 200, 200, 404]
 
 
 @pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root may become another user")
@@ -92,6 +94,41 @@ async def test_all_of_them_may_where_the_operator_says_so(tmp_path: Path) -> Non
     async with serving(tmp_path / "data", LOCAL_USERS="any") as there:
         assert statuses(await as_user(there, 65534))[:5] == [200, 200, 201, 200, 200]
         assert statuses(await as_command(there))[:5] == [200, 200, 201, 200, 200]
+
+
+HIDING = """
+import ctypes, select, socket, sys, threading
+host, port = sys.argv[1].split(":")
+ask = b"GET /v1/keys HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
+def in_a_list_of_its_own():
+    assert ctypes.CDLL(None).unshare(0x400) == 0
+    with socket.create_connection((host, int(port))) as there:
+        there.sendall(ask)
+        print(there.recv(100)[9:12].decode())
+def on_the_way():
+    one, two = socket.socketpair()
+    answered = select.epoll()
+    with socket.create_connection((host, int(port))) as there:
+        there.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # what is sent leaves 0.2 s later, when nobody has it
+        there.sendall(ask)
+        socket.send_fds(one, [b"x"], [there.fileno()])
+        answered.register(there, select.EPOLLIN)
+    answered.poll()
+    with socket.socket(fileno=socket.recv_fds(two, 1, 1)[1][0]) as there:
+        print(there.recv(100)[9:12].decode())
+way = threading.Thread(target={"list": in_a_list_of_its_own, "way": on_the_way}[sys.argv[2]])
+way.start()
+way.join()
+"""
+
+
+@pytest.mark.parametrize("way", ["list", "way"], ids=["in a thread's own list", "on the way to another process"])
+async def test_a_command_cannot_hide_whose_its_connection_is(tmp_path: Path, way: str) -> None:
+    async with serving(tmp_path / "data") as there:
+        session = (await there.http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        script = shlex.join([sys.executable, "-c", HIDING, there.url.removeprefix("http://"), way])
+        answer = await there.http.post(f"/v1/terminal/{session}/execute", json={"command": script})
+        assert answer.json()["result"]["stdout"].split() == ["403"], answer.text
 
 
 CALL_TOOLS = """
