@@ -55,6 +55,8 @@ MEANINGS: Mapping[type[GatewayError], Meaning] = {
 
 
 ADVICE: Mapping[str, str] = {
+    "approval_required": "Tell the user what is to be approved and how, and call again once they have.",
+    "host_key_unconfirmed": "Call open_terminal again, which asks the user.",
     "too_many_sessions": "Waiting does not help: see with list_terminals which sessions there are, end one that is no longer "
     "needed with close_terminal, and call again.",
 }

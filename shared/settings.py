@@ -272,8 +272,9 @@ class Settings(BaseModel):
     terminal_env_allow: str = Field(
         "", description="Comma-separated names of further environment variables that commands may see."
     )
-    ssh_host_keys: Literal["trust-first-use", "strict"] = Field(
-        "trust-first-use", description="Unknown SSH hosts: remember their key at first use, or refuse them."
+    ssh_host_keys: Literal["trust-first-use", "ask", "strict"] = Field(
+        "trust-first-use",
+        description="Unknown SSH hosts: remember their key at first use, ask a person (as for commands to be confirmed), or refuse them.",
     )
     ssh_connect_timeout: Seconds = Field(10, description="Seconds to connect and to log in, each.")
     ssh_config: str = Field(

@@ -1,4 +1,6 @@
-"""Leave for a command that the policy wants confirmed: asked of the user, noted, and used for exactly that command."""
+"""Leave for a command that the policy wants confirmed, or for the key of a new host: asked of the user, noted, and used for
+exactly that.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,6 +19,8 @@ T = TypeVar("T")
 CODE = "approval_required"
 LONGEST = 2_000
 """Characters of a command that a question shows; one that is longer cannot be judged by who is asked."""
+MOST_QUESTIONS = 4
+"""A command and the hosts on the way to where it runs may each need leave."""
 ANSWER = 2.0
 """Seconds that are kept for the answer, when the user says nothing for so long that the call must end."""
 
@@ -29,19 +33,20 @@ async def with_leave(
     `needed` are the seconds that it may take: a user who thinks for so long that they are not left has agreed to the
     next call.
     """
-    approval: str | InputRequiredResult
+    approval = given
     if (earlier := call.user.earlier) is not None:
         approval = earlier.state[:100]
         await noted(call, approval, agreed=earlier.leave == "given")
-    else:
+    for _ in range(MOST_QUESTIONS):
         try:
-            return await work(given)
+            return await work(approval)
         except Conflict as error:
-            approval = await asked(call, command, error)
-            if isinstance(approval, str) and call.left < needed:
-                raise _for_the_next_call(approval) from None
-    if isinstance(approval, InputRequiredResult):
-        return approval
+            said = await asked(call, command, error)
+            if isinstance(said, InputRequiredResult):
+                return said
+            if call.left < needed:
+                raise _for_the_next_call(said) from None
+            approval = said
     return await work(approval)
 
 
@@ -74,7 +79,7 @@ async def noted(call: Call, approval_id: str, *, agreed: bool) -> None:
     except Conflict:
         return  # somebody else has decided meanwhile, and that counts
     if not agreed:
-        raise Forbidden("The user did not agree to this command; do something else.", code="approval_denied")
+        raise Forbidden("The user did not agree to this; do something else.", code="approval_denied")
 
 
 def _for_the_next_call(approval_id: str) -> Conflict:
@@ -86,6 +91,8 @@ def _for_the_next_call(approval_id: str) -> Conflict:
 
 
 def _question(command: str, details: dict[str, Any]) -> str:
+    if details["kind"] == "host_key":
+        return f"May I {details['command']}?\n\nSay yes only if it is right: {details['reason']}."
     why = f" ({details['reason']})" if details["reason"] else ""
     where = f"Where: {details['place']}, in {details['cwd'] or 'a directory that is not known'}"
     return f"The command policy wants this confirmed{why}. Run it?\n\n{visible(command)}\n\n{where}"

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from mcp.types import InputRequiredResult
+
+from mcp_gateway.calls import leave
 from mcp_gateway.calls.bounds import bounded
 from mcp_gateway.calls.call import Call
 from mcp_gateway.calls.interaction import first_shown
 from mcp_gateway.terminals.arguments import CloseTerminalArguments, ListTerminalsArguments, OpenTerminalArguments
 from mcp_gateway.terminals.results import ClosedTerminal, ConnectionEntry, OpenedTerminal, TerminalEntry, TerminalList
 from shared.domain.connections import ConnectionInfo
-from shared.domain.terminal import SessionInfo
+from shared.domain.terminal import SessionAnswer, SessionInfo
 from shared.errors import NotFound
 from shared.operations import dispatch
 from shared.operations.connections import LIST_CONNECTIONS
@@ -22,10 +25,19 @@ NOT_OPENED = (
 )
 
 
-async def open_(call: Call, arguments: OpenTerminalArguments) -> OpenedTerminal:
-    """Open a session and wait for what it shows first. One that nobody will learn of is closed again."""
-    async with bounded(call, NOT_OPENED):
-        answer = await dispatch.call(call.gateway, call.caller, OPEN_TERMINAL, _payload(arguments))
+async def open_(call: Call, arguments: OpenTerminalArguments) -> OpenedTerminal | InputRequiredResult:
+    """Open a session and wait for what it shows first, if need be once the user knows the host's key.
+
+    One that nobody will learn of is closed again.
+    """
+
+    async def work(_: str | None) -> SessionAnswer:
+        async with bounded(call, NOT_OPENED):
+            return await dispatch.call(call.gateway, call.caller, OPEN_TERMINAL, _payload(arguments))
+
+    answer = await leave.with_leave(call, "", work)
+    if isinstance(answer, InputRequiredResult):
+        return answer
     session = answer.session
     try:
         first = await first_shown(call, session.id, min(FIRST_SECONDS, call.left))

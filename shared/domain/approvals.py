@@ -1,4 +1,4 @@
-"""Commands that wait for somebody's leave."""
+"""Commands, and keys of SSH hosts, that wait for somebody's leave."""
 
 from typing import Literal
 
@@ -9,16 +9,18 @@ from shared.domain.targets import Id
 from shared.domain.wire import Timestamp, Wire
 
 Decision = Literal["approve", "deny"]
+ApprovalKind = Literal["command", "host_key"]
 ApprovalStatus = Literal["pending", "approved", "denied"]
 
 
 class Approval(Wire):
-    """One command of one caller in one place, and what was decided about it. It counts once.
+    """One command of one caller in one place, or the key of a host, and what was decided about it. It counts once.
 
     All of it is for people to read: characters that nobody sees are written as their codes, a long input is cut.
     """
 
     id: str
+    kind: ApprovalKind = "command"
     caller: str
     caller_name: str
     command: str

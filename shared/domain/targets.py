@@ -13,7 +13,8 @@ from shared.domain.wire import Wire
 
 SessionType = Literal["local", "ssh", "telnet"]
 TelnetInterrupt = Literal["character", "ip", "brk"]
-HostKeyPolicy = Literal["trust-first-use", "strict"]
+HostKeyPolicy = Literal["trust-first-use", "ask", "strict"]
+"""What becomes of a host whose key is not known; each laxer than the next."""
 
 
 MAX_JUMPS = 4

@@ -7,7 +7,7 @@ from shared.domain.identity import Caller
 from shared.domain.targets import LocalTarget, SshTarget
 from shared.domain.terminal import RunCommand, SessionInfo
 from shared.errors import Unsupported
-from shared.operations import policing, targets
+from shared.operations import host_leave, policing, targets
 from shared.terminal import environment
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ TITLE = 100
 async def begin(gateway: "Gateway", caller: Caller, request: RunCommand) -> SessionInfo:
     """Start a command in the background; the session that it runs in. Raises as `Sessions.open` does."""
     target = await _target(gateway, caller, request)
-    session = await gateway.terminals.open(caller.id, target, title=" ".join(request.command.split())[:TITLE])
+    title = " ".join(request.command.split())[:TITLE]
+    session = await host_leave.connecting(
+        gateway, caller, lambda: gateway.terminals.open(caller.id, target, title=title)
+    )
     gateway.policy.remember(session, target, request.connection)
     try:
         await session.read(caller.id, cursor=0)  # which starts it

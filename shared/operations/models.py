@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from shared.domain.identity import Caller
 from shared.domain.models import (
@@ -21,7 +21,8 @@ from shared.domain.models import (
     Weight,
 )
 from shared.domain.wire import NoInput, Wire
-from shared.errors import InvalidInput
+from shared.errors import Forbidden, InvalidInput
+from shared.operations import budgets
 from shared.operations.operation import Operation
 from shared.registry.registry import unknown_model
 
@@ -69,38 +70,31 @@ class AddModel(ModelFields):
     """A new model."""
 
 
+def _left_out(**more: Any) -> Any:
+    """A field that may be left out, but not be null."""
+    return Field(default_factory=lambda: None, **more)
+
+
 class UpdateModel(Wire):
     """Any of a model's fields but its id; what is left out stays as it is."""
 
     id: AnyId
-    provider: ProviderName | None = None
-    api_model_name: ApiModelName | None = None
-    layer: Layer | None = None
-    enabled: bool | None = None
-    priority: Priority | None = None
-    weight: Weight | None = None
-    relative_cost: RelativeCost | None = None
+    provider: ProviderName = _left_out()
+    api_model_name: ApiModelName = _left_out()
+    layer: Layer = _left_out()
+    enabled: bool = _left_out()
+    priority: Priority = _left_out()
+    weight: Weight = _left_out()
+    relative_cost: RelativeCost = _left_out()
     price_per_1k_input_tokens: Price | None = Field(None, alias="pricePer1kInputTokens")
     price_per_1k_output_tokens: Price | None = Field(None, alias="pricePer1kOutputTokens")
     context_window: ContextWindow | None = None
-    capabilities: Capabilities | None = None
-    owned_by: OwnedBy | None = Field(None, alias="owned_by")
-
-    @model_validator(mode="after")
-    def _no_null_where_a_value_is_needed(self) -> "UpdateModel":
-        for name in self.model_fields_set - NULLABLE:
-            if getattr(self, name) is None:
-                raise ValueError(
-                    f"{type(self).model_fields[name].alias or name} must not be null; leave it out to keep it"
-                )
-        return self
+    capabilities: Capabilities = _left_out()
+    owned_by: OwnedBy = _left_out(alias="owned_by")
 
     def changes(self) -> dict[str, Any]:
         """What was given, by field name."""
         return {name: getattr(self, name) for name in self.model_fields_set - {"id"}}
-
-
-NULLABLE = frozenset({"price_per_1k_input_tokens", "price_per_1k_output_tokens", "context_window"})
 
 
 class ChangedModel(Wire):
@@ -169,15 +163,42 @@ async def _layers(gateway: "Gateway", caller: Caller, request: NoInput) -> Layer
 
 
 async def _add(gateway: "Gateway", caller: Caller, request: AddModel) -> ChangedModel:
+    await _check_unbounded(gateway, caller)
     _check_provider(gateway, request.provider)
     fields = {name: getattr(request, name) for name in type(request).model_fields}
     return ChangedModel(model=await gateway.registry.add(Model(**fields, created=int(gateway.clock().timestamp()))))
 
 
 async def _update(gateway: "Gateway", caller: Caller, request: UpdateModel) -> ChangedModel:
+    changes = request.changes()
+    if BOUNDED_BY.intersection(changes):
+        await _check_unbounded(gateway, caller)
     if request.provider is not None:
         _check_provider(gateway, request.provider)
-    return ChangedModel(model=await gateway.registry.update(request.id, request.changes()))
+    return ChangedModel(model=await gateway.registry.update(request.id, changes))
+
+
+BOUNDED_BY = frozenset(
+    {
+        "provider",
+        "api_model_name",
+        "layer",
+        "relative_cost",
+        "price_per_1k_input_tokens",
+        "price_per_1k_output_tokens",
+    }
+)
+"""What the bounds of a key, and its budget, are made of."""
+
+
+async def _check_unbounded(gateway: "Gateway", caller: Caller) -> None:
+    """A key must not get past its bounds by saying what a model is, or costs. Raises Forbidden."""
+    bounded = caller.models is not None or caller.max_layer is not None or caller.budget_usd is not None
+    if bounded or (caller.kind == "key" and await budgets.of_key(gateway, caller)):
+        raise Forbidden(
+            "A key with models, a layer or a budget of its own cannot add models, or change what they are, where they stand "
+            "and what they cost. Do it with a login or on the command line."
+        )
 
 
 async def _delete(gateway: "Gateway", caller: Caller, request: GetModel) -> DeletedModel:

@@ -35,7 +35,7 @@ from shared.domain.terminal import (
 )
 from shared.domain.wire import NoInput
 from shared.errors import NotFound, TerminalError
-from shared.operations import background, interactive, policing, targets
+from shared.operations import background, host_leave, interactive, policing, targets
 from shared.operations.elsewhere import gather
 from shared.operations.operation import Operation, StreamOperation
 from shared.terminal.channel import OutputListener
@@ -51,14 +51,18 @@ async def open_session(gateway: "Gateway", caller: Caller, request: OpenSession)
     """Open a session on a target or on a saved connection."""
     target = await targets.target_of(gateway, caller, request)
     target = await policing.permit_opening(gateway, caller, target, request.connection_id)
-    session = await gateway.terminals.open(
-        caller.id,
-        target,
-        cols=request.cols or 80,
-        rows=request.rows or 24,
-        title=request.title or "",
-        encoding=request.encoding or "utf-8",
-        record=request.record,
+    session = await host_leave.connecting(
+        gateway,
+        caller,
+        lambda: gateway.terminals.open(
+            caller.id,
+            target,
+            cols=request.cols or 80,
+            rows=request.rows or 24,
+            title=request.title or "",
+            encoding=request.encoding or "utf-8",
+            record=request.record,
+        ),
     )
     gateway.policy.remember(session, target, request.connection_id)
     return SessionAnswer(session=session.info)
@@ -180,7 +184,7 @@ async def _run_to_the_end(
     if request.connection is not None:
         target = await targets.saved(gateway, caller, request.connection)
         target = await policing.permit_opening(gateway, caller, target, request.connection)
-        return await terminals.run_once(caller.id, target, command)
+        return await host_leave.connecting(gateway, caller, lambda: terminals.run_once(caller.id, target, command))
     return await terminals.run_once(caller.id, LocalTarget(cwd=request.cwd), command)
 
 

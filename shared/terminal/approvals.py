@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from shared.domain.approvals import Approval, ApprovalStatus, Decision
+from shared.domain.approvals import Approval, ApprovalKind, ApprovalStatus, Decision
 from shared.domain.identity import Caller
 from shared.domain.wire import iso
 from shared.errors import Conflict, Forbidden, NotFound, RateLimited
@@ -38,7 +38,9 @@ class Approvals:
         self._database = database
         self._clock = clock
 
-    async def ask(self, caller: Caller, verdict: "Verdict", facts: dict[str, Any]) -> Approval:
+    async def ask(
+        self, caller: Caller, verdict: "Verdict", facts: dict[str, Any], kind: ApprovalKind = "command"
+    ) -> Approval:
         """Put a command into the queue; one that waits there already is not put twice. Raises RateLimited.
 
         `facts` are what the leave is for: command, place, session_id, cwd, and whatever else must not change.
@@ -46,6 +48,7 @@ class Approvals:
         now, print_ = self._clock(), fingerprint(caller, facts)
         asked = Approval(
             id=f"appr-{token_hex(12)}",
+            kind=kind,
             caller=caller.id,
             caller_name=caller.name,
             command=visible(facts["command"]),
@@ -100,12 +103,23 @@ class Approvals:
             approval_rows.delete(session, approval_id)
             return approval
 
-        found = await self._database.run(work)
-        if found is not None and found.status == "denied":
-            raise Forbidden(
-                "The person who was asked did not allow this command; do something else.", code="approval_denied"
-            )
-        return found
+        return _allowed(await self._database.run(work))
+
+    async def take(self, caller: Caller, facts: dict[str, Any]) -> Approval | None:
+        """The same, by what it is for. Raises Forbidden."""
+        print_ = fingerprint(caller, facts)
+
+        def work(session: "Session") -> Approval | None:
+            from shared.storage import approval_rows
+
+            for row in self._kept(session):
+                approval = _approval(row)
+                if row["fingerprint"] == print_ and approval.status != "pending":
+                    approval_rows.delete(session, approval.id)
+                    return approval
+            return None
+
+        return _allowed(await self._database.run(work))
 
     async def decided(self, caller: Caller, approval_id: str, *, seconds: float) -> bool:
         """Wait so long for a decision on one of the caller's; whether there is one."""
@@ -216,18 +230,21 @@ def fingerprint(caller: Caller, facts: dict[str, Any]) -> str:
 def required(approval: Approval) -> Conflict:
     """The error that says how to go on."""
     reason = f" ({approval.reason})" if approval.reason else ""
+    what, by = ("command", " with approvalId") if approval.kind == "command" else ("host key", "")
     if "queue" in approval.ask:
         how = (
             f"approve {approval.id} with POST /v1/approvals/{approval.id}, or with `mcp-gateway "
-            f"approvals approve {approval.id}`; then send the same request again with approvalId"
+            f"approvals approve {approval.id}`; then send the same request again{by}"
         )
     else:
         how = "the person behind an MCP client that can ask is the only one who may allow it"
     return Conflict(
-        f"This command needs a person's approval{reason}: {how}.",
+        f"This {what} needs a person's approval{reason}: {how}.",
         code="approval_required",
         details={
             "approvalId": approval.id,
+            "kind": approval.kind,
+            "command": approval.command,
             "policy": approval.policy,
             "rule": approval.rule,
             "reason": approval.reason,
@@ -237,6 +254,12 @@ def required(approval: Approval) -> Conflict:
             "cwd": approval.cwd,
         },
     )
+
+
+def _allowed(found: Approval | None) -> Approval | None:
+    if found is not None and found.status == "denied":
+        raise Forbidden("The person who was asked did not allow this; do something else.", code="approval_denied")
+    return found
 
 
 def _row(approval: Approval, print_: str) -> dict[str, Any]:

@@ -116,6 +116,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/operations/elsewhere.py": "journeys/test_one_gateway_of_many_processes.py",
     "shared/operations/files.py": "http_api/routes/test_terminal_ssh.py",
     "shared/operations/following.py": "journeys/test_one_gateway_of_many_processes.py",
+    "shared/operations/host_leave.py": "mcp_gateway/calls/test_leave.py",
     "shared/operations/policing.py": "http_api/routes/test_policy.py",
     "shared/operations/replay.py": "http_api/routes/test_decisions.py",
     "shared/parts.py": "shared/test_upkeep.py",

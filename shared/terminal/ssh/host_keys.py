@@ -31,6 +31,19 @@ class HostKeyGuard:
                 code="host_key_unknown",
                 details={"fingerprint": key.fingerprint, "keyType": key.type},
             )
+        elif self._policy == "ask":
+            self.problem = TerminalError(
+                f"The host key of {where} is not known, and a person has to say whether {key.fingerprint} is right; open "
+                "the session again to have one asked.",
+                code="host_key_unconfirmed",
+                details={
+                    "host": self._login.host,
+                    "port": self._login.port,
+                    "fingerprint": key.fingerprint,
+                    "keyType": key.type,
+                    "key": key.text,
+                },
+            )
         else:
             self.new = key
         return self.problem is None

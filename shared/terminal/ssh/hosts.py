@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from shared.domain.targets import HostKeyPolicy, SshLogin, SshTarget
 from shared.terminal import addresses
@@ -43,7 +43,7 @@ class SshHosts:
 
     async def _way(self, target: SshTarget) -> list[asyncssh.SSHClientConnection]:
         """The connections to a host, each through the one before."""
-        policy = "strict" if "strict" in (self._policy, target.known_hosts) else self._policy
+        policy = max(self._policy, target.known_hosts or self._policy, key=get_args(HostKeyPolicy).index)
         way: list[asyncssh.SSHClientConnection] = []
         try:
             for login in (*target.jumps, target.login):

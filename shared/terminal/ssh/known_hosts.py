@@ -21,6 +21,16 @@ class HostKey:
     type: str
     blob: bytes
 
+    @classmethod
+    def of(cls, type_: str, text: str) -> "HostKey":
+        """The key that a line of the file has as text. Raises ValueError."""
+        return cls(type_, base64.b64decode(text, validate=True))
+
+    @property
+    def text(self) -> str:
+        """As the file has it."""
+        return base64.b64encode(self.blob).decode()
+
     @property
     def fingerprint(self) -> str:
         """As ssh shows it."""
@@ -76,7 +86,7 @@ class KnownHosts:
             fcntl.flock(file, fcntl.LOCK_EX)
             before = self._of(name)
             if not before.keys:
-                line = f"{name} {key.type} {base64.b64encode(key.blob).decode()}\n".encode()
+                line = f"{name} {key.type} {key.text}\n".encode()
                 file.write(line if _ends_whole(descriptor) else b"\n" + line)
             return before
 
@@ -109,7 +119,7 @@ def _entries(lines: Iterable[str], name: str) -> Iterable[tuple[str, HostKey]]:
         if len(fields) < 3 or fields[0].startswith("#") or not _matches(fields[0], name):
             continue
         try:
-            yield marker, HostKey(fields[1], base64.b64decode(fields[2], validate=True))
+            yield marker, HostKey.of(fields[1], fields[2])
         except ValueError:
             continue
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from httpx import Response
 
 from tests.http_api.routes.test_policy import audited, policed, session
+from tests.support.http_gateway import surface
 from tests.support.http_stack import error_of
 from tests.support.ssh_server import PASSWORD, USER, running_ssh_server
 
@@ -124,3 +125,23 @@ async def test_a_stricter_policy_counts_although_leave_was_given(tmp_path: Path)
         await made.http.put("/v1/terminal/policy", json={"policy": {"policies": [denied]}})
         answer = await made.http.post(f"{path}/execute", json={"command": "printf x", "approvalId": approval})
         assert error_of(answer)["code"] == "command_denied"
+
+
+async def test_a_new_host_is_used_once_somebody_has_approved_its_key(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    async with running_ssh_server(tmp_path / "home") as server, surface(tmp_path / "data", ssh_host_keys="ask") as made:
+        http = made.http
+        login = {"type": "ssh", "host": "127.0.0.1", "port": server.port, "username": USER, "password": PASSWORD}
+        for decision, status, code in (("deny", 403, "approval_denied"), ("approve", 201, None)):
+            asked = await http.post("/v1/terminal/sessions", json=login)
+            error = error_of(asked)
+            assert (asked.status_code, error["code"]) == (409, "approval_required")
+            assert server.fingerprints[0] in error["details"]["command"]
+            assert server.logins == 0
+            path = f"/v1/approvals/{error['details']['approvalId']}"
+            decided = (await http.post(path, json={"decision": decision})).json()["approval"]
+            assert decided["kind"] == "host_key"
+            answer = await http.post("/v1/terminal/sessions", json=login)
+            assert answer.status_code == status, answer.text
+            assert answer.json().get("code") == code
+        assert (await http.post("/v1/terminal/sessions", json=login)).status_code == 201

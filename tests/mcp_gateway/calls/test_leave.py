@@ -1,5 +1,7 @@
 """Leave for a command over MCP: asked of the user in both eras; without it nothing runs."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,11 @@ from mcp_gateway.calls.leave import LONGEST
 from shared.domain.identity import LOCAL
 from shared.domain.policy import CommandPolicy
 from shared.gateway import Gateway
-from tests.support.mcp_stack import ERAS, client_of, facts_of, text_of
-from tests.support.ssh_server import running_ssh_server
+from shared.operations import dispatch
+from shared.operations.audit import LIST_AUDIT
+from shared.operations.connections import CREATE_CONNECTION
+from tests.support.mcp_stack import ERAS, client_of, facts_of, gateway_with, text_of
+from tests.support.ssh_server import PASSWORD, USER, SshServer, running_ssh_server
 from tests.support.terminals import ssh_target
 
 YES = ElicitResult(action="accept", content={"agree": True})
@@ -152,8 +157,6 @@ async def test_what_the_user_said_is_audited(policed: Gateway) -> None:
 
 
 async def test_the_policy_file_is_used(tmp_path: Path) -> None:
-    from tests.support.mcp_stack import gateway_with
-
     file = tmp_path / "own.toml"
     file.write_text('[[policies]]\nname = "own"\ndefault = "deny"\n')
     async with gateway_with(tmp_path / "data", terminal_policy_file=str(file)) as gateway, client_of(gateway) as client:
@@ -180,3 +183,62 @@ async def test_files_are_read_and_written_with_the_users_leave(gateway: Gateway,
         assert facts_of(await client.call_tool("list_remote_files", place))["entries"]
     for question, what in zip(person.asked, ("write f\n\none", "read f", "list f"), strict=True):
         assert f"\n\n{what}\n" in question
+
+
+SAVED = {"name": "far", "type": "ssh", "host": "127.0.0.1", "username": USER, "password": PASSWORD}
+
+
+@asynccontextmanager
+async def far(folder: Path) -> AsyncIterator[tuple[Gateway, SshServer]]:
+    """A gateway that asks about new hosts, and a saved connection to one."""
+    (folder / "far").mkdir()
+    async with (
+        running_ssh_server(folder / "far") as server,
+        gateway_with(folder / "data", ssh_host_keys="ask") as gateway,
+    ):
+        await dispatch.call(gateway, LOCAL, CREATE_CONNECTION, {**SAVED, "port": server.port})
+        yield gateway, server
+
+
+@pytest.mark.parametrize("tool", [("open_terminal", {}), ("run_command", {"command": "echo there"})], ids=str)
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_new_host_is_used_once_the_user_knows_its_key(
+    tmp_path: Path, era: str, tool: tuple[str, dict[str, Any]]
+) -> None:
+    name, arguments = tool
+    person = Person(YES)
+    async with (
+        far(tmp_path) as (gateway, server),
+        client_of(gateway, mode=era, elicitation_callback=person) as client,
+    ):
+        for _ in range(2):
+            assert facts_of(await client.call_tool(name, {"connection": "far", **arguments}))
+        (question,) = person.asked
+        assert server.fingerprints[0] in question
+        assert f"127.0.0.1:{server.port}" in question
+        assert len((tmp_path / "data" / "known_hosts").read_text().splitlines()) == 1
+        rows = (await dispatch.call(gateway, LOCAL, LIST_AUDIT, {"action": "host_key"})).entries
+    assert [row.outcome for row in rows] == ["approved", "approval_required"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_new_host_whose_key_the_user_does_not_know_is_not_used(tmp_path: Path, era: str) -> None:
+    async with (
+        far(tmp_path) as (gateway, server),
+        client_of(gateway, mode=era, elicitation_callback=Person(NO)) as client,
+    ):
+        result = await client.call_tool("open_terminal", {"connection": "far"})
+        assert "(code: approval_denied)" in text_of(result)
+        assert server.logins == 0
+        assert not (tmp_path / "data" / "known_hosts").exists()
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_where_nobody_can_be_asked_about_a_new_host_it_is_said_how_to_go_on(tmp_path: Path, era: str) -> None:
+    async with far(tmp_path) as (gateway, server), client_of(gateway, mode=era) as client:
+        refused = text_of(await client.call_tool("open_terminal", {"connection": "far"}))
+        (waiting,) = await gateway.approvals.queue()
+        assert f"mcp-gateway approvals approve {waiting.id}`; then send the same request again." in refused
+        assert server.fingerprints[0] in waiting.command
+        await gateway.approvals.decide(LOCAL, waiting.id, "approve")
+        assert facts_of(await client.call_tool("open_terminal", {"connection": "far"}))["sessionId"]

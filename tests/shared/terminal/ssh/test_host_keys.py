@@ -32,7 +32,17 @@ def test_a_new_key_is_refused_when_strict() -> None:
     assert guard.new is None
 
 
-@pytest.mark.parametrize("policy", ["trust-first-use", "strict"])
+def test_a_new_key_is_shown_whole_to_whoever_is_asked() -> None:
+    guard = HostKeyGuard(LOGIN, Known(), "ask")
+    assert not guard.accept(ONE)
+    assert isinstance(guard.problem, TerminalError)
+    assert guard.problem.code == "host_key_unconfirmed"
+    assert isinstance(guard.problem.details, dict)
+    assert HostKey.of(guard.problem.details["keyType"], guard.problem.details["key"]) == ONE
+    assert guard.new is None
+
+
+@pytest.mark.parametrize("policy", ["trust-first-use", "ask", "strict"])
 def test_a_changed_key_is_refused_with_both_fingerprints_and_the_way_out(policy: str) -> None:
     guard = HostKeyGuard(LOGIN, Known((ONE,)), policy)  # type: ignore[arg-type]
     assert not guard.accept(TWO)
