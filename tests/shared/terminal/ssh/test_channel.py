@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,12 @@ from tests.support.ssh_server import SshServer, running_ssh_server
 from tests.support.terminals import (
     Terminal,
     a_nap,
-    make_sessions,
     open_descriptors,
     opened,
     running,
     ssh_target,
     until,
 )
-
-
-@pytest.fixture
-async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
-    async with make_sessions(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def terminal(sessions: Sessions, ssh_server: SshServer) -> AsyncIterator[Terminal]:
-    async with opened(sessions, ssh_target(ssh_server)) as made:
-        yield made
-        await sessions.__aexit__()
 
 
 async def test_each_command_has_a_channel_of_its_own(terminal: Terminal, ssh_server: SshServer) -> None:

@@ -3,29 +3,14 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from shared.terminal.sessions import Sessions
 from shared.terminal.ssh import shells
 from tests.support.children import children
 from tests.support.ssh_server import ShellSession, SshServer
-from tests.support.terminals import Terminal, a_nap, make_sessions, opened, ssh_target, until
-
-
-@pytest.fixture
-async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
-    async with make_sessions(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def terminal(sessions: Sessions, ssh_server: SshServer) -> AsyncIterator[Terminal]:
-    async with opened(sessions, ssh_target(ssh_server)) as made:
-        yield made
-        await sessions.__aexit__()
+from tests.support.terminals import Terminal, a_nap, until
 
 
 async def waiting(server: SshServer) -> ShellSession:
