@@ -144,12 +144,18 @@ async def serve(
 async def _serve(app: App, server: Server, sockets: list[socket.socket]) -> None:
     try:
         with server.capture_signals():  # also while the gateway opens and closes
-            async with app.opened():
+            async with app.opened() as gateway:
+                gateway.own_ports.update(_port(listener) for listener in sockets)
                 if not server.should_exit:
                     await server.serve(sockets)
     finally:
         for listener in sockets:
             listener.close()
+
+
+def _port(listener: socket.socket) -> int:
+    """Its port; 0 of a socket file."""
+    return 0 if listener.family == socket.AF_UNIX else int(listener.getsockname()[1])
 
 
 def listen(settings: Settings, *, allow_open: bool = False, shared: bool = False) -> list[socket.socket]:

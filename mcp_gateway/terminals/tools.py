@@ -27,8 +27,6 @@ from mcp_gateway.terminals.results import (
 from mcp_gateway.tool import Tool
 
 if TYPE_CHECKING:
-    from mcp.types import InputRequiredResult
-
     from mcp_gateway.calls.call import Call
 
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
@@ -36,7 +34,7 @@ READS_ELSEWHERE = READS.model_copy(update={"open_world_hint": True})
 ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
 
 
-async def _open(call: "Call", arguments: OpenTerminalArguments) -> "OpenedTerminal | InputRequiredResult":
+async def _open(call: "Call", arguments: OpenTerminalArguments) -> OpenedTerminal | InputRequiredResult:
     from mcp_gateway.calls import terminals
 
     return await terminals.open_(call, arguments)

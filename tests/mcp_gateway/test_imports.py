@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.support.bridged import far_server
+from tests.support.serving import serving
 from tests.support.stdio_process import bare, stdio_process
 
 CORE = {"aiohttp", "alembic", "asyncssh", "httpx", "redis", "shared.gateway", "sqlalchemy", "sqlmodel", "xllamacpp"}
@@ -44,3 +45,19 @@ def test_help_needs_neither_the_core_nor_the_protocol(tmp_path: Path) -> None:
     found = imported(done.stderr)
     assert "typer" in found
     assert not found & (CORE | PROTOCOL | {"http_api"})
+
+
+async def test_serve_answers_before_it_loads_the_protocol_which_it_has_for_whoever_calls(tmp_path: Path) -> None:
+    async with serving(tmp_path, PYTHONPROFILEIMPORTTIME="1") as gateway:
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        kinds = {"accept": "application/json, text/event-stream"}
+        assert (await gateway.http.get("/health")).status_code == 200
+        answer = await gateway.http.post("/mcp", json=ping, headers=kinds)
+        assert answer.status_code in (200, 400)  # which depends on the era, but the protocol says it
+        assert answer.json()["jsonrpc"] == "2.0"
+    order = IMPORT.findall((tmp_path / "log").read_text())
+    assert order.index("mcp.server.lowlevel") > order.index("http_api.app")
+    assert order.index("mcp.server.lowlevel") > order.index("shared.storage.database")
+    loaded_last = order.index("mcp_gateway.http_serving")
+    assert order.index("mcp_types") < loaded_last
+    assert not PROTOCOL - {"starlette", "uvicorn"} & set(order[: order.index("mcp_gateway.commands.welcome")])

@@ -20,8 +20,9 @@ from mcp.server.subscriptions import ResourceUpdated
 from mcp.types import ElicitResult, ResourceUpdatedNotification
 
 from http_api.app import Mounted, create_app
+from mcp_gateway.http_serving import security_of
 from mcp_gateway.tools import TOOLS
-from mcp_gateway.transports import HttpTransports, security_of
+from mcp_gateway.transports import HttpTransports
 from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
 from tests.support.http_server import Running, serving

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.mcp_raw import McpSession, sse_endpoint
+from mcp_gateway.http_serving import MAX_SESSIONS_OF_ONE
+from tests.support.mcp_raw import ACCEPT, INITIALIZE, McpSession, sse_endpoint
 from tests.support.victim import Victim, of, refused
 
 WORDS = "words-that-only-alice-said"
@@ -71,6 +72,17 @@ def test_lists_hold_ones_own_only(required: Victim, session: str, path: str) -> 
     name = session.rpartition("/")[2]
     assert name in required.http.get(path, headers=required.keys["alice"]).text
     assert name not in required.http.get(path, headers=required.keys["bob"]).text
+
+
+def test_one_caller_cannot_take_up_all_the_places_for_agents(required: Victim) -> None:
+    made = required.http.post("/v1/keys", json={"name": "many", "scopes": ["models:read"]}, headers=required.admin)
+    greedy = {"Authorization": f"Bearer {made.json()['secret']}", **ACCEPT}
+    opening = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": INITIALIZE}
+    statuses = [
+        required.http.post("/mcp", json=opening, headers=greedy).status_code for _ in range(MAX_SESSIONS_OF_ONE + 1)
+    ]
+    assert statuses == [200] * MAX_SESSIONS_OF_ONE + [503]
+    assert McpSession(required.http, required.keys["bob"]).id
 
 
 def test_agents_see_no_terminal_of_another(required: Victim, session: str) -> None:
@@ -150,3 +162,13 @@ def test_what_another_asked_and_spent_is_not_told(required: Victim) -> None:
     assert own["total"]["requests"] == 0
     refused(of(required.http.get(f"/v1/usage?key={listed['alice']}", headers=bearer)), 403)
     required.http.delete(f"/v1/keys/{reader['key']['id']}", headers=required.admin)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::ffff:127.0.0.1", "127.0.0.2"])
+def test_nobody_becomes_the_user_of_this_machine_by_a_way_through_the_gateway(local: Victim, host: str) -> None:
+    """In local mode it would take a telnet session with itself for one of its user's connections."""
+    made = local.http.post("/v1/keys", json={"name": "theirs", "scopes": ["terminal"]}).json()
+    theirs = {"Authorization": f"Bearer {made['secret']}"}
+    wanted = {"type": "telnet", "host": host, "port": local.port}
+    answer = local.http.post("/v1/terminal/sessions", json=wanted, headers=theirs)
+    refused(of(answer), 403, code="address_refused")
