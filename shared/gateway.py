@@ -68,7 +68,7 @@ class Gateway:
     """Everything that operations work with.
 
     `announcements` are lines for the operator, to be shown once at start; `dead_jobs` names what should run in the
-    background and no longer does.
+    background and no longer does. `own_ports` are those on this machine where it takes requests.
     """
 
     settings: Settings
@@ -103,6 +103,7 @@ class Gateway:
     oss_local: OssLocal
     clock: Callable[[], datetime] = parts.now
     prices: PriceBook
+    own_ports: set[int] = field(default_factory=set)
     announcements: list[str] = field(default_factory=list)
     dead_jobs: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -199,6 +200,7 @@ async def _assembled(
     stack.push_async_callback(cache.aclose)
     affinity = Affinity(None if redis is None else RedisValues(redis))
     stack.push_async_callback(affinity.aclose)
+    own_ports: set[int] = set()
     return Gateway(
         settings=settings,
         database=database,
@@ -231,7 +233,8 @@ async def _assembled(
         learner=learner,
         learning=learning,
         sandbox=sandbox,
-        terminals=await stack.enter_async_context(parts.terminals(settings, sandbox, nodes)),
+        terminals=await stack.enter_async_context(parts.terminals(settings, sandbox, nodes, own_ports)),
+        own_ports=own_ports,
         connections=Connections(database, box, parts.now, parts.aliases(settings)),
         policy=parts.policy(settings, database),
         approvals=Approvals(database, parts.now),

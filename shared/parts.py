@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Container
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -162,8 +163,8 @@ def _real(*paths: Path) -> tuple[str, ...]:
     return tuple(os.path.realpath(path) for path in paths)
 
 
-def terminals(settings: Settings, sandbox: Sandbox, nodes: Nodes) -> Sessions:
-    """The terminal sessions of this process."""
+def terminals(settings: Settings, sandbox: Sandbox, nodes: Nodes, own_ports: Container[int]) -> Sessions:
+    """The terminal sessions of this process, none of them with the gateway at these ports."""
     return Sessions(
         TerminalLimits(
             sessions=settings.terminal_max_sessions,
@@ -186,7 +187,9 @@ def terminals(settings: Settings, sandbox: Sandbox, nodes: Nodes) -> Sessions:
             timeout=settings.ssh_connect_timeout,
             agent_path=os.environ.get("SSH_AUTH_SOCK", ""),
         ),
-        telnet=TelnetHosts(allow_public=settings.telnet_allow_public, timeout=settings.ssh_connect_timeout),
+        telnet=TelnetHosts(
+            allow_public=settings.telnet_allow_public, timeout=settings.ssh_connect_timeout, own_ports=own_ports
+        ),
         recordings=Recordings(
             settings.data_dir / "recordings",
             now,

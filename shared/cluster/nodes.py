@@ -40,6 +40,7 @@ class Nodes:
         self._address = address
         self._others: dict[str, Node] = {}
         self._looked = 0.0
+        self._looking: asyncio.Task[None] | None = None
         self._counts: Callable[[], Counts] = dict
         self._changed = asyncio.Event()
 
@@ -70,8 +71,14 @@ class Nodes:
         if self.alone or tag == self.id:
             return None
         if tag not in self._others and self._clock().timestamp() - self._looked > LOOK_SECONDS:
-            await self.refresh()  # it may have begun just now
+            await self._look()  # it may have begun just now
         return self._others.get(tag)
+
+    async def _look(self) -> None:
+        """Refresh; those who ask at once share one look, since ids that nobody made cost nothing. Raises Unavailable."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self.refresh())
+        await asyncio.shield(self._looking)
 
     async def announce(self) -> None:
         """Say that this process is there. Raises Unavailable."""

@@ -136,14 +136,14 @@ async def _query(gateway: "Gateway", caller: Caller, request: QueryUsage) -> Usa
 
 def _is_limited(caller: Caller) -> bool:
     """Whether it may see only what it spent itself."""
-    return caller.kind == "key" and not caller.may("admin")
+    return (caller.kind == "key" or bool(caller.restricted)) and not caller.may("admin")
 
 
 def _own(caller: Caller, request: QueryUsage) -> QueryUsage:
     """The same about that caller alone. Raises Forbidden when it is about another."""
     if request.key not in (None, caller.id):
         raise Forbidden(
-            f"This API key sees only its own usage ('key' must be {caller.id!r} or left out); that of others needs the "
+            f"This caller sees only its own usage ('key' must be {caller.id!r} or left out); that of others needs the "
             "scope 'admin'."
         )
     return request.model_copy(update={"key": caller.id})
@@ -200,7 +200,7 @@ def _span(gateway: "Gateway", request: QueryUsage) -> tuple[datetime, datetime]:
 async def _stats(gateway: "Gateway", caller: Caller, request: NoInput) -> Stats:
     if _is_limited(caller):
         raise Forbidden(
-            "What everybody used needs the scope 'admin', which this API key does not have; GET /v1/usage shows its own.",
+            "What everybody used needs the scope 'admin', which this caller does not have; GET /v1/usage shows its own.",
             details={"operation": "stats", "scope": "admin"},
         )
     totals, today = gateway.ledger.totals, gateway.ledger.today

@@ -197,7 +197,10 @@ class Blocks:
         connection, unpacked = self._connection, self._unpacked
         try:
             while True:
+                if self._loop.time() >= self._ends:
+                    raise TimeoutError("it did not end in time")
                 if unpacked is not None and (part := unpacked.part()):
+                    await asyncio.sleep(0)  # a little that was packed may be thousands of them, with no wait between
                     return part
                 block = connection.taken()
                 if block and unpacked is not None:

@@ -8,8 +8,9 @@ from typing import Any, cast
 import structlog
 from sqlmodel import Session
 
-from shared.errors import Conflict, GatewayError, InvalidInput, NotFound
+from shared.errors import Conflict, GatewayError, InvalidInput, NotFound, invalid_field
 from shared.providers.directory import Directory
+from shared.providers.http.target import target_of
 from shared.providers.vendors import VENDORS, Account, AddedDialect
 from shared.security.secrets_box import SecretsBox
 from shared.storage import exclusive, provider_rows
@@ -88,10 +89,15 @@ class ProviderAccounts:
         return self.get(name)
 
     async def update(self, name: str, change: AccountChange) -> Account:
-        """Set some values of an account. Raises NotFound, InvalidInput."""
+        """Set some values of an account. Raises NotFound, InvalidInput.
+
+        A key stays with whom it was given for: who may set an address could read it there otherwise.
+        """
         known = self.get(name)
         if change.dialect and name in VENDORS and change.dialect != known.dialect:
             raise InvalidInput(f"The dialect of '{name}' cannot be changed; add a provider of another name.")
+        if change.base_url and change.api_key is None and known.api_key and not _same(change.base_url, known.base_url):
+            raise invalid_field("apiKey", "give the key for the new address too: the present one goes to no other host")
 
         def work(session: Session) -> None:
             row = provider_rows.get(session, name) or ProviderRow(
@@ -153,10 +159,13 @@ class ProviderAccounts:
                 api_key=key or "",
                 enabled=row.enabled,
             )
+        address = row.base_url or base.base_url
+        if key is None:
+            key = base.api_key if _same(address, base.base_url) else ""
         return replace(
             base,
-            base_url=row.base_url or base.base_url,
-            api_key=base.api_key if key is None else key,
+            base_url=address,
+            api_key=key,
             enabled=row.enabled,
             from_settings=False,
         )
@@ -170,3 +179,11 @@ class ProviderAccounts:
         except GatewayError as error:
             log.error("a stored provider key cannot be opened; set it again", provider=row.name, reason=error.message)
             return None
+
+
+def _same(address: str, known: str) -> bool:
+    """Whether both are with one host, in the same way."""
+    try:
+        return target_of(address).origin == target_of(known).origin
+    except ValueError:
+        return False

@@ -20,7 +20,6 @@ ROOT_UID = 0
 KEEPER = b"shared.terminal.keeper"
 """What the command line of the process above commands has in it."""
 
-BWRAP = b"bwrap"
 WORKER = b"\0--tie\0"
 """What the command line of one of several processes on one port has in it."""
 
@@ -29,7 +28,8 @@ class LocalPeers:
     """Asks the kernel anew each time."""
 
     def __init__(self, *, uid: int | None = None, proc: Path = Path("/proc")) -> None:
-        self._allowed = {ROOT_UID, os.getuid() if uid is None else uid}
+        self._uid = os.getuid() if uid is None else uid
+        self._allowed = {ROOT_UID, self._uid}
         self._proc = proc
 
     def whose(self, client: Address, server: Address) -> Whose:
@@ -39,7 +39,10 @@ class LocalPeers:
             return "gone"
         if peer.uid not in self._allowed:
             return "other"
-        return "command" if self._is_of_command(peer.inode) else "own"
+        if peer.uid != self._uid:
+            return "own"
+        keepers = frozenset(self._keepers())
+        return "command" if keepers and self._may_be_of_command(peer.inode, keepers) else "own"
 
     def works(self) -> bool:
         """Whether the kernel tells it here: tried with a connection of our own."""
@@ -54,10 +57,28 @@ class LocalPeers:
         except OSError:
             return False
 
-    def _is_of_command(self, inode: int) -> bool:
-        """A process that cannot be looked into counts as having the socket: one of ours that hides has a reason."""
+    def _may_be_of_command(self, inode: int, keepers: frozenset[int]) -> bool:
+        """Unless a process is seen to have the socket that no keeper is above.
+
+        A command can hide one from its own list of descriptors: in a thread with a list of its own, on the way from one process to
+        another, in a call that goes on while the socket is closed. What nobody is seen to have is therefore taken for a command's.
+        """
         link = f"socket:[{inode}]"
-        return any(self._holds(pid, link) for keeper in self._keepers() for pid in self._commands(keeper))
+        holder = next((pid for pid in self._processes() if self._holds(pid, link)), None)
+        return holder is None or self._is_below(holder, keepers)
+
+    def _is_below(self, pid: int, keepers: frozenset[int]) -> bool:
+        """A process that ends meanwhile counts as a command."""
+        while pid and pid not in keepers:
+            try:
+                pid = int((self._proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[1])
+            except (OSError, IndexError, ValueError):
+                return True
+        return pid != 0
+
+    def _processes(self) -> list[int]:
+        """Those that began last come first: most clients are not old."""
+        return sorted((int(name) for name in os.listdir(self._proc) if name.isdecimal()), reverse=True)
 
     def _keepers(self) -> Iterator[int]:
         for gateway in self._gateways():
@@ -71,34 +92,14 @@ class LocalPeers:
             return self._children(os.getppid())
         return [os.getpid()]
 
-    def _commands(self, keeper: int) -> Iterator[int]:
-        """What descends from a keeper, but its wardens; bubblewrap has the keeper below itself."""
-        above = [keeper]
-        if BWRAP in self._command_line(keeper).partition(b"\0")[0]:
-            above = [child for pid in above for child in self._children(pid)]
-        pending = [child for pid in above for warden in self._children(pid) for child in self._children(warden)]
-        while pending:
-            pid = pending.pop()
-            yield pid
-            pending += self._children(pid)
-
     def _holds(self, pid: int, link: str) -> bool:
+        """False too of one that has ended, or may not be looked into."""
         folder = self._proc / str(pid) / "fd"
         try:
             names = os.listdir(folder)
-        except FileNotFoundError:
+        except OSError:
             return False
-        except PermissionError:
-            return True
-        for name in names:
-            try:
-                if os.readlink(folder / name) == link:
-                    return True
-            except FileNotFoundError:
-                continue
-            except PermissionError:
-                return True
-        return False
+        return any(_points_to(folder / name, link) for name in names)
 
     def _children(self, pid: int) -> list[int]:
         found: list[int] = []
@@ -114,3 +115,10 @@ class LocalPeers:
             return (self._proc / str(pid) / "cmdline").read_bytes()
         except OSError:
             return b""
+
+
+def _points_to(descriptor: Path, link: str) -> bool:
+    try:
+        return os.readlink(descriptor) == link
+    except OSError:  # it was closed just now
+        return False

@@ -52,6 +52,11 @@ def not_private(address: Address) -> str | None:
     return None
 
 
+def loopback(address: Address) -> str | None:
+    """Where a connection at that port would come back to the gateway."""
+    return "it is this gateway itself" if any(form.is_loopback for form in _forms(address)) else None
+
+
 async def connect(host: str, port: int, *, timeout: float, refusal: Refusal) -> socket.socket:
     """A connected socket. Raises Forbidden when every address of the host is refused, else TerminalError."""
     deadline = time.monotonic() + timeout

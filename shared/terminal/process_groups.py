@@ -7,6 +7,7 @@ Where the gateway may make control groups below its own: as root, or with a serv
 import contextlib
 import itertools
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ ROOT = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
 PREFIX = "mcp-gateway-"
 ITSELF = f"{PREFIX}itself"
+ROUNDS = 100
 JOIN = 'echo $$ >"$0" && exec "$@"'
 
 
@@ -43,9 +45,24 @@ class Group:
         return "/bin/sh", "-c", JOIN, str(self.path / "cgroup.procs")
 
     def remove(self) -> None:
-        """Remove it, if nothing runs in it any more; else the next gateway does."""
+        """End what still runs in it, as a command may that has killed all above itself, and remove it; else the next gateway does."""
+        with contextlib.suppress(OSError):
+            self._end()
         with contextlib.suppress(OSError):
             self.path.rmdir()
+
+    def _end(self) -> None:
+        """Raises OSError."""
+        if (at_once := self.path / "cgroup.kill").exists():  # of version 2
+            at_once.write_text("1")
+            return
+        for _ in range(ROUNDS):  # some may start others meanwhile
+            pids = (self.path / "cgroup.procs").read_text().split()
+            if not pids:
+                return
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from typing import cast
 
@@ -22,15 +22,22 @@ INTERRUPTS: Mapping[TelnetInterrupt, int | None] = {"character": None, "ip": INT
 
 
 class TelnetHosts:
-    """Opens telnet sessions, to loopback and private addresses unless public ones are allowed."""
+    """Opens telnet sessions, to loopback and private addresses unless public ones are allowed.
 
-    def __init__(self, *, allow_public: bool = False, timeout: float = 10) -> None:
+    `own_ports` are those at which this gateway takes a connection from this machine, so from itself, for its user's.
+    """
+
+    def __init__(
+        self, *, allow_public: bool = False, timeout: float = 10, own_ports: Container[int] = frozenset()
+    ) -> None:
         self._refusal = addresses.reserved if allow_public else addresses.not_private
         self._timeout = timeout
+        self._own_ports = own_ports
 
     async def open(self, target: TelnetTarget, seat: Seat) -> Channel:
         """Connect."""
-        connected = await addresses.connect(target.host, target.port, timeout=self._timeout, refusal=self._refusal)
+        refusal = self._its_own if target.port in self._own_ports else self._refusal
+        connected = await addresses.connect(target.host, target.port, timeout=self._timeout, refusal=refusal)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # the mark of a Synch comes as urgent data
         channel = TelnetChannel(seat, interrupt=INTERRUPTS[target.interrupt])
         try:
@@ -39,6 +46,9 @@ class TelnetHosts:
             connected.close()
             raise
         return channel
+
+    def _its_own(self, address: addresses.Address) -> str | None:
+        return addresses.loopback(address) or self._refusal(address)
 
 
 class TelnetChannel(asyncio.Protocol):

@@ -41,7 +41,7 @@ def node_id(node: Victim) -> str:
     """It is no secret: session ids have it in them."""
     made = node.http.post("/v1/terminal/sessions", json={"type": "local"}, headers=node.admin)
     assert made.status_code == 201, made.text
-    return tag_of(made.json()["sessionId"])
+    return tag_of(made.json()["session"]["id"])
 
 
 FORGED = {

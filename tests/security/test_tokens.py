@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.mcp_raw import ACCEPT
 from tests.support.victim import JWT_SECRET, PASSWORD, Victim, of, refused
 
 NOW = int(time.time())
@@ -285,6 +286,38 @@ def test_a_deleted_key_is_refused(required: Victim) -> None:
     )
 
 
+MODERN = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+LISTEN = {"notifications": {"resourcesListChanged": True}, "_meta": MODERN}
+STREAMS: dict[str, tuple[str, str, dict[str, str], dict[str, Any] | None]] = {
+    "of SSE": ("GET", "/sse", {}, None),
+    "of a client that listens": (
+        "POST",
+        "/mcp",
+        {**ACCEPT, "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "subscriptions/listen"},
+        {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": LISTEN},
+    ),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "body"), STREAMS.values(), ids=STREAMS)
+def test_an_open_stream_ends_with_its_key(
+    required: Victim, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
+) -> None:
+    made = required.http.post("/v1/keys", json={"name": "s", "scopes": ["models:read"]}, headers=required.admin).json()
+    headers = {**headers, "Authorization": f"Bearer {made['secret']}"}
+    with required.http.stream(method, path, json=body, headers=headers, timeout=10) as stream:
+        assert stream.status_code == 200
+        lines = stream.iter_lines()
+        assert next(lines).startswith("event: ")
+        assert required.http.delete(f"/v1/keys/{made['key']['id']}", headers=required.admin).status_code == 200
+        for _ in lines:
+            pass
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -307,3 +340,28 @@ def test_a_deleted_key_is_refused(required: Victim) -> None:
 def test_a_key_does_no_more_than_its_scopes(required: Victim, method: str, path: str) -> None:
     body = {} if method in ("POST", "PUT") else None
     refused(of(required.http.request(method, path, json=body, headers=required.keys["alice"])), 403)
+
+
+BOUNDS: list[dict[str, Any]] = [{"maxLayer": "L0"}, {"models": ["scripted/scripted"]}, {"budgetUsd": 1}]
+MOVES: list[dict[str, Any]] = [
+    {"layer": "L1"},
+    {"apiModelName": "another"},
+    {"provider": "anthropic"},
+    {"pricePer1kInputTokens": 0, "pricePer1kOutputTokens": 0},
+    {"relativeCost": 0},
+]
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=["layer", "models", "budget"])
+def test_a_key_cannot_move_what_it_is_bounded_by(required: Victim, bound: dict[str, Any]) -> None:
+    wanted = {"name": "bounded", "scopes": ["chat", "models:write"], **bound}
+    made = required.http.post("/v1/keys", json=wanted, headers=required.admin)
+    bearer = {"Authorization": f"Bearer {made.json()['secret']}"}
+    path, further = (
+        "/v1/models/scripted/scripted",
+        {"id": "m", "provider": "openai", "apiModelName": "m", "layer": "L0"},
+    )
+    for move in MOVES:
+        refused(of(required.http.put(path, json={**move, "priority": 0}, headers=bearer)), 403)
+    refused(of(required.http.post("/v1/models", json=further, headers=bearer)), 403)
+    assert required.http.put(path, json={"priority": 0}, headers=bearer).status_code == 200

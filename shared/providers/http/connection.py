@@ -6,7 +6,8 @@ from typing import cast
 
 import httptools
 
-MOST_HEAD_BYTES = 256 * 1024
+MOST_FRAMING_BYTES = 256 * 1024
+"""Of what is no body: the head, and among the parts of a body extensions and trailers, which are dropped."""
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
 CLOCK_SLACK = 0.001
@@ -47,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._deadline = 0.0
         self._pieces: list[bytes] = []
         self._buffered = 0
-        self._head_bytes = 0
+        self._framing = 0
         self._has_head = False
         self._paused = False
         self._keeps = True
@@ -57,7 +58,7 @@ class Connection(asyncio.Protocol):
     async def ask(self, request: bytes, deadline: float) -> None:
         """Send a request and wait for the head of its answer. Raises OSError, TimeoutError, BadAnswer."""
         self.status, self.headers, self.complete, self._has_head = 0, {}, False, False
-        self._head_bytes = 0
+        self._framing = 0
         if self._transport is None or self._transport.is_closing():
             raise GoneUnanswered("the connection has closed")
         self._transport.write(request)
@@ -67,6 +68,9 @@ class Connection(asyncio.Protocol):
     async def more(self, deadline: float) -> None:
         """Wait for anything new: bytes, the end. Raises OSError, TimeoutError, BadAnswer, once all bytes are taken."""
         self._raise_fault()
+        if self._loop.time() >= deadline:  # the timer does not fire where there is always something new
+            self._fail(TimeoutError("it did not end in time"))
+            self._raise_fault()
         if self._timer is None or self._timer_at > deadline:
             self._set_timer(deadline)
         self._deadline = deadline
@@ -129,11 +133,7 @@ class Connection(asyncio.Protocol):
         if self.complete:  # nobody has asked for anything
             self._fail(BadAnswer("bytes that nobody asked for"))
             return
-        if not self._has_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES:
-                self._fail(BadAnswer("the head of the answer is too large"))
-                return
+        self._framing += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -141,6 +141,9 @@ class Connection(asyncio.Protocol):
             if not self.complete:
                 self._fail(BadAnswer(str(error)))
                 return
+        if self._framing > MOST_FRAMING_BYTES and not self.complete:
+            self._fail(BadAnswer("the answer is too large beside its body"))
+            return
         if self._buffered > HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
@@ -154,7 +157,7 @@ class Connection(asyncio.Protocol):
             if error is None and self._has_head and self._ends_with_connection():
                 self.complete = True
             else:
-                kind = ConnectionGone if self._head_bytes else GoneUnanswered
+                kind = ConnectionGone if self._has_head or self._framing else GoneUnanswered
                 self.fault = kind(str(error or "the connection was closed"))
         self._keeps = False
         self._transport = None
@@ -184,6 +187,7 @@ class Connection(asyncio.Protocol):
         """Some of the body."""
         self._pieces.append(data)
         self._buffered += len(data)
+        self._framing = 0
 
     def on_message_complete(self) -> None:
         """The end of the answer, or of what came before it."""

@@ -6,7 +6,7 @@ from shared.providers.http.connection import BadAnswer
 
 PLAIN = frozenset({"", "identity"})
 PACKED = frozenset({"gzip", "x-gzip", "deflate"})
-PART_BYTES = 256 * 1024
+PART_BYTES = 64 * 1024
 EITHER_HEADER = 32 + zlib.MAX_WBITS
 
 

@@ -1,8 +1,11 @@
 """The processes of one gateway: who is there, who has gone, and what they may have together."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from sqlmodel import Session
 
 from shared.cluster.nodes import GONE_SECONDS, Nodes
 from shared.errors import RateLimited
@@ -45,6 +48,22 @@ async def test_one_that_began_just_now_is_found_all_the_same(database: Database)
     await other.announce()
     clock.advance(seconds=1)
     assert await one.maker_of(f"term-1-{other.id}00") is not None
+
+
+async def test_many_ids_at_once_that_nobody_made_cost_one_look(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, looks = node(database, Clock(), "one"), 0
+    read = database.read
+
+    async def counted(work: Callable[[Session], Any]) -> Any:
+        nonlocal looks
+        looks += 1
+        return await read(work)
+
+    monkeypatch.setattr(database, "read", counted)
+    assert await asyncio.gather(*(one.named(f"{number:08x}") for number in range(100))) == [None] * 100
+    assert looks == 1
 
 
 async def test_one_that_says_nothing_any_more_has_gone(database: Database) -> None:

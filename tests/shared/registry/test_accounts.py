@@ -88,11 +88,37 @@ async def test_another_process_takes_it_over_with_its_next_refresh(database: Dat
 
 async def test_deleting_returns_a_known_vendor_to_the_settings(database: Database) -> None:
     found, directory = await accounts(database)
-    await found.update("openai", AccountChange(base_url="http://127.0.0.1:1/v1"))
+    await found.update("openai", AccountChange(base_url="http://127.0.0.1:1/v1", api_key="theirs"))
     await found.delete("openai")
     assert directory.get("openai").account.base_url == FROM_SETTINGS.base_url
     with pytest.raises(Conflict):
         await found.delete("openai")
+
+
+ELSEWHERE = [
+    "http://127.0.0.1:1/v1",
+    "http://api.openai.com/v1",
+    "https://api.openai.com:444/v1",
+    "https://api.openai.com.evil/",
+]
+
+
+@pytest.mark.parametrize("address", ELSEWHERE)
+async def test_a_key_goes_to_no_other_host_than_it_was_given_for(database: Database, address: str) -> None:
+    found, directory = await accounts(database)
+    home = "https://api.openai.com/v1"
+    await found.add("mine", AccountChange(base_url=home, api_key="stored"))
+    for name in ("openai", "mine"):
+        with pytest.raises(InvalidInput, match="apiKey"):
+            await found.update(name, AccountChange(base_url=address))
+        await found.update(name, AccountChange(base_url=home + "/v2"))
+        assert directory.get(name).account.api_key
+        await found.update(name, AccountChange(base_url=address, api_key=""))
+        assert not directory.get(name).account.api_key
+        await found.update(name, AccountChange(api_key="another"))
+        assert directory.get(name).account.api_key == "another"
+        await found.update(name, AccountChange(api_key=""))
+        assert not directory.get(name).account.api_key
 
 
 async def test_what_does_not_fit_is_refused(database: Database) -> None:

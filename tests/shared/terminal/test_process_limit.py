@@ -53,6 +53,38 @@ async def test_a_command_with_too_many_processes_is_ended_with_all_of_them_and_t
         assert (after.stdout, after.notice) == ("well\n", None)
 
 
+KILL_ALL_ABOVE = """
+import os, signal, sys, time
+def above(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+def is_of_keeper(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return sys.argv[2].encode() in file.read()
+ancestors, pid = [], os.getppid()
+while pid > 1:
+    ancestors.append(pid)
+    pid = above(pid)
+keepers = list(filter(is_of_keeper, ancestors))
+if os.fork():
+    time.sleep(60)
+os.setsid()
+for pid in reversed(keepers):
+    os.kill(pid, signal.SIGKILL)
+os.execvp("sleep", ["sleep", sys.argv[1]])
+"""
+
+
+async def test_a_command_that_kills_all_above_itself_does_not_outlive_them(limited: Sandbox, tmp_path: Path) -> None:
+    limit = find_limit(MOST)
+    if limit.groups is None and limited.kind != "bwrap":
+        pytest.skip("no control groups can be made here")
+    nap = a_nap()
+    async with make_sessions(tmp_path, sandbox=replace(limited, limit=limit)) as sessions, opened(sessions) as terminal:
+        await terminal.run(f"{sys.executable} -c '{KILL_ALL_ABOVE}' {nap} shared.terminal.keeper", timeout=15)
+        await until(lambda: not running(nap))
+
+
 async def test_others_go_on_meanwhile(limited: Sandbox, tmp_path: Path) -> None:
     nap, other = a_nap(), a_nap()
     async with (
