@@ -102,7 +102,9 @@ async def _run(gateway: "Gateway", payload: dict[str, Any], *, show: bool) -> "C
 
 
 def _own_up(result: "CommandResult", shown: int, show: bool) -> None:
-    """Output that came faster than it could be printed is lost; that must not go unsaid."""
+    """What the result says besides; and output that came faster than it could be printed is lost, which must not go unsaid."""
     lost = result.stdout_bytes + result.stderr_bytes - shown
+    if show and result.notice:
+        print(f"warning: {result.notice}", file=sys.stderr)
     if show and lost > 0:
         print(f"warning: {lost} bytes of output came too fast to be shown; send it to a file.", file=sys.stderr)

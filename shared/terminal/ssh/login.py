@@ -29,6 +29,7 @@ class _Client(asyncssh.SSHClient):
         self.made = False
         self._guard = guard
         self._password = password
+        self._asked = False
 
     def connection_made(self, conn: Connection) -> None:
         self.made = True
@@ -40,7 +41,9 @@ class _Client(asyncssh.SSHClient):
             self._connection.set_extra_info(**{LOSS: "the host stopped answering" if silent else "it broke off"})
 
     def kbdint_auth_requested(self) -> str | None:
-        return None if self._password is None else ""
+        """Once: a server that offers it without being able to do it would be asked until it ends the connection."""
+        again, self._asked = self._asked, True
+        return None if again or self._password is None else ""
 
     def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]

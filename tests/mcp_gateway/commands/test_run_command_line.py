@@ -41,6 +41,15 @@ def test_json_is_the_result_and_nothing_else(shell: Shell) -> None:
     assert done.err == ""
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are counted on Linux")
+def test_a_command_that_was_ended_for_its_processes_says_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERMINAL_MAX_PROCESSES", "20")
+    done = shell("run", "--", "for i in $(seq 40); do sleep 60 & done; wait")
+    assert done.code == 137
+    assert done.err.startswith("warning: ")
+    assert "TERMINAL_MAX_PROCESSES" in done.err
+
+
 def test_what_it_cannot_do_is_one_line(shell: Shell) -> None:
     done = shell("run", "--timeout", "10000", "true")
     assert done.code == 1

@@ -148,3 +148,14 @@ async def test_a_host_that_allows_one_channel_at_a_time_has_it_for_what_is_wante
             with pytest.raises(TerminalError, match="refuses another command or shell"):
                 await terminal.run("true")
             await terminal.close()
+
+
+async def test_a_wrong_password_is_said_to_be_one_where_a_server_offers_what_it_cannot_do(
+    tmp_path: Path, sessions: Sessions
+) -> None:
+    usual = "Match all\n    PasswordAuthentication yes\n    KbdInteractiveAuthentication yes"
+    with running_openssh(tmp_path / "usual", tmp_path, more=usual) as server:
+        login = {"private_key": None, "password": SecretStr("wrong"), "agent": False}
+        with pytest.raises(TerminalError) as refused:
+            await sessions.open("a", openssh_target(server, **login))
+    assert refused.value.code == "authentication_failed"
