@@ -173,7 +173,7 @@ def compose(gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Calla
     app = BodyLimits(app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes)
     app = RateLimiting(app, gateway.rate_limits)
     if settings.auth_mode == "local" and settings.local_users == "own":
-        app = own_user_only(app, LocalPeers(), free=frozenset({chat.PATH}))
+        app = own_user_only(app, LocalPeers())
     app = Identity(
         app,
         logins=gateway.accounts.authenticate,

@@ -33,30 +33,29 @@ REASONS: dict[Whose, str] = {
 }
 
 
-def own_user_only(app: ASGIApp, peers: LocalPeers, *, free: frozenset[str]) -> ASGIApp:
+def own_user_only(app: ASGIApp, peers: LocalPeers) -> ASGIApp:
     """The application as only the user of this machine may use it in full, where the system tells who that is."""
     if peers.works():
-        return LocalUsers(app, whose=peers.whose, free=free)
+        return LocalUsers(app, whose=peers.whose)
     if sys.platform == "linux":
         log.warning("connections of other local users cannot be told apart here; AUTH_MODE=required keeps them out")
     return app
 
 
 class LocalUsers:
-    """Takes from others what only the user of this machine may do. They are looked up once for each connection.
+    """Takes from others what only the user of this machine may do, and keeps their chats apart from that user's.
 
-    `free` are paths for which that makes no difference.
+    They are looked up once for each connection.
     """
 
-    def __init__(self, app: ASGIApp, *, whose: LookUp, free: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, *, whose: LookUp) -> None:
         self._app = app
         self._whose = whose
-        self._free = free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
         route = exchange.route
-        if exchange.caller.kind == "local" and not (route is not None and (route.public or route.path in self._free)):
+        if exchange.caller.kind == "local" and not (route is not None and route.public):
             whose = await self._looked_up(scope)
             if whose in REASONS:
                 _restrict(exchange, whose)

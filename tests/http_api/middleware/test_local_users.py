@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shared.providers.scripted import ScriptedServer
 from tests.support.redis_servers import RedisServer
 from tests.support.serving import Serving, serving
 
@@ -47,9 +48,10 @@ def answers(said: str) -> list[tuple[int, Any]]:
     return [tuple(json.loads(line)) for line in said.splitlines()]
 
 
-async def as_user(there: Serving, uid: int) -> list[tuple[int, Any]]:
+async def as_user(there: Serving, uid: int, calls: list[tuple[str, str, Any]] = CALLS) -> list[tuple[int, Any]]:
     setpriv = [shutil.which("setpriv") or "", f"--reuid={uid}", "--clear-groups"]
-    process = await asyncio.create_subprocess_exec(*setpriv, *asking(there), stdout=asyncio.subprocess.PIPE, cwd="/")
+    ask = [*asking(there)[:-1], json.dumps(calls)]
+    process = await asyncio.create_subprocess_exec(*setpriv, *ask, stdout=asyncio.subprocess.PIPE, cwd="/")
     said, _ = await asyncio.wait_for(process.communicate(), 20)
     return answers(said.decode())
 
@@ -87,6 +89,28 @@ async def test_another_user_of_the_machine_may_chat_and_nothing_more(tmp_path: P
         key = (await there.http.post("/v1/keys", json={"name": "theirs", "scopes": ["terminal"]})).json()["key"]
         answer = await there.http.get("/v1/terminal/sessions", headers={"Authorization": f"Bearer {key}"})
         assert answer.status_code == 200
+
+
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root may become another user")
+async def test_another_user_of_the_machine_gets_no_answer_that_was_kept_for_its_user(tmp_path: Path) -> None:
+    chat = {"model": "openai/scripted", "messages": [{"role": "user", "content": "a secret of mine"}]}
+    path = "/v1/chat/completions"
+    async with ScriptedServer().listening() as provider:
+        keys = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "x", "ENABLE_CACHE": "true"}
+        async with serving(tmp_path / "data", **keys) as there:
+            model = {"id": "openai/scripted", "provider": "openai", "apiModelName": "scripted", "layer": "L0"}
+            assert (await there.http.post("/v1/models", json=model)).status_code == 201
+
+            def asked() -> int:
+                return sum(seen.path.endswith("completions") for seen in provider.seen)
+
+            for _ in range(2):
+                assert (await there.http.post(path, json=chat)).status_code == 200
+                assert asked() == 1
+            assert statuses(await as_user(there, 65534, [("POST", path, chat)])) == [200]
+            assert asked() == 2
+            spent = (await there.http.get("/v1/usage?groupBy=key")).json()
+            assert {group["group"] for group in spent["groups"]} == {"local", "local-other"}
 
 
 @pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root may become another user")
