@@ -54,14 +54,13 @@ def configure(level: str, form: Format = "auto", redact: Redact | None = None) -
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(writer)
+    handler = _Handler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _readable_time, render],
         )
     )
-    handler.terminator = ""
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
@@ -147,6 +146,16 @@ class _Writer:
         with contextlib.suppress(OSError, ValueError):  # nobody reads stderr any more; the gateway goes on
             sys.stderr.write("".join(lines))
             sys.stderr.flush()
+
+
+class _Handler(logging.StreamHandler[_Writer]):
+    """Lines of the standard library's loggers. Whoever logs one does not wait until it is out, as `flush` does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record))
+        except Exception:  # noqa: BLE001 - as the standard library does it
+            self.handleError(record)
 
 
 def _drop_below_level(_: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -55,3 +55,39 @@ def test_a_closed_stderr_does_not_stop_the_program() -> None:
     program = "import os\nos.close(2)\n" + PROGRAM
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert ended.stdout == "only this\n"
+
+
+SLOW = """
+import logging as standard, sys, threading
+import structlog
+from shared import logging
+
+class Stuck:
+    def __init__(self, stream):
+        self.stream, self.goes_on = stream, threading.Event()
+    def write(self, text):
+        self.goes_on.wait()
+        return self.stream.write(text)
+    def flush(self):
+        self.stream.flush()
+    def isatty(self):
+        return False
+
+sys.stderr = stuck = Stuck(sys.stderr)
+logging.configure("info", "json")
+def work():
+    for number in range(100):
+        standard.getLogger("library").warning("line %s", number)
+        structlog.stdlib.get_logger("x").info("line", number=number)
+worker = threading.Thread(target=work)
+worker.start()
+worker.join(20)
+print("waits" if worker.is_alive() else "does not wait")
+stuck.goes_on.set()
+"""
+
+
+def test_nobody_waits_for_a_line_to_be_written() -> None:
+    stdout, stderr = run(SLOW)
+    assert stdout == "does not wait\n"
+    assert len(stderr.splitlines()) == 200
