@@ -79,8 +79,24 @@ fix: $(VENV)/.dev ## Format, fix what can be fixed, renew the generated parts of
 	@PYTHONPATH=. $(BIN)/python scripts/readme_tables.py --write
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure the gateway against a bare proxy (about 2 minutes)
+bench: $(VENV)/.dev ## Measure the gateway against bare proxies, and draw the chart (about 2 minutes)
 	@$(BIN)/python bench/bench.py
+
+.PHONY: bench-growth
+bench-growth: $(VENV)/.dev ## Measure what a chat costs while messages, models, keys, sessions, usage grow (about 5 minutes)
+	@PYTHONPATH=. $(BIN)/python bench/growth.py
+
+.PHONY: bench-scaling
+bench-scaling: $(VENV)/.dev ## Measure two workers against one, with PostgreSQL and Redis (about 1 minute)
+	@PYTHONPATH=. $(BIN)/python bench/scaling.py
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/.dev ## Measure LiteLLM and Portkey beside the gateway, where they are installed (about 2 minutes)
+	@$(BIN)/python bench/peers.py
+
+.PHONY: bench-soak
+bench-soak: $(VENV)/.dev ## 50,000 requests, 5,000 streams, 1,000 terminals, and what they leave behind (about 5 minutes)
+	@PYTHONPATH=. $(BIN)/python bench/endurance.py
 
 .PHONY: bench-terminal
 bench-terminal: $(VENV)/.dev ## Measure the terminal against subprocess, OpenSSH and a plain PTY (about 2 minutes)

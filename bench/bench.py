@@ -1,30 +1,33 @@
 """Measure the gateway against the barest proxies one could write, and write bench/results.md.
 
-Everything runs on loopback, in interleaved rounds, so that the ratios hold on any machine. About two minutes.
+Everything runs on loopback, in interleaved rounds, so that the ratios hold on any machine. About two minutes. Into
+results.md also goes what the last runs of the other benchmarks came to; the chart in docs/images is made too.
 """
 
 import argparse
+import resource
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+import chart
+import figures
 import load
 import report
 import starts
-from load import Sample
+from metering import CONNECTIONS, SETTLE_SECONDS, metered
 from mock_upstream import STREAM_TOKENS
 from processes import Cores, on_core
 from report import Endurance, Memory, Phases, Results
-from targets import Target, targets
+from targets import ANTHROPIC, Target, targets
+from terminal_memory import watched
 
-CONNECTIONS = 64
-SETTLE_SECONDS = 0.6
-"""What a server still does after its last answer (the ledger's rows are written within half a second) counts too."""
-
+RESULTS = Path(__file__).with_name("results.md")
+CHART = Path(__file__).parents[1] / "docs" / "images" / "performance.svg"
+IDLE_STREAMS = 1000
 ENDURANCE_REQUESTS = 50_000
 ENDURANCE_SECONDS = 15.0
 
@@ -34,6 +37,8 @@ def main() -> None:
     options = _options()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     began = time.perf_counter()
     cores = Cores.found()
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name, on_core(cores.load):
@@ -44,7 +49,13 @@ def main() -> None:
         say("starting `serve` and `stdio` over and over …")
         results.starts = starts.starts(folder, cores)
     results.took_seconds = time.perf_counter() - began
-    text = report.rendered(results)
+    numbers = report.figures_of(results)
+    if options.out == RESULTS:
+        found = figures.keep("chats", numbers)
+        CHART.write_text(chart.svg_of(chart.panels_of(found)), "utf-8")
+    else:
+        found = {**figures.kept(), "chats": {**numbers, "taken": figures.taken()}}
+    text = report.rendered(results, found)
     options.out.write_text(text, "utf-8")
     print(text)
     if results.faults:
@@ -62,21 +73,23 @@ def measured(found: list[Target], cores: Cores, rounds: int, seconds: float) -> 
             say(f"round {number + 1} of {rounds}: {target.name}")
             results.rounds[-1][target.name] = phases_of(target, seconds)
     gateway = found[-1]
+    say("streaming in the other dialect …")
+    results.translated = [translated(gateway, seconds) for _ in range(rounds)]
     say("running commands …")
     results.commands = starts.commands(gateway.port, cores)
     say(f"going on until the gateway has had {ENDURANCE_REQUESTS} requests …")
-    before = gateway.child.rss_mib()
+    before = gateway.child.own_rss_mib()
     served = endure(gateway, already=sum(each["gateway"].served for each in results.rounds))
-    results.memory = {target.name: Memory(ready[target.name], target.child.rss_mib()) for target in found}
-    results.endurance = Endurance(served, before, gateway.child.rss_mib())
+    results.memory = {target.name: Memory(ready[target.name], target.child.own_rss_mib()) for target in found}
+    results.endurance = Endurance(served, before, gateway.child.own_rss_mib())
+    say("a thousand streams at once …")
+    results.idle_stream_kb = idle_stream_kb(gateway)
     return results
 
 
 def phases_of(target: Target, seconds: float) -> Phases:
     """One target in one round."""
-    whole = load.chat(target.port, "mock", stream=False, key=target.key)
-    burst = load.chat(target.port, "mock", stream=True, key=target.key)
-    paced = load.chat(target.port, "mock-paced", stream=True, key=target.key)
+    whole, burst, paced = target.chat(), target.chat(stream=True), target.chat("mock-paced", stream=True)
     one, _ = metered(target, whole, load.fault_of_chat, connections=1, seconds=seconds / 2, warm_seconds=0.2)
     many, many_cpu = metered(
         target, whole, load.fault_of_chat, connections=CONNECTIONS, seconds=seconds, warm_seconds=0.3
@@ -97,43 +110,31 @@ def phases_of(target: Target, seconds: float) -> Phases:
     )
 
 
-def metered(
-    target: Target,
-    request: bytes,
-    fault_of: Callable[[int, bytes], str | None],
-    *,
-    connections: int,
-    seconds: float = 0.0,
-    each: int | None = None,
-    warm_seconds: float = 0.0,
-) -> tuple[Sample, float]:
-    """A run, and the CPU seconds that the target's processes spent on it."""
-    before = 0.0
+def translated(gateway: Target, seconds: float) -> float:
+    """CPU per token of a stream that is translated from Anthropic's dialect, over that of one that is passed on."""
+    each = []
+    for model in ("mock", f"{ANTHROPIC}mock"):
+        request = gateway.chat(model, stream=True)
+        sample, cpu = metered(
+            gateway, request, load.fault_of_stream, connections=CONNECTIONS, seconds=seconds / 2, warm_seconds=0.2
+        )
+        each.append(cpu / sample.served)
+    return each[1] / each[0]
 
-    def begin() -> None:
-        nonlocal before
-        before = target.child.cpu_seconds()
 
-    sample = load.run(
-        target.port,
-        request,
-        fault_of,
-        connections=connections,
-        seconds=seconds,
-        each=each,
-        warm_seconds=warm_seconds,
-        on_begin=begin,
-    )
-    if not sample.served:
-        raise RuntimeError(f"{target.name} answered nothing rightly: {dict(sample.faults)}\n{target.child.log()}")
-    if connections > 1:
-        time.sleep(SETTLE_SECONDS)
-    return sample, target.child.cpu_seconds() - before
+def idle_stream_kb(gateway: Target) -> float:
+    """Resident kB that each of a thousand streams takes, with a token every 200 ms, at the most."""
+    request = gateway.chat("mock-idle", stream=True)
+    with watched(gateway.child) as memory:
+        sample = load.run(gateway.port, request, load.fault_of_idle_stream, connections=IDLE_STREAMS, each=1)
+    if sample.served != IDLE_STREAMS:
+        raise RuntimeError(f"{gateway.name}: {dict(sample.faults)}\n{gateway.child.log()}")
+    return memory.growth_mib * 1024 * 1024 / 1000 / IDLE_STREAMS
 
 
 def endure(target: Target, already: int) -> int:
     """Requests that the target has had when it has had enough of them, or the time is up."""
-    request = load.chat(target.port, "mock", stream=False, key=target.key)
+    request = target.chat()
     deadline = time.perf_counter() + ENDURANCE_SECONDS
     served = already
     while served < ENDURANCE_REQUESTS and time.perf_counter() < deadline:
@@ -159,7 +160,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="N", help="default: 3")
     parser.add_argument("--seconds", type=float, default=1.5, help="of the throughput phase; default: 1.5")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results.md"), help="where the table goes")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where the table goes")
     return parser.parse_args()
 
 

@@ -3,39 +3,61 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import httptools
 import orjson
 import uvloop
-from mock_upstream import STREAM_TOKENS, TOKEN, WHOLE_TOKENS
+from mock_upstream import IDLE_TOKENS, STREAM_TOKENS, TOKEN, WHOLE_TOKENS
 
 GRACE_SECONDS = 30.0
 DONE = b"data: [DONE]"
 PROSE = 'The gateway forwards this sentence, with its "quotes", its tabs\tand its cafés, to whoever answers. '
 PROMPT_BYTES = 4096
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 clock = time.perf_counter
 
 
-def chat(port: int, model: str, *, stream: bool, key: str = "sk-bench") -> bytes:
-    """A chat request with a prompt of 4 KiB in eight turns, as it goes over the wire."""
-    turn = (PROSE * 10)[: PROMPT_BYTES // 8]
-    messages = [{"role": "assistant" if index % 2 else "user", "content": turn} for index in range(7)]
-    messages.append({"role": "user", "content": "Go on."})
-    payload = {"model": model, "messages": [{"role": "system", "content": "Be terse."}, *messages], "temperature": 0.7}
+def chat(
+    port: int,
+    model: str,
+    *,
+    stream: bool,
+    key: str = "sk-bench",
+    messages: Sequence[Mapping[str, str]] | None = None,
+    headers: Mapping[str, str] = NO_HEADERS,
+) -> bytes:
+    """A chat request as it goes over the wire; unless messages are given, with a prompt of 4 KiB in eight turns."""
+    payload = {"model": model, "messages": messages or conversation(8, PROMPT_BYTES), "temperature": 0.7}
     if stream:
         payload |= {"stream": True, "stream_options": {"include_usage": True}}
-    return post(port, "/v1/chat/completions", payload, key=key)
+    return post(port, "/v1/chat/completions", payload, key=key, headers=headers)
 
 
-def post(port: int, path: str, payload: object, *, key: str = "sk-bench") -> bytes:
+def conversation(turns: int, size: int) -> list[dict[str, str]]:
+    """So many messages whose texts have so many characters together, the last of them the user's."""
+    last, before = "Go on.", turns - 1
+    if not before:
+        return [{"role": "user", "content": (PROSE * (size // len(PROSE) + 1))[:size]}]
+    each = (size - len(last)) // before
+    turn = (PROSE * (each // len(PROSE) + 1))[:each]
+    said = [{"role": "user" if index % 2 else "assistant", "content": turn} for index in range(turns, 1, -1)]
+    return [*said, {"role": "user", "content": last}]
+
+
+def post(
+    port: int, path: str, payload: object, *, key: str = "sk-bench", headers: Mapping[str, str] = NO_HEADERS
+) -> bytes:
     """A POST of JSON, as it goes over the wire."""
     body = orjson.dumps(payload)
     head = (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
-        f"authorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"authorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        + "\r\n"
     )
     return head.encode() + body
 
@@ -47,11 +69,16 @@ def fault_of_chat(status: int, body: bytes) -> str | None:
     return None if body.count(TOKEN) == WHOLE_TOKENS and b'"usage"' in body else "wrong answer"
 
 
-def fault_of_stream(status: int, body: bytes) -> str | None:
+def fault_of_idle_stream(status: int, body: bytes) -> str | None:
+    """The same of the short streams of `mock-idle`."""
+    return fault_of_stream(status, body, IDLE_TOKENS)
+
+
+def fault_of_stream(status: int, body: bytes, tokens: int = STREAM_TOKENS) -> str | None:
     """What is wrong with a streamed answer: every token must be there, and the end."""
     if status != 200:
         return f"status {status}"
-    if body.count(TOKEN) != STREAM_TOKENS or b'"usage"' not in body:
+    if body.count(TOKEN) != tokens or b'"usage"' not in body:
         return "tokens missing"
     return None if DONE in body else "no end"
 

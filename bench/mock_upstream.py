@@ -1,11 +1,13 @@
-"""A mock provider in a process of its own: OpenAI's chat, whole or streamed, its bytes made in advance.
+"""A mock provider in a process of its own: OpenAI's chat and Anthropic's messages, their bytes made in advance.
 
-The model name `mock` answers as fast as it goes, `mock-paced` sends a token every 10 ms. It ends with its stdin.
+The model name `mock` answers as fast as it goes, `mock-paced` sends a token every 10 ms, `mock-idle` a few of them, one
+every 200 ms. It ends with its stdin.
 """
 
 import asyncio
 import functools
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import httptools
@@ -17,7 +19,13 @@ TOKEN = b"syl"
 
 WHOLE_TOKENS = 20
 STREAM_TOKENS = 200
-PACE_SECONDS = 0.010
+IDLE_TOKENS = 20
+PACES = {"mock-paced": 0.010, "mock-idle": 0.200}
+"""Seconds between the tokens of a stream."""
+
+MESSAGES = b"/v1/messages"
+"""Where Anthropic's dialect is spoken."""
+
 EVENTS_PER_TURN = 4
 """Of a stream that isn't paced: so many events are written, each a chunk of its own, before others get their turn."""
 
@@ -64,15 +72,31 @@ def head(status: str, length: int) -> bytes:
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-def framed(event: bytes) -> bytes:
-    """One event as a chunk of its own."""
-    data = b"data: " + event + b"\n\n"
+def framed(event: bytes, name: bytes = b"") -> bytes:
+    """One event as a chunk of its own; Anthropic's have names."""
+    data = (b"event: " + name + b"\n" if name else b"") + b"data: " + event + b"\n\n"
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A stream: what comes before the first token, the tokens, the end of the text, the usage where it is asked for."""
+
+    opening: bytes
+    tokens: list[bytes]
+    finish: bytes
+    usage: bytes = b""
+    end: bytes = framed(b"[DONE]") + b"0\r\n\r\n"
+
+
+def tokens_of(model: str) -> int:
+    """How many tokens its streams have."""
+    return IDLE_TOKENS if model == "mock-idle" else STREAM_TOKENS
+
+
 @functools.cache
-def events(model: str) -> tuple[bytes, list[bytes], bytes, bytes]:
-    """A stream: what comes before the first token, the tokens, the end of the text, and the usage."""
+def events(model: str) -> Script:
+    """A stream of OpenAI's chat."""
 
     def event(choices: list[dict[str, Any]], **more: Any) -> bytes:
         facts = {"id": "chatcmpl-mock", "object": "chat.completion.chunk", "created": CREATED, "model": model}
@@ -81,9 +105,51 @@ def events(model: str) -> tuple[bytes, list[bytes], bytes, bytes]:
     def delta(fields: dict[str, Any], finish: str | None = None) -> bytes:
         return event([{"index": 0, "delta": fields, "logprobs": None, "finish_reason": finish}])
 
+    count = tokens_of(model)
     opening = delta({"role": "assistant", "content": "", "refusal": None})
-    tokens = [delta({"content": text(index)}) for index in range(STREAM_TOKENS)]
-    return opening, tokens, delta({}, "stop"), event([], usage=usage(STREAM_TOKENS))
+    tokens = [delta({"content": text(index)}) for index in range(count)]
+    return Script(opening, tokens, delta({}, "stop"), event([], usage=usage(count)))
+
+
+@functools.cache
+def messages_events(model: str) -> Script:
+    """A stream of Anthropic's messages."""
+
+    def event(kind: str, **fields: Any) -> bytes:
+        return framed(orjson.dumps({"type": kind, **fields}), kind.encode())
+
+    count = tokens_of(model)
+    message = {**messages_answer(model, 0), "content": [], "stop_reason": None}
+    opening = event("message_start", message=message)
+    opening += event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+    tokens = [
+        event("content_block_delta", index=0, delta={"type": "text_delta", "text": text(index)})
+        for index in range(count)
+    ]
+    stopped = {"stop_reason": "end_turn", "stop_sequence": None}
+    finish = event("content_block_stop", index=0)
+    finish += event("message_delta", delta=stopped, usage={"output_tokens": count}) + event("message_stop")
+    return Script(opening, tokens, finish, end=b"0\r\n\r\n")
+
+
+def messages_answer(model: str, tokens: int) -> dict[str, Any]:
+    """An answer of Anthropic's messages."""
+    return {
+        "id": "msg_mock",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [{"type": "text", "text": "".join(map(text, range(tokens)))}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": PROMPT_TOKENS, "output_tokens": tokens},
+    }
+
+
+def whole_message(model: str) -> bytes:
+    """The same, whole, with its head."""
+    body = orjson.dumps(messages_answer(model, WHOLE_TOKENS))
+    return head("200 OK", len(body)) + body
 
 
 class Connection(asyncio.Protocol):
@@ -93,6 +159,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._body = b""
+        self._path = b""
         self._paused = False
         self._resume: tuple[int, dict[str, Any]] | None = None
         self._next: asyncio.Handle | None = None
@@ -119,6 +186,9 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._body = b""
 
+    def on_url(self, url: bytes) -> None:
+        self._path = url
+
     def on_body(self, data: bytes) -> None:
         self._body = self._body + data if self._body else data
 
@@ -129,7 +199,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             request = orjson.loads(self._body)
-            answer = ANSWERS[request["model"]]
+            answer = (MESSAGES_ANSWERS if self._path == MESSAGES else ANSWERS)[request["model"]]
         except (ValueError, KeyError, TypeError):
             refusal = b'{"error":{"message":"the mock takes JSON with a model that it has"}}'
             self._transport.write(head("400 Bad Request", len(refusal)) + refusal)
@@ -137,23 +207,26 @@ class Connection(asyncio.Protocol):
         if not request.get("stream"):
             self._transport.write(answer)
             return
-        self._transport.write(STREAM_HEAD + events(request["model"])[0])
-        if request["model"] == "mock-paced":
+        self._transport.write(STREAM_HEAD + self._script(request).opening)
+        if request["model"] in PACES:
             self._paced(0, request, self._loop.time())
         else:
             self._burst(0, request)
 
+    def _script(self, request: dict[str, Any]) -> Script:
+        return (messages_events if self._path == MESSAGES else events)(request["model"])
+
     def _paced(self, index: int, request: dict[str, Any], began: float) -> None:
-        tokens = events(request["model"])[1]
+        tokens = self._script(request).tokens
         self._transport.write(tokens[index])
         if index + 1 == len(tokens):
             self._end(request)
             return
-        due = began + (index + 1) * PACE_SECONDS
+        due = began + (index + 1) * PACES[request["model"]]
         self._next = self._loop.call_at(due, self._paced, index + 1, request, began)
 
     def _burst(self, index: int, request: dict[str, Any]) -> None:
-        tokens = events(request["model"])[1]
+        tokens = self._script(request).tokens
         self._transport.writelines(tokens[index : index + EVENTS_PER_TURN])
         index += EVENTS_PER_TURN
         if index >= len(tokens):
@@ -164,12 +237,14 @@ class Connection(asyncio.Protocol):
             self._next = self._loop.call_soon(self._burst, index, request)
 
     def _end(self, request: dict[str, Any]) -> None:
-        _, _, finish, used = events(request["model"])
+        script = self._script(request)
         wanted = (request.get("stream_options") or {}).get("include_usage")
-        self._transport.write(finish + (used if wanted else b"") + framed(b"[DONE]") + b"0\r\n\r\n")
+        self._transport.write(script.finish + (script.usage if wanted else b"") + script.end)
 
 
-ANSWERS = {name: whole(name) for name in ("mock", "mock-paced")}
+MODELS = ("mock", *PACES)
+ANSWERS = {name: whole(name) for name in MODELS}
+MESSAGES_ANSWERS = {name: whole_message(name) for name in MODELS}
 
 
 async def serve(port: int) -> None:

@@ -13,7 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -48,6 +50,31 @@ def main() -> None:
 
 def counted() -> dict[str, float]:
     """Everything that BOUNDS names."""
+    with running({}) as gateway:
+        for stream in (False, True):
+            ask(gateway.port, stream=stream)
+        return gateway.finished()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that counts."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def finished(self) -> dict[str, float]:
+        """End it; what it counted. It is to have answered `ask` twice."""
+        out, _ = self.process.communicate(timeout=60)
+        found: dict[str, float] = json.loads(out or _failed(self.log))
+        found["log lines"] = self.log.read_bytes().count(b'"request"') / (2 * (WARM + REQUESTS))
+        return found
+
+
+@contextmanager
+def running(settings: Mapping[str, str]) -> Iterator[Running]:
+    """One with these settings besides its own, in front of the mock; gone after the block."""
     with tempfile.TemporaryDirectory(prefix="smoke-", ignore_cleanup_errors=True) as folder:
         mock_port = _free_port()
         mock = subprocess.Popen(
@@ -56,7 +83,7 @@ def counted() -> dict[str, float]:
         log = Path(folder, "log")
         with log.open("wb") as lines:
             child = subprocess.Popen(
-                [sys.executable, __file__, folder, str(mock_port)],
+                [sys.executable, str(HERE / "smoke.py"), folder, str(mock_port), json.dumps(dict(settings))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=lines,
@@ -64,17 +91,11 @@ def counted() -> dict[str, float]:
             )
         try:
             assert child.stdout is not None
-            port = int(child.stdout.readline() or _failed(log))
-            for stream in (False, True):
-                _ask(port, stream=stream)
-            out, _ = child.communicate(timeout=60)
+            yield Running(int(child.stdout.readline() or _failed(log)), child, log)
         finally:
             for process in (child, mock):
                 process.kill()
                 process.communicate()
-        found: dict[str, float] = json.loads(out or _failed(log))
-        found["log lines"] = log.read_bytes().count(b'"request"') / (2 * (WARM + REQUESTS))
-        return found
 
 
 def _failed(log: Path) -> Any:
@@ -89,7 +110,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _ask(port: int, *, stream: bool) -> None:
+def ask(port: int, *, stream: bool) -> None:
     """Chats one after another on one connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     payload: dict[str, Any] = {"model": "mock", "messages": [{"role": "user", "content": "hello " * 100}] * 7}
@@ -137,7 +158,7 @@ class Tally:
         return min(after[index] - before[index] for before, after in itertools.pairwise(steps))
 
 
-async def serve(folder: Path, mock_port: int) -> None:
+async def serve(folder: Path, mock_port: int, more: Mapping[str, str]) -> None:
     """The gateway, until stdin ends; then what was counted goes to stdout."""
     import socket
 
@@ -161,6 +182,7 @@ async def serve(folder: Path, mock_port: int) -> None:
             "rate_limit_per_minute": 10**9,
             "log_format": "json",
             "terminal_sandbox": "off",
+            **more,
         }
     )
     tally = Tally()
@@ -202,8 +224,15 @@ async def serve(folder: Path, mock_port: int) -> None:
         await server.serve([listener])
         sys.setprofile(None)
         await gateway.ledger.flush()
-        left = gc.collect()
+        alive = _seen_by_collector()
+        gc.collect()  # what it returns leaves out cycles with a generator in them
+        left = alive - _seen_by_collector()
     print(json.dumps(_summary(tally, left)))
+
+
+def _seen_by_collector() -> int:
+    """How many objects it looks at, but for tuples: of those it lets go when it sees nothing in them to look at."""
+    return sum(type(one) is not tuple for one in gc.get_objects())
 
 
 def _when_stdin_ends(loop: asyncio.AbstractEventLoop, then: Any) -> None:
@@ -228,6 +257,6 @@ def _summary(tally: Tally, left: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2])))
+        asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])))
     else:
         main()

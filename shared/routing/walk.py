@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from shared.domain.models import Model
@@ -44,7 +44,7 @@ class Walk:
         self._desk = desk
         self._job = job
         self._patience = patience
-        self._ways = self._deployments(turns)
+        self._ways = _deployments(job.models, turns, desk.providers.keys)
         self._passed_by: list[tuple[Model, int]] = []
         self._number = 0
         self._waits = 0
@@ -87,11 +87,6 @@ class Walk:
             for model, key in (*self._passed_by, *((model, 0) for model in self._job.resting))
         ]
         return exhausted.all_failed(self.failures, resting)
-
-    def _deployments(self, turns: Turns) -> Iterator[tuple[Model, int]]:
-        for model in self._job.models:
-            for key in turns.order(model.provider, self._desk.providers.keys(model.provider) or 1):
-                yield model, key
 
     async def _way(self, *, well: bool) -> tuple[Model, int] | None:
         """A deployment that is well, else once the one that is back soonest, else one that was worth waiting for."""
@@ -139,3 +134,10 @@ class Walk:
         if failure.error.retry_after is not None:
             return failure.error.retry_after
         return FIRST_BACKOFF * 2.0**self._waits * (0.5 + random.random() / 2)  # noqa: S311 - jitter
+
+
+def _deployments(models: Iterable[Model], turns: Turns, keys: Callable[[str], int]) -> Iterator[tuple[Model, int]]:
+    """It must not know of the walk that holds it: together they would stay behind, with the whole request."""
+    for model in models:
+        for key in turns.order(model.provider, keys(model.provider) or 1):
+            yield model, key

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, delete, insert
+from sqlalchemy import CursorResult, delete
 from sqlmodel import Session, col, select
 
+from shared.storage import bulk
 from shared.storage.tables import DecisionRow
 
 
@@ -21,7 +22,7 @@ class Stored(NamedTuple):
 
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Insert a batch."""
-    session.connection().execute(insert(DecisionRow), rows)
+    bulk.add(session, DecisionRow.__table__, rows)  # type: ignore[attr-defined]
 
 
 def newest(session: Session, request_id: str, *, caller: str | None = None) -> DecisionRow | None:

@@ -15,13 +15,13 @@ from sqlalchemy import (
     cast,
     distinct,
     func,
-    insert,
     literal,
     or_,
     select,
 )
 from sqlmodel import Session, col
 
+from shared.storage import bulk
 from shared.storage.tables import UsageRow
 
 TAG = "tag:"
@@ -58,7 +58,7 @@ EVERYTHING = Filters()
 
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Insert a batch."""
-    session.connection().execute(insert(UsageRow), rows)
+    bulk.add(session, UsageRow.__table__, rows)  # type: ignore[attr-defined]
 
 
 def summed(
