@@ -51,6 +51,11 @@ def keys(count: int) -> Callable[[Path], None]:
     return partial(_filled, fill)
 
 
+def nothing(data: Path) -> None:
+    """The schema alone, as after a first start: making it loads what is not needed any more."""
+    _filled(lambda _: None, data)
+
+
 def usage(rows: int) -> Callable[[Path], None]:
     """That many usage rows over the last 90 days, and those hours summed up that are past, as a gateway does meanwhile."""
     return partial(_with_usage, rows)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filling
 import load
 from processes import Child, Cores, answers, free_port
 
@@ -125,7 +126,7 @@ def stage(folder: Path, cores: Cores) -> Iterator[Stage]:
 def targets(folder: Path, cores: Cores) -> Iterator[list[Target]]:
     """The mock, the bare proxies and the gateway, up and checked; gone after the block."""
     with stage(folder, cores) as on:
-        found = [on.mock, on.bare("httpx"), on.bare("aiohttp"), on.gateway()]
+        found = [on.mock, on.bare("httpx"), on.bare("aiohttp"), on.gateway(fill=filling.nothing)]
         for target in found:
             target.check()
         found[-1].check(TRANSLATED)
@@ -170,8 +171,23 @@ def _equip(port: int) -> str:
     for name, provider, api_name in made:
         model = {"id": name, "provider": provider, "apiModelName": api_name, "layer": "L0", "contextWindow": 1_000_000}
         ask(port, "/v1/models", model | {"pricePer1kInputTokens": 0.001, "pricePer1kOutputTokens": 0.002})
+    _has_mcp(port)
     secret: str = ask(port, "/v1/keys", {"name": "bench", "scopes": ["chat"]})["secret"]
     return secret
+
+
+def _has_mcp(port: int) -> None:
+    """Return once MCP is loaded, which comes after the first answers and takes memory of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        kinds = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        connection.request("POST", "/mcp", json.dumps(ping), kinds)
+        answer = connection.getresponse()
+        if b"jsonrpc" not in answer.read():
+            raise RuntimeError(f"POST /mcp: {answer.status}")
+    finally:
+        connection.close()
 
 
 def ask(port: int, path: str, payload: dict[str, Any]) -> Any:
