@@ -208,6 +208,8 @@ class Blocks:
                 elif block:
                     return block
                 elif connection.complete:
+                    if unpacked is not None:
+                        unpacked.end()
                     raise StopAsyncIteration
                 else:
                     await connection.more(min(self._loop.time() + self._seconds, self._ends))
@@ -226,8 +228,13 @@ def network_error(error: BaseException) -> UpstreamError:
         return UpstreamNetwork("The provider cannot be reached in time.", operator_detail=detail)
     if isinstance(error, TimeoutError):
         return UpstreamTimeout("The provider did not answer in time.", operator_detail=detail)
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLCertVerificationError):
         return UpstreamNetwork("The provider's TLS certificate cannot be trusted.", operator_detail=detail)
+    if isinstance(error, ssl.SSLError):
+        return UpstreamNetwork(
+            "The provider does not speak TLS as we do; check its base URL (http:// or https://, and the port).",
+            operator_detail=detail,
+        )
     if isinstance(error, NotReached):
         return UpstreamNetwork(
             "The provider cannot be reached; check its base URL and the network.", operator_detail=detail

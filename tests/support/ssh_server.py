@@ -37,6 +37,8 @@ class SshServer:
     greeting: bytes = b""
     device: Literal["", "answers", "hangs"] = ""
     most_channels: int = 1000
+    speaks: asyncio.Event = field(default_factory=asyncio.Event)
+    """While it is not set, what commands say is held back."""
     acceptor: asyncssh.SSHAcceptor = field(init=False)
     on_write: list[Callable[[int], None]] = field(default_factory=list)
     logins: int = 0
@@ -44,6 +46,9 @@ class SshServer:
     commands: list[str] = field(default_factory=list)
     shells: list["ShellSession"] = field(default_factory=list)
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.speaks.set()
 
     @property
     def open_shells(self) -> list["ShellSession"]:
@@ -301,6 +306,7 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
     async def _pump(self, source: asyncio.StreamReader, datatype: int | None) -> None:
         try:
             while data := await source.read(32768):
+                await self._server.speaks.wait()
                 await self._may_write.wait()
                 self._channel.write(data, datatype)
         except OSError:  # the channel has gone

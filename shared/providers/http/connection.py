@@ -109,12 +109,6 @@ class Connection(asyncio.Protocol):
             and not transport.get_write_buffer_size()
         )
 
-    @property
-    def announced(self) -> int | None:
-        """The length of the body, where the head tells it."""
-        length = self.headers.get("content-length", "")
-        return int(length) if length.isdecimal() else None
-
     def close(self) -> None:
         """At once: what is under way stops."""
         if self._transport is not None:

@@ -8,6 +8,8 @@ PLAIN = frozenset({"", "identity"})
 PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 PART_BYTES = 64 * 1024
 EITHER_HEADER = 32 + zlib.MAX_WBITS
+MAGIC = b"\x1f\x8b"
+"""What a gzip file begins with; another may follow one (RFC 1952, 2.2), anything else after it is padding."""
 
 
 class Unpacked:
@@ -16,7 +18,7 @@ class Unpacked:
     def __init__(self) -> None:
         self._unpacker = zlib.decompressobj(EITHER_HEADER)
         self._rest = b""
-        self._more = False
+        self._more = self._begun = False
 
     @classmethod
     def of(cls, encoding: str) -> "Unpacked | None":
@@ -30,13 +32,25 @@ class Unpacked:
 
     def feed(self, block: bytes) -> None:
         """More of the body; what came before must have been taken."""
-        self._rest = block
+        self._rest, self._begun = block, True
 
     def part(self) -> bytes:
         """Some of what it holds; empty when there is nothing until more is fed. Raises zlib.error."""
         while self._rest or self._more:
+            if self._unpacker.eof:
+                if not self._rest.startswith(MAGIC):
+                    self._rest = b""
+                    break
+                self._unpacker = zlib.decompressobj(EITHER_HEADER)
             part = self._unpacker.decompress(self._rest, PART_BYTES)
-            self._rest, self._more = self._unpacker.unconsumed_tail, len(part) == PART_BYTES
+            ended = self._unpacker.eof
+            self._rest = self._unpacker.unused_data if ended else self._unpacker.unconsumed_tail
+            self._more = not ended and len(part) == PART_BYTES
             if part:
                 return part
         return b""
+
+    def end(self) -> None:
+        """The body has ended. Raises BadAnswer where what it holds has not."""
+        if self._begun and not self._unpacker.eof:
+            raise BadAnswer("the body ends before what is packed in it")

@@ -69,9 +69,9 @@ class Dialer:
         addresses = await self._addresses(origin.host, origin.port)
         try:
             found = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=HEAD_START, loop=loop)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # uvloop has its own for addresses of a family that is not there
             self._names.pop((origin.host, origin.port), None)
-            raise NotReached(error.errno, str(error)) from error
+            raise NotReached(getattr(error, "errno", None), str(error)) from error
         try:
             if origin.scheme == "http":
                 return await loop.create_connection(protocol, sock=found)

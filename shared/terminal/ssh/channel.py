@@ -90,9 +90,11 @@ class SshChannel:
             run = CommandRun(command, shell.nonce)
             self._cut_off = shell, run
             shell.serve(run, self._task(command, shell) + (command.stdin or b""))
-            heard = await run.greets(stop, min(GREETING_TIMEOUT, command.timeout))
-            if heard or not (run.over.is_set() or command.timeout > GREETING_TIMEOUT):
+            patience = command.timeout if waited else min(GREETING_TIMEOUT, command.timeout)
+            if await run.greets(stop, patience) or (not run.over.is_set() and patience == command.timeout):
                 return shell, run
+            if not run.over.is_set():  # one that is only slow may have begun
+                await self._reap(shell, run)
             shell.abandon()
             if not waited:
                 raise _no_shell(run.said)
@@ -149,7 +151,8 @@ class SshChannel:
         try:
             if not await run.greets(never, GREETING_TIMEOUT):
                 raise _no_shell(run.said)
-            await run.ended(never, ASIDE_TIMEOUT)
+            if not await run.ended(never, ASIDE_TIMEOUT):
+                raise _too_slow()
         finally:
             shell.channel.close()
         if run.gone:
@@ -217,9 +220,15 @@ class SshChannel:
         **options: Any,
     ) -> OpenChannel:
         connection = await self._connection()
-        opening = connection.create_session(lambda: session, command, encoding=None, **options)
+        opening = asyncio.ensure_future(connection.create_session(lambda: session, command, encoding=None, **options))
         try:
-            channel, _ = await asyncio.wait_for(opening, OPEN_TIMEOUT)
+            channel, _ = await asyncio.wait_for(asyncio.shield(opening), OPEN_TIMEOUT)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_opened)
+            raise
+        except TimeoutError as error:
+            opening.add_done_callback(_close_opened)
+            raise _too_slow() if self.connected else lost() from error
         except (asyncssh.Error, OSError) as error:
             if self.connected and isinstance(error, asyncssh.ChannelOpenError):
                 if await self._made_room():
@@ -356,6 +365,16 @@ async def _within(work: Coroutine[Any, Any, Any], timeout: float) -> None:
         await asyncio.wait_for(work, timeout)
     except TimeoutError:
         return
+
+
+def _close_opened(opening: "asyncio.Future[tuple[OpenChannel, Any]]") -> None:
+    """Close a channel that nobody waits for any more: the host counts it."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].abort()
+
+
+def _too_slow() -> TerminalError:
+    return TerminalError("The host did not answer in time; try again.", code="host_too_slow")
 
 
 def _no_shell(said: str) -> Unsupported:

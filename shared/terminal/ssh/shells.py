@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from secrets import token_hex
 
 import asyncssh
+import structlog
 
 from shared.errors import TerminalError
 from shared.terminal.ssh import remote_shell
 from shared.terminal.ssh.command_run import CommandRun
 from shared.terminal.ssh.remote_shell import RemoteState
+
+log = structlog.stdlib.get_logger(__name__)
 
 OpenChannel = asyncssh.SSHClientChannel[bytes]
 Open = Callable[["Shell", str], Awaitable[OpenChannel]]
@@ -110,6 +113,9 @@ class Shells:
         if begun is not None:
             try:
                 shell = await begun
+            except asyncio.CancelledError:
+                _give_up(begun)
+                raise
             except TerminalError:
                 pass
             else:
@@ -148,7 +154,11 @@ class Shells:
         self._stop_timer()
         if begun is None:
             return False
-        await asyncio.wait({begun})
+        try:
+            await asyncio.wait({begun})
+        except asyncio.CancelledError:
+            _give_up(begun)
+            raise
         if begun.cancelled() or begun.exception() is not None:
             return False
         shell = begun.result()
@@ -164,9 +174,7 @@ class Shells:
         begun, self._next = self._next, None
         self._stop_timer()
         if begun is not None:
-            begun.cancel()
-            if begun.done() and not begun.cancelled() and begun.exception() is None:
-                begun.result().abandon()
+            _give_up(begun)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -174,5 +182,19 @@ class Shells:
             self._timer = None
 
     def _note_end(self, begun: "asyncio.Task[Shell]") -> None:
-        if not begun.cancelled() and begun.exception() is not None:
-            self._refused = True
+        error = None if begun.cancelled() else begun.exception()
+        if isinstance(error, TerminalError):
+            self._refused = error.code == "channel_refused"
+        elif error is not None:
+            log.warning("no shell could be begun ahead", reason=repr(error))
+
+
+def _give_up(begun: "asyncio.Task[Shell]") -> None:
+    """End it, also where it comes in spite of that."""
+    begun.cancel()
+    begun.add_done_callback(_abandon)
+
+
+def _abandon(begun: "asyncio.Task[Shell]") -> None:
+    if not begun.cancelled() and begun.exception() is None:
+        begun.result().abandon()

@@ -89,6 +89,7 @@ async def test_public_addresses_are_refused_unless_allowed(sessions: Sessions, t
     with pytest.raises(Forbidden) as refused:
         await sessions.open("a", TelnetTarget(host="8.8.8.8", port=23))
     assert refused.value.code == "address_refused"
+    assert "TELNET_ALLOW_PUBLIC" in refused.value.message
     async with make_sessions(tmp_path, allow_public=True) as lax:
         with pytest.raises(Forbidden):
             await lax.open("a", TelnetTarget(host="169.254.169.254", port=23))

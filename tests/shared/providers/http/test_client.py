@@ -95,6 +95,23 @@ async def test_a_body_that_is_packed_all_the_same_is_unpacked(client: HttpClient
         assert await read(client, server) == BODY * 9
 
 
+@pytest.mark.parametrize("after", [gzip.compress(BODY), bytes(7)], ids=["another file", "padding"])
+async def test_all_files_of_a_packed_body_are_unpacked(client: HttpClient, after: bytes) -> None:
+    async with serving(always(whole(gzip.compress(BODY) + after, b"Content-Encoding: gzip"))) as server:
+        assert await read(client, server) == (BODY * 2 if any(after) else BODY)
+
+
+async def test_a_packed_body_that_holds_nothing_is_empty(client: HttpClient) -> None:
+    async with serving(always(whole(b"", b"Content-Encoding: gzip"))) as server:
+        assert await read(client, server) == b""
+
+
+async def test_a_packed_body_that_ends_early_is_no_answer(client: HttpClient) -> None:
+    async with serving(always(whole(gzip.compress(BODY * 9)[:-9], b"Content-Encoding: gzip"))) as server:
+        with pytest.raises(UpstreamNetwork):
+            await read(client, server)
+
+
 async def test_a_small_body_that_unpacks_to_too_much_is_refused_early(client: HttpClient) -> None:
     bomb = gzip.compress(bytes(200_000_000), 1)
     async with serving(always(whole(bomb, b"Content-Encoding: gzip"))) as server:

@@ -77,6 +77,12 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(client: HttpClie
     assert server.requests == []
 
 
+async def test_a_server_without_tls_is_not_said_to_have_a_bad_certificate(client: HttpClient) -> None:
+    async with serving(always(ANSWER)) as server:
+        with pytest.raises(UpstreamNetwork, match="http://"):
+            await read(client, f"https://127.0.0.1:{server.port}/")
+
+
 async def test_a_proxy_gets_the_whole_address_and_its_password(
     client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.terminal.ssh import shells
+from shared.errors import Unsupported
+from shared.terminal.ssh import channel, shells
 from tests.support.children import children
 from tests.support.ssh_server import ShellSession, SshServer
 from tests.support.terminals import Terminal, a_nap, until
@@ -152,3 +153,37 @@ async def test_a_login_file_of_bash_is_not_read(terminal: Terminal, ssh_server: 
     (ssh_server.home / ".bashrc").write_text("echo from bashrc\n")
     for _ in range(2):
         assert (await terminal.run("export A=1; echo on")).stdout == "on\n"
+
+
+@pytest.mark.parametrize("waited", [True, False])
+async def test_a_host_that_is_slow_to_answer_never_runs_a_command_twice(
+    terminal: Terminal, ssh_server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited: bool
+) -> None:
+    monkeypatch.setattr(channel, "GREETING_TIMEOUT", 0.2)
+    if waited:
+        await terminal.run("true")
+        await waiting(ssh_server)
+    ssh_server.speaks.clear()
+    work = asyncio.ensure_future(terminal.run(f"echo ran >>{tmp_path}/ran; sleep 0.4; echo on"))
+    await until((tmp_path / "ran").exists)
+    if waited:
+        await asyncio.sleep(0.6)  # well beyond the patience with one that has just been begun
+        ssh_server.speaks.set()
+        assert (await work).stdout == "on\n"
+    else:
+        with pytest.raises(Unsupported):
+            await work
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+async def test_what_was_stopped_while_it_was_opened_holds_no_channel(terminal: Terminal, ssh_server: SshServer) -> None:
+    transport = ssh_server.connections[0]._transport
+    for _ in range(3):
+        transport.pause_reading()  # type: ignore[union-attr]
+        work = asyncio.ensure_future(terminal.run("true"))
+        await asyncio.sleep(0.02)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        transport.resume_reading()  # type: ignore[union-attr]
+    await until(lambda: len(ssh_server.shells) == 3 and not ssh_server.open_shells)
