@@ -78,9 +78,14 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(client: HttpClie
 
 
 async def test_a_server_without_tls_is_not_said_to_have_a_bad_certificate(client: HttpClient) -> None:
-    async with serving(always(ANSWER)) as server:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         with pytest.raises(UpstreamNetwork, match="http://"):
-            await read(client, f"https://127.0.0.1:{server.port}/")
+            await read(client, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
 
 
 async def test_a_proxy_gets_the_whole_address_and_its_password(
