@@ -23,12 +23,13 @@ class ProcessLimitState(Wire):
 class HealthReport(Wire):
     """The state of the gateway and of what it depends on.
 
-    `local` says which local models really answer, `sandbox` what holds the commands that are run,
-    `processes` how many of them there may be.
+    `redis` says whether it answers, `redis_configured` whether there is to be one. `local` says which local models really
+    answer, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
     """
 
     status: Literal["ok", "degraded", "error"]
     redis: bool
+    redis_configured: bool
     database: bool
     timestamp: Timestamp
     providers: dict[str, bool]
@@ -50,6 +51,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
     return HealthReport(
         status="error" if not database else "degraded" if degraded else "ok",
         redis=gateway.redis is not None and gateway.redis.ok,
+        redis_configured=gateway.redis is not None,
         database=database,
         timestamp=gateway.clock(),
         providers=providers,

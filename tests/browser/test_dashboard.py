@@ -61,9 +61,7 @@ async def test_every_view_shows_itself(browser: "Browser", tmp_path: Path) -> No
         for link in links:
             name = (await link.inner_text()).strip()
             await link.click()
-            heading = at.page.get_by_role("heading", level=1)
-            await heading.wait_for()
-            assert (await heading.inner_text()).endswith(name if name != "Keys" else "keys")
+            await at.page.get_by_role("heading", level=1, name=re.compile(f"{name}$", re.IGNORECASE)).wait_for()
             await at.page.wait_for_load_state("networkidle")
             assert await at.page.get_by_role("alert").count() == 0, name
 
@@ -146,7 +144,13 @@ async def test_a_chat_streams_and_says_who_answered_for_how_much(browser: "Brows
         await at.page.get_by_role("button", name="Explain the route").click()
         await at.sees("would be asked first")
         await answer.get_by_role("button", name="How it was routed").click()
-        await at.page.get_by_role("dialog").get_by_text('"attempts"').wait_for()
+        routed = at.page.get_by_role("dialog")
+        row = routed.get_by_role("region", name="Calls").get_by_role("row").nth(1)
+        for shown in ("scripted/scripted", "L0", "answer", "ok"):
+            await row.get_by_text(shown, exact=True).first.wait_for()
+        assert not await routed.get_by_text('"attempts"').is_visible()
+        await routed.get_by_text("All of it, as JSON").click()
+        await routed.get_by_text('"attempts"').wait_for()
 
 
 async def test_someone_types_into_a_local_terminal(browser: "Browser", tmp_path: Path) -> None:

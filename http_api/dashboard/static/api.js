@@ -3,12 +3,16 @@
 const KEY = "gateway.token";
 let token = sessionStorage.getItem(KEY);
 let rate = { limit: 0, remaining: 0 };
+let closedUntil = 0;
 
-/** What went wrong, as the gateway or the network says it. `status` is 0 when there was no answer. */
+/** What went wrong, as the gateway or the network says it. `status` is 0 when there was no answer.
+ *
+ * `limited` says that it is the number of requests that was too high, `hopeless` that the same request would fail again.
+ */
 export class ApiError extends Error {
-  constructor(status, message, { code = "", details = "", requestId = "", retryAfter = 0 } = {}) {
+  constructor(status, message, { code = "", details = "", requestId = "", retryAfter = 0, limited = false, hopeless = false } = {}) {
     super(message);
-    Object.assign(this, { status, code, details, requestId, retryAfter });
+    Object.assign(this, { status, code, details, requestId, retryAfter, limited, hopeless });
   }
 
   /** The fields that were refused, as [field, reason]. */
@@ -38,6 +42,12 @@ export function pace() {
   return left > 0.5 ? 1 : left > 0.25 ? 3 : 10;
 }
 
+/** For how many milliseconds the rate limit lets nothing through; 0 where it does. */
+export const closedFor = () => Math.max(0, closedUntil - Date.now());
+
+/** How many requests the limit that is nearest allows. */
+export const rateLimit = () => rate.limit;
+
 export const get = (path, query) => json("GET", path + queryOf(query));
 export const post = (path, body = {}) => json("POST", path, body);
 export const put = (path, body) => json("PUT", path, body);
@@ -58,8 +68,8 @@ export async function call(method, path, { body, signal, headers = {}, accept = 
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "The gateway does not answer. See whether it still runs, then try again.");
   }
-  note(answer.headers);
-  if (!answer.ok) throw await errorOf(answer);
+  const limited = note(answer);
+  if (!answer.ok) throw await errorOf(answer, limited);
   return answer;
 }
 
@@ -87,12 +97,19 @@ function queryOf(query = {}) {
   return given.length ? `?${new URLSearchParams(given)}` : "";
 }
 
-function note(headers) {
+/** Keep how much the rate limit leaves; whether this answer is that it leaves nothing. */
+function note({ status, headers }) {
   const limit = Number(headers.get("x-ratelimit-limit"));
-  if (limit) rate = { limit, remaining: Number(headers.get("x-ratelimit-remaining")) };
+  if (!limit) return false;
+  rate = { limit, remaining: Number(headers.get("x-ratelimit-remaining")) };
+  const limited = status === 429 && rate.remaining === 0;
+  const before = closedUntil;
+  closedUntil = limited ? Date.now() + (Number(headers.get("retry-after")) || 1) * 1000 : 0;
+  if (before || closedUntil) dispatchEvent(new CustomEvent("ratelimit"));
+  return limited;
 }
 
-async function errorOf(answer) {
+async function errorOf(answer, limited) {
   let body = {};
   try {
     body = await answer.json();
@@ -103,6 +120,7 @@ async function errorOf(answer) {
   const error = new ApiError(answer.status, message, {
     code: body.code, details: body.details, requestId: body.requestId,
     retryAfter: Number(answer.headers.get("retry-after")) || 0,
+    limited, hopeless: answer.headers.get("x-should-retry") === "false",
   });
   if (error.status === 401) dispatchEvent(new CustomEvent("signedout", { detail: error }));
   return error;

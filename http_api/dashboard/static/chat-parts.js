@@ -1,7 +1,7 @@
-// What the playground shows: messages, who gave them, the plan of a route, a stored decision.
+// What the playground shows: messages, who gave them, the plan of a route.
 
 import { el, replace } from "./dom.js";
-import { count, duration, money, when } from "./format.js";
+import { count, duration, money } from "./format.js";
 import { badge, button, card, code, notify, quiet, table } from "./parts.js";
 
 /** A message that grows. `decide(requestId)` shows how it was routed, `score(requestId, value)` says how good it is. */
@@ -52,7 +52,7 @@ function facts(found) {
     found.layer && badge(found.layer),
     found.attempts && quietly(`${found.attempts} ${found.attempts === "1" ? "attempt" : "attempts"}`),
     cost !== undefined && quietly(cost === null ? "cost unknown" : money(cost)),
-    found.cache && quietly(`cache: ${found.cache}`),
+    found.cache && found.cache !== "off" && quietly(`cache: ${found.cache}`),
     usage && quietly(`${count(usage.prompt_tokens)} → ${count(usage.completion_tokens)} tokens`),
     found.seconds !== undefined && quietly(`${found.seconds.toFixed(1)} s`),
     found.finish && found.finish !== "stop" && badge(found.finish, "bad"),
@@ -88,14 +88,6 @@ export function planBox(plan) {
       { title: "Layer", cell: (row) => badge(row.layer) },
       { title: "Why", cell: (row) => row.reason, wide: true },
     ], plan.dropped, { empty: "Nobody.", label: "Left out" }));
-}
-
-/** A stored decision. */
-export function decisionBox(found) {
-  return [
-    quiet("Request ", code(found.requestId), " by ", found.caller, ", ", when(found.at)),
-    el("pre", { class: "details tall", tabindex: "0" }, JSON.stringify(found.decision, null, 2)),
-  ];
 }
 
 const entry = (name, value) => [el("dt", {}, name), el("dd", {}, value)];

@@ -2,14 +2,23 @@
 
 import { ApiError } from "./api.js";
 import { el, replace } from "./dom.js";
-import { button, dialog, errorBox, unique, working } from "./parts.js";
+import { button, dialog, errorBox, failed, unique, working } from "./parts.js";
 
-/** A form in a dialog. `submit(values)` does the work; the dialog stays open when that fails. */
+/** A form in a dialog. `submit(values, open)` does the work; the dialog stays open when that fails. `open()` says whether it still is. */
 export function formDialog(title, fields, { action = "Save", submit, note, kind = "primary", wide = false }) {
-  return dialog(title, (close) => form(fields, {
+  const shown = dialog(title, (close) => form(fields, {
     action, note, kind, cancel: close,
-    submit: async (values) => { await submit(values); close(); },
+    submit: async (values) => {
+      try {
+        await submit(values, () => shown.open);
+      } catch (error) {
+        if (!shown.open) failed(error);
+        throw error;
+      }
+      close();
+    },
   }), { wide });
+  return shown;
 }
 
 /** A form. A field is {name, label, type, value, options, hint, required, min, max, step, placeholder, when}.

@@ -2,7 +2,8 @@
 
 import { get } from "./api.js";
 import { el, replace } from "./dom.js";
-import { errorBox } from "./parts.js";
+import { afterLimit, limitNotice } from "./limits.js";
+import { closeDialogs, errorBox } from "./parts.js";
 import { shell } from "./shell.js";
 import { applyTheme } from "./theme.js";
 import { loginPage } from "./view-login.js";
@@ -19,14 +20,24 @@ async function start() {
     leave = shown.leave;
     replace(app, shown.node);
   } catch (error) {
-    if (error.status !== 401) replace(app, el("main", { class: "alone" }, errorBox(error, start)));
+    if (error.limited) waitOutside();
+    else if (error.status !== 401) replace(app, el("main", { class: "alone" }, errorBox(error, start)));
   }
+}
+
+/** The rate limit lets not even the first question through: wait, and begin then. */
+function waitOutside() {
+  const limit = limitNotice();
+  leave = limit.end;
+  const page = el("main", { class: "alone" }, el("h1", {}, "AI MCP Gateway"), limit.node);
+  replace(app, page);
+  afterLimit(() => page.isConnected, start);
 }
 
 addEventListener("signedout", (event) => {
   leave();
   leave = () => {};
-  for (const open of document.querySelectorAll("dialog")) open.remove();
+  closeDialogs();
   if (!app.querySelector(".login")) replace(app, loginPage(start, event.detail));
 });
 

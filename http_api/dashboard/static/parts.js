@@ -1,7 +1,8 @@
 // What views are made of: buttons, switches, cards, tables, dialogs, notices, errors.
 
 import { ApiError } from "./api.js";
-import { el, nodes, replace } from "./dom.js";
+import { readable } from "./details.js";
+import { el, nodes } from "./dom.js";
 
 let made = 0;
 export const unique = (name) => `${name}-${++made}`;
@@ -59,17 +60,17 @@ export function table(columns, rows, { empty = "Nothing yet.", label, rowClass =
   if (!rows.length) return quiet(empty);
   const shape = (column) => `${column.number ? "number" : ""} ${column.wide ? "wide" : ""}`;
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label ?? "Table" },
-    el("table", {},
-      el("thead", {}, el("tr", {}, columns.map((column) => el("th", { scope: "col", class: shape(column) }, column.title)))),
-      el("tbody", {}, rows.map((row) =>
-        el("tr", { class: rowClass(row) }, columns.map((column) => el("td", { class: shape(column) }, column.cell(row))))))));
+    el("table", { role: "table" },
+      el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, columns.map((column) => el("th", { scope: "col", role: "columnheader", class: shape(column) }, column.title)))),
+      el("tbody", { role: "rowgroup" }, rows.map((row) =>
+        el("tr", { class: rowClass(row), role: "row" }, columns.map((column) => el("td", { class: shape(column), role: "cell", data: { title: column.title } }, column.cell(row))))))));
 }
 
-/** An error in full: what happened, which fields, what to do, and the id to find it in the log by. */
-export function errorBox(error, retry, { fields = true } = {}) {
+/** An error in full: what happened, which fields, what to do, and the id to find it in the log by. `more` is what else is known. */
+export function errorBox(error, retry, { fields = true, more } = {}) {
   return el("div", { class: "error", role: "alert" },
     el("p", {}, error instanceof Error ? error.message : String(error)),
-    error instanceof ApiError && (fields || !error.fields.length) && details(error),
+    more ?? (error instanceof ApiError && (fields || !error.fields.length) && details(error)),
     el("p", { class: "hint" }, advice(error)),
     retry && button("Try again", retry, { small: true }));
 }
@@ -78,9 +79,7 @@ function details(error) {
   if (error.fields.length) {
     return el("ul", {}, error.fields.map(([field, reason]) => el("li", {}, code(field), ` ${reason}`)));
   }
-  if (!error.details || error.details === error.message) return null;
-  const text = typeof error.details === "string" ? error.details : JSON.stringify(error.details, null, 1);
-  return text === "{}" ? null : el("pre", { class: "details" }, text);
+  return error.details && error.details !== error.message && !error.limited ? readable(error.details) : null;
 }
 
 function advice(error) {
@@ -88,8 +87,7 @@ function advice(error) {
   if (error instanceof TypeError || error instanceof ReferenceError) return "This is a fault of the page: reload it, and report it if it happens again.";
   if (!(error instanceof ApiError)) return "";
   if (error.status === 403) return `Log in as an administrator, or with a key that has the scope.${log}`;
-  if (error.status === 429) return `Wait ${error.retryAfter || "a few"} seconds and try again.${log}`;
-  if (error.status >= 500) return `Try again in a moment.${log}`;
+  if (error.status >= 500 && !error.hopeless) return `Try again in a moment.${log}`;
   return error.requestId ? `Request id ${error.requestId}.` : "";
 }
 
@@ -129,6 +127,14 @@ export function dialog(title, build, { wide = false } = {}) {
   return node;
 }
 
+/** Close every dialog, as if each had been put away. */
+export function closeDialogs() {
+  for (const open of document.querySelectorAll("dialog")) {
+    if (open.open) open.close();
+    open.remove();
+  }
+}
+
 /** Ask before something that cannot be undone. */
 export function confirmed(question, explanation, verb) {
   return new Promise((resolve) => {
@@ -141,24 +147,6 @@ export function confirmed(question, explanation, verb) {
     ]);
     node.addEventListener("close", () => resolve(answer));
   });
-}
-
-/** A place that loads: shows what `load` makes of it, or the error with a way to try again. */
-export function loader(load, { label = "Loading …" } = {}) {
-  const place = el("div", { class: "loaded" }, quiet(label));
-  const run = async () => {
-    place.setAttribute("aria-busy", "true");
-    try {
-      replace(place, await load());
-    } catch (error) {
-      if (error.name !== "AbortError") replace(place, errorBox(error, run));
-    } finally {
-      place.removeAttribute("aria-busy");
-    }
-  };
-  place.reload = run;
-  run();
-  return place;
 }
 
 /** Copies text, and says so. */

@@ -3,7 +3,8 @@
 import { get, put } from "./api.js";
 import { el } from "./dom.js";
 import { form } from "./forms.js";
-import { badge, button, card, confirmed, loader, notify, quiet } from "./parts.js";
+import { badge, button, card, confirmed, notify, quiet } from "./parts.js";
+import { loader } from "./places.js";
 
 const SOURCES = { none: "there is none", file: "from the policy file", stored: "put here" };
 

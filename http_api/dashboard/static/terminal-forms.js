@@ -13,7 +13,7 @@ const target = () => [
   { name: "type", label: "Type", type: "select", options: TYPES },
   { name: "host", label: "Host", required: true, when: remote },
   { name: "port", label: "Port", type: "number", min: 1, max: 65535, step: 1, placeholder: "22 for SSH, 23 for telnet", when: remote },
-  { name: "username", label: "User", when: ssh },
+  { name: "username", label: "User", required: true, when: ssh },
   { name: "password", label: "Password", type: "password", when: ssh, hint: "Empty: the SSH agent or configuration, where you may use it." },
   { name: "privateKey", label: "Private key", type: "area", when: ssh, hint: "The key itself, not a path." },
   { name: "passphrase", label: "Its passphrase", type: "password", when: (given) => ssh(given) && Boolean(given.privateKey) },
@@ -27,14 +27,21 @@ export function openTerminal(go) {
     ...target(),
     { name: "title", label: "Name to show" },
     { name: "record", label: "Record it", type: "check" },
-  ], { action: "Open", wide: true, submit: async (given) => go((await post("/v1/terminal/sessions", given)).session) });
+  ], {
+    action: "Open", wide: true,
+    submit: async (given, open) => {
+      const { session } = await post("/v1/terminal/sessions", given);
+      if (open()) go(session);
+      else notify("The terminal is open; it is in the list under Terminals.");
+    },
+  });
 }
 
 /** Change a saved connection; its secrets stay unless others are given. */
 export function changeConnection(saved, done) {
   const kept = { password: saved.hasPassword, privateKey: saved.hasPrivateKey, passphrase: saved.hasPassphrase };
   const fields = target().filter((field) => field.name !== "type" && (!field.when || field.when({ type: saved.type, privateKey: "x" })))
-    .map((field) => ({ ...field, when: undefined, value: saved[field.name], hint: field.name in kept ? (kept[field.name] ? "One is kept. Empty: it stays." : "None is kept.") : field.hint }));
+    .map((field) => ({ ...field, when: undefined, required: field.required && Boolean(saved[field.name]), value: saved[field.name], hint: field.name in kept ? (kept[field.name] ? "One is kept. Empty: it stays." : "None is kept.") : field.hint }));
   formDialog(`Change ${saved.name}`, [{ name: "name", label: "Name", required: true, value: saved.name }, ...fields], {
     wide: true,
     submit: async (given) => {

@@ -1,6 +1,6 @@
 // One open session: a live terminal over its WebSocket.
 
-import { del, get, part, post, subprotocols } from "./api.js";
+import { closedFor, del, get, part, post, subprotocols } from "./api.js";
 import { el, replace } from "./dom.js";
 import { count } from "./format.js";
 import { badge, button, code, confirmed, failed, notify, quiet } from "./parts.js";
@@ -21,11 +21,11 @@ export function liveTerminal(session, closed) {
   }, { kind: "danger" });
   const node = el("section", { class: "live", "aria-label": "Live terminal" },
     el("div", { class: "head" },
-      el("div", {}, el("a", { href: "#/terminals" }, "← All terminals"), el("h2", {}, live.title), live.state),
-      el("div", { class: "actions" }, button("Ctrl-C", () => live.type("\x03"), { small: true }), end)),
+      el("div", {}, el("h2", {}, live.title), live.state),
+      el("div", { class: "actions" }, button("Ctrl-C", () => live.say({ type: "input", data: "\x03" }), { small: true }), end)),
     live.view.node,
     live.gap,
-    quiet("Everything that you type goes to the terminal, Tab too; Shift+F6 leaves it. Ctrl+C copies while text is selected."));
+    quiet("Everything that you type goes to the terminal, Tab too; Shift+F6 leaves it. Ctrl+C copies while text is selected. When the shell has ended, typing starts another one."));
   node.addEventListener("leave", () => end.focus());
   live.connect();
   return { node, leave: () => live.leave() };
@@ -38,6 +38,9 @@ class Live {
     this.dropped = 0;
     this.tried = 0;
     this.left = false;
+    this.again = false;
+    this.starting = false;
+    this.typedAhead = "";
     this.title = el("span", {}, name(session));
     this.state = el("span", { class: "live-state", role: "status" });
     this.gap = el("div");
@@ -60,10 +63,15 @@ class Live {
 
   opened() {
     this.tried = 0;
+    this.over = "";
     this.show("live", "good");
+    this.view.begin();
     this.view.fit();
     this.view.focus();
     this.say({ type: "resize", cols: this.view.screen.columns, rows: this.view.screen.rows });
+    this.starting = false;
+    if (this.typedAhead) this.say({ type: "input", data: this.typedAhead });
+    this.typedAhead = "";
   }
 
   heard(message) {
@@ -84,7 +92,8 @@ class Live {
     if (this.left) return;
     if (this.over || event.code === NORMAL || event.code === POLICY) {
       this.show(this.over || event.reason || "ended", "bad");
-      this.view.close();
+      if (event.code === POLICY) this.view.close();
+      else this.offer();
       return;
     }
     const wait = TRIES[this.tried++];
@@ -93,30 +102,70 @@ class Live {
       return;
     }
     this.show("connecting again …", "bad");
-    this.timer = setTimeout(() => this.again(), wait);
+    this.timer = setTimeout(() => this.reconnect(), wait);
+  }
+
+  /** The shell has ended; where its session is still there, typing starts another one. */
+  async offer() {
+    this.view.end();
+    const session = await this.found();
+    if (!session || this.left) return;
+    if (session.connected) {
+      this.connect();
+      return;
+    }
+    this.again = true;
+    const gave = "exitCode" in session ? ` Its exit code was ${session.exitCode}.` : "";
+    this.show(`${session.reason || "The shell has ended; typing starts a new one."}${gave}`, session.exitCode === 0 ? "quiet" : "bad");
   }
 
   /** Connect once more, unless the session is gone: of a refused handshake a browser does not say why. */
-  async again() {
+  async reconnect() {
+    if ((await this.found()) && !this.left) this.connect();
+  }
+
+  /** The session as it is, or null when it is gone, which ends the view. */
+  async found() {
     try {
-      await get(`/v1/terminal/${part(this.session.id)}`);
+      return (await get(`/v1/terminal/${part(this.session.id)}`)).session;
     } catch (error) {
-      if (error.status >= 400 && error.status < 500 && error.status !== 429) {
-        this.show(error.message, "bad");
-        this.view.close();
-        return;
+      if (error.limited) {
+        await new Promise((resolve) => { this.timer = setTimeout(resolve, closedFor()); });
+        return this.left ? null : this.found();
       }
+      if (error.status < 400 || error.status >= 500) return this.session;
+      this.show(error.message, "bad");
+      this.view.close();
+      return null;
     }
-    if (!this.left) this.connect();
   }
 
   type(data) {
-    this.say({ type: "input", data });
+    if (this.again) this.start({ data });
+    else if (this.starting) this.typedAhead += data;
+    else this.say({ type: "input", data });
+  }
+
+  /** Start another shell in the session with what was typed, and look at it. */
+  async start(typed) {
+    this.again = false;
+    this.starting = true;
+    this.show("starting another shell …", "");
+    try {
+      await post(`/v1/terminal/${part(this.session.id)}/send`, typed);
+      if (!this.left) this.connect();
+    } catch (error) {
+      this.again = Boolean(error.limited);
+      this.show(error.message, "bad");
+      this.starting = false;
+      if (!error.limited) this.view.close();
+    }
   }
 
   /** Whole, and so that nothing of it runs by itself: the gateway knows whether the program there takes pastes in brackets. */
   paste(data) {
-    post(`/v1/terminal/${part(this.session.id)}/send`, { data, paste: true }).catch(failed);
+    if (this.again) this.start({ data, paste: true });
+    else post(`/v1/terminal/${part(this.session.id)}/send`, { data, paste: true }).catch(failed);
   }
 
   say(message) {

@@ -3,7 +3,8 @@
 import { get } from "./api.js";
 import { el, replace } from "./dom.js";
 import { count, when } from "./format.js";
-import { badge, button, card, code, errorBox, table } from "./parts.js";
+import { badge, button, card, code, table } from "./parts.js";
+import { fill, trouble } from "./places.js";
 
 const PAGE = 50;
 const NAMES = { requestId: "request id", to: "until (not included)" };
@@ -29,9 +30,9 @@ export const audit = {
       try {
         const query = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value.trim()]));
         const page = await get("/v1/audit", { ...query, limit: PAGE, cursor: cursors.at(-1) });
-        if (turn === asked) replace(place, shown(page, cursors, load));
+        if (turn === asked) fill(place, shown(page, cursors, load));
       } catch (error) {
-        if (turn === asked) replace(place, errorBox(error, () => load(cursors)));
+        if (turn === asked) trouble(place, error, () => load(cursors));
       }
     };
     for (const input of Object.values(inputs)) input.addEventListener("change", () => load());

@@ -6,7 +6,8 @@ import { el } from "./dom.js";
 import { formDialog } from "./forms.js";
 import { money, when } from "./format.js";
 import { keyNames } from "./names.js";
-import { badge, button, card, confirmed, loader, notify, table } from "./parts.js";
+import { badge, button, card, confirmed, notify, table } from "./parts.js";
+import { loader } from "./places.js";
 
 const PERIODS = [["day", "a day"], ["month", "a month"], ["total", "in total"]];
 const SOURCES = { stored: "here", key: "with its API key", settings: "in the settings" };
@@ -60,7 +61,9 @@ const limits = (budget) => [
 ];
 
 async function add(reload) {
+  const here = location.hash;
   const { keys } = await get("/v1/keys");
+  if (location.hash !== here) return;
   formDialog("Add a budget", [
     { name: "appliesTo", label: "For", type: "select", options: [["all", "everybody"], ["key", "one API key"], ["tag", "one tag"]] },
     { name: "keyId", label: "API key", type: "select", options: keys.map((key) => [key.id, key.name]), when: (given) => given.appliesTo === "key" },

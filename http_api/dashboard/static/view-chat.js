@@ -1,10 +1,12 @@
 // A playground: chat with a route, a layer or a model, and see who answered, why, and for how much.
 
 import { ApiError, call, get, part, post } from "./api.js";
-import { answerBox, decisionBox, planBox } from "./chat-parts.js";
+import { answerBox, planBox } from "./chat-parts.js";
+import { decisionBox } from "./decision-box.js";
 import { el, replace } from "./dom.js";
 import { eventsOf } from "./events.js";
-import { button, dialog, errorBox, working } from "./parts.js";
+import { button, dialog, working } from "./parts.js";
+import { unanswered } from "./unanswered.js";
 
 const kept = { messages: [] };
 
@@ -22,6 +24,7 @@ export const chat = {
 
 class Chat {
   constructor(context) {
+    this.context = context;
     this.running = null;
     this.log = el("div", { class: "log", "aria-live": "polite", "aria-label": "Conversation" });
     this.plan = el("div", { class: "plan" });
@@ -85,11 +88,11 @@ class Chat {
       await this.stream(body, message, box);
     } catch (error) {
       message.error = true;
-      box.fail(error.name === "AbortError" ? "Stopped." : errorBox(error));
+      box.fail(error.name === "AbortError" ? "Stopped." : await unanswered(error, this.context));
     } finally {
       this.running = null;
       this.stopButton.hidden = true;
-      message.facts.seconds = (performance.now() - message.began) / 1000;
+      if (!message.error) message.facts.seconds = (performance.now() - message.began) / 1000;
       box.finish();
       kept.messages.push(message);
       if (message.error && !message.content) kept.messages.splice(-2, 2);
@@ -118,14 +121,15 @@ class Chat {
     try {
       replace(this.plan, planBox(await post("/v1/route/explain", body)));
     } catch (error) {
-      replace(this.plan, errorBox(error));
+      replace(this.plan, await unanswered(error, this.context));
     }
     this.plan.scrollIntoView({ block: "nearest" });
   }
 
   async decision(requestId) {
+    const here = location.hash;
     const found = await get(`/v1/decisions/${part(requestId)}`);
-    dialog("How it was routed", () => decisionBox(found), { wide: true });
+    if (location.hash === here) dialog("How it was routed", () => decisionBox(found), { wide: true });
   }
 
   stop() {
@@ -147,8 +151,10 @@ function picker(context) {
   queueMicrotask(async () => {
     input.after(list);
     if (!context.may("models:read")) return;
-    const found = await get("/v1/models", { enabled: true }).catch(() => ({ data: [] }));
-    list.append(...found.data.map((model) => el("option", { value: model.id }, model.layer)));
+    const [found, { providers }] = await Promise.all([get("/v1/models", { enabled: true }), get("/health")]).catch(() => [{ data: [] }, {}]);
+    const first = (model) => (providers[model.provider] ? 0 : 1);
+    list.append(...found.data.filter((model) => !model.virtual).sort((one, other) => first(one) - first(other))
+      .map((model) => el("option", { value: model.id }, first(model) ? `${model.layer}, cannot answer now` : model.layer)));
   });
   return input;
 }
@@ -165,7 +171,7 @@ function optionFields(model) {
       named("Most tokens", el("input", { name: "maxTokens", type: "number", min: 1, step: 1, placeholder: "default" }))),
     el("div", { class: "pair" },
       named("Quality", select("quality", [["normal", "normal"], ["high", "high"], ["critical", "critical"]])),
-      named("Highest layer", select("maxLayer", [["", "as configured"], ["L0", "L0"], ["L1", "L1"], ["L2", "L2"], ["L3", "L3"]]))),
+      named("Highest layer", select("maxLayer", [["", "default"], ["L0", "L0"], ["L1", "L1"], ["L2", "L2"], ["L3", "L3"]]))),
     check("crossCheck", "Check with a second model"),
     check("escalate", "Ask a stronger model when in doubt"));
 }

@@ -4,9 +4,10 @@ import { del, get, part, post } from "./api.js";
 import { el } from "./dom.js";
 import { formDialog } from "./forms.js";
 import { count, money, when } from "./format.js";
-import { badge, button, card, code, confirmed, copyButton, dialog, loader, notify, table } from "./parts.js";
+import { badge, button, card, code, confirmed, copyButton, dialog, notify, table } from "./parts.js";
+import { loader } from "./places.js";
 
-const SCOPES = [["chat", "chat"], ["models:read", "read models, usage, budgets"], ["models:write", "change models"], ["terminal", "terminals and commands"], ["admin", "everything else"]];
+const SCOPES = [["chat", "chat"], ["models:read", "read models, usage, budgets"], ["models:write", "change models"], ["terminal", "terminals and commands"], ["admin", "administer: keys, providers, budgets, approvals, audit, settings"]];
 
 const LIMITS = [["rateLimitPerMinute", "requests a minute"], ["rateLimitPerHour", "requests an hour"], ["tokensPerMinute", "tokens a minute"], ["maxStreams", "streams at once"]];
 

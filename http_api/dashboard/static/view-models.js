@@ -4,7 +4,9 @@ import { del, get, part, put } from "./api.js";
 import { el, replace } from "./dom.js";
 import { compact, count, money } from "./format.js";
 import { addModel, changeModel } from "./model-forms.js";
-import { badge, button, card, code, confirmed, errorBox, notify, quiet, table, toggle } from "./parts.js";
+import { badge, button, card, code, confirmed, notify, quiet, table, toggle } from "./parts.js";
+import { into } from "./places.js";
+import { able, notReady, reasonsOf } from "./readiness.js";
 
 export const models = {
   id: "models",
@@ -29,54 +31,65 @@ class Models {
     this.words = el("input", { type: "search", placeholder: "Filter by id or name", "aria-label": "Filter models", on: { input: () => this.show() } });
     this.provider = el("select", { "aria-label": "Provider", on: { change: () => this.show() } });
     this.state = el("select", { "aria-label": "State", on: { change: () => this.show() } },
-      [["", "On and off"], ["on", "On"], ["off", "Off"]].map(([value, text]) => el("option", { value }, text)));
+      [["", "Ready or not"], ["ready", "Ready"], ["not", "Cannot answer"]].map(([value, text]) => el("option", { value }, text)));
     this.filters = el("div", { class: "filters" }, this.words, this.provider, this.state);
   }
 
-  async load() {
-    try {
-      const [list, layers, providers] = await Promise.all([get("/v1/models"), get("/v1/models/layers"), get("/v1/providers")]);
+  /** The list, the order and state of the layers (/health counts against no limit), and the providers. */
+  load() {
+    return into(this.place, async () => {
+      const [list, health, providers] = await Promise.all([get("/v1/models"), get("/health"), get("/v1/providers")]);
       this.all = list.data.filter((model) => !model.virtual);
-      this.layers = layers.layers;
+      this.layers = health.layers;
+      this.ready = health.providers;
+      this.why = reasonsOf(providers.providers);
       this.providers = providers.providers.map((provider) => provider.name);
       const chosen = this.provider.value;
       replace(this.provider, el("option", { value: "" }, "Every provider"), this.providers.map((name) => el("option", { value: name }, name)));
       this.provider.value = chosen;
-      this.show();
-    } catch (error) {
-      replace(this.place, errorBox(error, () => this.load()));
-    }
+      return this.cards();
+    });
   }
 
   show() {
-    replace(this.place, Object.entries(this.layers ?? {}).map(([name, layer]) => this.layer(name, layer)));
+    if (this.layers) replace(this.place, this.cards());
+  }
+
+  cards() {
+    return Object.entries(this.layers).map(([name, layer]) => this.layer(name, layer));
   }
 
   layer(name, layer) {
     const order = layer.models.map((model) => model.id);
     const byId = new Map(this.all.filter((model) => model.layer === name).map((model) => [model.id, model]));
-    const rows = order.map((id) => byId.get(id)).filter((model) => model && this.wanted(model));
+    const all = order.map((id) => byId.get(id)).filter(Boolean);
+    const ready = all.filter((model) => this.able(model)).length;
+    const rows = all.filter((model) => this.wanted(model));
     const turn = (enabled) => this.change(() => put(`/v1/layers/${name}/toggle`, { enabled }), `${name} is ${enabled ? "on" : "off"}.`);
     return card({
       text: `${name} · ${PURPOSE[name]}`,
-      actions: [badge(`${rows.length} of ${order.length}`), toggle(layer.enabled, `Layer ${name} on`, turn, { disabled: !this.mayWrite })],
+      actions: [rows.length < all.length && badge(`${rows.length} shown`), badge(`${ready} of ${all.length} ready`, ready ? "good" : ""), toggle(layer.enabled, `Layer ${name} on`, turn, { disabled: !this.mayWrite })],
     }, table(this.columns(name, order), rows, {
       empty: order.length ? "No model of this layer fits the filter." : "No models in this layer.",
-      label: `Models of ${name}`, rowClass: (model) => (model.enabled && layer.enabled ? "" : "off"),
+      label: `Models of ${name}`, rowClass: (model) => (this.able(model) ? "" : "off"),
     }));
+  }
+
+  able(model) {
+    return able(model, this.layers[model.layer], this.ready);
   }
 
   wanted(model) {
     const words = this.words.value.trim().toLowerCase();
     return (!words || `${model.id} ${model.apiModelName}`.toLowerCase().includes(words))
       && (!this.provider.value || model.provider === this.provider.value)
-      && (!this.state.value || model.enabled === (this.state.value === "on"));
+      && (!this.state.value || this.state.value === (this.able(model) ? "ready" : "not"));
   }
 
   columns(layer, order) {
     const shown = [
       { title: "On", cell: (model) => toggle(model.enabled, `${model.id} on`, (enabled) => this.update(model, { enabled }), { disabled: !this.mayWrite }) },
-      { title: "Model", wide: true, cell: (model) => [code(model.id), el("small", {}, model.provider, own(model) && [" · ", model.apiModelName])] },
+      { title: "Model", wide: true, cell: (model) => [code(model.id), el("small", {}, model.provider, own(model) && [" · ", model.apiModelName], this.reason(model))] },
       { title: "Can", cell: (model) => el("span", { class: "badges" }, Object.entries(model.capabilities).filter(([name, can]) => can === true && name !== "general").map(([name]) => badge(name))) },
       { title: "Context", number: true, cell: (model) => compact(model.contextWindow) },
       { title: "$ in / 1M", number: true, cell: (model) => perMillion(model.pricePer1kInputTokens) },
@@ -86,8 +99,13 @@ class Models {
     return this.mayWrite || this.mayChat ? [...shown, { title: "", cell: (model) => this.actions(model, layer, order) }] : shown;
   }
 
+  /** Why it cannot answer, where it is not that it was turned off here. */
+  reason(model) {
+    return !this.able(model) && model.enabled && [" ", badge(notReady(model, this.layers[model.layer], this.why))];
+  }
+
   actions(model, layer, order) {
-    const chat = this.mayChat && button("Chat", () => { location.hash = `#/chat/${encodeURIComponent(model.id)}`; }, { small: true, name: `Chat with ${model.id}` });
+    const chat = this.mayChat && this.able(model) && button("Chat", () => { location.hash = `#/chat/${encodeURIComponent(model.id)}`; }, { small: true, name: `Chat with ${model.id}` });
     return el("span", { class: "actions" }, chat, this.mayWrite && this.changes(model, layer, order));
   }
 

@@ -4,35 +4,36 @@ import { get } from "./api.js";
 import { bars } from "./chart.js";
 import { el, replace } from "./dom.js";
 import { compact, count, duration, money, today, when } from "./format.js";
-import { badge, card, code, errorBox, quiet, table, tile } from "./parts.js";
+import { badge, card, code, quiet, table, tile } from "./parts.js";
+import { into, place } from "./places.js";
+import { able, reasons, summed } from "./readiness.js";
 
-const LIVE_EVERY = 8000;
-const TODAY_EVERY = 60_000;
+const LIVE_EVERY = 15_000;
+const TODAY_EVERY = 120_000;
+const MOST_MODELS = 8;
 
 export const overview = {
   id: "overview",
   title: "Overview",
   scope: "models:read",
   render(context) {
-    const [health, live, day, layers] = ["health", "live", "day", "layers"].map((name) => el("div", { data: { part: name } }));
-    context.every(LIVE_EVERY, () => into(health, async () => {
-      const report = await get("/health");
-      replace(layers, layerCards(report.layers));
-      return healthCards(report);
-    }));
-    context.every(LIVE_EVERY, () => into(live, async () => liveCards(await get("/v1/stats"))));
-    context.every(TODAY_EVERY, () => into(day, async () => dayCard(await get("/v1/usage", { from: today(), groupBy: "hour" }))));
+    const [health, layers] = [el("div"), el("div")];
+    const [day, live] = [place(), place()];
+    const polled = { polled: true };
+    const why = reasons();
+    let shown = "";
+    context.watch(context.healthFeed, LIVE_EVERY, async (report) => {
+      replace(health, healthCards(report));
+      const known = await why(report.providers);
+      const now = JSON.stringify([report.layers, report.providers, [...known]]);
+      if (now !== shown) replace(layers, layerCards(report, known));
+      shown = now;
+    });
+    context.every(LIVE_EVERY, () => into(live, async () => liveCards(await get("/v1/stats")), polled));
+    context.every(TODAY_EVERY, () => into(day, async () => dayCard(await get("/v1/usage", { from: today(), groupBy: "hour" })), polled));
     return [el("h1", {}, "Overview"), health, day, layers, live];
   },
 };
-
-async function into(place, load) {
-  try {
-    replace(place, await load());
-  } catch (error) {
-    replace(place, errorBox(error));
-  }
-}
 
 function healthCards(report) {
   const providers = Object.entries(report.providers);
@@ -44,26 +45,38 @@ function healthCards(report) {
       tile("Up", duration(report.uptimeSeconds), `since ${new Date(Date.now() - report.uptimeSeconds * 1000).toLocaleString()}`),
       tile("Providers", `${well} of ${providers.length}`, well ? report.healthyProviders.join(", ") : "none answers", well ? "" : "degraded"),
       tile("Database", report.database ? "ok" : "away", report.database ? "answers" : "see DATABASE_URL and the log", report.database ? "" : "error"),
-      tile("Redis", report.redis ? "ok" : "off", report.redis ? "shared with other processes" : "not set up, or away; counts are in memory"),
+      redisTile(report),
       tile("Sandbox", report.sandbox, report.sandbox === "none" ? "commands run without one" : "holds local commands", report.sandbox === "none" ? "degraded" : "")),
   ];
+}
+
+function redisTile({ redis, redisConfigured }) {
+  if (redis) return tile("Redis", "ok", "shared with other processes");
+  if (redisConfigured) return tile("Redis", "away", "see REDIS_URL and the log", "degraded");
+  return tile("Redis", "off", "not set up; counts are in memory");
 }
 
 function unwell(report) {
   if (!report.database) return "The database does not answer. See whether it runs and whether DATABASE_URL is right; the log says more.";
   if (!report.healthyProviders.length) return "No provider answers. Set a key under Providers, or start a local model server such as Ollama.";
-  return "Something in the background is not well: Redis is away or a job has ended. The log and `mcp-gateway doctor` say more.";
+  if (report.redisConfigured && !report.redis) return "Redis does not answer. See whether it runs and whether REDIS_URL is right; until then each process counts for itself.";
+  return "A job in the background has ended. The log says why; a restart begins it again.";
 }
 
-function layerCards(layers) {
-  return el("div", { class: "columns" }, Object.entries(layers).map(([name, layer]) =>
-    card({ text: name, actions: badge(layer.enabled ? "on" : "off", layer.enabled ? "good" : "bad") },
-      layer.models.length
-        ? el("ol", { class: "plain" }, layer.models.slice(0, 8).map((model) =>
-          el("li", { class: model.enabled ? "" : "off" }, code(model.id), !model.enabled && badge("off"))))
-        : quiet("No models."),
-      layer.models.length > 8 && el("p", { class: "quiet" }, el("a", { href: "#/models" }, `and ${layer.models.length - 8} more`)),
-      layer.providers.length > 0 && quiet(layer.providers.join(", ")))));
+/** The models of each layer, those that can answer first, and why the others cannot; `why` is from providers to reasons. */
+function layerCards({ layers, providers }, why) {
+  return el("div", { class: "columns narrow" }, Object.entries(layers).map(([name, layer]) => {
+    const can = layer.models.filter((model) => able(model, layer, providers));
+    const cannot = layer.models.filter((model) => !can.includes(model));
+    return card({ text: name, actions: layer.enabled ? badge(`${can.length} of ${layer.models.length} ready`, can.length ? "good" : "") : badge("off", "bad") },
+      layer.models.length === 0 && quiet("No models."),
+      can.length > 0 && el("ol", { class: "plain" }, can.slice(0, MOST_MODELS).map((model) => el("li", {}, code(model.id)))),
+      can.length > MOST_MODELS && quiet(el("a", { href: "#/models" }, `and ${can.length - MOST_MODELS} more`)),
+      cannot.length > 0 && el("details", { class: "quiet" },
+        el("summary", {}, `${cannot.length} cannot answer: ${summed(cannot, layer, why)}`),
+        el("ul", { class: "plain" }, cannot.map((model) => el("li", {}, code(model.id)))),
+        el("a", { href: "#/providers" }, "Set keys under Providers")));
+  }));
 }
 
 function dayCard(report) {

@@ -4,7 +4,8 @@ import { del, get, part, post, put } from "./api.js";
 import { el } from "./dom.js";
 import { formDialog } from "./forms.js";
 import { count } from "./format.js";
-import { badge, button, card, code, confirmed, loader, notify, table, toggle } from "./parts.js";
+import { badge, button, card, code, confirmed, notify, table, toggle } from "./parts.js";
+import { loader } from "./places.js";
 
 const DIALECTS = [["openai", "OpenAI"], ["anthropic", "Anthropic"], ["ollama", "Ollama"]];
 

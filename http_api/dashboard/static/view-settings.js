@@ -1,8 +1,9 @@
 // The configuration that may change while the gateway runs; a change counts at once.
 
 import { del, get, put } from "./api.js";
-import { el, replace } from "./dom.js";
-import { button, card, errorBox, notify, quiet, toggle, working } from "./parts.js";
+import { el } from "./dom.js";
+import { button, card, notify, quiet, toggle, working } from "./parts.js";
+import { into } from "./places.js";
 
 const LAYERS = ["L0", "L1", "L2", "L3"];
 const ROWS = [
@@ -25,14 +26,10 @@ export const settings = {
   render(context) {
     const place = el("div", {}, quiet("Loading …"));
     const admin = context.may("admin");
-    const load = async () => {
-      try {
-        const { configuration } = await get("/v1/config");
-        replace(place, card(null, el("div", { class: "settings" }, ROWS.map((row) => setting(row, configuration, admin, load)))));
-      } catch (error) {
-        replace(place, errorBox(error, load));
-      }
-    };
+    const load = () => into(place, async () => {
+      const { configuration } = await get("/v1/config");
+      return card(null, el("div", { class: "settings" }, ROWS.map((row) => setting(row, configuration, admin, load))));
+    });
     load();
     return [el("div", { class: "head" }, el("h1", {}, "Settings"), context.may("chat") && button("Empty the cache of answers", emptyCache)), quiet("A change counts at once, in every process of this gateway. Everything else is set where the gateway is started (see the README)."), place];
   },

@@ -1,13 +1,14 @@
 // Terminals: sessions, saved connections, recordings; and the live terminal of one session.
 
 import { del, download, get, part, post } from "./api.js";
-import { el, replace } from "./dom.js";
+import { el } from "./dom.js";
 import { bytes, when } from "./format.js";
-import { badge, button, card, code, confirmed, errorBox, loader, notify, table } from "./parts.js";
+import { badge, button, card, code, confirmed, notify, table } from "./parts.js";
+import { into, loader, place } from "./places.js";
 import { changeConnection, openTerminal, saveConnection } from "./terminal-forms.js";
 import { liveTerminal, name } from "./terminal-live.js";
 
-const EVERY = 10_000;
+const EVERY = 20_000;
 
 export const terminals = {
   id: "terminals",
@@ -25,24 +26,18 @@ function one(context, id) {
   let left = false;
   let leave = () => {};
   context.onLeave(() => { left = true; leave(); });
-  return loader(async () => {
+  return [el("a", { href: "#/terminals" }, "← All terminals"), loader(async () => {
     const { session } = await get(`/v1/terminal/${part(id)}`);
     if (left) return null;
     const live = liveTerminal(session, back);
     leave = live.leave;
     return live.node;
-  }, { label: "Connecting …" });
+  }, { label: "Connecting …" })];
 }
 
 function all(context) {
-  const sessions = el("div");
-  const showSessions = async () => {
-    try {
-      replace(sessions, sessionList((await get("/v1/terminal/sessions")).sessions, showSessions));
-    } catch (error) {
-      replace(sessions, errorBox(error, showSessions));
-    }
-  };
+  const sessions = place();
+  const showSessions = () => into(sessions, async () => sessionList((await get("/v1/terminal/sessions")).sessions, showSessions), { polled: true });
   context.every(EVERY, showSessions);
   const connections = loader(async () => connectionList((await get("/v1/terminal/connections")).connections, () => connections.reload()));
   const recordings = loader(async () => recordingList((await get("/v1/terminal/recordings")).recordings, () => recordings.reload()));

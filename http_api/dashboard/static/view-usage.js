@@ -2,10 +2,11 @@
 
 import { download, get } from "./api.js";
 import { bars, meter } from "./chart.js";
-import { el, replace } from "./dom.js";
+import { el } from "./dom.js";
 import { compact, count, money, today } from "./format.js";
 import { keyNames } from "./names.js";
-import { button, card, errorBox, table, tile } from "./parts.js";
+import { button, card, table, tile } from "./parts.js";
+import { fill, trouble } from "./places.js";
 
 const GROUPS = [["day", "Day"], ["hour", "Hour"], ["model", "Model"], ["layer", "Layer"], ["provider", "Provider"], ["key", "Key or user"], ["purpose", "Purpose"], ["outcome", "Outcome"]];
 const MEASURES = [["costUsd", "Cost", money], ["requests", "Requests", count], ["tokens", "Tokens", compact]];
@@ -25,7 +26,12 @@ export const usage = {
     let report = null;
     let names = new Map();
     let asked = 0;
-    const draw = () => report && replace(place, shown(report, measure.value, names));
+    let chosen = false;
+    const draw = () => {
+      if (!report) return;
+      if (!chosen) measure.value = report.total.costUsd ? "costUsd" : "requests";
+      fill(place, shown(report, measure.value, names));
+    };
     const load = async () => {
       const turn = ++asked;
       place.setAttribute("aria-busy", "true");
@@ -37,13 +43,13 @@ export const usage = {
         draw();
       } catch (error) {
         if (turn !== asked) return;
-        report = null;
-        replace(place, errorBox(error, load));
+        if (!error.limited) report = null;
+        trouble(place, error, load);
       }
       place.removeAttribute("aria-busy");
     };
     for (const input of [from, to, by, tag]) input.addEventListener("change", load);
-    measure.addEventListener("change", draw);
+    measure.addEventListener("change", () => { chosen = true; draw(); });
     load();
     const filters = [["From", from], ["To", to], ["By", by], ["Or by tag", tag], ["Bars", measure]];
     return [
@@ -69,7 +75,7 @@ function shown(report, measure, names) {
       tile("Tokens out", compact(total.completionTokens), `${compact(total.reasoningTokens)} of reasoning`)),
     inTime && groups.length > 1 && card(null, bars(groups.map((group) => [label(group.group, groupBy), value(group)]), text, `${name} by ${groupBy}`)),
     card(null, table([
-      { title: groupBy.startsWith("tag:") ? `Tag ${groupBy.slice(4)}` : GROUPS.find(([key]) => key === groupBy)?.[1] ?? groupBy, cell: (group) => (groupBy === "key" && names.get(group.group)) || group.group || "(none)", wide: true },
+      { title: groupBy.startsWith("tag:") ? `Tag ${groupBy.slice(4)}` : GROUPS.find(([key]) => key === groupBy)?.[1] ?? groupBy, cell: (group) => (groupBy === "key" && names.get(group.group)) || (groupBy === "hour" ? group.group.slice(0, 16).replace("T", " ") : group.group) || "(none)", wide: true },
       { title: "", cell: (group) => meter(value(group), most) },
       { title: "Requests", number: true, cell: (group) => count(group.requests) },
       { title: "Calls", number: true, cell: (group) => count(group.attempts) },

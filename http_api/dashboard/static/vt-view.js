@@ -38,10 +38,24 @@ export class TerminalView {
     this.typed.focus({ preventScroll: true });
   }
 
-  close() {
-    this.watcher.disconnect();
-    cancelAnimationFrame(this.waiting);
+  /** What is typed goes to a program again. */
+  begin() {
+    this.node.classList.remove("ended");
+  }
+
+  /** The program has ended: what came of it is drawn now. */
+  end() {
+    if (this.waiting) {
+      cancelAnimationFrame(this.waiting);
+      this.draw();
+    }
     this.node.classList.add("ended");
+  }
+
+  /** Nothing can be typed any more. */
+  close() {
+    this.end();
+    this.watcher.disconnect();
     this.typed.disabled = true;
   }
 

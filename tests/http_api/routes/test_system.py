@@ -14,7 +14,7 @@ async def test_health_shows_what_the_contract_names(tmp_path: Path) -> None:
         report = answer.json()
         assert answer.status_code == 200
         assert report["status"] in ("ok", "degraded")
-        assert (report["redis"], report["database"]) == (False, True)
+        assert (report["redis"], report["redisConfigured"], report["database"]) == (False, False, True)
         assert {"openai", "anthropic", "openrouter", "oss-local"} <= set(report["providers"])
         assert set(report["layers"]) == {"L0", "L1", "L2", "L3"}
         assert report["configuration"]["defaultLayer"] == "L0"
