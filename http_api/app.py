@@ -21,7 +21,7 @@ from http_api.middleware.boundary import Boundary
 from http_api.middleware.host_guard import HostGuard
 from http_api.middleware.identity import Identity
 from http_api.middleware.local_users import own_user_only
-from http_api.middleware.rate_limits import RateLimiting
+from http_api.middleware.rate_limits import RateLimiting, Throttle
 from http_api.middleware.rechecking import Rechecking
 from http_api.middleware.request_context import RequestContext
 from http_api.openapi import describe
@@ -80,12 +80,14 @@ ROWS: tuple[Row, ...] = (
 class Mounted:
     """What another surface puts beside ours. It finds the caller in `scope["gateway"].caller`.
 
-    Everything around our own routes holds for these too; only their POST requests count against the rate limits,
-    and their bodies may be as large as a chat's.
+    Everything around our own routes holds for these too; only their POST requests count against the rate limits
+    (those of this machine's own user don't), and their bodies may be as large as a chat's. `throttle` answers where a
+    limit is reached; one surface at most brings it.
     """
 
     routes: Sequence[BaseRoute]
     lifespan: "Callable[[Gateway], AbstractAsyncContextManager[None]] | None" = None
+    throttle: Throttle | None = None
 
 
 def create_app(open_gateway: GatewayOpener, *, mounts: Sequence[Mounted] = ()) -> "App":
@@ -130,7 +132,8 @@ class App:
                     await stack.enter_async_context(mount.lifespan(gateway))
             mounted = [route for mount in self._mounts for route in mount.routes]
             self._terminals = gateway.terminals
-            self._inner = compose(gateway, mounted, stopping=lambda: self._stopping)
+            throttle = next((mount.throttle for mount in self._mounts if mount.throttle), None)
+            self._inner = compose(gateway, mounted, stopping=lambda: self._stopping, throttle=throttle)
             try:
                 yield gateway
             finally:
@@ -156,7 +159,9 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def compose(gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Callable[[], bool]) -> ASGIApp:
+def compose(
+    gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Callable[[], bool], throttle: Throttle | None = None
+) -> ASGIApp:
     """The routes, and around them, from the inside out, what every request passes."""
     settings: Settings = gateway.settings
     numbers = Metrics(lambda: gauges_of(gateway))
@@ -171,7 +176,7 @@ def compose(gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Calla
     sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.TerminalSocket(gateway))]
     app: ASGIApp = Endpoint(Rechecking(_router(mounted)), _router(sockets))
     app = BodyLimits(app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes)
-    app = RateLimiting(app, gateway.rate_limits)
+    app = RateLimiting(app, gateway.rate_limits, throttle=throttle)
     if settings.auth_mode == "local" and settings.local_users == "own":
         app = own_user_only(app, LocalPeers())
     app = Identity(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from http_api.binding import WITHOUT_BODY, Row
 from http_api.openapi_chat import CHAT_PATHS, CHAT_SCHEMAS
@@ -151,8 +151,21 @@ def _operation(row: Row, schemas: Schemas, definitions: Mapping[str, Any]) -> di
         described["parameters"] += [_parameter(name, "query", rest[name], name in required) for name in rest]
         described["parameters"] += _format(row)
     elif rest or "oneOf" in fields or "anyOf" in fields:
-        described["requestBody"] = _body(request if not in_path else _without(fields, in_path), required - set(in_path))
+        body = request if not in_path else _without(fields, in_path)
+        needed = bool(required - set(in_path)) or _refuses_nothing(operation.request, in_path)
+        described["requestBody"] = {"required": needed, "content": {"application/json": {"schema": body}}}
     return described
+
+
+def _refuses_nothing(request: Any, in_path: list[str]) -> bool:
+    """Whether a request without a body is refused, by rules over several fields that a schema does not show."""
+    if request is ChatRequest:
+        return True
+    try:
+        TypeAdapter(request).validate_python(dict.fromkeys(in_path, "x"))
+    except ValidationError as error:
+        return any(not found["loc"] or found["loc"][0] not in in_path for found in error.errors())
+    return False
 
 
 def _contents(row: Row, schemas: Schemas) -> dict[str, Any]:
@@ -217,10 +230,6 @@ def _without(schema: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     else:
         rest.pop("required", None)
     return rest
-
-
-def _body(schema: Mapping[str, Any], required: set[str]) -> dict[str, Any]:
-    return {"required": bool(required), "content": {"application/json": {"schema": schema}}}
 
 
 def _parameter(name: str, place: str, schema: Mapping[str, Any], required: bool) -> dict[str, Any]:

@@ -54,13 +54,40 @@ MEANINGS: Mapping[type[GatewayError], Meaning] = {
 }
 
 
+SAVE = (
+    "Ask the user to save a connection with what the login needs (the dashboard, or POST /v1/terminal/connections), then name it "
+    "as `connection`; do not ask for the password itself."
+)
+AGAIN = "Run it again."
+FIRST_LOOK = "Look with `pwd` where the session is now, then run it again with the right directory."
 ADVICE: Mapping[str, str] = {
+    "authentication_failed": SAVE,
+    "no_agent": SAVE,
+    "channel_refused": "Close sessions on that host that are no longer needed, then try again; a device may only take what is typed "
+    "into it (send_to_terminal).",
+    "command_ended": AGAIN,
+    "command_stopped": AGAIN,
+    "connection_lost": "Look at what was done before you do it again.",
+    "directory_gone": FIRST_LOOK,
+    "file_failed": "Look at the file with list_remote_files, then try again.",
+    "host_key_revoked": "Do not connect: tell the user.",
+    "host_key_unknown": "Tell the user the fingerprint; they must make the key known to the gateway first.",
+    "host_too_slow": "Try again; if it stays so, tell the user.",
+    "input_not_read": "Interrupt the program with the signal INT, or close the session with close_terminal.",
+    "known_hosts_unusable": "Tell the user.",
+    "nothing_runs": "Look with read_terminal at what is there now.",
+    "recording_failed": "Tell the user.",
+    "session_closed": "Open another session with open_terminal.",
+    "shell_not_started": "Tell the user: that machine cannot start a shell just now.",
+    "ssh_config_unusable": "Tell the user what is wrong in their SSH configuration.",
     "approval_required": "Tell the user what is to be approved and how, and call again once they have.",
     "host_key_unconfirmed": "Call open_terminal again, which asks the user.",
     "too_many_sessions": "Waiting does not help: see with list_terminals which sessions there are, end one that is no longer "
     "needed with close_terminal, and call again.",
 }
 """By code, where an error has a better way out than others of its class."""
+REST_ADVICE = frozenset({"authentication_failed", "no_agent", "ssh_config_unusable"})
+"""Codes whose messages end, behind a semicolon, in what a caller over REST can do."""
 
 
 def meaning_of(error: GatewayError) -> Meaning:
@@ -73,7 +100,7 @@ def meaning_of(error: GatewayError) -> Meaning:
 
 def text_of(error: GatewayError) -> str:
     """What is wrong, what else is known, what to do, and the code."""
-    lines = [error.message[:MAX_TEXT]]
+    lines = [_told(error)[:MAX_TEXT]]
     if error.details:
         lines += _details(error.details)
     advice = ADVICE.get(error.code) or meaning_of(error).advice
@@ -105,6 +132,13 @@ def internal(request: str) -> str:
         f"The gateway failed in a way it did not expect (request {request}); its log has the reason.\n"
         "What to do: try once more, then tell the user.\n(code: internal_error)"
     )
+
+
+def _told(error: GatewayError) -> str:
+    """The message, without advice that names fields which only REST has."""
+    if error.code not in REST_ADVICE:
+        return error.message
+    return error.message.partition(";")[0].rstrip(".") + "."
 
 
 def _details(details: errors.Details) -> list[str]:

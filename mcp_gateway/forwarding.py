@@ -4,16 +4,15 @@ The id of a session says which process that is: `<node>-<the SDK's id>` in the h
 chat that outlives its call: `chat-<node>-…`.
 """
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_gateway.identity import caller_in
 from shared.cluster.peers import Request
+from shared.cluster.requests import again, body_of, while_there
 from shared.domain.nodes import Node
 
 if TYPE_CHECKING:
@@ -53,10 +52,10 @@ class InItsProcess:
             return "" if own else named.partition(b"-")[0].decode("latin-1"), receive
         if scope["method"] != "POST" or self._gateway.nodes.alone:
             return "", receive
-        body = await _body(receive)
+        body = await _whole_body(receive)
         found = CHAT.search(body)
         tag = found[1].decode("ascii") if found else ""
-        return "" if tag == self._gateway.nodes.id else tag, _again(body, receive)
+        return "" if tag == self._gateway.nodes.id else tag, again(body, receive)
 
     def _tagged(self, send: Send) -> Send:
         async def tag(message: Message) -> None:
@@ -97,7 +96,7 @@ async def forward(gateway: "Gateway", node: Node, scope: Scope, receive: Receive
             for name, value in scope["headers"]
             if name not in OF_THIS_CONNECTION
         ],
-        body=await _body(receive),
+        body=await _whole_body(receive),
     )
 
     async def answer() -> None:
@@ -108,39 +107,12 @@ async def forward(gateway: "Gateway", node: Node, scope: Scope, receive: Receive
                 await send({"type": "http.response.body", "body": block, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-    await _until_gone(receive, answer)
+    await while_there(receive, answer())
 
 
-async def _until_gone(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
-    async def left() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    doing, leaving = asyncio.ensure_future(work()), asyncio.ensure_future(left())
-    try:
-        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        leaving.cancel()
-        if not doing.done():
-            doing.cancel()
-    with suppress(asyncio.CancelledError):
-        await doing
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A body that was read, to be read once more before whatever comes after it."""
-    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def read() -> Message:
-        return first.pop() if first else await receive()
-
-    return read
-
-
-async def _body(receive: Receive) -> bytes:
-    parts = []
-    while (message := await receive())["type"] == "http.request":
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            break
-    return b"".join(parts)
+async def _whole_body(receive: Receive) -> bytes:
+    """Raises ClientDisconnect, which ends the request, for one that breaks off."""
+    body = await body_of(receive)
+    if body is None:
+        raise ClientDisconnect
+    return body

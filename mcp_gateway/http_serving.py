@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_gateway.forwarding import InItsProcess, MessagesInTheirProcess
 from mcp_gateway.identity import caller_in
+from mcp_gateway.refused_messages import Screened
 from mcp_gateway.toolsets import selected
 from mcp_gateway.transports import MESSAGES_PATH
 from shared.domain.identity import LOCAL
@@ -73,7 +74,8 @@ class Serving:
         """Serve one SSE connection until it ends."""
         _sign(scope)
         async with self.sse.connect_sse(scope, receive, send) as (incoming, outgoing):
-            await self._server.run(incoming, outgoing, self._server.create_initialization_options())
+            screened = Screened(incoming, outgoing)
+            await self._server.run(screened, outgoing, self._server.create_initialization_options())
 
 
 class _Sessions(StreamableHTTPSessionManager):

@@ -34,6 +34,8 @@ class Found:
     mime_type: str
     read: "Callable[[Gateway, Caller], Awaitable[str]]"
     mark: "Callable[[Gateway, Caller], object]"
+    session: str | None = None
+    """The terminal session that it shows."""
 
 
 class Resources:
@@ -107,4 +109,5 @@ def _one_of(template: Template, one: str) -> Found:
     def mark(gateway: "Gateway", caller: Caller) -> object:
         return template.mark(gateway, caller, one)
 
-    return Found(scope=template.scope, mime_type=template.mime_type, read=read, mark=mark)
+    session = one if template.values == "sessions" else None
+    return Found(scope=template.scope, mime_type=template.mime_type, read=read, mark=mark, session=session)

@@ -12,6 +12,7 @@ import anyio
 from http_api.app import Mounted, hosts_of
 from http_api.serve import CannotServe, listen, serve, url_of
 from mcp_gateway.bridge.upstream import Upstream, local_url
+from mcp_gateway.throttling import Throttled
 from mcp_gateway.transports import HttpTransports
 from shared.gateway import Gateway, open_gateway
 from shared.settings import Settings, comma_separated
@@ -26,7 +27,7 @@ def mounted(settings: Settings) -> Mounted:
         origins=comma_separated(settings.allowed_origins),
         max_body_bytes=settings.max_chat_body_bytes,
     )
-    return Mounted(routes=transports.routes, lifespan=transports.lifespan)
+    return Mounted(routes=transports.routes, lifespan=transports.lifespan, throttle=Throttled)
 
 
 @asynccontextmanager

@@ -87,7 +87,8 @@ class Subscriptions:
         """The modern era's stream, until the client leaves it. What the caller may not see is left out of it."""
         bus, caller = InMemorySubscriptionBus(), caller_of(context)
         wanted = params.notifications
-        allowed = [uri for uri in (wanted.resource_subscriptions or ())[:MOST_RESOURCES] if visible(caller, uri)]
+        named = (wanted.resource_subscriptions or ())[:MOST_RESOURCES]
+        allowed = [uri for uri in named if await self._visible(caller, uri)]
         listener = Listener(caller, bus.publish, bool(wanted.resources_list_changed), set(allowed))
         self._begin(listener)
         honoured = wanted.model_copy(update={"resource_subscriptions": allowed})
@@ -103,7 +104,7 @@ class Subscriptions:
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         """Tell a client of the older era when that resource changes. Raises MCPError."""
         uri, listener = str(params.uri), self._of(context)
-        if not visible(caller_of(context), uri):
+        if not await self._visible(caller_of(context), uri):
             raise MCPError(INVALID_PARAMS, "There is no such resource, or it is not yours to see.", {"uri": uri[:500]})
         if len(listener.uris) >= MOST_RESOURCES and uri not in listener.uris:
             raise MCPError(INVALID_PARAMS, f"At most {MOST_RESOURCES} resources can be subscribed to.", {"uri": uri})
@@ -117,6 +118,22 @@ class Subscriptions:
         listener.uris.discard(uri)
         listener.seen.pop(uri, None)
         return EmptyResult()
+
+    async def _visible(self, caller: Caller, uri: str) -> bool:
+        """Whether that is a resource of which the caller may hear; of sessions, one that is there and theirs."""
+        found = found_at(uri)
+        if found is None or not caller.may(found.scope):
+            return False
+        if found.session is None:
+            return True
+        from shared.operations import dispatch
+        from shared.operations.terminals import GET_TERMINAL
+
+        try:
+            await dispatch.call(await self._ready(), caller, GET_TERMINAL, {"id": found.session})
+        except GatewayError:
+            return False
+        return True
 
     def begin(self) -> None:
         """Look for changes from now on."""
@@ -192,8 +209,3 @@ async def _told(listener: Listener, events: list[Event]) -> None:
         except (MCPError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             log.info("a client could not be told of a change: %r", error)
             return
-
-
-def visible(caller: Caller, uri: str) -> bool:
-    """Whether that is a resource of which the caller may hear."""
-    return (found := found_at(uri)) is not None and caller.may(found.scope)

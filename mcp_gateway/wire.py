@@ -22,7 +22,7 @@ class NoWire(Exception):
     """Stdin or stdout is closed, so there is nobody to talk to."""
 
     def __init__(self) -> None:
-        super().__init__("stdin or stdout is closed. An MCP host starts this command, with pipes to both.")
+        super().__init__("stdin or stdout is closed. An MCP client starts this command, with pipes to both.")
 
 
 def claim() -> Wire:

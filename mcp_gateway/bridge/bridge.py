@@ -20,6 +20,7 @@ LONGEST_WAIT = 10.0
 NOT_OFFERED = 405
 TOO_MANY = 429
 CANCELLED = "notifications/cancelled"
+INITIALIZE = "initialize"
 INITIALIZED = "notifications/initialized"
 
 
@@ -46,20 +47,32 @@ class Bridge:
         self._calls: dict[bytes, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening = False
+        self._opening: asyncio.Task[None] | None = None
 
     async def take(self, line: bytes) -> None:
-        """Pass on one line of the host. Requests are answered later, each in a task of its own."""
+        """Pass on one line of the host. Requests are answered later, each in a task of its own.
+
+        What comes after `initialize` waits for its answer, which says what session it belongs to.
+        """
         message = parse(line)
         if message is None:
             log.warning("a line that is no message was left out")
-        elif message.is_request:
+            return
+        if self._opening is not None and message.version is None and message.method != CANCELLED:
+            await asyncio.wait({self._opening})
+            self._opening = None
+        if message.is_request:
             call = Call(message)
             self._calls[key_of(message.id)] = call
             call.task = self._spawn(self._answer(call))
+            if message.method == INITIALIZE:
+                self._opening = call.task
         elif message.method == CANCELLED:
             self._cancel(message)
+        elif message.method == INITIALIZED:
+            await self._tell(message)  # what comes after it counts on it
         else:
-            await self._tell(message)
+            self._spawn(self._tell(message))  # a gateway that hangs holds up nothing else
 
     async def aclose(self) -> None:
         """End the session at the gateway, and with it whatever runs there for this host, which hears no more of it."""
@@ -122,6 +135,11 @@ class Bridge:
             answer = failure(call.message.id, away(self._upstream))
         except Lost:
             answer = failure(call.message.id, BROKE_OFF.format(base=self._upstream.base))
+        except Exception as error:  # the host waits for an answer, whatever happens
+            log.exception("the bridge failed")
+            answer = failure(
+                call.message.id, f"The bridge to the gateway failed ({type(error).__name__}); restart the server."
+            )
         finally:
             call.reached.set()
             if self._calls.get(key := key_of(call.message.id)) is call:
@@ -151,14 +169,14 @@ class Bridge:
         if not response.is_stream:
             content = await response.content()
             answer = answer_in(content, message.id)
-            if message.method == "initialize" and answer is not None:
+            if message.method == INITIALIZE and answer is not None:
                 self._session.opened(message, response, content)
             return answer or failure(message.id, refusal(self._upstream, response.status, response.headers, content))
         async for data, content in response.messages():
             if not is_answer(content):
                 await self._write(data)
                 continue
-            if message.method == "initialize":
+            if message.method == INITIALIZE:
                 self._session.opened(message, response, content)
             return data
         raise Lost("the stream ended without an answer")
@@ -187,8 +205,8 @@ class Bridge:
                     if response.status == NOT_OFFERED:
                         return
                     if response.is_stream:
-                        wait = 0.0
                         async for data, _ in response.messages():
+                            wait = 0.0
                             await self._write(data)
                         continue
                     gone = response.status == GONE

@@ -45,7 +45,11 @@ def bridge(wire: Wire, url: str) -> None:
 def _fault_of(base: str) -> str:
     """What is wrong with an address, or with the key for it."""
     parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        known_port = parts.port != 0
+    except ValueError:
+        known_port = False
+    if parts.scheme not in ("http", "https") or not parts.hostname or not known_port:
         return f"--connect {base} is no address of a gateway; it takes one like http://127.0.0.1:3000."
     if parts.username or parts.password:
         return f"--connect takes no password, which every process could read; put a key into {VARIABLE}."

@@ -27,7 +27,7 @@ def refusal(upstream: Upstream, status: int, headers: Mapping[str, str], content
         what = "did not accept the key in" if upstream.has_key else "wants a key in"
         return (
             f"The gateway at {upstream.base} {what} {VARIABLE}. "
-            "`mcp-gateway keys create NAME` makes one; put it into the host's `env` for this server."
+            "`mcp-gateway keys create NAME` makes one; put it into the client's `env` for this server."
             + (f" It says: {said}" if said else "")
         )
     if 300 <= status < 400:

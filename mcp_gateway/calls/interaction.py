@@ -61,7 +61,7 @@ async def _send(call: Call, arguments: SendToTerminalArguments) -> TerminalOutpu
     watch = Watch(call, session_id, before.part.cursor, full_screen=before.full_screen)
     await _type(call, arguments)
     ended = None
-    if arguments.wait_seconds:
+    if arguments.longest:
         wanted = _wanted(call, arguments)
         ended = await watch.until(wanted, reaction=REACTION if before.full_screen else wanted.seconds)
     return await result_of(call, session_id, await _since(call, watch, arguments.view), ended)
@@ -73,7 +73,7 @@ async def _read(call: Call, arguments: ReadTerminalArguments) -> TerminalOutput:
     now = await Watch(call, session_id, 0).written()
     watch = Watch(call, session_id, now.part.cursor if after is None else after, full_screen=now.full_screen)
     ended = None
-    if arguments.wait_seconds:
+    if arguments.longest:
         ended = await watch.until(_wanted(call, arguments))
     found = await (_since(call, watch, arguments.view) if after is not None else _as_it_is(call, arguments))
     return await result_of(call, session_id, found, ended)
@@ -86,7 +86,7 @@ def _check_pattern(arguments: SendToTerminalArguments | ReadTerminalArguments) -
 
 
 def _wanted(call: Call, arguments: SendToTerminalArguments | ReadTerminalArguments) -> Wanted:
-    seconds = min(arguments.wait_seconds, max(call.left - ANSWER, 0))
+    seconds = min(arguments.longest, max(call.left - ANSWER, 0))
     return Wanted(kind=arguments.wait_for, seconds=seconds, pattern=arguments.pattern)
 
 

@@ -13,7 +13,7 @@ from mcp_gateway.terminals.results import ClosedTerminal, ConnectionEntry, Opene
 from shared.domain.connections import ConnectionInfo
 from shared.domain.terminal import SessionAnswer, SessionInfo
 from shared.errors import NotFound
-from shared.operations import dispatch
+from shared.operations import dispatch, policing
 from shared.operations.connections import LIST_CONNECTIONS
 from shared.operations.terminals import CLOSE_TERMINAL, LIST_TERMINALS, OPEN_TERMINAL
 
@@ -44,9 +44,20 @@ async def open_(call: Call, arguments: OpenTerminalArguments) -> OpenedTerminal 
     except BaseException:
         await _close(call, session.id)
         raise
+    shown = {**dict(first), "note": " ".join(filter(None, (first.note, await _on_typing(call, session))))}
     return OpenedTerminal(
-        session_id=session.id, type=session.type, host=session.host, username=session.username, **dict(first)
+        session_id=session.id, type=session.type, host=session.host, username=session.username, **shown
     )
+
+
+async def _on_typing(call: Call, session: SessionInfo) -> str:
+    """What to do where a policy keeps the caller from typing; else nothing."""
+    found = call.gateway.terminals.get(call.caller.id, session.id)
+    policy = await policing.no_typing(call.gateway, call.caller, found)
+    if policy is None:
+        return ""
+    instead = "tell the user" if session.type == "telnet" else "use run_command with this sessionId"
+    return f"The command policy '{policy}' lets nobody type into this session; {instead}."
 
 
 async def list_(call: Call, arguments: ListTerminalsArguments) -> TerminalList:

@@ -19,7 +19,7 @@ MARKS = {"ok": ("ok  ", typer.colors.GREEN), "warn": ("warn", typer.colors.YELLO
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check Python, data, database, Redis, providers, sandbox, port and MCP hosts; exit code 1 if anything fails."""
+    """Check Python, data, database, Redis, providers, sandbox, port and MCP clients; exit code 1 if anything fails."""
     from mcp_gateway.commands.opening import settings_here
 
     findings = []

@@ -1,4 +1,4 @@
-"""`mcp-gateway install` and `uninstall`: the gateway in the configuration of MCP hosts."""
+"""`mcp-gateway install` and `uninstall`: the gateway in the configuration of MCP clients."""
 
 import re
 import sys
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 NAME = "ai-mcp-gateway"
 NAMES = re.compile(r"[A-Za-z0-9_-]{1,40}")
-"""Hosts put it before the names of tools, and drop what gets longer than 60 characters."""
+"""Clients put it before the names of tools, and drop what gets longer than 60 characters."""
 
 ClientArgument = Annotated[
-    str, typer.Argument(metavar="[CLIENT]", help="claude-desktop, claude-code, vscode, cursor or zed.")
+    str, typer.Argument(metavar="CLIENT", help="claude-desktop, claude-code, vscode, cursor or zed.")
 ]
-Name = Annotated[str, typer.Option(help="What the host calls the server.")]
+Name = Annotated[str, typer.Option(help="What the client calls the server.")]
 InScope = Annotated[
     Literal["user", "project"],
     typer.Option(help="user: for you, everywhere; project: in this folder's own configuration."),
@@ -40,7 +40,7 @@ def install(
     only_print: Annotated[bool, typer.Option("--print", help="Print what to paste, and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put the gateway into an MCP host's configuration; without a name, list the hosts that are here.
+    """Put the gateway into an MCP client's configuration; without a name, list the clients that are here.
 
     The file keeps its other entries, its comments and its mode, and a copy of it is left beside it.
     """
@@ -63,7 +63,10 @@ def install(
         if found.file(scope):
             print("This is what belongs into it:\n" + steps.snippet(found, name, wanted), file=sys.stderr)
         raise
-    if change.is_none:
+    if as_json:
+        done = _done(change, found, name, dry_run=dry_run)
+        print_json({**done, "command": [wanted.command, *wanted.args], "next": found.after})
+    elif change.is_none:
         print(f"{change.path} has it already; nothing was changed.")
     elif dry_run:
         print(change.difference)
@@ -73,15 +76,38 @@ def install(
         _warn(wanted, scope)
 
 
-def uninstall(client: ClientArgument, name: Name = NAME, scope: InScope = "user", dry_run: DryRun = False) -> None:
-    """Take the gateway out of an MCP host's configuration; everything else in it stays."""
+def uninstall(
+    client: ClientArgument,
+    name: Name = NAME,
+    scope: InScope = "user",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take the gateway out of an MCP client's configuration; everything else in it stays."""
     from mcp_gateway.installing import steps
 
-    change = steps.uninstalling(_client(client), scope, name)
-    if dry_run:
+    found = _client(client)
+    change = steps.uninstalling(found, scope, name)
+    if as_json:
+        print_json(_done(change, found, name, dry_run=dry_run))
+    elif dry_run:
         print(change.difference)
     else:
         _made(change, f'{change.path} no longer has "{name}".')
+
+
+def _done(change: "Change", client: "Client", name: str, *, dry_run: bool) -> dict[str, object]:
+    """The change as an object, made unless it is only to be shown; `backup` is where the file as it was is kept."""
+    makes = not (dry_run or change.is_none)
+    backup = change.make() if makes else None
+    return {
+        "client": client.id,
+        "name": name,
+        "file": str(change.path),
+        "changed": makes,
+        "difference": change.difference,
+        "backup": None if backup is None else str(backup),
+    }
 
 
 def _made(change: "Change", said: str) -> None:

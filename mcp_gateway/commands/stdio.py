@@ -19,7 +19,7 @@ def stdio(
     ] = None,
     sidecar: Annotated[bool, typer.Option("--sidecar", help="Serve HTTP from this process too.")] = False,
 ) -> None:
-    """Serve MCP on stdin and stdout, for Claude Desktop, IDEs and other hosts that start it themselves."""
+    """Serve MCP on stdin and stdout, for Claude Desktop, IDEs and other clients that start it themselves."""
     if connect is not None and sidecar:
         raise typer.BadParameter("--connect uses a gateway that runs, --sidecar opens one: take one of them.")
     sys.exit(launch.run(launch.Options(connect=connect, sidecar=sidecar)))

@@ -1,1 +1,1 @@
-"""What `doctor` looks at: this machine, the services the gateway uses, and the hosts that use the gateway."""
+"""What `doctor` looks at: this machine, the services the gateway uses, and the clients that use the gateway."""

@@ -1,4 +1,4 @@
-"""The MCP hosts: where each keeps its configuration, and whether it names this gateway."""
+"""The MCP clients: where each keeps its configuration, and whether it names this gateway."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ LISTS = ("mcpServers", "servers", "context_servers")
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host and the files it may read, nearest first."""
+    """A client and the files it may read, nearest first."""
 
     name: str
     files: tuple[Path, ...]
@@ -28,7 +28,7 @@ class Host:
 def hosts(
     home: Path, here: Path, platform: str = sys.platform, environ: Mapping[str, str] = os.environ
 ) -> tuple[Host, ...]:
-    """The hosts that we know, for a person's home and the current folder."""
+    """The clients that we know, for a person's home and the current folder."""
     return tuple(
         Host(client.title, tuple(file for file in (client.project, client.user) if file is not None), client.id)
         for client in clients(home, here, platform, environ)
@@ -36,8 +36,8 @@ def hosts(
 
 
 def look(host: Host, port: int) -> Finding:
-    """Whether a host's configuration names us, and in a way that can work."""
-    name = f"host {host.name}"
+    """Whether a client's configuration names us, and in a way that can work."""
+    name = f"client {host.name}"
     there = [path for path in host.files if path.is_file()]
     if not there:
         return Finding(name=name, status="ok", text=f"no configuration at {host.files[-1]}")
@@ -46,9 +46,13 @@ def look(host: Host, port: int) -> Finding:
             text = path.read_text("utf-8")
         except (OSError, ValueError) as error:
             return Finding(name=name, status="warn", text=f"{path} cannot be read: {error}", advice="Check the file.")
+        try:
+            config = jsonc.loads(text)
+        except (jsonc.NotEditable, RecursionError) as error:
+            return _broken(name, path, error)
         if COMMAND not in text and f":{port}/mcp" not in text and f":{port}/sse" not in text:
             continue
-        return _entry(name, path, text)
+        return _entry(name, path, config)
     return Finding(
         name=name,
         status="ok",
@@ -57,11 +61,16 @@ def look(host: Host, port: int) -> Finding:
     )
 
 
-def _entry(name: str, path: Path, text: str) -> Finding:
-    try:
-        config = jsonc.loads(text)
-    except (jsonc.NotEditable, RecursionError):
-        return Finding(name=name, status="ok", text=f"{path} names this gateway (it is not plain JSON)")
+def _broken(name: str, path: Path, error: Exception) -> Finding:
+    return Finding(
+        name=name,
+        status="warn",
+        text=f"{path} is not valid JSON ({error})",
+        advice=f"Correct it there: the client may not read it, and `{COMMAND} install` leaves it alone.",
+    )
+
+
+def _entry(name: str, path: Path, config: Any) -> Finding:
     for command in _commands(config):
         if shutil.which(command) is None:
             return Finding(
@@ -74,7 +83,7 @@ def _entry(name: str, path: Path, text: str) -> Finding:
             return Finding(
                 name=name,
                 status="warn",
-                text=f"{path} names {command} without its folder; hosts often do not know your PATH",
+                text=f"{path} names {command} without its folder; clients often do not know your PATH",
                 advice=f'Set "command" to {_program()}.',
             )
     return Finding(name=name, status="ok", text=f"{path} names this gateway")

@@ -1,1 +1,1 @@
-"""Putting the gateway into the configuration of MCP hosts, and taking it out again."""
+"""Putting the gateway into the configuration of MCP clients, and taking it out again."""

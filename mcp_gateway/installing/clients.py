@@ -1,4 +1,4 @@
-"""The MCP hosts that we can install into: where each keeps its configuration, and what an entry looks like there."""
+"""The MCP clients that we can install into: where each keeps its configuration, and what an entry looks like there."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ Scope = Literal["user", "project"]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How a host starts us."""
+    """How a client starts us."""
 
     command: str
     args: tuple[str, ...]
@@ -21,7 +21,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A host. `key` names the object that holds its servers; `traces` are what shows that the host is used here."""
+    """One of them. `key` names the object that holds its servers; `traces` are what shows that it is used here."""
 
     id: str
     title: str
@@ -33,7 +33,7 @@ class Client:
     after: str
 
     def file(self, scope: Scope) -> Path | None:
-        """The file for a scope, None where the host has none."""
+        """The file for a scope, None where it has none."""
         return self.user if scope == "user" else self.project
 
     @property

@@ -1,5 +1,6 @@
 """Replacing somebody's configuration file: as a whole or not at all, with its mode kept and a copy of what it was."""
 
+import glob
 import os
 import tempfile
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ def read(path: Path) -> str:
 
 
 def replace(path: Path, before: str, after: str) -> Path | None:
-    """Write it; returns where the old one was copied to, None where there was none.
+    """Write it; returns where a copy of the old one is, None where there was none.
 
     A file that a symbolic link names is replaced where it is. Raises OSError, and Conflict when somebody else has changed it meanwhile.
     """
@@ -46,9 +47,14 @@ def replace(path: Path, before: str, after: str) -> Path | None:
 
 
 def _copied(path: Path, text: str, mode: int) -> Path:
+    """An earlier copy that says the same will do: installing and uninstalling in turn leaves no trail of them."""
+    wanted = text.encode("utf-8")
+    for earlier in path.parent.glob(f"{glob.escape(path.name)}.*.backup"):
+        if earlier.is_file() and earlier.stat().st_size == len(wanted) and earlier.read_bytes() == wanted:
+            return earlier
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     copy = path.with_name(f"{path.name}.{stamp}.backup")
     descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(text.encode("utf-8"))
+        file.write(wanted)
     return copy

@@ -87,6 +87,15 @@ def drop(text: str, path: Sequence[str]) -> str:
     return _checked(text, wanted)
 
 
+def drop_empty(text: str, path: Sequence[str]) -> str:
+    """The same text without the object at `path` if nothing is in it, not even a comment. Raises NotEditable."""
+    try:
+        found = _object(text, path)
+    except KeyError:
+        return text
+    return text if text[found.start + 1 : found.end - 1].strip() else drop(text, path)
+
+
 def _checked(edited: str, wanted: Any) -> str:
     """An edit must do what it should and nothing else, or it is not made."""
     if loads(edited) != wanted:

@@ -1,4 +1,4 @@
-"""How hosts are to start us: with whole paths, since they know neither our PATH nor our environment."""
+"""How clients are to start us: with whole paths, since they know neither our PATH nor our environment."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from mcp_gateway.installing.clients import Server
 
 COMMAND = "mcp-gateway"
 POINTERS = ("DATA_DIR", "MCP_GATEWAY_CONFIG")
-"""Variables that say where everything else is: without them a host would start another gateway than the one meant here."""
+"""Variables that say where everything else is: without them a client would start another gateway than the one meant here."""
 
 
 def server(connect: str | None, environ: Mapping[str, str] = os.environ) -> Server:
@@ -33,7 +33,7 @@ def program(executable: str = sys.executable) -> tuple[str, tuple[str, ...]]:
 
 
 def is_ours(entry: Any) -> bool:
-    """Whether an entry of a host's configuration starts or names this gateway."""
+    """Whether an entry of a client's configuration starts or names this gateway."""
     if not isinstance(entry, dict):
         return False
     command, args = entry.get("command"), entry.get("args")

@@ -33,7 +33,7 @@ class Change:
         return "\n".join(difflib.unified_diff(*lines, name, name, n=0, lineterm=""))
 
     def make(self) -> Path | None:
-        """Write it; returns where the old file was copied to."""
+        """Write it; returns where a copy of the old file is."""
         return files.replace(self.path, self.before, self.after)
 
 
@@ -63,7 +63,7 @@ def uninstalling(client: Client, scope: Scope, name: str) -> Change:
         raise NotFound(f'{path} has no server "{name}".{hint}')
     if not is_ours(entries[name]):
         raise Conflict(f'"{name}" in {path} is not this gateway; it is left alone.')
-    return Change(path, text, _edited(path, lambda: jsonc.drop(text, (client.key, name))))
+    return Change(path, text, _edited(path, lambda: _without(text, client.key, name)))
 
 
 def installed_as(client: Client, scope: Scope) -> tuple[str, ...]:
@@ -95,6 +95,10 @@ def _entries(path: Path, text: str, client: Client) -> dict[str, Any]:
     content = _edited(path, lambda: jsonc.loads(text))
     entries = content.get(client.key) if isinstance(content, dict) else None
     return entries if isinstance(entries, dict) else {}
+
+
+def _without(text: str, key: str, name: str) -> str:
+    return jsonc.drop_empty(jsonc.drop(text, (key, name)), (key,))
 
 
 def _edited(path: Path, edit: Any) -> Any:

@@ -11,6 +11,8 @@ from shared.domain.terminal import Columns, Cursor, Rows, Typed, View
 from shared.domain.wire import Wire
 
 MAX_WAIT_SECONDS = 45
+ASKED_SECONDS = 20.0
+"""How long a read waits that says for what, but not how long."""
 MAX_FILE_BYTES = 16_000
 
 WaitFor = Literal["ready", "output", "silence", "exit"]
@@ -71,7 +73,7 @@ class SendToTerminalArguments(Wire):
         None,
         repr=False,
         description="Typed after `text`: text with named keys, such as `<Enter>`, `<Tab>`, `<Esc>`, `<Up>`, `<PageDown>`, "
-        "`<F5>`, `<C-c>`, `<M-x>`. `<<` is the character `<`.",
+        "`<F5>`, `<C-c>`, `<M-x>`. `<<` types one `<`: a here-document is `<lt><lt>EOF`, or goes into `text`.",
     )
     paste: bool = Field(
         False,
@@ -95,6 +97,11 @@ class SendToTerminalArguments(Wire):
     )
     view: Literal[View, "auto"] = Field("auto", description=VIEW)
 
+    @property
+    def longest(self) -> float:
+        """Seconds to wait."""
+        return self.wait_seconds
+
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         others = [name for name in ("secret", "signal") if getattr(self, name) is not None]
@@ -116,10 +123,19 @@ class ReadTerminalArguments(Wire):
     )
     wait_for: WaitFor = Field("ready", description=WAIT_FOR)
     pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(None, description=PATTERN)
-    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS)] = Field(
-        0, description=f"Wait before reading, {MAX_WAIT_SECONDS} at most. 0 reads at once."
+    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS)] | None = Field(
+        None,
+        description=f"Wait before reading, {MAX_WAIT_SECONDS} at most. 0 reads at once, and so it is without this, unless "
+        f"`waitFor` or `pattern` is given: then {ASKED_SECONDS:.0f}.",
     )
     view: Literal[View, "auto"] = Field("auto", description=VIEW)
+
+    @property
+    def longest(self) -> float:
+        """Seconds to wait: whoever says for what wants to wait."""
+        if self.wait_seconds is not None:
+            return self.wait_seconds
+        return ASKED_SECONDS if self.pattern is not None or "wait_for" in self.model_fields_set else 0.0
 
 
 class CloseTerminalArguments(Wire):

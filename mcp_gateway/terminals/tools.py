@@ -132,7 +132,7 @@ TERMINAL_TOOLS: tuple[Tool[Any, Any], ...] = (
         title="Read a terminal",
         description=(
             "See what a session shows, without typing: the screen as it is now, or, with `cursor`, what came after an "
-            "earlier result. With `waitSeconds` it waits first, as after a `send_to_terminal` that ended with `timeout`, "
+            "earlier result. With `waitFor`, `pattern` or `waitSeconds` it waits first, as after a `send_to_terminal` that ended with `timeout`, "
             "or for the end of a command in the background (`waitFor` `exit`; then `exitCode` is there)."
         ),
         arguments=ReadTerminalArguments,

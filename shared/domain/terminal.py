@@ -149,7 +149,7 @@ class Send(SessionRef):
         None,
         repr=False,
         description="Text with named keys, typed after 'data': <Enter>, <Tab>, <Esc>, <Up>, <PageDown>, <F5>, <C-c>, "
-        "<M-x>, <S-Tab>. Write '<<' or '<lt>' for '<'.",
+        "<M-x>, <S-Tab>. '<<' and '<lt>' each type one '<', so a here-document is '<lt><lt>EOF', or goes into 'data'.",
     )
     paste: bool = Field(
         False,

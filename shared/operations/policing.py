@@ -106,19 +106,25 @@ async def _permit(
 
 async def permit_typing(gateway: "Gateway", caller: Caller, session: "Session") -> None:
     """Return if the caller may type into a session's shell: what is typed there cannot be read as commands."""
+    policy = await no_typing(gateway, caller, session)
+    if policy is not None:
+        details = {"sessionId": session.id, "policy": policy, "verdict": "deny", "typing": True}
+        await gateway.audit.record(caller, ACTION, details, "command_denied")
+        raise Forbidden(
+            f"The policy '{policy}' lets nobody type into a shell here, since it cannot judge what is typed; "
+            'run commands one by one instead, or have `interactive` set to "allow" in it.',
+            code="command_denied",
+            details={"policy": policy},
+        )
+
+
+async def no_typing(gateway: "Gateway", caller: Caller, session: "Session") -> str | None:
+    """The policy that lets the caller not type into a session's shell; None where they may."""
     if not gateway.policy.active:
-        return
+        return None
     where = await whereabouts.where(gateway, caller, session, None)
-    for policy in gateway.policy.applying(caller, where.place):
-        if policy.interactive == "deny":
-            details = {"sessionId": session.id, "policy": policy.name, "verdict": "deny", "typing": True}
-            await gateway.audit.record(caller, ACTION, details, "command_denied")
-            raise Forbidden(
-                f"The policy '{policy.name}' lets nobody type into a shell here, since it cannot judge what is typed; "
-                'run commands one by one instead, or have `interactive` set to "allow" in it.',
-                code="command_denied",
-                details={"policy": policy.name},
-            )
+    applying = gateway.policy.applying(caller, where.place)
+    return next((policy.name for policy in applying if policy.interactive == "deny"), None)
 
 
 async def permit_opening(gateway: "Gateway", caller: Caller, target: Target, connection: str | None) -> Target:

@@ -8,14 +8,16 @@ from pydantic import Field, SecretStr, StringConstraints
 from shared.domain.identity import Caller
 from shared.domain.models import ProviderName
 from shared.domain.wire import NoInput, Wire
+from shared.errors import Conflict
 from shared.operations.operation import Operation
-from shared.providers.vendors import Account, AddedDialect
+from shared.providers.vendors import VENDORS, Account, AddedDialect
 from shared.registry.accounts import AccountChange
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
 
 BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\x00-\x1f@]+$", max_length=500)]
+MOST_NAMED = 10
 Key = Annotated[SecretStr, Field(max_length=1000)]
 
 
@@ -99,6 +101,14 @@ async def _update(gateway: "Gateway", caller: Caller, request: UpdateProvider) -
 
 
 async def _delete(gateway: "Gateway", caller: Caller, request: ProviderRef) -> DeletedProvider:
+    using = [model.id for model in gateway.registry.snapshot.models.values() if model.provider == request.name]
+    if using and request.name not in VENDORS:  # one of the settings only returns to what they say
+        raise Conflict(
+            f"The provider '{request.name}' still has models: {', '.join(using[:MOST_NAMED])}"
+            f"{', …' if using[MOST_NAMED:] else ''}. Delete them first, or turn the provider off with PUT.",
+            code="provider_in_use",
+            details={"models": using},
+        )
     await gateway.accounts_of_providers.delete(request.name)
     return DeletedProvider(name=request.name)
 

@@ -10,7 +10,7 @@ import anyio
 
 from shared.domain.identity import Caller
 from shared.domain.signals import SignalTerminal
-from shared.domain.targets import LocalTarget, redacted
+from shared.domain.targets import LocalTarget, SshTarget, Target, redacted
 from shared.domain.terminal import (
     CommandAnswer,
     CommandResult,
@@ -59,13 +59,19 @@ async def open_session(gateway: "Gateway", caller: Caller, request: OpenSession)
             target,
             cols=request.cols or 80,
             rows=request.rows or 24,
-            title=request.title or "",
+            title=request.title or _alias(request, target),
             encoding=request.encoding or "utf-8",
             record=request.record,
         ),
     )
     gateway.policy.remember(session, target, request.connection_id)
     return SessionAnswer(session=session.info)
+
+
+def _alias(request: OpenSession, target: Target) -> str:
+    """What the SSH configuration calls a host: several of its aliases may lead to one address."""
+    named = request.host if isinstance(target, SshTarget) and request.host != target.login.host else None
+    return named or ""
 
 
 async def close_unknown(gateway: "Gateway", caller: Caller, answer: SessionAnswer) -> None:

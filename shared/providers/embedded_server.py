@@ -16,8 +16,14 @@ PR_SET_PDEATHSIG = 1
 TEMPERATURE = 0.0
 REPEAT_PENALTY = 1.05
 TOP_P = 0.9
-MAX_TOKENS = 2048
-"""Tokens of an answer when the request names no limit: a model this small may never find an end."""
+FREQUENCY_PENALTY = 0.05
+LOOKED_BACK = 256
+DRY_MULTIPLIER = 0.8
+DRY_LOOKED_BACK = 2048
+"""Against going round in circles, which a model this small does at temperature 0: tokens that have come often lately, and longer and
+longer sequences that were there before, become less likely. A request may name its own values."""
+MAX_TOKENS = 1024
+"""Tokens of an answer when the request names no limit: it may never find an end all the same."""
 
 LOG_ERRORS_AND_WARNINGS = 2
 PROMPT_CACHE_MIB = 64
@@ -90,6 +96,10 @@ def serve(options: argparse.Namespace, key: str) -> Any:
     params.sampling.temp = TEMPERATURE
     params.sampling.top_p = TOP_P
     params.sampling.penalty_repeat = REPEAT_PENALTY
+    params.sampling.penalty_freq = FREQUENCY_PENALTY
+    params.sampling.penalty_last_n = LOOKED_BACK
+    params.sampling.dry_multiplier = DRY_MULTIPLIER
+    params.sampling.dry_penalty_last_n = DRY_LOOKED_BACK
     params.ui = False
     params.endpoint_slots = False
     params.endpoint_props = False

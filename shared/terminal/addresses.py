@@ -43,12 +43,12 @@ def reserved(address: Address) -> str | None:
 
 
 def not_private(address: Address) -> str | None:
-    """The reserved ones, and all but loopback and private ones."""
+    """The reserved ones, and all but loopback and private ones: for telnet, which is not encrypted."""
     if reason := reserved(address):
         return reason
     for form in _forms(address):
         if not (form.is_loopback or form.is_private):
-            return "it is neither a loopback nor a private address"
+            return "it is neither a loopback nor a private address, and TELNET_ALLOW_PUBLIC is off"
     return None
 
 

@@ -35,7 +35,10 @@ _NUMBERED = {
     **{f"f{5 + at}": number for at, number in enumerate((15, 17, 18, 19, 20, 21, 23, 24))},
 }
 _NAMES = [*_PLAIN, *_CURSOR, *_FUNCTION, *_NUMBERED]
-_SHOWN = "Enter, Tab, S-Tab, Esc, Space, Backspace, Delete, Insert, Home, End, PageUp, PageDown, Up, F1, C-c, M-x, lt"
+_SHOWN = (
+    "Enter, Tab, S-Tab, Esc, Space, Backspace, Delete, Insert, Home, End, PageUp, PageDown, Up, Down, Left, Right, F1 to "
+    "F12, C-c, M-x, lt"
+)
 _WORDS = re.compile(r"[-+_ ]")
 _MODIFIERS = {
     "ctrl": "C",

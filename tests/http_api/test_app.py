@@ -256,7 +256,12 @@ async def test_what_is_mounted_is_protected_and_lives_with_the_gateway(tmp_path:
         assert answer.json() == {"caller": "local"}
         assert "x-ratelimit-limit" not in answer.headers
         assert answer.headers["x-request-id"]
-        assert "x-ratelimit-limit" in (await made.http.post("/extra", json={})).headers
+        assert "x-ratelimit-limit" not in (await made.http.post("/extra", json={})).headers
+        _, key = await made.gateway.api_keys.create("test", ["chat"])
+        answer = await made.http.post("/extra", json={}, headers={"x-api-key": key})
+        assert "x-ratelimit-limit" in answer.headers
+        async with client(made.app, "10.0.0.2") as other:
+            assert "x-ratelimit-limit" in (await other.post("/extra", json={})).headers
         assert (await made.http.get("/extra", headers={"host": "evil.com"})).status_code == 421
         assert (await made.http.post("/extra", json={}, headers={"origin": "http://evil.com"})).status_code == 403
     assert life == ["up True", "down"]

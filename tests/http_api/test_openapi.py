@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,17 @@ def test_requests_speak_camel_case_and_refuse_the_unknown(document: dict[str, An
     assert body["additionalProperties"] is False
     query = document["paths"]["/v1/terminal/{id}/output"]["get"]["parameters"]
     assert {parameter["name"] for parameter in query} == {"id", "cursor", "waitMs", "view", "strip"}
+
+
+async def test_a_body_is_said_to_be_needed_just_where_its_lack_is_refused(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    async with surface(tmp_path) as made:
+        for path, method, item in operations(document):
+            if "requestBody" in item:
+                url = re.sub(r"\{\w+\}", "nothing", path.replace("{layer}", "L0"))
+                answer = await made.http.request(method, url)
+                assert item["requestBody"]["required"] == (answer.status_code == 400), (method, path, answer.text)
 
 
 def test_the_chats_documented_fields_are_those_that_are_checked() -> None:

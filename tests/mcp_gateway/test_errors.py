@@ -1,12 +1,16 @@
 """Every failure of the core as a model reads it."""
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from mcp_gateway.errors import MEANINGS, internal, meaning_of, protocol_error, text_of, tool_result
+from mcp_gateway.errors import ADVICE, MEANINGS, internal, meaning_of, protocol_error, text_of, tool_result
 from shared import errors
 from shared.errors import GatewayError
+
+ROOT = Path(__file__).parents[2]
 
 
 def every_error(kind: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
@@ -36,6 +40,34 @@ def test_a_class_of_its_own_means_what_its_parent_means() -> None:
         pass
 
     assert meaning_of(Special("slow")) is MEANINGS[errors.UpstreamTimeout]
+
+
+def terminal_codes() -> set[str]:
+    """The codes of what goes wrong at a terminal, as the sources give them."""
+    found: set[str] = set()
+    for path in (ROOT / "shared" / "terminal").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TerminalError":
+                values = [word.value for word in node.keywords if word.arg == "code"]
+                found |= {value.value for value in values if isinstance(value, ast.Constant)}
+    return found
+
+
+def test_what_goes_wrong_at_a_terminal_has_advice_of_its_own() -> None:
+    """To check that the target is there helps where it could not be reached, and nowhere else."""
+    codes = terminal_codes() - {"connection_failed"}
+    assert len(codes) > 10
+    assert codes | {"authentication_failed"} <= set(ADVICE)
+
+
+def test_a_refused_login_names_no_arguments_that_the_tool_does_not_take() -> None:
+    refused = errors.TerminalError(
+        "box:22 refused the login of me; check 'username', 'password' or 'privateKey'.", code="authentication_failed"
+    )
+    said = text_of(refused)
+    assert said.startswith("box:22 refused the login of me.\n")
+    assert "privateKey" not in said
+    assert "save a connection" in said
 
 
 def test_the_wait_is_named() -> None:

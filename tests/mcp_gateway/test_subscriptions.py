@@ -126,15 +126,18 @@ async def test_the_sessions_of_others_cannot_be_watched(gateway: Gateway) -> Non
 
 
 async def test_what_is_no_resource_is_left_out_or_refused(gateway: Gateway) -> None:
-    wanted = ["models://registry", "nonsense://x"]
+    others = await gateway.terminals.open("somebody-else", LocalTarget())
+    sessions = ["terminal://nope/output", f"terminal://{others.id}/screen"]
+    wanted = ["models://registry", "nonsense://x", *sessions]
     async with (
         client_of(gateway) as client,
         client.listen(resource_subscriptions=wanted) as stream,
     ):
         assert stream.honored.resource_subscriptions == ["models://registry"]
     async with client_of(gateway, mode="legacy") as client:
-        with pytest.raises(MCPError, match="no such resource"):
-            await client.subscribe_resource("nonsense://x")
+        for uri in ("nonsense://x", *sessions):
+            with pytest.raises(MCPError, match="no such resource"):
+                await client.subscribe_resource(uri)
 
 
 async def test_one_client_can_only_name_so_many(gateway: Gateway) -> None:

@@ -19,8 +19,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server.subscriptions import ResourceUpdated
 from mcp.types import ElicitResult, ResourceUpdatedNotification
 
-from http_api.app import Mounted, create_app
+from http_api.app import create_app
 from mcp_gateway.http_serving import security_of
+from mcp_gateway.sidecar import mounted
 from mcp_gateway.tools import TOOLS
 from mcp_gateway.transports import HttpTransports
 from shared.gateway import Gateway, open_gateway
@@ -60,11 +61,8 @@ class Site:
 
 @asynccontextmanager
 async def site(folder: Path, scripted: ScriptedServer, **more: Any) -> AsyncIterator[Site]:
-    settings = settings_for(folder, scripted, rate_limit_per_minute=0, **more)
-    transports = HttpTransports()
-    app = create_app(
-        lambda: open_gateway(settings), mounts=[Mounted(routes=transports.routes, lifespan=transports.lifespan)]
-    )
+    settings = settings_for(folder, scripted, **{"rate_limit_per_minute": 0, **more})
+    app = create_app(lambda: open_gateway(settings), mounts=[mounted(settings)])
     async with app.opened() as gateway, serving(app, on_stopping=app.stop) as running:
         yield Site(gateway, running)
 

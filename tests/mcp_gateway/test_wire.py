@@ -68,7 +68,7 @@ def test_without_somebody_to_talk_to_it_says_so(tmp_path: Path, closed: str) -> 
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "An MCP host starts this command" in done.stderr
+    assert "An MCP client starts this command" in done.stderr
     assert done.stdout == ""
 
 

@@ -24,6 +24,11 @@ async def test_the_life_of_a_provider(tmp_path: Path) -> None:
         off = await http.put("/v1/providers/mine", json={"enabled": False})
         assert off.json()["provider"]["enabled"] is False
         assert (await http.post("/v1/chat/completions", json=hello)).status_code == 503
+        used = await http.delete("/v1/providers/mine")
+        assert (used.status_code, error_of(used)["code"]) == (409, "provider_in_use")
+        assert error_of(used)["details"] == {"models": ["mine/x"]}
+        assert "mine/x" in error_of(used)["error"]
+        assert (await http.delete("/v1/models/mine/x")).status_code == 200
         assert (await http.delete("/v1/providers/mine")).status_code == 200
         for path in ("/v1/providers", "/v1/audit"):
             assert "sk-very-secret-key" not in (await http.get(path)).text

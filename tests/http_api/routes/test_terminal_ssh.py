@@ -154,6 +154,9 @@ async def test_the_ssh_configuration_is_for_the_local_user_and_not_for_keys(tmp_
             assert opened.status_code == 201, opened.text
             shown = opened.json()["session"]
             assert (shown["host"], shown["port"], shown["username"]) == ("127.0.0.1", server.port, USER)
+            assert shown["title"] == "box"
+            titled = await made.http.post("/v1/terminal/sessions", json={**given, "title": "mine"})
+            assert titled.json()["session"]["title"] == "mine"
             assert (
                 await made.http.post("/v1/terminal/sessions", json={**given, "useConfig": False})
             ).status_code == 400

@@ -73,6 +73,14 @@ async def test_requests_progress_and_large_results_pass_through(far: Far, tmp_pa
     assert ("mcp-method" in posts[-1]) == (era == "auto")
 
 
+async def test_what_follows_the_handshake_need_not_wait_for_its_answer(host: StdioProcess) -> None:
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    await host.send("initialize", client)
+    await host.send("notifications/initialized", notify=True)
+    answer = await host.answer(await call(host, "echo", text="at once"))
+    assert answer["result"]["content"][0]["text"] == "at once"
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_cancelling_stops_the_call_at_the_server(far: Far, tmp_path: Path, era: str) -> None:
     async with asyncio.timeout(20), bridged(far.url, bare(tmp_path), mode=era) as client:

@@ -101,7 +101,12 @@ async def test_a_key_comes_from_the_environment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("url", "said"),
-    [("ftp://127.0.0.1", "is no address of a gateway"), ("http://me:secret@127.0.0.1:1", "takes no password")],
+    [
+        ("ftp://127.0.0.1", "is no address of a gateway"),
+        ("http://127.0.0.1:99999", "is no address of a gateway"),
+        ("http://127.0.0.1:x", "is no address of a gateway"),
+        ("http://me:secret@127.0.0.1:1", "takes no password"),
+    ],
 )
 async def test_addresses_that_cannot_be_are_refused(tmp_path: Path, url: str, said: str) -> None:
     async with stdio_process(bare(tmp_path), command=connecting(url)) as host:

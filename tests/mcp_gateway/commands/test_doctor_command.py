@@ -87,8 +87,8 @@ def test_hosts_that_name_us_are_found(shell: Shell, provider: ScriptedServer, tm
     folder.mkdir()
     (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"x": {"command": "/nowhere/mcp-gateway"}}}))
     found = findings(shell("doctor", "--json"))
-    assert found["host Cursor"]["status"] == "warn"
-    assert "no configuration" in found["host Claude Desktop"]["text"]
+    assert found["client Cursor"]["status"] == "warn"
+    assert "no configuration" in found["client Claude Desktop"]["text"]
 
 
 @pytest.mark.parametrize(

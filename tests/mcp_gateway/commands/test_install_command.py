@@ -57,7 +57,7 @@ def test_each_host_gets_an_entry_with_a_whole_path(shell: Shell, home: Path, cli
     again = shell("install", client)
     assert "nothing was changed" in again.out
     assert shell("uninstall", client).code == 0
-    assert entries(home, client) == {}
+    assert json.loads((home / CLIENTS[client][0]).read_text()) == {}
 
 
 def test_what_else_is_in_the_file_stays_and_a_copy_is_left(shell: Shell, home: Path) -> None:
@@ -76,6 +76,52 @@ def test_what_else_is_in_the_file_stays_and_a_copy_is_left(shell: Shell, home: P
     assert str(copy) in done.out
     shell("uninstall", "zed")
     assert path.read_text() == before
+
+
+def test_installing_and_uninstalling_in_turn_leaves_the_file_as_it_was_and_few_copies(shell: Shell, home: Path) -> None:
+    path = config(home, "zed")
+    before = '{\n  "theme": "One"\n}\n'
+    path.write_text(before)
+    for _ in range(3):
+        shell("install", "zed")
+        shell("uninstall", "zed")
+        assert path.read_text() == before
+    assert len(backups(path)) == 2
+    assert before in [copy.read_text() for copy in backups(path)]
+
+
+def test_a_comment_among_the_servers_keeps_their_object(shell: Shell, home: Path) -> None:
+    path = config(home, "zed")
+    path.write_text('{\n  "context_servers": {\n    // mine\n  }\n}\n')
+    shell("install", "zed")
+    shell("uninstall", "zed")
+    assert "// mine" in path.read_text()
+
+
+def test_what_was_done_can_be_had_as_json(shell: Shell, home: Path) -> None:
+    path = config(home, "cursor")
+    planned = shell("install", "cursor", "--dry-run", "--json").json
+    assert (planned["changed"], planned["backup"]) == (False, None)
+    assert '"ai-mcp-gateway"' in planned["difference"]
+    assert not path.exists()
+    done = shell("install", "cursor", "--json").json
+    assert (done["client"], done["file"], done["changed"]) == ("cursor", str(path), True)
+    assert done["command"][-1] == "stdio"
+    assert shell("install", "cursor", "--json").json["changed"] is False
+    gone = shell("uninstall", "cursor", "--json").json
+    assert gone["changed"] is True
+    assert Path(gone["backup"]).is_file()
+    assert "error" in shell("uninstall", "cursor", "--json").json
+
+
+@pytest.mark.parametrize(("command", "form"), [("install", "[CLIENT]"), ("uninstall", "{CLIENT}")])
+def test_help_shows_the_argument_as_it_is_typed(shell: Shell, home: Path, command: str, form: str) -> None:
+    said = shell(command, "--help").out
+    assert f"[OPTIONS] {form} " in said
+    for wrong in ("[[", "{[", "host"):
+        assert wrong not in said
+    if command == "uninstall":
+        assert "Missing argument 'CLIENT'" in shell(command).err
 
 
 def test_a_link_stays_a_link(shell: Shell, home: Path) -> None:

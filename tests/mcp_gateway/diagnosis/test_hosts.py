@@ -1,4 +1,4 @@
-"""Where MCP hosts keep their configuration, and whether it names us."""
+"""Where MCP clients keep their configuration, and whether it names us."""
 
 import json
 import sys
@@ -67,7 +67,13 @@ def test_a_url_and_comments_are_understood(tmp_path: Path) -> None:
     assert look(written(tmp_path, {"servers": {"x": {"url": "http://localhost:3000/mcp"}}}), 3000).status == "ok"
     commented = '{ // mine\n "context_servers": {"x": {"command": "/gone/mcp-gateway"}}, }'
     assert "which is not there" in look(written(tmp_path, commented), 3000).text
-    assert "not plain JSON" in look(written(tmp_path, "mcp-gateway: yaml"), 3000).text
+
+
+@pytest.mark.parametrize("text", ["mcp-gateway: yaml", '{"mcpServers": {', '{"theme": "dark" "font": 1}'])
+def test_a_file_that_is_not_json_is_a_warning_whether_it_names_us_or_not(tmp_path: Path, text: str) -> None:
+    found = look(written(tmp_path, text), 3000)
+    assert found.status == "warn"
+    assert "not valid JSON" in found.text
 
 
 def test_what_cannot_be_read_is_a_warning(tmp_path: Path) -> None:
@@ -76,7 +82,7 @@ def test_what_cannot_be_read_is_a_warning(tmp_path: Path) -> None:
     assert look(host, 3000).status == "warn"
 
 
-def test_the_example_starts_us_from_any_folder() -> None:
+def test_the_example_asks_for_the_whole_path() -> None:
     example = json.loads((ROOT / "claude_desktop_config.example.json").read_text())
     (entry,) = example["mcpServers"].values()
-    assert entry == {"command": "mcp-gateway", "args": ["stdio"]}
+    assert entry == {"command": "/path/to/mcp-gateway", "args": ["stdio"]}

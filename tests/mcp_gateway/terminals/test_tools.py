@@ -1,6 +1,7 @@
 """The terminal tools: what they take and refuse, and whose sessions they reach."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,20 @@ async def test_the_shells_end_is_told_with_its_exit_code(gateway: Gateway) -> No
         assert (await model.call("list_terminals"))["sessions"][0]["exitCode"] == 7
 
 
+@pytest.mark.parametrize("wait", [{"waitFor": "exit"}, {"pattern": "goes on"}])
+async def test_a_read_that_says_what_it_waits_for_waits(gateway: Gateway, tmp_path: Path, wait: dict[str, str]) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    async with client_of(gateway) as client:
+        model = Model(client)
+        model.id = (await model.run(f"cat {gate}", background=True))["sessionId"]
+        assert (await model.read())["waitEnded"] == "not_waited"
+        assert (await model.read(waitSeconds=0, **wait))["waitEnded"] == "not_waited"
+        reading = asyncio.create_task(model.read(cursor=0, **wait))
+        await asyncio.to_thread(gate.write_text, "it goes on\n")
+        assert (await reading)["waitEnded"] == ("exit" if "waitFor" in wait else "matched")
+
+
 async def test_every_view_can_be_chosen(gateway: Gateway) -> None:
     async with client_of(gateway) as client:
         model = Model(client)
@@ -258,4 +273,7 @@ async def test_where_typing_is_not_allowed_the_model_is_told_what_to_do_instead(
         told = await model.refused("send_to_terminal", sessionId=model.id, text="rm -rf /\n")
         assert "(code: command_denied)" in told
         assert "run commands one by one" in told
+        opened = await model.open()
+        assert "'careful' lets nobody type" in opened["note"]
+        assert "run_command" in opened["note"]
         assert (await model.read())["connected"] is True

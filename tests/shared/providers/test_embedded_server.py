@@ -16,6 +16,14 @@ import pytest
 
 from shared.providers.embedded import EmbeddedModel
 from shared.providers.embedded_child import Endpoint
+from shared.providers.embedded_server import (
+    DRY_LOOKED_BACK,
+    DRY_MULTIPLIER,
+    FREQUENCY_PENALTY,
+    LOOKED_BACK,
+    MAX_TOKENS,
+    REPEAT_PENALTY,
+)
 from shared.providers.weights import find_weights
 from tests.support.children import children
 from tests.support.waiting import until
@@ -76,6 +84,19 @@ async def test_it_answers_sensibly_and_only_with_its_key(model: EmbeddedModel) -
             assert (await http.get(path)).status_code == 401
         assert (await http.post("/chat/completions", json=question("hi"))).status_code == 401
         assert (await http.get("/../health")).status_code == 200
+
+
+async def test_what_keeps_it_from_repeating_itself_reaches_the_runtime(model: EmbeddedModel) -> None:
+    async with client(await model.endpoint()) as http:
+        answer = await http.post("/../completion", json={"prompt": "Hello", "n_predict": 1})
+        told = await http.post("/chat/completions", json=question("List ten animals."))
+    used = answer.json()["generation_settings"]
+    assert used["repeat_penalty"] == pytest.approx(REPEAT_PENALTY)
+    assert used["frequency_penalty"] == pytest.approx(FREQUENCY_PENALTY)
+    assert used["repeat_last_n"] == LOOKED_BACK
+    assert used["dry_multiplier"] == pytest.approx(DRY_MULTIPLIER)
+    assert used["dry_penalty_last_n"] == DRY_LOOKED_BACK
+    assert told.json()["usage"]["completion_tokens"] <= MAX_TOKENS
 
 
 async def test_it_streams_with_usage_at_the_end(model: EmbeddedModel) -> None:
