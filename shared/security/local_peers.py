@@ -6,7 +6,9 @@ The kernel tells each socket's user and number, and which process has which sock
 import os
 import socket
 import sys
+from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -24,13 +26,17 @@ WORKER = b"\0--tie\0"
 """What the command line of one of several processes on one port has in it."""
 
 
+MOST_LATELY = 8
+
+
 class LocalPeers:
-    """Asks the kernel anew each time."""
+    """Asks the kernel anew each time, and looks first into those processes that were clients lately."""
 
     def __init__(self, *, uid: int | None = None, proc: Path = Path("/proc")) -> None:
         self._uid = os.getuid() if uid is None else uid
         self._allowed = {ROOT_UID, self._uid}
         self._proc = proc
+        self._lately: deque[int] = deque(maxlen=MOST_LATELY)
 
     def whose(self, client: Address, server: Address) -> Whose:
         """Whose the client's end of a connection to this gateway is."""
@@ -64,8 +70,12 @@ class LocalPeers:
         another, in a call that goes on while the socket is closed. What nobody is seen to have is therefore taken for a command's.
         """
         link = f"socket:[{inode}]"
-        holder = next((pid for pid in self._processes() if self._holds(pid, link)), None)
-        return holder is None or self._is_below(holder, keepers)
+        holder = next((pid for pid in chain(tuple(self._lately), self._processes()) if self._holds(pid, link)), None)
+        if holder is None or self._is_below(holder, keepers):
+            return True
+        if holder not in self._lately:
+            self._lately.append(holder)
+        return False
 
     def _is_below(self, pid: int, keepers: frozenset[int]) -> bool:
         """A process that ends meanwhile counts as a command."""
@@ -76,9 +86,9 @@ class LocalPeers:
                 return True
         return pid != 0
 
-    def _processes(self) -> list[int]:
+    def _processes(self) -> Iterator[int]:
         """Those that began last come first: most clients are not old."""
-        return sorted((int(name) for name in os.listdir(self._proc) if name.isdecimal()), reverse=True)
+        yield from sorted((int(name) for name in os.listdir(self._proc) if name.isdecimal()), reverse=True)
 
     def _keepers(self) -> Iterator[int]:
         for gateway in self._gateways():
