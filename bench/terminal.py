@@ -40,6 +40,8 @@ from shared.terminal.flow import HOLD
 
 COMMANDS = 40
 REMOTE_COMMANDS = 25
+PAUSE = 0.05
+"""Seconds before a command on a host: what the one before it has begun for its own next one is then ready."""
 KEYS = 100
 MILLION = 1_000_000
 LINE = b"0123456789 the quick brown fox jumps over the lazy dog, and the dog looks on....\n"
@@ -120,9 +122,14 @@ async def remote(doors: Doors, ssh: references.Ssh) -> Remote:
     rest, process = [await opened(door, **ssh.target) for door in (doors.rest, doors.process)]
     seen: list[tuple[float, ...]] = []
     for _ in range(REMOTE_COMMANDS):
+        await asyncio.sleep(PAUSE)
         over_rest = await taken(execute(doors.rest, rest))
+        await asyncio.sleep(PAUSE)
         with on_core(doors.cores.server):
-            seen.append((over_rest, await taken(execute(doors.process, process)), ssh.run() * 1000))
+            within = await taken(execute(doors.process, process))
+        await asyncio.sleep(PAUSE)
+        with on_core(doors.cores.server):
+            seen.append((over_rest, within, ssh.run() * 1000))
     await closed((doors.rest, rest), (doors.process, process))
     return Remote(*map(median, zip(*seen, strict=True)))
 

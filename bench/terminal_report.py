@@ -170,9 +170,7 @@ REMOTE = (
         reference=lambda each: _remote(each).reference,
         aim="faster than `ssh -o ControlMaster`",
         reached=lambda _, ratio: ratio < 1,
-        limit=lambda _: (
-            "the audit row, and the shells and programs on the host that keep the session's state; `ssh` keeps none"
-        ),
+        limit=lambda _: "HTTP and the audit row; what keeps the session's state costs less than starting `ssh`",
     ),
     Figure(
         label="the same in process",
