@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -13,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from http_api.context import SCOPE_KEY, Exchange
 from shared.cluster import wire
 from shared.cluster.peers import CALL, MOUNTED, SIGNATURE, STREAM
+from shared.cluster.requests import body_of, while_there
 from shared.domain.trace import CURRENT, begun, tracing
 from shared.errors import GatewayError, InvalidInput, NotFound, Unauthenticated
 from shared.operations import dispatch
@@ -57,14 +56,16 @@ class Internal:
             await _refuse(send, 400, error)
             return
         with tracing(begun(_header(scope, b"traceparent"))):
-            await _while_there(receive, answer(asked, send))
+            await while_there(receive, answer(asked, send))
 
     async def _admit(self, scope: Scope, receive: Receive) -> tuple[Answer, dict[str, Any]]:
         """What is asked, by whom it may be asked. Raises Unauthenticated, NotFound, InvalidInput."""
         target, signatures = scope["path"], self._gateway.peers.signatures
         signature, now = _header(scope, SIGNATURE.encode()) or "", self._gateway.clock().timestamp()
         promised = signatures.check_head(signature, self._gateway.nodes.id, target, now=now)
-        body = await _body(receive)
+        body = await body_of(receive, MAX_BODY_BYTES)
+        if body is None:
+            raise InvalidInput("The request is too large, or it broke off.")
         signatures.check_body(promised, body)
         answer = self._answers.get(target)
         if answer is None:
@@ -141,38 +142,6 @@ class Internal:
             gone.set()
 
 
-async def _while_there(receive: Receive, work: Awaitable[None]) -> None:
-    """Do the work as long as the other process waits for it."""
-
-    async def left() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    doing, leaving = asyncio.ensure_future(work), asyncio.ensure_future(left())
-    try:
-        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        leaving.cancel()
-        if not doing.done():
-            doing.cancel()
-        with suppress(asyncio.CancelledError):
-            await doing
-
-
-async def _body(receive: Receive) -> bytes:
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise InvalidInput("The request broke off.")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MAX_BODY_BYTES:
-            raise InvalidInput("The request is too large.")
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
 def _header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
@@ -187,13 +156,14 @@ def _unknown() -> NotFound:
 
 
 async def _refuse(send: Send, status: int, error: GatewayError) -> None:
-    phrase = HTTPStatus(status).phrase
-    await _send_json(send, status, {"error": error.message or phrase, "details": "", "code": error.code})
+    await _send_json(send, status, {"error": wire.error_to_json(error)})
 
 
 async def _send_json(send: Send, status: int, value: Any) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [JSON]})
-    await send({"type": "http.response.body", "body": orjson.dumps(value)})
+    body = orjson.dumps(value)
+    headers = [JSON, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _line(send: Send, value: Any) -> None:

@@ -233,7 +233,7 @@ def _for_other_processes(settings: Settings) -> list[socket.socket]:
     except OSError as error:
         listener.close()
         raise CannotServe(
-            f"NODE_URL={settings.node_url} cannot be used: {error.strerror}.", exit_code=EXIT_FAILED
+            f"NODE_URL={settings.node_url} cannot be used: {error.strerror or error}.", exit_code=EXIT_FAILED
         ) from None
     return [listener]
 
@@ -242,7 +242,7 @@ def _cannot_bind(host: str, port: int, error: OSError) -> CannotServe:
     if error.errno == errno.EADDRINUSE:
         message = (
             f"Port {port} on {host} is in use, perhaps by another gateway. "
-            "Stop that one, or choose another port with API_PORT (0 takes a free one)."
+            "Stop that one, or choose another port with API_PORT (0 takes a free one), as in `make run API_PORT=0`."
         )
     elif error.errno == errno.EACCES:
         message = f"Port {port} needs more rights than this process has; choose one above 1023 with API_PORT."

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from http_api.serve import EXIT_FAILED, EXIT_REFUSED, CannotServe, listen, say
+from shared import logging
 from shared.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
@@ -23,11 +24,13 @@ READY = b"r"
 READY_SECONDS = 120.0
 CALM_SECONDS = 5.0
 """A worker that dies sooner than this after its start is started again only after a pause."""
-LONGEST_SOCKET_PATH = 90
+LONGEST_FOLDER = 80
+"""In bytes. The path of a socket file has room for 103 on some systems, and each name in the folder takes some."""
 
 
 def supervise(settings: Settings, command: Sequence[str], *, allow_open: bool = False) -> int:
     """Run `settings.workers` processes of a command until a signal; returns the exit code."""
+    logging.configure(settings.log_level, settings.log_format)  # its lines stand among those of the workers
     try:
         sockets = _listen(settings, allow_open=allow_open)
     except CannotServe as error:
@@ -64,7 +67,7 @@ def _listen(settings: Settings, *, allow_open: bool) -> list[list[socket.socket]
 
 def _folder(wanted: Path) -> Path:
     """Where the processes' socket files are: a path of theirs may not be long."""
-    if len(str(wanted)) > LONGEST_SOCKET_PATH:
+    if len(os.fsencode(wanted)) > LONGEST_FOLDER:
         return Path(tempfile.mkdtemp(prefix="mcp-gateway-"))
     wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(dir=wanted, prefix=""))
@@ -118,7 +121,12 @@ class Workers:
         """Have one worker run, for as long as this goes on."""
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
-            worker = worker or await self._start(index)
+            try:
+                worker = worker or await self._start(index)
+            except OSError as error:
+                log.error("a worker cannot be started and is tried again", worker=index, reason=str(error))
+                await self._calm_down()
+                continue
             stopping = loop.create_task(self._stopping.wait())
             ended = loop.create_task(worker.process.wait())
             await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,28 +141,36 @@ class Workers:
                 return
             log.error("a worker has died and is started again", worker=index, exit_code=code)
             if loop.time() - worker.started < CALM_SECONDS:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(CALM_SECONDS):
-                        await self._stopping.wait()
+                await self._calm_down()
             worker = None
 
+    async def _calm_down(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CALM_SECONDS):
+                await self._stopping.wait()
+
     async def _start(self, index: int) -> Worker:
+        """Raises OSError."""
         ours, theirs = socket.socketpair()
         listening = [listener.fileno() for listener in self._sockets[index]]
         path = self._folder / f"{index}.sock"
         with suppress(FileNotFoundError):
             path.unlink()
         options = [option for number in listening for option in ("--fd", str(number))]
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                *options,
-                "--tie",
-                str(theirs.fileno()),
-                *(() if index == 0 else ("--quiet",)),
-                env={**self._environ, "WORKERS": "1", "NODE_URL": f"unix:{path}"},
-                pass_fds=[*listening, theirs.fileno()],
-            )
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    *options,
+                    "--tie",
+                    str(theirs.fileno()),
+                    *(() if index == 0 else ("--quiet",)),
+                    env={**self._environ, "WORKERS": "1", "NODE_URL": f"unix:{path}"},
+                    pass_fds=[*listening, theirs.fileno()],
+                )
+        except OSError:
+            ours.close()
+            raise
         ours.setblocking(False)
         return Worker(process, ours, asyncio.get_running_loop().time())
 

@@ -187,7 +187,7 @@ async def _assembled(
     chat_limits = ChatLimits(windows, OpenStreams(redis))
     stack.push_async_callback(chat_limits.aclose)
     nodes = Nodes(database, parts.now, address=settings.node_url)
-    peers = Peers(NodeSignatures(parts.shared_secret(settings)), parts.now)
+    peers = Peers(nodes, NodeSignatures(parts.shared_secret(settings)), parts.now)
     stack.push_async_callback(peers.aclose)
     audit = AuditTrail(database, parts.now, redactor)
     stack.push_async_callback(audit.aclose)

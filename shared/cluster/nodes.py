@@ -1,15 +1,18 @@
 """This process among the others of its gateway: it says that it is there, and knows who else is."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from shared.cluster.heartbeats import BEAT_SECONDS, Heartbeats
 from shared.domain.nodes import TAG_LENGTH, Node, tag_of
-from shared.errors import RateLimited, Unavailable
+from shared.errors import GatewayError, RateLimited, Unavailable
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -18,9 +21,6 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
-BEAT_SECONDS = 2.0
-GONE_SECONDS = 10.0
-"""A process that has said nothing for so long has died; its sessions died with it."""
 FORGET_SECONDS = 3600.0
 LOOK_SECONDS = 0.25
 
@@ -33,13 +33,23 @@ class Nodes:
     Without an `address` this process is alone: nothing here touches the database then, and `id` is "".
     """
 
-    def __init__(self, database: "Database", clock: Callable[[], datetime], *, address: str = "") -> None:
+    def __init__(
+        self,
+        database: "Database",
+        clock: Callable[[], datetime],
+        *,
+        address: str = "",
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.id = token_hex(TAG_LENGTH // 2) if address else ""
         self._database = database
         self._clock = clock
         self._address = address
+        self._monotonic = monotonic
+        self._heartbeats = Heartbeats(monotonic)
         self._others: dict[str, Node] = {}
-        self._looked = 0.0
+        self._waits: set[tuple[str, asyncio.Timeout]] = set()
+        self._looked = float("-inf")
         self._looking: asyncio.Task[None] | None = None
         self._counts: Callable[[], Counts] = dict
         self._changed = asyncio.Event()
@@ -62,6 +72,24 @@ class Nodes:
         """There are fewer sessions now; the others should know soon."""
         self._changed.set()
 
+    @asynccontextmanager
+    async def attending(self, node: Node) -> AsyncIterator[None]:
+        """Inside the block this process waits for another one. Raises Unavailable when that one goes meanwhile."""
+        if node.id not in self._others:
+            raise away("that process has gone")
+        try:
+            async with asyncio.timeout(None) as wait:
+                waiting = node.id, wait
+                self._waits.add(waiting)
+                try:
+                    yield
+                finally:
+                    self._waits.discard(waiting)
+        except TimeoutError:
+            if wait.expired():
+                raise away("that process has gone") from None
+            raise
+
     async def maker_of(self, session_id: str) -> Node | None:
         """The other process that made a session, None when it was this one or nobody knows."""
         return await self.named(tag_of(session_id))
@@ -70,7 +98,7 @@ class Nodes:
         """The other process of that id."""
         if self.alone or tag == self.id:
             return None
-        if tag not in self._others and self._clock().timestamp() - self._looked > LOOK_SECONDS:
+        if tag not in self._others and self._monotonic() - self._looked > LOOK_SECONDS:
             await self._look()  # it may have begun just now
         return self._others.get(tag)
 
@@ -90,7 +118,7 @@ class Nodes:
         if not self.alone:
             from shared.storage import node_rows
 
-            self._take_up(await self._database.read(node_rows.every))
+            self._take_up(self._live(await self._database.read(node_rows.every)))
 
     async def withdraw(self) -> None:
         """Say that this process goes. Raises Unavailable."""
@@ -101,6 +129,8 @@ class Nodes:
 
     async def run(self) -> None:
         """Say it again and again, for ever."""
+        from sqlalchemy.exc import SQLAlchemyError
+
         while not self.alone:
             try:
                 async with asyncio.timeout(BEAT_SECONDS):
@@ -110,8 +140,9 @@ class Nodes:
             self._changed.clear()
             try:
                 await self.announce()
-            except Unavailable as error:
-                log.warning("the other processes cannot be told of this one", reason=error.operator_detail)
+            except (GatewayError, SQLAlchemyError) as error:  # also when another one has just forgotten this one
+                reason = error.operator_detail or error.message if isinstance(error, GatewayError) else repr(error)
+                log.warning("the other processes cannot be told of this one", reason=reason)
 
     async def allow_one_more(
         self, owner: str, *, total: int, per_owner: int, error: Callable[[bool], RateLimited]
@@ -128,32 +159,46 @@ class Nodes:
             from shared.storage import exclusive
 
             exclusive.alone(session, exclusive.NODES)
-            found = self._beat(session)
-            live = [found[node_id]["sessions"] for node_id in self._live(found)] + [self._counts()]
-            if sum(counts.get(owner, 0) for counts in live) > per_owner:
+            others = self._beat(session)
+            everywhere = [said["sessions"] for said in others.values()] + [self._counts()]
+            if sum(counts.get(owner, 0) for counts in everywhere) > per_owner:
                 raise error(True)
-            if sum(sum(counts.values()) for counts in live) > total:
+            if sum(sum(counts.values()) for counts in everywhere) > total:
                 raise error(False)
-            return found
+            return others
 
         self._take_up(await self._database.run(work))
 
     def _beat(self, session: "Session") -> dict[str, dict[str, Any]]:
-        """Renew this process's row, forget those that went long ago; what all said last."""
+        """Renew this process's row, forget those that went long ago; what the others that are there said last."""
         from shared.storage import node_rows
 
+        found = node_rows.every(session)  # before the clock is read, since SQLite may have to wait for its lock here
         now = self._clock().timestamp()
         node_rows.save(session, self.id, address=self._address, seen=now, sessions=self._counts())
-        found = node_rows.every(session)
-        for node_id, said in found.items():
-            if now - said["seen"] > FORGET_SECONDS:
-                node_rows.delete(session, node_id)
-        return found
+        live = self._live(found)
+        for name, said in found.items():
+            if name not in (*live, self.id) and now - said["seen"] > FORGET_SECONDS:
+                node_rows.delete(session, name)
+        return live
 
-    def _live(self, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        now = self._clock().timestamp()
-        return [name for name, said in found.items() if name != self.id and now - said["seen"] <= GONE_SECONDS]
+    def _live(self, found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The others among these that are there."""
+        seen = {name: said["seen"] for name, said in found.items() if name != self.id}
+        return {name: found[name] for name in self._heartbeats.live(seen, now=self._clock().timestamp())}
 
-    def _take_up(self, found: Mapping[str, Mapping[str, Any]]) -> None:
-        self._looked = self._clock().timestamp()
-        self._others = {name: Node(id=name, address=found[name]["address"]) for name in self._live(found)}
+    def _take_up(self, live: Mapping[str, Mapping[str, Any]]) -> None:
+        self._looked = self._monotonic()
+        self._others = {name: Node(id=name, address=said["address"]) for name, said in live.items()}
+        for waiting in [waiting for waiting in self._waits if waiting[0] not in self._others]:
+            self._waits.discard(waiting)
+            waiting[1].reschedule(asyncio.get_running_loop().time())
+
+
+def away(detail: str = "") -> Unavailable:
+    """The error when another process does not answer."""
+    return Unavailable(
+        "The process of the gateway that has this session does not answer; try again, or open a new session.",
+        operator_detail=detail,
+        retry_after=2,
+    )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from shared.cluster import wire
+from shared.cluster.nodes import Nodes, away
 from shared.domain.identity import Caller
 from shared.domain.nodes import Node
 from shared.domain.trace import CURRENT
-from shared.errors import Unavailable
 from shared.security.node_signatures import NodeSignatures
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ PREFIX = "/internal"
 CALL, STREAM, MOUNTED = f"{PREFIX}/call", f"{PREFIX}/stream", f"{PREFIX}/mounted"
 SIGNATURE = "x-gateway-node"
 CONNECT_SECONDS = 2.0
+LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +47,10 @@ class Response:
 
 
 class Peers:
-    """Asks other processes. Everything here raises Unavailable when one does not answer, and what it says is wrong."""
+    """Asks other processes. Everything here raises Unavailable when one does not answer or goes, and what it says is wrong."""
 
-    def __init__(self, signatures: NodeSignatures, clock: Callable[[], datetime]) -> None:
+    def __init__(self, nodes: Nodes, signatures: NodeSignatures, clock: Callable[[], datetime]) -> None:
+        self._nodes = nodes
         self.signatures = signatures
         self._clock = clock
         self._sessions: dict[str, aiohttp.ClientSession] = {}
@@ -66,12 +68,17 @@ class Peers:
         """Have an operation run there; its result as JSON."""
         body = _asked(caller, operation, payload, strict=strict)
         try:
-            async with asyncio.timeout(within), self._post(node, CALL, body) as response:
-                answer = orjson.loads(await response.read())
+            async with (
+                asyncio.timeout(within),
+                self._post(node, CALL, body) as response,
+                self._nodes.attending(node),
+            ):
+                answer = _object(await response.read())
         except TimeoutError:
-            raise away() from None
-        if "error" in answer:
-            raise wire.error_from_json(answer["error"])
+            raise away(f"no answer within {within} seconds") from None
+        _raise_if_error(answer)
+        if "result" not in answer:
+            raise away("the answer has no result")
         return answer["result"]
 
     @asynccontextmanager
@@ -80,7 +87,7 @@ class Peers:
     ) -> AsyncIterator[AsyncIterator[Any]]:
         """Have a stream operation run there; leaving the block ends it."""
         async with self._post(node, STREAM, _asked(caller, operation, payload, strict=True)) as response:
-            lines = _lines(response)
+            lines = _lines(self._blocks(node, response))
             first = await anext(lines)  # that it is open, or why it is not
             _raise_if_error(first)
             yield _events(lines, kinds)
@@ -99,7 +106,7 @@ class Peers:
             yield Response(
                 status=response.status,
                 headers=[(bytes(name), bytes(value)) for name, value in response.raw_headers],
-                body=_blocks(response),
+                body=self._blocks(node, response),
             )
 
     async def aclose(self) -> None:
@@ -121,14 +128,25 @@ class Peers:
             headers["traceparent"] = trace.traceparent
         base = "http://localhost" if node.address.startswith(UNIX) else node.address.rstrip("/")
         try:
-            async with self._session(node).post(
-                base + target, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                if response.status == 401:
-                    raise away()
+            async with self._nodes.attending(node):
+                response = await self._session(node).post(
+                    base + target, data=body, headers=headers, allow_redirects=False
+                )
+            async with response:
+                if response.status == 401 or (target != MOUNTED and response.status != 200):
+                    said = await anext(self._blocks(node, response), b"")
+                    raise away(f"HTTP {response.status}: {said[:LONGEST_REASON].decode('utf-8', 'replace')}")
                 yield response
         except (aiohttp.ClientError, OSError) as error:
             raise away(repr(error)) from error
+
+    async def _blocks(self, node: Node, response: "aiohttp.ClientResponse") -> AsyncIterator[bytes]:
+        while True:
+            async with self._nodes.attending(node):
+                block = await response.content.readany()
+            if not block:
+                return
+            yield block
 
     def _session(self, node: Node) -> "aiohttp.ClientSession":
         import aiohttp
@@ -146,35 +164,21 @@ class Peers:
         return self._sessions[node.address]
 
 
-def away(detail: str = "") -> Unavailable:
-    """The error when another process does not answer."""
-    return Unavailable(
-        "The process of the gateway that has this session does not answer; try again, or open a new session.",
-        operator_detail=detail,
-        retry_after=2,
-    )
-
-
 def _asked(caller: Caller, operation: str, payload: Mapping[str, Any], *, strict: bool) -> bytes:
     return orjson.dumps(
         {"caller": wire.caller_to_json(caller), "operation": operation, "payload": dict(payload), "strict": strict}
     )
 
 
-async def _blocks(response: "aiohttp.ClientResponse") -> AsyncIterator[bytes]:
-    async for block in response.content.iter_any():
-        yield block
-
-
-async def _lines(response: "aiohttp.ClientResponse") -> AsyncIterator[dict[str, Any]]:
+async def _lines(blocks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
     """One JSON object a line; a line may be longer than what the connection holds. Raises Unavailable at a sudden end."""
     rest = bytearray()
-    async for block in response.content.iter_any():
+    async for block in blocks:
         rest += block
         *whole, last = rest.split(b"\n")
         rest = bytearray(last)
         for line in whole:
-            yield orjson.loads(line)
+            yield _object(line)
     raise away("the stream broke off")
 
 
@@ -186,6 +190,17 @@ async def _events(lines: AsyncIterator[dict[str, Any]], kinds: tuple[type, ...])
         yield wire.event_from_json(line, kinds)
 
 
+def _object(text: bytes | bytearray) -> dict[str, Any]:
+    """Raises Unavailable for what no process of the gateway says."""
+    try:
+        found = orjson.loads(text)
+    except ValueError as error:
+        raise away(repr(error)) from None
+    if not isinstance(found, dict):
+        raise away("the answer is no object")
+    return found
+
+
 def _raise_if_error(line: Mapping[str, Any]) -> None:
     if "error" in line:
-        raise wire.error_from_json(dict(line["error"]))
+        raise wire.error_from_json(line["error"])

@@ -45,11 +45,15 @@ def error_to_json(error: GatewayError) -> dict[str, Any]:
     }
 
 
-def error_from_json(value: dict[str, Any]) -> GatewayError:
-    """The same failure here; a kind that is not known here (an older process) is one that nothing can be done about."""
-    known = getattr(errors, str(value.pop("kind", "")), None)
-    kind = known if isinstance(known, type) and issubclass(known, GatewayError) else Unavailable
-    return kind(value.pop("message"), **value)
+def error_from_json(value: Any) -> GatewayError:
+    """The same failure here; one that is not known here (of another version) is one that nothing can be done about."""
+    try:
+        more = dict(value)
+        known = getattr(errors, str(more.pop("kind", "")), None)
+        kind = known if isinstance(known, type) and issubclass(known, GatewayError) else Unavailable
+        return kind(more.pop("message"), **more)
+    except (ValueError, KeyError, TypeError):
+        return _not_understood()
 
 
 def event_to_json(event: Any) -> dict[str, Any]:

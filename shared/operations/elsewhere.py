@@ -5,15 +5,19 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, cast
 
+import structlog
+
 from shared.cluster import wire
 from shared.domain.identity import Caller
 from shared.domain.nodes import Node
 from shared.domain.terminal import RunCommand, SessionRef
-from shared.errors import Unavailable
+from shared.errors import GatewayError
 from shared.operations.operation import Operation, Request, Result, Stream, StreamOperation
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
+
+log = structlog.stdlib.get_logger(__name__)
 
 GATHER_SECONDS = 2.0
 
@@ -59,9 +63,11 @@ async def gather(gateway: "Gateway", caller: Caller, operation: Operation[Any, R
     async def ask(node: Node) -> Result | None:
         try:
             answer = await gateway.peers.call(node, caller, operation.name, {}, strict=True, within=GATHER_SECONDS)
-        except Unavailable:
+            return cast("Result", wire.read(operation.result, answer))
+        except GatewayError as error:
+            reason = error.operator_detail or error.message
+            log.warning("what another process has is left out", node=node.address, reason=reason)
             return None
-        return cast("Result", wire.read(operation.result, answer))
 
     answers = await asyncio.gather(*(ask(node) for node in gateway.nodes.others))
     return [answer for answer in answers if answer is not None]

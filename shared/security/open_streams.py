@@ -75,7 +75,7 @@ class OpenStreams:
         """Renew what is open, for ever."""
         while self._store is not None:
             await asyncio.sleep(self._seconds / 3)
-            await asyncio.gather(*(self._taken(lease, UNBOUNDED) for lease in tuple(self._leases)))
+            await asyncio.gather(*(self._renewed(lease, self._store) for lease in tuple(self._leases)))
 
     async def aclose(self) -> None:
         """Wait until what has ended is known to the others."""
@@ -90,6 +90,12 @@ class OpenStreams:
             return bool(await self._store.run(self._take, [NAMESPACE + lease.key], arguments))
         except StoreAway:
             return True
+
+    async def _renewed(self, lease: Lease, store: RedisStore) -> None:
+        """Also puts in what Redis has lost, or never heard of while it was away."""
+        await self._taken(lease, UNBOUNDED)
+        if lease not in self._leases:
+            await self._ended(lease, store)  # it ended meanwhile, and the renewal may have come after that
 
     async def _ended(self, lease: Lease, store: RedisStore) -> None:
         try:

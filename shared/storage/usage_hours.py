@@ -36,26 +36,24 @@ def make_room(session: Session, earliest: datetime, *, now: datetime) -> None:
     if now - earliest < LATE:
         return
     exclusive.alone(session, exclusive.USAGE)
-    until, hour = summed_until(session), _hour(earliest)
+    until, hour = summed_until(session), hour_of(earliest)
     if until is not None and hour < until:
         session.connection().execute(delete(UsageHourRow).where(col(UsageHourRow.hour) >= hour))
         facts.write(session, UNTIL, hour.isoformat())
 
 
-def sum_up(session: Session, *, now: datetime, most: int = 24) -> bool:
-    """Sum up so many more hours that have usage in them. Returns whether there are others left."""
+def sum_up(session: Session, *, now: datetime) -> bool:
+    """Sum up one more hour that has usage in it. Returns whether there are others left."""
     exclusive.alone(session, exclusive.USAGE)
-    settled = _hour(now - SETTLED)
+    settled = hour_of(now - SETTLED)
     until = summed_until(session)
-    for _ in range(most):
-        hour = _next(session, until)
-        if hour is None or hour >= settled:
-            facts.write(session, UNTIL, max(until or settled, settled).isoformat())
-            return False
-        for by, column in BY.items():
-            _sum_up(session, hour, by, column)
-        until = hour + HOUR
-        facts.write(session, UNTIL, until.isoformat())
+    hour = _next(session, until)
+    if hour is None or hour >= settled:
+        facts.write(session, UNTIL, max(until or settled, settled).isoformat())
+        return False
+    for by, column in BY.items():
+        _sum_up(session, hour, by, column)
+    facts.write(session, UNTIL, (hour + HOUR).isoformat())
     return True
 
 
@@ -121,8 +119,9 @@ def _next(session: Session, until: datetime | None) -> datetime | None:
     if until is not None:
         first = first.where(col(UsageRow.at) >= until)
     found: datetime | None = session.connection().execute(first).scalar()
-    return None if found is None else _hour(found)
+    return None if found is None else hour_of(found)
 
 
-def _hour(moment: datetime) -> datetime:
+def hour_of(moment: datetime) -> datetime:
+    """When the hour began in which that was."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

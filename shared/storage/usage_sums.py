@@ -1,13 +1,13 @@
 """Sums over usage: whole hours from where they are summed up already, the rest from the rows themselves."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session
 
 from shared.storage import usage_hours, usage_rows
-from shared.storage.usage_hours import HOUR, NAMES
+from shared.storage.usage_hours import HOUR, NAMES, hour_of
 from shared.storage.usage_rows import EVERYTHING, Filters
 
 
@@ -26,7 +26,7 @@ def summed(
     on into the next hour may count in both.
     """
     until = usage_hours.summed_until(session) if usage_hours.by_of(group_by, filters) else None
-    first, last = _next_hour(start), end if until is None else min(until, _hour(end))
+    first, last = _next_hour(start), end if until is None else min(until, hour_of(end))
     more: dict[str, Any] = {"filters": filters, "limit": limit}
     if until is None or first >= last:
         return usage_rows.summed(session, start, end, group_by, **more)
@@ -49,9 +49,5 @@ def _together(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [groups[name] for name in sorted(groups)]
 
 
-def _hour(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
 def _next_hour(moment: datetime) -> datetime:
-    return _hour(moment + HOUR - timedelta(microseconds=1))
+    return hour_of(moment + HOUR - timedelta(microseconds=1))

@@ -114,7 +114,9 @@ class Approvals:
 
             for row in self._kept(session):
                 approval = _approval(row)
-                if row["fingerprint"] == print_ and approval.status != "pending":
+                if row["fingerprint"] != print_ or approval.status == "pending":
+                    continue
+                if approval_rows.find(session, approval.id, hold=True) is not None:  # nobody has used it meanwhile
                     approval_rows.delete(session, approval.id)
                     return approval
             return None

@@ -1,5 +1,7 @@
 """What was spent: counted at once in memory, written to the database in batches, never by the chat itself."""
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -22,6 +24,8 @@ PICO = Decimal(10) ** 12
 CAPACITY = 100_000
 OTHERS_SECONDS = 10.0
 """So often, at most, a process that writes looks at what the others have spent today."""
+PAUSE_SECONDS = 0.1
+"""Who waits for SQLite's lock looks for it so often."""
 
 
 @dataclass(slots=True, kw_only=True)  # made for every chat, and freezing doubles what that costs; nobody changes it
@@ -93,9 +97,14 @@ class Ledger:
         await self._queue.aclose()
 
     async def sum_up(self) -> None:
-        """Sum up the hours that are past, so that reports need not read every row. Raises Unavailable."""
+        """Sum up the hours that are past, so that reports need not read every row. Raises Unavailable.
+
+        Others write meanwhile: between two hours they have as long as one took.
+        """
+        began = time.monotonic()
         while await self._database.run(lambda session: usage_hours.sum_up(session, now=self._clock())):
-            pass
+            await asyncio.sleep(max(PAUSE_SECONDS, time.monotonic() - began))
+            began = time.monotonic()
 
     def _write(self, session: Session, entries: Sequence[Entry]) -> None:
         usage_hours.make_room(session, min(entry.at for entry in entries), now=self._clock())

@@ -272,6 +272,8 @@ async def test_workers_serve_one_port_and_a_dead_one_is_replaced(tmp_path: Path,
                     await asyncio.sleep(0.05)
     assert gateway.process.returncode == 0
     assert not any(_lives(worker) for worker in workers)
+    (told,) = [line for line in (tmp_path / "a" / "log").read_text().splitlines() if "has died" in line]
+    assert json.loads(told)["exit_code"] == -signal.SIGKILL  # in the form of the workers' own lines
 
 
 async def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path, redis_server: RedisServer) -> None:
@@ -294,4 +296,10 @@ async def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path, redis
 async def test_workers_that_cannot_act_as_one_are_refused(tmp_path: Path, settings: dict[str, str], says: str) -> None:
     with pytest.raises(AssertionError, match=says):
         async with serving(tmp_path / "a", WORKERS="2", **settings):
+            pass
+
+
+async def test_a_socket_file_whose_path_is_too_long_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="cannot be used: AF_UNIX path too long"):
+        async with serving(tmp_path / "a", NODE_URL=f"unix:/{'x' * 200}"):
             pass

@@ -1,9 +1,15 @@
-"""The rest of a chat, asked for at a process that does not have it."""
+"""Requests for what another process has: the rest of a chat, a session."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from mcp.client import Client
+from starlette.requests import ClientDisconnect
 
+from mcp_gateway.forwarding import InItsProcess
+from shared.domain.nodes import Node
 from shared.providers.scripted import ScriptedServer
 from tests.journeys.test_one_gateway_of_many_processes import two
 from tests.support.mcp_stack import facts_of, text_of
@@ -38,3 +44,24 @@ async def test_a_chat_begun_at_one_process_is_read_to_its_end_at_another(
         assert "(code: chat_not_found)" in text_of(again)
         asked = await second.call_tool("chat", {"message": f'"chatId": "{begun["chatId"]}"', "model": "openai:slow"})
         assert facts_of(asked)["text"].startswith("word0")
+
+
+@pytest.mark.parametrize("headers", [[], [(b"mcp-session-id", b"other-1")]])
+async def test_a_request_that_breaks_off_is_answered_nowhere(headers: list[tuple[bytes, bytes]]) -> None:
+    messages = [{"type": "http.request", "body": b'{"a', "more_body": True}, {"type": "http.disconnect"}]
+    passed_on = []
+
+    async def note(*_: Any) -> Any:
+        passed_on.append(_)
+
+    async def named(tag: str) -> Node:
+        return Node(id=tag, address="http://127.0.0.1:1")
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    gateway: Any = SimpleNamespace(nodes=SimpleNamespace(id="own", alone=False, named=named), peers=None)
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": headers}
+    with pytest.raises(ClientDisconnect):
+        await InItsProcess(note, gateway)(scope, receive, note)
+    assert passed_on == []

@@ -62,6 +62,7 @@ FORGED = {
 def test_a_stranger_is_refused(node: Victim, target: str, signature: str) -> None:
     answer = knock(node, target, signature)
     assert answer.status == 401, answer.body
+    assert b'"kind":"Unauthenticated"' in answer.body
     assert b"keys" not in answer.body
 
 

@@ -7,17 +7,29 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
-from shared.cluster.nodes import GONE_SECONDS, Nodes
+from shared.cluster import heartbeats
+from shared.cluster.heartbeats import BEAT_SECONDS, GONE_SECONDS
+from shared.cluster.nodes import Nodes
 from shared.errors import RateLimited
+from shared.storage import node_rows
 from shared.storage.database import Database
 from tests.support.clock import Clock
+from tests.support.databases import another_process_after
+from tests.support.logs import logged_by
 from tests.support.nodes import alone
 
 
 def node(database: Database, clock: Clock, name: str, **counts: int) -> Nodes:
-    made = Nodes(database, clock, address=f"unix:/{name}")
+    made = Nodes(database, clock, address=f"unix:/{name}", monotonic=clock.seconds)
     made.watch(lambda: counts)
     return made
+
+
+async def beats(nodes: Nodes, clock: Clock) -> None:
+    """So much time passes that one which says nothing meanwhile has gone."""
+    for _ in range(round(GONE_SECONDS / BEAT_SECONDS) + 1):
+        clock.advance(seconds=BEAT_SECONDS)
+        await nodes.announce()
 
 
 async def allow(nodes: Nodes, owner: str) -> None:
@@ -72,9 +84,77 @@ async def test_one_that_says_nothing_any_more_has_gone(database: Database) -> No
     await other.announce()
     await one.announce()
     assert [found.id for found in one.others] == [other.id]
-    clock.advance(seconds=GONE_SECONDS + 1)
+    await beats(one, clock)
     await allow(one, "me")
     assert one.others == []
+
+
+@pytest.mark.parametrize("behind", [-3600, -12, 12, 3600])
+async def test_one_whose_clock_differs_is_there_for_as_long_as_it_says_so(database: Database, behind: float) -> None:
+    clock, wrong = Clock(), Clock()
+    one = node(database, clock, "one")
+    other = Nodes(database, wrong, address="unix:/other", monotonic=clock.seconds)
+    wrong.advance(seconds=-behind)
+    with logged_by(heartbeats) as lines:
+        for _ in range(10):
+            await other.announce()
+            clock.advance(seconds=BEAT_SECONDS)
+            wrong.advance(seconds=BEAT_SECONDS)
+            await one.announce()
+        assert [found.id for found in one.others] == [other.id]
+    (warned,) = [line for line in lines if line["node"] == other.id]
+    assert warned["log_level"] == "warning"
+    assert abs(warned["seconds_behind"] - behind) <= BEAT_SECONDS
+    await beats(one, clock)
+    assert one.others == []
+
+
+async def test_clocks_that_differ_a_little_are_not_worth_a_word(database: Database) -> None:
+    clock = Clock()
+    one, other = node(database, clock, "one"), node(database, clock, "other")
+    await other.announce()
+    with logged_by(heartbeats) as lines:
+        await one.announce()
+        clock.advance(seconds=60)  # the database was away
+        await other.announce()
+        await one.announce()
+        clock.advance(seconds=3)
+        await other.announce()
+        clock.advance(seconds=4)
+        await one.refresh()
+    assert lines == []
+
+
+async def test_while_nobody_looks_nobody_goes(database: Database) -> None:
+    clock = Clock()
+    one, other = node(database, clock, "one"), node(database, clock, "other")
+    await other.announce()
+    await one.announce()
+    clock.advance(seconds=60)  # the database was away
+    await one.announce()
+    assert [found.id for found in one.others] == [other.id]
+
+
+async def test_one_that_is_forgotten_while_it_beats_goes_on(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    one = node(database, Clock(), "one")
+    await one.announce()
+    async with Database(database.url.render_as_string(hide_password=False)) as elsewhere:
+
+        async def is_known(known: bool) -> None:
+            async with asyncio.timeout(5):
+                while bool(await elsewhere.read(node_rows.every)) is not known:
+                    pass
+
+        with another_process_after(database, 1, lambda session: node_rows.delete(session, one.id)):
+            beating = asyncio.create_task(one.run())
+            one.changed()
+            await is_known(False)
+        one.changed()
+        await is_known(True)
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
 
 
 async def test_one_that_says_goodbye_has_gone_at_once(database: Database) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
-from shared.security.open_streams import OpenStreams
-from shared.storage.redis_store import RedisStore
+from shared.security.open_streams import END, TAKE, UNBOUNDED, OpenStreams
+from shared.storage.redis_store import RedisStore, Script
 from tests.support.redis_servers import RedisServer
+from tests.support.waiting import until
 
 SHORT = 0.3
 
@@ -56,6 +58,39 @@ async def test_a_lease_lasts_while_its_process_renews_it(redis_server: RedisServ
             await taken(other, "dead")
             assert await other.take("alive", 1) is None
         renewing.cancel()
+
+
+class SlowToRenew(RedisStore):
+    """Keeps renewals back until it may go on, and notes what Redis was told."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.renewing, self.may_go_on = asyncio.Event(), asyncio.Event()
+        self.told: list[str] = []
+
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:
+        if UNBOUNDED in arguments:
+            self.renewing.set()
+            await self.may_go_on.wait()
+        answer = await super().run(script, keys, arguments)
+        self.told.append(script.source)
+        return answer
+
+
+async def test_a_stream_that_ends_while_it_is_renewed_has_ended(redis_server: RedisServer) -> None:
+    store = SlowToRenew(redis_server.url)
+    streams = OpenStreams(store, lease_seconds=SHORT)
+    lease = await streams.take("key", 1)
+    assert lease is not None
+    renewing = asyncio.create_task(streams.run())
+    await store.renewing.wait()
+    streams.end(lease)
+    await streams.aclose()
+    assert store.told == [TAKE, END]
+    store.may_go_on.set()
+    await until(lambda: store.told == [TAKE, END, TAKE, END])
+    renewing.cancel()
+    await store.aclose()
 
 
 HOLDER = """

@@ -1,5 +1,6 @@
 """Sums over hours that are summed up are those over the rows, to the last digit, on both databases."""
 
+import asyncio
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from shared.storage import usage_hours, usage_rows, usage_sums
+from shared.storage import facts, usage_hours, usage_rows, usage_sums
 from shared.storage.database import Database
 from shared.storage.usage_rows import EVERYTHING, Filters
+from shared.usage import ledger as ledger_module
 from shared.usage.ledger import Entry, Ledger
 from tests.support.clock import Clock
 from tests.support.databases import counting
@@ -48,7 +50,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def ledger(database: Database, clock: Clock) -> Ledger:
+async def ledger(database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    monkeypatch.setattr(ledger_module, "PAUSE_SECONDS", 0)
     chance = random.Random(7)
     made = Ledger(database, clock)
     for number in range(DAYS * 24 * 8):
@@ -121,6 +124,20 @@ async def test_hours_that_may_still_grow_are_left(database: Database, ledger: Le
     fast, slow = await both(database, START, clock.now + timedelta(hours=1), group_by="hour")
     assert fast == slow
     assert fast[-1]["attempts"] == 1
+
+
+async def test_others_write_while_hours_are_summed_up(
+    database: Database, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "PAUSE_SECONDS", 3600)
+    summing = asyncio.create_task(ledger.sum_up())
+    async with asyncio.timeout(5):
+        while await database.read(usage_hours.summed_until) is None:  # noqa: ASYNC110 - it is done in a thread
+            await asyncio.sleep(0.01)
+        await database.run(lambda session: facts.write(session, "another's", 1))
+    assert await database.read(usage_hours.summed_until) == START + timedelta(hours=1)
+    assert not summing.done()
+    summing.cancel()
 
 
 async def test_nothing_at_all_is_summed_up_too(database: Database, clock: Clock) -> None:

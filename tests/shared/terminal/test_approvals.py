@@ -9,10 +9,12 @@ import pytest
 
 from shared.domain.identity import LOCAL, SCOPES, Caller
 from shared.errors import Conflict, Forbidden, NotFound, RateLimited
+from shared.storage import approval_rows
 from shared.storage.database import Database
 from shared.terminal.approvals import APPROVED, MAX_PER_CALLER, PENDING, Approvals, required
 from shared.terminal.policy.rules import Verdict
 from tests.support.clock import Clock
+from tests.support.databases import another_process_after
 
 AGENT = Caller(id="key-1", kind="key", name="agent", scopes=frozenset({"terminal"}))
 ADMIN = Caller(id="user-1", kind="user", name="admin", scopes=SCOPES, role="admin")
@@ -53,6 +55,17 @@ async def test_of_many_that_use_it_at_once_one_may(approvals: Approvals) -> None
     await approvals.decide(ADMIN, asked.id, "approve")
     found = await asyncio.gather(*(approvals.use(AGENT, asked.id, facts()) for _ in range(10)), return_exceptions=True)
     assert sum(not isinstance(one, BaseException) for one in found) == 1
+
+
+async def test_of_two_processes_that_take_it_at_once_one_may(
+    approvals: Approvals, database: Database, clock: Clock
+) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    asked = await approvals.ask(AGENT, VERDICT, facts())
+    await approvals.decide(ADMIN, asked.id, "approve")
+    with another_process_after(database, 1, lambda session: approval_rows.delete(session, asked.id)):
+        assert await approvals.take(AGENT, facts()) is None
 
 
 async def test_asking_again_is_the_same_question(approvals: Approvals) -> None:
