@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
 from processes import MIB, Child, answers, free_port
 from soak_work import MODEL, QUICK, QUICK_MODEL, SCRIPTED, Tally, fill, work
 
@@ -26,7 +27,10 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What the gateway holds. `requests` are those being answered besides the one that asks."""
+    """What the gateway holds. `requests` are those being answered besides the one that asks.
+
+    `descriptors` are without the connections to providers, which are kept for a minute: as many as were ever needed at once.
+    """
 
     descriptors: int
     tasks: int
@@ -41,7 +45,7 @@ class Footprint:
             numbers = dict(re.findall(r"^(\w+) ([0-9.e+]+)$", answer.read().decode(), re.MULTILINE))
         process, *children = server.tree
         return cls(
-            descriptors=process.num_fds(),
+            descriptors=process.num_fds() - _kept(process, port),
             tasks=int(float(numbers["gateway_tasks"])),
             children=len(children),
             sessions=int(float(numbers["gateway_terminal_sessions"])),
@@ -55,6 +59,12 @@ class Footprint:
         counted = [name for name in self.__slots__ if name != "rss_mib"]
         more = [name for name in counted if getattr(self, name) > getattr(other, name) + spare.get(name, 0)]
         return more + (["rss_mib"] if self.rss_mib > other.rss_mib * (1 + percent / 100) else [])
+
+
+def _kept(process: psutil.Process, port: int) -> int:
+    """How many connections there are that it has made itself."""
+    made = process.net_connections("tcp")
+    return sum(one.status == psutil.CONN_ESTABLISHED and one.laddr.port != port for one in made)
 
 
 def settled(server: Child, port: int, before: Footprint | None, percent: float) -> Footprint:

@@ -1,11 +1,11 @@
 """Operations on terminal sessions that another process of the gateway has."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, cast
 
-import structlog
 
 from shared.cluster import wire
 from shared.domain.identity import Caller
@@ -17,7 +17,7 @@ from shared.operations.operation import Operation, Request, Result, Stream, Stre
 if TYPE_CHECKING:
     from shared.gateway import Gateway
 
-log = structlog.stdlib.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 2.0
 
@@ -66,7 +66,7 @@ async def gather(gateway: "Gateway", caller: Caller, operation: Operation[Any, R
             return cast("Result", wire.read(operation.result, answer))
         except GatewayError as error:
             reason = error.operator_detail or error.message
-            log.warning("what another process has is left out", node=node.address, reason=reason)
+            log.warning("what another process (%s) has is left out: %s", node.address, reason)
             return None
 
     answers = await asyncio.gather(*(ask(node) for node in gateway.nodes.others))

@@ -5,12 +5,15 @@ import re
 TOKEN = re.compile(
     r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
     r"|\x1b\[(?P<parameters>[0-?]*)(?P<intermediates>[ -/]*)(?P<csi>[@-~])"
-    r"|\x1b\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\|(?=\x1b))"
-    r"|\x1b[PX^_][^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b))"  # DCS, SOS, PM, APC: never drawn
+    r"|\x1b\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\|(?=\x1b|\Z))"
+    r"|\x1b[PX^_][^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b|\Z))"  # DCS, SOS, PM, APC: never drawn
     r"|\x1b(?P<set>[ -/]*)(?P<escape>[0-OQ-WYZ\\`-~])"
     r"|(?P<control>[\x00-\x1f\x7f-\x9f])"
 )
-"""One piece of what is written: text, a control sequence (CSI), an operating system command (OSC), and so on."""
+"""One piece of what is written: text, a control sequence (CSI), an operating system command (OSC), and so on.
+
+A command at the very end is one that the sequence after it ends, which is not whole yet (`split_unfinished`).
+"""
 
 MAX_UNFINISHED = 4096
 

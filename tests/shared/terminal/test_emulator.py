@@ -3,7 +3,7 @@
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.terminal.screen import Look, Screen
@@ -240,6 +240,8 @@ def test_nothing_breaks_it(pieces: list[str], cols: int, rows: int) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(PIECES, max_size=12), st.integers(1, 9))
+@example(["\x1b]", "\x1b[@"], 1)
+@example(["a", "\x1bP", "\x1b[2C", "b"], 1)
 def test_how_it_comes_apart_makes_no_difference(pieces: list[str], cut: int) -> None:
     text = "".join(pieces)
     assert looked(text) == looked(*(text[at : at + cut] for at in range(0, len(text), cut)))
