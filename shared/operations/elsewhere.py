@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, cast
 
-
 from shared.cluster import wire
 from shared.domain.identity import Caller
 from shared.domain.nodes import Node
