@@ -11,10 +11,8 @@ from shared.cluster import heartbeats
 from shared.cluster.heartbeats import BEAT_SECONDS, GONE_SECONDS
 from shared.cluster.nodes import Nodes
 from shared.errors import RateLimited
-from shared.storage import node_rows
 from shared.storage.database import Database
 from tests.support.clock import Clock
-from tests.support.databases import another_process_after
 from tests.support.logs import logged_by
 from tests.support.nodes import alone
 
@@ -133,28 +131,6 @@ async def test_while_nobody_looks_nobody_goes(database: Database) -> None:
     clock.advance(seconds=60)  # the database was away
     await one.announce()
     assert [found.id for found in one.others] == [other.id]
-
-
-async def test_one_that_is_forgotten_while_it_beats_goes_on(database: Database) -> None:
-    if database.is_sqlite:
-        pytest.skip("SQLite has one writer at a time")
-    one = node(database, Clock(), "one")
-    await one.announce()
-    async with Database(database.url.render_as_string(hide_password=False)) as elsewhere:
-
-        async def is_known(known: bool) -> None:
-            async with asyncio.timeout(5):
-                while bool(await elsewhere.read(node_rows.every)) is not known:
-                    pass
-
-        with another_process_after(database, 1, lambda session: node_rows.delete(session, one.id)):
-            beating = asyncio.create_task(one.run())
-            one.changed()
-            await is_known(False)
-        one.changed()
-        await is_known(True)
-    beating.cancel()
-    await asyncio.gather(beating, return_exceptions=True)
 
 
 async def test_one_that_says_goodbye_has_gone_at_once(database: Database) -> None:
