@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy.orm.exc import StaleDataError
 from sqlmodel import Session
 
 from shared.cluster import heartbeats
 from shared.cluster.heartbeats import BEAT_SECONDS, GONE_SECONDS
 from shared.cluster.nodes import Nodes
 from shared.errors import RateLimited
+from shared.storage import node_rows
 from shared.storage.database import Database
 from tests.support.clock import Clock
 from tests.support.logs import logged_by
@@ -131,6 +133,29 @@ async def test_while_nobody_looks_nobody_goes(database: Database) -> None:
     clock.advance(seconds=60)  # the database was away
     await one.announce()
     assert [found.id for found in one.others] == [other.id]
+
+
+async def test_a_beat_that_fails_is_not_the_last(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = node(database, Clock(), "one")
+    announce, beats, said = one.announce, 0, asyncio.Event()
+
+    async def fail_once() -> None:
+        nonlocal beats
+        beats += 1
+        if beats == 1:
+            one.changed()
+            raise StaleDataError("its row was forgotten meanwhile")
+        await announce()
+        said.set()
+
+    monkeypatch.setattr(one, "announce", fail_once)
+    beating = asyncio.create_task(one.run())
+    one.changed()
+    async with asyncio.timeout(10):
+        await said.wait()
+    assert await database.read(node_rows.every)
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
 
 
 async def test_one_that_says_goodbye_has_gone_at_once(database: Database) -> None:
