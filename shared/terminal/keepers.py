@@ -133,7 +133,7 @@ class Keeper:
 
     async def _reap(self) -> None:
         await asyncio.to_thread(_reaped, self._process)
-        self._group.remove()
+        await asyncio.to_thread(self._group.remove)
 
 
 class Keepers:

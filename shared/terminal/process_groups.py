@@ -5,12 +5,14 @@ Where the gateway may make control groups below its own: as root, or with a serv
 """
 
 import contextlib
-import itertools
+import errno
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from shared.domain.terminal import LimitedBy
 from shared.terminal.keeper import headcount
@@ -20,6 +22,7 @@ OWN = Path("/proc/self/cgroup")
 PREFIX = "mcp-gateway-"
 ITSELF = f"{PREFIX}itself"
 ROUNDS = 100
+PAUSE_SECONDS = 0.01
 JOIN = 'echo $$ >"$0" && exec "$@"'
 
 
@@ -45,24 +48,30 @@ class Group:
         return "/bin/sh", "-c", JOIN, str(self.path / "cgroup.procs")
 
     def remove(self) -> None:
-        """End what still runs in it, as a command may that has killed all above itself, and remove it; else the next gateway does."""
-        with contextlib.suppress(OSError):
-            self._end()
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        """End what still runs in it, as a command may that has killed all above itself, and remove it; else the next gateway does.
+
+        Waits for what it has ended to leave, which takes a few milliseconds, and a second at most.
+        """
+        for _ in range(ROUNDS):  # some may start others meanwhile
+            with contextlib.suppress(OSError):
+                self._end()
+            try:
+                self.path.rmdir()
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    return
+                time.sleep(PAUSE_SECONDS)
+            else:
+                return
 
     def _end(self) -> None:
         """Raises OSError."""
         if (at_once := self.path / "cgroup.kill").exists():  # of version 2
             at_once.write_text("1")
             return
-        for _ in range(ROUNDS):  # some may start others meanwhile
-            pids = (self.path / "cgroup.procs").read_text().split()
-            if not pids:
-                return
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+        for pid in (self.path / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,6 @@ class ProcessLimit:
 
     most: int = 0
     groups: Path | None = None
-    _numbers: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
 
     def by(self, sandbox: str) -> LimitedBy:
         """What is the wall behind the count."""
@@ -85,8 +93,8 @@ class ProcessLimit:
         """A group for one view. Raises OSError."""
         if self.groups is None or not self.most:
             return NoGroup()
-        path = self.groups / f"{PREFIX}{os.getpid()}-{next(self._numbers)}"
-        path.mkdir(exist_ok=True)
+        path = self.groups / f"{PREFIX}{os.getpid()}-{token_hex(4)}"
+        path.mkdir()
         (path / "pids.max").write_text(str(headcount.WALL * self.most))
         return Group(path)
 

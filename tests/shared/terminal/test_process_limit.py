@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import re
 import shutil
+import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shared.terminal.keeper import confinement, headcount
-from shared.terminal.process_groups import ProcessLimit, find_limit
+from shared.terminal.process_groups import Group, ProcessLimit, find_limit
 from shared.terminal.sandbox import Rules, Sandbox
 from shared.terminal.sandbox_trial import find_sandbox
 from tests.support.terminals import a_nap, make_sessions, opened, running, running_programs, until
@@ -128,21 +131,35 @@ async def test_the_kernel_holds_the_wall_where_control_groups_can_be_made(tmp_pa
     limit = find_limit(10)
     if limit.groups is None:
         pytest.skip("no control group can be made here")
-    ours = f"mcp-gateway-{os.getpid()}-*"  # others run beside this test
-    before = set(limit.groups.glob(ours))
     sandbox = Sandbox(limit=replace(limit, most=10))
     assert sandbox.limited_by == "cgroup"
     nap = a_nap()
     async with make_sessions(tmp_path, sandbox=sandbox) as sessions, opened(sessions) as terminal:
         result = await terminal.run("cat /proc/self/cgroup", timeout=15)
-        assert f"mcp-gateway-{os.getpid()}-" in result.stdout
-        (group,) = set(limit.groups.glob(ours)) - before
+        (name,) = set(re.findall(rf"mcp-gateway-{os.getpid()}-\w+", result.stdout))
+        group = limit.groups / name
         assert (group / "pids.max").read_text() == f"{headcount.WALL * 10}\n"
         (group / "pids.max").write_text("12")  # under the count, which would be there first
         refused = await terminal.run(f"sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep {nap} & done'", timeout=15)
         assert "fork" in refused.stderr
         assert len(running(nap)) < 12
-    await until(lambda: set(limit.groups.glob(ours)) <= before)
+    assert not group.exists()
+
+
+def test_a_control_group_is_removed_with_all_that_runs_in_it() -> None:
+    limit = find_limit(10)
+    if limit.groups is None:
+        pytest.skip("no control group can be made here")
+    for _ in range(20):  # what was killed leaves a little later, or at once
+        group = limit.new_group()
+        assert isinstance(group, Group)
+        sleepers = ["/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done; echo started; exec sleep 60"]
+        with subprocess.Popen([*group.entering(), *sleepers], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"started\n"
+            group.remove()
+        assert process.returncode == -signal.SIGKILL
+        assert not group.path.exists()
 
 
 FORKING = """
