@@ -1,6 +1,7 @@
 """Fixtures for every test."""
 
 import logging
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -10,6 +11,17 @@ import pytest
 import structlog
 
 pytest_plugins = ["tests.support.databases", "tests.support.redis_servers"]
+
+
+def pytest_configure() -> None:
+    """Tests send signals to what they start, and that would ignore them where `nohup` or `&` has told us to."""
+    for number, handler in (
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGINT, signal.default_int_handler),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from shared.routing.health import Health
 from shared.routing.job import Failure, Job, Made, Purpose
 from shared.routing.planner import Conditions
 from shared.routing.policy import FREE_LAYER
-from shared.routing.treatment import treatment
+from shared.routing.treatment import too_long_perhaps, treatment
 from shared.usage.budgets import Reservation
 from shared.usage.ledger import Entry, Ledger
 from shared.usage.pricing import PriceBook, billed
@@ -168,6 +168,7 @@ class Attempt:
 
     def failed(self, error: UpstreamError | Unsupported) -> Failure:
         """Note a failure. Raises it again when another model would not do better."""
+        error = too_long_perhaps(error, self.request.facts, self.model.context_window)
         if isinstance(error, UpstreamTimeout):
             self.left(error.code)  # the prompt was sent, so it may be billed
         elif isinstance(error, UpstreamError) and error.usage:

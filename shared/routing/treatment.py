@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.domain.routing import Facts
 from shared.errors import (
     Unsupported,
     UpstreamAuthFailed,
@@ -21,6 +22,9 @@ LONGEST_COOLDOWN = 300.0
 LONGEST_RETRY_AFTER = 3600.0
 THROTTLED_COOLDOWN = 10.0
 ACCOUNT_COOLDOWN = 300.0
+
+NEARLY_FULL = 0.75
+"""Of a context window: from here on an estimate of the prompt may be wrong about whether it fits."""
 
 Rests = Literal["nobody", "deployment", "key"]
 Next = Literal["any", "bigger", "elsewhere", "nobody"]
@@ -58,6 +62,23 @@ def treatment(error: UpstreamError | Unsupported) -> Treatment:
             return Treatment("deployment", passing=error.retryable)
         case _:
             return Treatment("deployment", passing=error.status is not None and error.status >= 500)
+
+
+def too_long_perhaps[E: UpstreamError | Unsupported](error: E, facts: Facts, window: int | None) -> E | UpstreamContextTooLong:
+    """A refused request that fills its model's window, or nearly, as one that is too long for it.
+
+    Anthropic and others have no code of their own for it, and lengths are estimates; what the provider said is kept.
+    """
+    if not isinstance(error, UpstreamBadRequest) or not window:
+        return error
+    if facts.prompt_tokens + (facts.max_tokens or 0) < NEARLY_FULL * window:
+        return error
+    return UpstreamContextTooLong(
+        f"{error.message} It may be too long for the model's context window of {window} tokens.",
+        status=error.status,
+        details=error.details,
+        operator_detail=error.operator_detail,
+    )
 
 
 def cooldown(error: UpstreamError, failures: int) -> float:

@@ -74,8 +74,9 @@ class Walk:
 
     def failed(self, attempt: Attempt, error: UpstreamError | Unsupported) -> None:
         """Take a failure in. Raises it when another model would not do better."""
-        self.failures.append(attempt.failed(error))
-        self._ruled_out.add(attempt.model, treatment(error).next)
+        failure = attempt.failed(error)
+        self.failures.append(failure)
+        self._ruled_out.add(failure.model, treatment(failure.error).next)
 
     def exhausted(self) -> GatewayError:
         """What to say when nobody is left."""

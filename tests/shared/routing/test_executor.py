@@ -12,11 +12,20 @@ import pytest
 
 from shared.domain.identity import LOCAL
 from shared.domain.models import Capabilities
-from shared.errors import NotFound, Unavailable, UpstreamBadRequest, UpstreamError, UpstreamThrottled, UpstreamTimeout
+from shared.errors import (
+    NotFound,
+    Unavailable,
+    UpstreamBadRequest,
+    UpstreamContextTooLong,
+    UpstreamError,
+    UpstreamThrottled,
+    UpstreamTimeout,
+)
 from shared.providers.server_sent_events import payloads
 from shared.routing.policy import Policy
 from tests.support.chat_stack import ChatStack, ask, chat_stack
 
+LONG = [{"role": "user", "content": "word " * 2_600}]
 TEXT = "word0 word1 word2 word3 word4 word5 word6 word7"
 FAULTS_BEFORE_AN_ANSWER = [
     "e401",
@@ -297,6 +306,32 @@ async def test_a_model_asked_for_by_name_is_not_judged_by_what_the_registry_thin
     await stack.add("scripted-tool", capabilities=Capabilities(), context_window=1)
     answer = await stack.chat(model="scripted-tool", tools=[{"type": "function", "function": {"name": "f"}}])
     assert answer.payload["choices"][0]["finish_reason"] == "tool_calls"
+
+
+async def test_a_refused_request_that_nearly_fills_its_models_window_goes_on_to_a_bigger_one(stack: ChatStack) -> None:
+    await stack.add("scripted-e400", priority=0, context_window=4_000)
+    await stack.add("scripted-e400-n1", priority=1, context_window=4_000)
+    await stack.add("scripted", priority=2, context_window=100_000)
+    answer = await stack.chat(messages=LONG)
+    assert answer.payload["model"] == "scripted"
+    assert stack.ledger.totals.by_outcome == {"context_too_long": 1, "ok": 1}
+    assert stack.health.cooling_models() == {}
+
+
+async def test_a_refused_request_that_may_be_too_long_keeps_what_the_provider_said(stack: ChatStack) -> None:
+    await stack.add("scripted-e400", priority=0, context_window=4_000)
+    with pytest.raises(UpstreamContextTooLong) as caught:
+        await stack.chat(messages=LONG)
+    assert "4000 tokens" in caught.value.message
+    assert isinstance(caught.value.details, dict)
+    assert caught.value.details["attempts"][0]["upstream"]
+
+
+async def test_a_refused_request_far_below_its_models_window_is_the_callers_to_mend(stack: ChatStack) -> None:
+    await stack.add("scripted-e400", priority=0, context_window=8_000)
+    await stack.add("scripted", priority=1, context_window=100_000)
+    with pytest.raises(UpstreamBadRequest):
+        await stack.chat(messages=LONG)
 
 
 async def test_a_callers_own_limit_cools_nobody(stack: ChatStack) -> None:
