@@ -62,6 +62,7 @@ lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts, bandit; change
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary bench/*.py scripts/*.py
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml shared mcp_gateway http_api
 

@@ -129,7 +129,7 @@ AIMS = (
         beyond=2,
         unit=" %",
         show="{:+.1f}".format,
-        limits="first use, not the number: SQLite's page caches (2 MiB for each of 4 threads), pools of connections, the most "
+        limits="first use, not the number: SQLite's page caches (1 MiB for each of 4 connections), pools of connections, the most "
         "rows that ever waited, the most streams at once; see *Memory* below",
     ),
     Aim(

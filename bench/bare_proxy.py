@@ -106,18 +106,19 @@ def _start(status: int, media: str, *more: tuple[bytes, bytes]) -> Message:
 
 
 async def _read(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 if __name__ == "__main__":
     client, port, base_url = sys.argv[1:]
+    upstream: Upstream = Aiohttp() if client == "aiohttp" else Httpx()
     uvicorn.run(
-        Proxy({"aiohttp": Aiohttp, "httpx": Httpx}[client](), base_url),
+        Proxy(upstream, base_url),
         host="127.0.0.1",
         port=int(port),
         loop="uvloop",

@@ -10,8 +10,10 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import chart
 import figures
@@ -44,14 +46,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name, on_core(cores.load):
         folder = Path(name)
         say("starting the processes, and checking that each answers rightly …")
-        with targets(folder, cores) as found:
-            results = measured(found, cores, options.rounds, options.seconds)
+        with targets(folder, cores) as all_of_them:
+            results = measured(all_of_them, cores, options.rounds, options.seconds)
         say("starting `serve` and `stdio` over and over …")
         results.starts = starts.starts(folder, cores)
     results.took_seconds = time.perf_counter() - began
     numbers = report.figures_of(results)
     if options.out == RESULTS:
-        found = figures.keep("chats", numbers)
+        found: Mapping[str, Mapping[str, Any]] = figures.keep("chats", numbers)
         CHART.write_text(chart.svg_of(chart.panels_of(found)), "utf-8")
     else:
         found = {**figures.kept(), "chats": {**numbers, "taken": figures.taken()}}

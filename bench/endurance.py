@@ -23,7 +23,7 @@ import figures
 import load
 from load_soak import Footprint, settled
 from processes import Cores, on_core
-from targets import Target, stage
+from targets import MANY_TERMINALS, Target, stage
 from terminal_crowds import one_after_the_other
 
 HERE = Path(__file__).parent
@@ -118,8 +118,7 @@ def run(share: float) -> dict[str, Footprint]:
         on_core(cores.load),
         stage(Path(folder), cores) as on,
     ):
-        limits = {"TERMINAL_MAX_SESSIONS": "500", "TERMINAL_MAX_SESSIONS_PER_CALLER": "500"}
-        target = on.gateway(**limits)
+        target = on.gateway(fill=None, **MANY_TERMINALS)
         found = {"ready": Footprint.of(target.child, target.port)}
         for work, count in STAGES:
             work(target, int(count * share * WARM))

@@ -67,7 +67,7 @@ def _with_usage(rows: int, data: Path) -> None:
             now = time.time()
             connection.execute(USAGE, {"rows": rows, "from": now - SPAN.total_seconds(), "to": now})
         connection.close()
-        while database.run_sync(lambda session: usage_hours.sum_up(session, now=datetime.now(UTC), most=500)):
+        while database.run_sync(lambda session: usage_hours.sum_up(session, now=datetime.now(UTC))):
             pass
 
 

@@ -26,7 +26,7 @@ import filling
 import load
 from mock_upstream import IDLE_TOKENS
 from processes import Cores, on_core
-from targets import Stage, Target, stage
+from targets import MANY_TERMINALS, Stage, Target, stage
 from terminal_doors import at_prompt, opened, over_http
 from verdicts import medians, ratios, verdict
 
@@ -199,8 +199,7 @@ def keys(on: Stage, rounds: int, seconds: float) -> Iterator[Row]:
 
 def terminals(on: Stage, rounds: int, seconds: float) -> Iterator[Row]:
     """A gateway for each number of open sessions, every one with a shell at its prompt."""
-    limits = {"TERMINAL_MAX_SESSIONS": "500", "TERMINAL_MAX_SESSIONS_PER_CALLER": "500"}
-    found = {count: on.gateway(f"terminals-{count}", **limits) for count in (0, 50, 200)}
+    found = {count: on.gateway(f"terminals-{count}", fill=None, **MANY_TERMINALS) for count in (0, 50, 200)}
     for count, target in found.items():
         asyncio.run(_open(target.port, count))
     cases = [Case(f"{count:,}", count, chatting(target, target.chat(), seconds)) for count, target in found.items()]

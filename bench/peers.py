@@ -171,7 +171,7 @@ def report(rounds: Sequence[Mapping[str, Sample]], versions: Mapping[str, str], 
 
 
 def _times(rounds: Sequence[Mapping[str, Sample]], name: str, field: str) -> float:
-    return median(getattr(each[name], field) / getattr(each["gateway"], field) for each in rounds)
+    return median(float(getattr(each[name], field) / getattr(each["gateway"], field)) for each in rounds)
 
 
 def figures_of(rounds: Sequence[Mapping[str, Sample]], versions: Mapping[str, str]) -> dict[str, float | str]:

@@ -129,7 +129,7 @@ class Child:
             if self.process.poll() is not None:
                 break
             time.sleep(0.005)
-        raise RuntimeError(f"{self.process.args} did not become ready:\n{self.log()}")
+        raise RuntimeError(f"{self.process.args!r} did not become ready:\n{self.log()}")
 
     def log(self) -> str:
         """The end of what it wrote."""

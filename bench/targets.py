@@ -22,6 +22,7 @@ TRANSLATED = tuple(ANTHROPIC + name for name in MODELS)
 
 SLOW_START_SECONDS = 120.0
 UNREACHED = 1_000_000_000
+MANY_TERMINALS = {"TERMINAL_MAX_SESSIONS": "500", "TERMINAL_MAX_SESSIONS_PER_CALLER": "500"}
 """A rate limit that counts every request and is never reached."""
 
 

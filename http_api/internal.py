@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
-import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.context import SCOPE_KEY, Exchange
@@ -17,11 +16,12 @@ from shared.errors import GatewayError, InvalidInput, NotFound, Unauthenticated
 from shared.operations import dispatch
 from shared.operations.catalog import CATALOG
 from shared.operations.operation import AnyOperation, Operation, StreamOperation
+from shared.structured import get_logger
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 OPERATIONS: dict[str, AnyOperation] = {operation.name: operation for operation in CATALOG}
 JSON = (b"content-type", b"application/json")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import gc
 import ipaddress
 import socket
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from http_api import memory
 from http_api.app import App, GatewayOpener, Mounted, create_app
 from http_api.limits import Limits
 from http_api.server import Server
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 BACKLOG = 2048
-NEW_OBJECTS = 20_000
-"""So many before the garbage collector looks at them: requests leave no cycles behind, and it would only walk live ones."""
 NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """A host name may have an IPv6 address where there is no IPv6; its other address will do."""
 EXIT_FAILED = 1
@@ -54,6 +52,7 @@ def run(
 
     `allow_open` is `--insecure-no-auth`; `inherited` are descriptors of sockets that somebody else has bound for us.
     """
+    memory.share_one_arena()
     try:
         sockets = [socket.socket(fileno=number) for number in inherited] or listen(settings, allow_open=allow_open)
         sockets += _for_other_processes(settings)
@@ -86,13 +85,9 @@ def say(message: str) -> None:
 
 
 def _settled(on_ready: OnReady) -> OnReady:
-    """When all is loaded, take it out of the garbage collector's sight: walking it took a quarter of the CPU."""
-
     def ready(url: str) -> None:
         on_ready(url)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(NEW_OBJECTS, 20, 20)
+        memory.settle()
 
     return ready
 

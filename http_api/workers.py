@@ -12,13 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from http_api.serve import EXIT_FAILED, EXIT_REFUSED, CannotServe, listen, say
 from shared import logging
 from shared.settings import Settings
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 READY = b"r"
 READY_SECONDS = 120.0

@@ -13,10 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
 
 from shared.domain.trace import current_id
+from shared.structured import EventDict, Processor, WrappedLogger, structlog
 
 Format = Literal["auto", "console", "json"]
 Redact = Callable[[str], str]
@@ -37,10 +36,10 @@ def configure(level: str, form: Format = "auto", redact: Redact | None = None) -
         structlog.stdlib.add_log_level,
         _add_trace,
         _add_time,
-        structlog.processors.format_exc_info if not console else _unchanged,
+        structlog.processors.format_exc_info,  # here, where the exception is: the thread that writes has none
     ]
     render: Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if console
         else structlog.processors.JSONRenderer(serializer=_json)
     )
@@ -184,10 +183,6 @@ def _readable_time(_: WrappedLogger | None, __: str, event: EventDict) -> EventD
 def _handed_over(_: WrappedLogger, __: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
     """Structlog calls the writer with these arguments."""
     return (event,), {}
-
-
-def _unchanged(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    return event
 
 
 def _json(event: Any, **_: Any) -> str:

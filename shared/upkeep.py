@@ -6,18 +6,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
-import structlog
 
 from shared.domain.models import Model
 from shared.errors import GatewayError, Unavailable
 from shared.providers.base import Probe
 from shared.providers.vendors import LOCAL
 from shared.registry.discovered import as_models
+from shared.structured import get_logger
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 REFRESH_SECONDS = 0.5
 FIRST_LOOK_SECONDS = 1.0

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,6 +11,7 @@ from http_api.context import exchange_of
 from http_api.errors import ClientGone, event_of, from_status, internal_error
 from http_api.responses import send_error
 from shared.errors import GatewayError, Unavailable
+from shared.structured import get_logger
 
 
 class Boundary:
@@ -23,7 +23,7 @@ class Boundary:
     def __init__(self, app: ASGIApp, *, stopping: Callable[[], bool] = lambda: False) -> None:
         self._app = app
         self._stopping = stopping
-        self._log = structlog.get_logger("http_api")
+        self._log = get_logger("http_api")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -8,7 +8,6 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
-import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.context import Exchange, exchange_of
@@ -17,8 +16,9 @@ from shared.domain.identity import GUEST_SCOPES, Caller
 from shared.errors import Forbidden
 from shared.security.local_peers import LocalPeers, Whose
 from shared.security.socket_tables import Address
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 LookUp = Callable[[Address, Address], Whose]
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Literal
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from http_api.context import SCOPE_KEY, Exchange, make_request_id
@@ -14,6 +13,7 @@ from http_api.metrics import Metrics
 from http_api.responses import HARDENING
 from shared.domain import trace
 from shared.domain.trace import Trace
+from shared.structured import get_logger
 
 Network = IPv4Network | IPv6Network
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -36,7 +36,7 @@ class RequestContext:
         self._metrics = metrics
         self._proxies = tuple(ip_network(address, strict=False) for address in trusted_proxies)
         self._error_format = error_format
-        self._log = structlog.get_logger("http_api.access")
+        self._log = get_logger("http_api.access")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])

@@ -6,18 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import structlog
-
 from mcp_gateway.asking import User
 from mcp_gateway.calls.ongoing import OngoingChats
 from mcp_gateway.progress import Progress
 from shared.domain.identity import Caller
 from shared.errors import GatewayError
+from shared.structured import get_logger
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import structlog
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 BEAT_SECONDS = 2.0
 GONE_SECONDS = 10.0

@@ -8,18 +8,17 @@ from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from shared.cluster.heartbeats import BEAT_SECONDS, Heartbeats
 from shared.domain.nodes import TAG_LENGTH, Node, tag_of
 from shared.errors import GatewayError, RateLimited, Unavailable
+from shared.structured import get_logger
 
 if TYPE_CHECKING:
     from sqlmodel import Session
 
     from shared.storage.database import Database
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 FORGET_SECONDS = 3600.0
 LOOK_SECONDS = 0.25

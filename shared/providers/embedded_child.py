@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Self
 
 import orjson
-import structlog
 
 from shared.errors import UpstreamError, UpstreamTimeout
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 ALLOWED = frozenset(
     {"PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"}

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
-import structlog
-
 from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Model
 from shared.errors import UpstreamError, UpstreamTimeout
@@ -15,8 +13,9 @@ from shared.providers.discovery import Discovery, LocalServer
 from shared.providers.embedded import MODEL, EmbeddedModel
 from shared.providers.embedded_child import Endpoint
 from shared.providers.local_addresses import shown
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 Connect = Callable[[str, str], Provider]
 """Makes the client of an OpenAI-compatible API from its base URL and key."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-import structlog
 from sqlmodel import Session
 
 from shared.errors import Conflict, GatewayError, InvalidInput, NotFound, invalid_field
@@ -16,8 +15,9 @@ from shared.security.secrets_box import SecretsBox
 from shared.storage import exclusive, provider_rows
 from shared.storage.database import Database
 from shared.storage.tables import ProviderRow
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

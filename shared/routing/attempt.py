@@ -11,8 +11,6 @@ from decimal import Decimal
 from types import EllipsisType
 from typing import Any, Self
 
-import structlog
-
 from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Model
 from shared.domain.trace import current_id
@@ -27,11 +25,12 @@ from shared.routing.job import Failure, Job, Made, Purpose
 from shared.routing.planner import Conditions
 from shared.routing.policy import FREE_LAYER
 from shared.routing.treatment import too_long_perhaps, treatment
+from shared.structured import get_logger
 from shared.usage.budgets import Reservation
 from shared.usage.ledger import Entry, Ledger
 from shared.usage.pricing import PriceBook, billed
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 HEALTHY = Probe(healthy=True)
 

@@ -64,7 +64,9 @@ def treatment(error: UpstreamError | Unsupported) -> Treatment:
             return Treatment("deployment", passing=error.status is not None and error.status >= 500)
 
 
-def too_long_perhaps[E: UpstreamError | Unsupported](error: E, facts: Facts, window: int | None) -> E | UpstreamContextTooLong:
+def too_long_perhaps(
+    error: UpstreamError | Unsupported, facts: Facts, window: int | None
+) -> UpstreamError | Unsupported:
     """A refused request that fills its model's window, or nearly, as one that is too long for it.
 
     Anthropic and others have no code of their own for it, and lengths are estimates; what the provider said is kept.

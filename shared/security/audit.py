@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import structlog
-
 from shared.domain.audit import AuditCheck, AuditEntry, AuditPage, AuditQuery
 from shared.domain.identity import Caller
 from shared.domain.trace import current_id
@@ -17,8 +15,9 @@ from shared.security.redaction import Redactor
 from shared.storage import audit_rows
 from shared.storage.batching import Batcher
 from shared.storage.database import Database
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 GAP = "audit_gap"
 GATEWAY = Caller(id="gateway", kind="local", name="gateway", scopes=frozenset())

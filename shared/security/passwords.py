@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-import structlog
 
 from shared.errors import InvalidInput
+from shared.structured import get_logger
 
 if TYPE_CHECKING:
     from argon2 import Parameters, PasswordHasher
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 KNOWN_DEFAULTS = frozenset(
     {

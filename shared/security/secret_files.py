@@ -8,11 +8,10 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import structlog
-
 from shared.errors import Conflict, Unavailable
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700

@@ -166,6 +166,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",  # acknowledged means on disk, also after a power cut
         "foreign_keys=ON",
+        "cache_size=-1024",  # KiB for each of up to four connections; the rest is the system's to keep
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -7,13 +7,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
-import structlog
 from sqlmodel import Session
 
 from shared.errors import GatewayError, InvalidInput
 from shared.storage.database import Database
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 FLUSH_SECONDS = 0.5
 AWAY_SECONDS = 2.0

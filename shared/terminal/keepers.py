@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import structlog
-
+from shared.structured import get_logger
 from shared.terminal.child import Child, Launch
 from shared.terminal.process_groups import Group, NoGroup
 from shared.terminal.sandbox import Sandbox
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 ROOT = str(Path(__file__).parents[2])
 BOOT = "import sys; sys.path.append(sys.argv[1]); from shared.terminal.keeper.program import main; main(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))"

@@ -14,8 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
-
+from shared.structured import get_logger
 from shared.terminal.recording_typed import TypedLines
 from shared.terminal.recording_veil import Event, EventKind, Redact, Veil
 
@@ -28,7 +27,7 @@ MOST_EVENTS = 100_000
 ROOM_FOR_LAST = 256
 """Bytes kept free for the event that says why a recording stops."""
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class CastFile:

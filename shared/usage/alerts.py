@@ -7,14 +7,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-import structlog
-
 from shared.domain.alerts import Alert
 from shared.errors import Unavailable
 from shared.storage import alert_rows
 from shared.storage.database import Database
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 RETRY_SECONDS = 5.0
 CLOSE_SECONDS = 2.0

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import orjson
-import structlog
 
 from shared.domain.alerts import Alert
 from shared.errors import UpstreamError
 from shared.providers import retry_after
 from shared.providers.base import Timeouts
 from shared.providers.http_client import HttpClient
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 TRIES = 5
 FIRST_WAIT = 1.0

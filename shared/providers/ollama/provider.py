@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-import structlog
 
 from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Model
@@ -26,8 +25,9 @@ from shared.providers.ollama.encode import Body, asked_window, encode, room_in
 from shared.providers.ollama.server import Server
 from shared.providers.ollama.stream import StreamDecoder
 from shared.providers.ollama.window import Window, size_of, window_for
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import structlog
-
 from shared.domain.models import Layer
 from shared.routing.learning.head import FIRM, LARGEST, Head, prior
 from shared.routing.learning.rewards import Lesson
 from shared.routing.learning.state import DIGITS, FIRMEST, HeadState, State
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Heads:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from math import log1p, sqrt
 from typing import Any, Literal, Protocol
 
-import structlog
 from pydantic import ValidationError
 
 from shared.domain.identity import Caller
@@ -21,8 +20,9 @@ from shared.routing.learning.quantiles import RecentScores
 from shared.routing.learning.remembered import Remembered, Request
 from shared.routing.learning.rewards import FEEDBACK, Lesson, Outcome
 from shared.routing.learning.state import MOST_INPUTS, KeptRequest, State
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 Mode = Literal["off", "shadow", "on"]
 

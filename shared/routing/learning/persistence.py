@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import structlog
 from pydantic import ValidationError
 
 from shared.errors import Unavailable
@@ -11,8 +10,9 @@ from shared.routing.learning.learner import Learner
 from shared.routing.learning.state import State, merged
 from shared.storage import learning_rows
 from shared.storage.database import Database
+from shared.structured import get_logger
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 FLUSH_SECONDS = 30.0
 

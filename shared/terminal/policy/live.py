@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import anyio.to_thread
-import structlog
 
 from shared.domain.identity import Caller
 from shared.domain.policy import CommandPolicy, Policy, PolicyState
 from shared.domain.targets import Target
 from shared.errors import Unavailable
+from shared.structured import get_logger
 from shared.terminal.policy import policy_file
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.terminal.policy.rules import Place
     from shared.terminal.session import Session
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 FACT = "command_policy"
 VERSION = "command_policy_version"

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from secrets import token_hex
 
 import asyncssh
-import structlog
 
 from shared.errors import TerminalError
+from shared.structured import get_logger
 from shared.terminal.ssh import remote_shell
 from shared.terminal.ssh.command_run import CommandRun
 from shared.terminal.ssh.remote_shell import RemoteState
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 OpenChannel = asyncssh.SSHClientChannel[bytes]
 Open = Callable[["Shell", str], Awaitable[OpenChannel]]
