@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Target:
     child: Child
     start_seconds: float
     key: str = "sk-bench"
-    headers: Mapping[str, str] = load.NO_HEADERS
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def chat(self, model: str = "mock", *, stream: bool = False, **more: Any) -> bytes:
         """A request to it, as `load.chat` makes them."""
