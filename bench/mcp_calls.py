@@ -3,6 +3,7 @@
 Writes bench/mcp-results.md. Rounds of both servers take turns, so that a busy machine disturbs both alike.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -190,4 +191,5 @@ def report(rows: list[tuple[str, str, dict[str, Times]]]) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     asyncio.run(main())

@@ -4,6 +4,7 @@
 everything on, and counts between one request and the next, with one client that sends them one after another.
 """
 
+import argparse
 import asyncio
 import gc
 import http.client
@@ -256,7 +257,8 @@ def _summary(tally: Tally, left: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if len(sys.argv) == 4:  # the gateway of a run, in a process of its own
         asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])))
     else:
+        argparse.ArgumentParser(description=__doc__).parse_args()
         main()

@@ -3,6 +3,8 @@
 `python bench/smoke_shared.py` shows them; a test holds them against BOUNDS.
 """
 
+import argparse
+
 import smoke
 from stores import stores
 
@@ -39,4 +41,5 @@ def counted() -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     main()

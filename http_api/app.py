@@ -82,12 +82,13 @@ class Mounted:
 
     Everything around our own routes holds for these too; only their POST requests count against the rate limits
     (those of this machine's own user don't), and their bodies may be as large as a chat's. `throttle` answers where a
-    limit is reached; one surface at most brings it.
+    limit is reached; one surface at most brings it. `stop` is called when the server goes down: to end what only waits.
     """
 
     routes: Sequence[BaseRoute]
     lifespan: "Callable[[Gateway], AbstractAsyncContextManager[None]] | None" = None
     throttle: Throttle | None = None
+    stop: Callable[[], None] = lambda: None
 
 
 def create_app(open_gateway: GatewayOpener, *, mounts: Sequence[Mounted] = ()) -> "App":
@@ -148,6 +149,8 @@ class App:
         self._stopping = True
         for task in self._reads:
             task.cancel()
+        for mount in self._mounts:
+            mount.stop()
         if self._terminals is not None:
             self._terminals.stop()
 
@@ -174,7 +177,9 @@ def compose(
         *protected_resource.routes(),
     ]
     sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.TerminalSocket(gateway))]
-    app: ASGIApp = Endpoint(Rechecking(_router(mounted)), _router(sockets))
+    rechecking = Rechecking()
+    gateway.departures.watch(lambda _: rechecking.look())
+    app: ASGIApp = Endpoint(_router(mounted), _router(sockets), rechecking)
     app = BodyLimits(app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes)
     app = RateLimiting(app, gateway.rate_limits, throttle=throttle)
     if settings.auth_mode == "local" and settings.local_users == "own":

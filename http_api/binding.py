@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 WITHOUT_BODY = frozenset({"GET", "DELETE"})
 ENDS_WITH_CLIENT = frozenset({"read", "execute"})
-"""Effects of operations that stop when their client leaves. A change that was begun is carried through."""
+"""Effects of operations that stop when their client leaves or its credentials end. A change that was begun is carried through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,7 @@ def _route(path: str, rows: Sequence[Row], gateway: "Gateway") -> Route:
         public=rows[0].public,
         limited=rows[0].limited,
         body_limit=max(_limit(row, gateway) for row in rows) or None,
+        carried_through=frozenset(row.method for row in rows if row.operation.effect not in ENDS_WITH_CLIENT),
     )
 
 

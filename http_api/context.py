@@ -21,6 +21,7 @@ class Route:
 
     `public` needs no credentials even where they are required; `scope` guards what is no operation (an operation
     guards itself). `limited` counts against the rate limits. `body_limit` is in bytes, None for the usual one.
+    `carried_through` are the methods that are not broken off when the credentials end.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Route:
     limited: bool = True
     scope: Scope | None = None
     body_limit: int | None = None
+    carried_through: frozenset[str] = frozenset()
 
 
 class Exchange:

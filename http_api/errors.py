@@ -93,7 +93,7 @@ def status_of(error: GatewayError) -> int:
 def headers_of(error: GatewayError, status: int, *, failed_over: bool) -> list[Header]:
     """The headers that go with an error, besides its content type and length, and how to authenticate after a 401."""
     headers = list(error.headers) if isinstance(error, HttpError) else []
-    never = isinstance(error, errors.BudgetExceeded) and error.retry_after is None
+    never = isinstance(error, errors.BudgetExceeded | errors.UpstreamQuota) and error.retry_after is None
     if not never and (status == 429 or error.retry_after is not None or isinstance(error, errors.Overloaded)):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after or 1))).encode("ascii")))
     if isinstance(error, errors.UpstreamError | errors.BudgetExceeded | errors.Conflict) or (

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.context import Exchange, Route, exchange_of
 from http_api.errors import HttpError
+from http_api.middleware.rechecking import WITH_CREDENTIALS, Rechecking
 from http_api.responses import send_nothing
 
 PARAMETER = re.compile(r"\{([a-zA-Z_]+)(:path)?\}")
@@ -47,21 +48,30 @@ class Routing:
 
 
 class Endpoint:
-    """Runs the route that was found, or else the mounted applications; WebSockets have routes of their own."""
+    """Runs the route that was found, or else the mounted applications; WebSockets have routes of their own.
 
-    def __init__(self, mounted: ASGIApp, sockets: ASGIApp) -> None:
+    What is run for a key or a login is rechecked, but for changes, which are carried through once they have begun.
+    """
+
+    def __init__(self, mounted: ASGIApp, sockets: ASGIApp, rechecking: Rechecking) -> None:
         self._mounted = mounted
         self._sockets = sockets
+        self._rechecking = rechecking
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "websocket":
             return self._sockets(scope, receive, send)
-        route = exchange_of(scope).route
+        exchange = exchange_of(scope)
+        route, checked = exchange.route, exchange.caller.kind in WITH_CREDENTIALS
         if route is None:
+            if checked:
+                return self._rechecking.answer(self._other, scope, receive, send)
             return self._other(scope, receive, send)
         method = scope["method"]
         application = route.methods.get("GET" if method == "HEAD" else method)
         if application is not None:
+            if checked and method not in route.carried_through:
+                return self._rechecking.answer(application, scope, receive, send)
             return application(scope, receive, send)
         if method == "OPTIONS":
             return send_nothing(send, 204, [(b"allow", allowed(route))])

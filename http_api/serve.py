@@ -15,7 +15,7 @@ from http_api import memory
 from http_api.app import App, GatewayOpener, Mounted, create_app
 from http_api.limits import Limits
 from http_api.server import Server
-from shared.cluster.peers import UNIX
+from shared.domain.nodes import UNIX
 from shared.errors import GatewayError
 from shared.settings import Settings
 

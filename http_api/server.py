@@ -82,7 +82,7 @@ class Server(uvicorn.Server):
         if not self._handle_signals:
             yield
             return
-        before = {number: signal.signal(number, self.handle_exit) for number in _ending()}
+        before = {number: signal.signal(number, self.handle_exit) for number in ending_signals()}
         try:
             yield
         finally:
@@ -95,7 +95,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _ending() -> list[signal.Signals]:
+def ending_signals() -> list[signal.Signals]:
     """Ctrl-C, a request to end, and (where there is such a signal, and no `nohup`) a terminal that has gone."""
     hung_up = getattr(signal.Signals, "SIGHUP", None)
     also = [hung_up] if hung_up is not None and signal.getsignal(hung_up) != signal.SIG_IGN else []

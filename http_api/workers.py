@@ -7,22 +7,30 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from http_api.serve import EXIT_FAILED, EXIT_REFUSED, CannotServe, listen, say
+from http_api.server import ending_signals
 from shared import logging
-from shared.settings import Settings
+from shared.settings import Settings, secret_variables
 from shared.structured import get_logger
+from shared.terminal.concealment import conceal
 
 log = get_logger(__name__)
+
+Listen = Callable[[], list[socket.socket]]
 
 READY = b"r"
 READY_SECONDS = 120.0
 CALM_SECONDS = 5.0
 """A worker that dies sooner than this after its start is started again only after a pause."""
+HUNG_SECONDS = 30.0
+"""What a worker takes to end by itself is a third of it at most."""
+
 LONGEST_FOLDER = 80
 """In bytes. The path of a socket file has room for 103 on some systems, and each name in the folder takes some."""
 
@@ -30,22 +38,25 @@ LONGEST_FOLDER = 80
 def supervise(settings: Settings, command: Sequence[str], *, allow_open: bool = False) -> int:
     """Run `settings.workers` processes of a command until a signal; returns the exit code."""
     logging.configure(settings.log_level, settings.log_format)  # its lines stand among those of the workers
+    conceal(secret_variables())
     try:
-        sockets = _listen(settings, allow_open=allow_open)
+        sockets, again = _listen(settings, allow_open=allow_open)
     except CannotServe as error:
         say(f"error: {error}")
         return error.exit_code
     folder = _folder(settings.data_dir / "run")
     try:
-        return asyncio.run(Workers(command, os.environ, sockets, folder).run())
+        return asyncio.run(Workers(command, os.environ, sockets, folder, listen_again=again).run())
     finally:
         for listener in {listener for listeners in sockets for listener in listeners}:
             listener.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _listen(settings: Settings, *, allow_open: bool) -> list[list[socket.socket]]:
-    """Listening sockets for each worker; the same for all where the system does not divide connections well."""
+def _listen(settings: Settings, *, allow_open: bool) -> tuple[list[list[socket.socket]], Listen | None]:
+    """Listening sockets for each worker, and how to open others for one; the same for all, and no others, where the
+    system does not divide connections well.
+    """
     if not settings.redis_url.get_secret_value():
         raise CannotServe(
             "Several processes count rate limits and budgets together only through Redis: set REDIS_URL, or WORKERS=1.",
@@ -59,9 +70,10 @@ def _listen(settings: Settings, *, allow_open: bool) -> list[list[socket.socket]
     divided = sys.platform == "linux"
     first = listen(settings, allow_open=allow_open, shared=divided)
     if not divided:
-        return [first] * settings.workers
+        return [first] * settings.workers, None
     settled = settings.model_copy(update={"api_port": first[0].getsockname()[1]})
-    return [first, *(listen(settled, allow_open=allow_open, shared=True) for _ in range(1, settings.workers))]
+    again = partial(listen, settled, allow_open=allow_open, shared=True)
+    return [first, *(again() for _ in range(1, settings.workers))], again
 
 
 def _folder(wanted: Path) -> Path:
@@ -84,27 +96,32 @@ class Worker:
 class Workers:
     """Runs `count` processes of a command, each on a listening socket of its own.
 
-    `command` is given `--fd` and `--tie` with the numbers of the descriptors that it inherits.
+    `command` is given `--fd` and `--tie` with the numbers of the descriptors that it inherits. With `listen_again` the
+    sockets of a worker that must wait for its next start are closed: the system would go on giving it its share of the
+    connections, and nobody would answer them.
     """
 
     def __init__(
         self,
         command: Sequence[str],
         environ: Mapping[str, str],
-        sockets: Sequence[Sequence[socket.socket]],
+        sockets: list[list[socket.socket]],
         folder: Path,
+        *,
+        listen_again: Listen | None = None,
     ) -> None:
         self._command = command
         self._environ = environ
         self._sockets = sockets
         self._folder = folder
+        self._listen_again = listen_again
         self._stopping = asyncio.Event()
         self._code = 0
 
     async def run(self) -> int:
         """Until a signal; returns the exit code."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ending_signals():
             loop.add_signal_handler(number, self._stopping.set)
         first = await self._start(0)
         if not await self._ready(first):
@@ -122,9 +139,9 @@ class Workers:
         while not self._stopping.is_set():
             try:
                 worker = worker or await self._start(index)
-            except OSError as error:
+            except (OSError, CannotServe) as error:
                 log.error("a worker cannot be started and is tried again", worker=index, reason=str(error))
-                await self._calm_down()
+                await self._calm_down(index)
                 continue
             stopping = loop.create_task(self._stopping.wait())
             ended = loop.create_task(worker.process.wait())
@@ -133,6 +150,11 @@ class Workers:
             if not ended.done():
                 with suppress(ProcessLookupError):
                     worker.process.terminate()
+                await asyncio.wait({ended}, timeout=HUNG_SECONDS)
+                if not ended.done():
+                    log.error("a worker does not end and is killed", worker=index)
+                    with suppress(ProcessLookupError):
+                        worker.process.kill()
             code = await ended
             worker.tie.close()
             if self._stopping.is_set():
@@ -140,16 +162,21 @@ class Workers:
                 return
             log.error("a worker has died and is started again", worker=index, exit_code=code)
             if loop.time() - worker.started < CALM_SECONDS:
-                await self._calm_down()
+                await self._calm_down(index)
             worker = None
 
-    async def _calm_down(self) -> None:
+    async def _calm_down(self, index: int) -> None:
+        if self._listen_again is not None:
+            while self._sockets[index]:
+                self._sockets[index].pop().close()
         with suppress(TimeoutError):
             async with asyncio.timeout(CALM_SECONDS):
                 await self._stopping.wait()
 
     async def _start(self, index: int) -> Worker:
-        """Raises OSError."""
+        """Raises OSError, CannotServe."""
+        if not self._sockets[index] and self._listen_again is not None:
+            self._sockets[index] += self._listen_again()
         ours, theirs = socket.socketpair()
         listening = [listener.fileno() for listener in self._sockets[index]]
         path = self._folder / f"{index}.sock"

@@ -33,10 +33,10 @@ class Completions:
         kind = kind_of(params)
         if not kind:
             return CompleteResult(completion=Completion(values=[], total=0, has_more=False))
-        gateway = await self._ready()
-        from mcp_gateway.calls import known
-
         try:
+            gateway = await self._ready()
+            from mcp_gateway.calls import known
+
             values = await known.values(gateway, caller_of(context), kind)
         except GatewayError:
             values = []

@@ -80,12 +80,18 @@ ADVICE: Mapping[str, str] = {
     "session_closed": "Open another session with open_terminal.",
     "shell_not_started": "Tell the user: that machine cannot start a shell just now.",
     "ssh_config_unusable": "Tell the user what is wrong in their SSH configuration.",
+    "approval_given": "Call again as it says.",
     "approval_required": "Tell the user what is to be approved and how, and call again once they have.",
     "host_key_unconfirmed": "Call open_terminal again, which asks the user.",
+    "chat_not_found": "Ask anew, without chatId.",
+    "key_limit": "Call again with model `auto` or with what the key allows; the user must allow anything else first.",
+    "too_many_chats": "Fetch answers with their chatId, to their end; one that nobody fetches ends after 5 minutes.",
     "too_many_sessions": "Waiting does not help: see with list_terminals which sessions there are, end one that is no longer "
     "needed with close_terminal, and call again.",
 }
 """By code, where an error has a better way out than others of its class."""
+OF_TOKENS = frozenset({"budget_exceeded", "tokens_exceeded", "more_than_tokens_per_minute"})
+"""Codes whose messages say to ask for fewer tokens."""
 REST_ADVICE = frozenset({"authentication_failed", "no_agent", "ssh_config_unusable"})
 """Codes whose messages end, behind a semicolon, in what a caller over REST can do."""
 
@@ -135,7 +141,9 @@ def internal(request: str) -> str:
 
 
 def _told(error: GatewayError) -> str:
-    """The message, without advice that names fields which only REST has."""
+    """The message, without advice that names fields which only REST has, and with the tools' names of the others."""
+    if error.code in OF_TOKENS:
+        return error.message.replace("max_tokens", "maxTokens")
     if error.code not in REST_ADVICE:
         return error.message
     return error.message.partition(";")[0].rstrip(".") + "."

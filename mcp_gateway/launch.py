@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FAILED = 1
+MISUSED = 2
 CONNECT = "--connect"
 SIDECAR = "--sidecar"
 
@@ -38,11 +39,14 @@ def parse(arguments: Sequence[str]) -> Options | None:
             sidecar = True
         else:
             return None
-    return None if sidecar and connect is not None else Options(connect=connect, sidecar=sidecar)
+    return Options(connect=connect, sidecar=sidecar)
 
 
 def run(options: Options) -> int:
     """Serve until stdin ends or a signal comes; returns the exit code."""
+    if options.connect is not None and options.sidecar:
+        print("error: --connect uses a gateway that runs, --sidecar opens one: take one of them.", file=sys.stderr)
+        return MISUSED
     from mcp_gateway.wire import NoWire, claim
 
     try:

@@ -28,7 +28,9 @@ def model(gateway: "Gateway", _: Caller, model_id: str) -> object:
     """One model."""
     snapshot = gateway.registry.snapshot
     found = snapshot.models.get(model_id)
-    return None if found is None else (found, snapshot.layer_enabled[found.layer], _providers(gateway))
+    if found is None:
+        return None
+    return found, snapshot.layer_enabled[found.layer], gateway.configuration.current, _providers(gateway)
 
 
 def health(gateway: "Gateway", caller: Caller) -> object:
@@ -68,6 +70,27 @@ def session(gateway: "Gateway", caller: Caller, session_id: str) -> object:
     return found.end_cursor, found.connected
 
 
+def screen(gateway: "Gateway", caller: Caller, session_id: str) -> object:
+    """What the screen of one session shows, which another size changes without any output."""
+    shown = session(gateway, caller, session_id)
+    return shown and (shown, gateway.terminals.get(caller.id, session_id).size)
+
+
 def _providers(gateway: "Gateway") -> object:
-    names = gateway.accounts_of_providers.names()
-    return tuple((name, gateway.providers.healthy(name)) for name in names)
+    """Where they are, and all that decides whether they can be called."""
+    accounts, providers = gateway.accounts_of_providers.all(), gateway.providers
+    return tuple(
+        (
+            account.name,
+            account.base_url,
+            account.enabled,
+            _configured(gateway, account.name),
+            providers.healthy(account.name),
+        )
+        for account in accounts
+    )
+
+
+def _configured(gateway: "Gateway", name: str) -> bool:
+    provider = gateway.providers.get(name)
+    return provider is not None and provider.configured

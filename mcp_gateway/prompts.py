@@ -1,6 +1,6 @@
 """Prompts that people can pick in their client: each sets a model to a task with our tools."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from mcp import MCPError
@@ -24,12 +24,13 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """One prompt; `write` makes its text of what was filled in."""
+    """One prompt; `write` makes its text of what was filled in, which names these `tools`."""
 
     name: str
     title: str
     description: str
     arguments: tuple[Argument, ...]
+    tools: tuple[str, ...]
     write: Callable[[Values], str]
 
     def info(self) -> PromptInfo:
@@ -41,10 +42,18 @@ class Prompt:
         return PromptInfo(name=self.name, title=self.title, description=self.description, arguments=arguments)
 
 
-def written(name: str, given: Values) -> GetPromptResult:
-    """A prompt with its arguments filled in. Raises MCPError that names what is wrong, and never a value."""
-    if (prompt := PROMPTS.get(name)) is None:
-        raise _wrong(f"There is no prompt '{name[:100]}'; there are {', '.join(PROMPTS)}.")
+def offered(tools: Collection[str]) -> "Mapping[str, Prompt]":
+    """The prompts for a client that gets these tools."""
+    return {name: prompt for name, prompt in PROMPTS.items() if all(tool in tools for tool in prompt.tools)}
+
+
+def written(prompts: "Mapping[str, Prompt]", name: str, given: Values) -> GetPromptResult:
+    """One of these prompts with its arguments filled in. Raises MCPError that names what is wrong, and never a value."""
+    if (prompt := prompts.get(name)) is None:
+        there = f"there are {', '.join(prompts)}" if prompts else "there are none here"
+        if name in PROMPTS:
+            raise _wrong(f"The prompt '{name}' is not offered here: some of its tools are not; {there}.")
+        raise _wrong(f"There is no prompt '{name[:100]}'; {there}.")
     known = {argument.name for argument in prompt.arguments}
     if strange := given.keys() - known:
         raise _wrong(f"'{min(strange)[:100]}' is no argument of {name}; it takes {', '.join(sorted(known))}.")
@@ -116,6 +125,7 @@ PROMPTS: Mapping[str, Prompt] = {
                 Argument(name="question", description="What to ask them.", required=True),
                 Argument(name="models", description="Their ids, comma-separated.", values="models"),
             ),
+            tools=("chat", "list_models"),
             write=_compare,
         ),
         Prompt(
@@ -126,6 +136,7 @@ PROMPTS: Mapping[str, Prompt] = {
                 Argument(name="task", description="What it is to do.", required=True),
                 Argument(name="budget", description="What it may cost, e.g. $0.05."),
             ),
+            tools=("list_models", "explain_route"),
             write=_choose,
         ),
         Prompt(
@@ -138,6 +149,7 @@ PROMPTS: Mapping[str, Prompt] = {
                 ),
                 Argument(name="symptom", description="What seems to be wrong."),
             ),
+            tools=("list_terminals", "open_terminal", "run_command"),
             write=_diagnose,
         ),
         Prompt(
@@ -145,6 +157,7 @@ PROMPTS: Mapping[str, Prompt] = {
             title="Review spending",
             description="See what was spent on which models, and where it could be less.",
             arguments=(Argument(name="days", description="How many days back; 7 unless given.", values="days"),),
+            tools=("usage", "list_models", "explain_route"),
             write=_review,
         ),
     )

@@ -118,6 +118,6 @@ TEMPLATES: tuple[Template, ...] = (
         operations=("read_terminal",),
         scope="terminal",
         read=reader("terminal_snapshots", "screen"),
-        mark=marks.session,
+        mark=marks.screen,
     ),
 )

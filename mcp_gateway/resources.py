@@ -81,14 +81,18 @@ class Resources:
                 gateway = await self._ready()
         except (TimeoutError, GatewayError):
             return []
+        from shared.operations import dispatch
+        from shared.operations.terminals import LIST_TERMINALS
+
+        found = await dispatch.call(gateway, caller, LIST_TERMINALS, {})
         return [
             ResourceInfo(
                 uri=OUTPUT.of(session.id),
                 name=session.id,
-                title=session.info.title or f"Output of {session.id}",
+                title=session.title or f"Output of {session.id}",
                 mime_type=OUTPUT.mime_type,
             )
-            for session in gateway.terminals.list(caller.id)
+            for session in found.sessions
         ]
 
 

@@ -30,8 +30,10 @@ from mcp_gateway import client_log
 from mcp_gateway.completion import Completions
 from mcp_gateway.core import Ready
 from mcp_gateway.identity import Context
+from mcp_gateway.instructions import instructions_for
 from mcp_gateway.pages import page_of
-from mcp_gateway.prompts import PROMPTS, written
+from mcp_gateway.prompts import offered as offered_prompts
+from mcp_gateway.prompts import written
 from mcp_gateway.resources import Resources
 from mcp_gateway.subscriptions import Subscriptions
 from mcp_gateway.tools import Tools
@@ -42,26 +44,17 @@ if TYPE_CHECKING:
 
 NAME = "ai-mcp-gateway"
 TITLE = "AI MCP Gateway"
-INSTRUCTIONS = """\
-Two things are here.
-
-1. Other language models. `chat` asks one; with model `auto` the gateway picks the cheapest that can do it and goes on \
-to another when one fails. Layers: L0 free, L1 cheap, L2 balanced, L3 premium. Say which model answered when the user \
-would want to know, and ask before spending on L3.
-
-2. A terminal. `run_command` runs one command; `open_terminal` opens a session that stays (here, over SSH or telnet) for \
-what is interactive or keeps state: `send_to_terminal` types and shows what came, `read_terminal` waits on, \
-`close_terminal` ends it. It acts for real: look before you change things, and have the user agree to what cannot be \
-undone. Passwords belong into saved connections, never into your calls.
-
-A call ends within a minute; what takes longer gives you an id to go on with. A result's `note` says what to do next, \
-an error what is wrong and what to do about it.
-"""
 STATIC = CacheHint(ttl_ms=3_600_000, scope="public")
 
 
 class GatewayServer(Server[Any]):
     """The SDK's server, which tells older clients that lists of resources change."""
+
+    subscriptions: Subscriptions
+
+    def stop(self) -> None:
+        """End what only waits: the streams of the modern era's subscriptions."""
+        self.subscriptions.stop()
 
     def create_initialization_options(
         self,
@@ -103,6 +96,8 @@ def create_server(ready: Ready, *, limits: "Limits | None" = None, selection: Se
     tools = Tools(ready, selection or Selection.of(), limits)
     resources = Resources(ready)
     subscriptions = Subscriptions(ready)
+    offered = frozenset(info.name for info in tools.infos)
+    prompts = offered_prompts(offered)
 
     async def list_tools(context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         found, cursor = page_of(tools.infos, params, lambda tool: tool.name)
@@ -123,17 +118,17 @@ def create_server(ready: Ready, *, limits: "Limits | None" = None, selection: Se
         return await resources.read(context, str(params.uri))
 
     async def list_prompts(context: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
-        found, cursor = page_of([prompt.info() for prompt in PROMPTS.values()], params, lambda prompt: prompt.name)
+        found, cursor = page_of([prompt.info() for prompt in prompts.values()], params, lambda prompt: prompt.name)
         return ListPromptsResult(prompts=found, next_cursor=cursor)
 
     async def get_prompt(context: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        return written(params.name, params.arguments or {})
+        return written(prompts, params.name, params.arguments or {})
 
     server = GatewayServer(
         NAME,
         version=metadata.version(NAME),
         title=TITLE,
-        instructions=INSTRUCTIONS,
+        instructions=instructions_for(offered),
         cache_hints={
             "tools/list": STATIC,
             "prompts/list": STATIC,
@@ -154,6 +149,7 @@ def create_server(ready: Ready, *, limits: "Limits | None" = None, selection: Se
         on_get_prompt=get_prompt,
         on_completion=Completions(ready).complete,
     )
+    server.subscriptions = subscriptions
     # As arguments of the constructor these would warn that the modern era has no such thing; older clients use it.
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, client_log.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.initialized)

@@ -27,7 +27,7 @@ def mounted(settings: Settings) -> Mounted:
         origins=comma_separated(settings.allowed_origins),
         max_body_bytes=settings.max_chat_body_bytes,
     )
-    return Mounted(routes=transports.routes, lifespan=transports.lifespan, throttle=Throttled)
+    return Mounted(routes=transports.routes, lifespan=transports.lifespan, throttle=Throttled, stop=transports.stop)
 
 
 @asynccontextmanager

@@ -43,13 +43,21 @@ MOST_LISTENERS = 1_000
 MOST_RESOURCES = 100
 """That one client may be told of."""
 LISTENER = "listener"
+NOT_THERE = "There is no such resource, or it is not yours to see."
+ELSEWHERE = (
+    "This session is in another process of the gateway, and its changes are not told here: call read_terminal with "
+    "waitSeconds, or read the resource again."
+)
 
 Event = ResourceUpdated | ResourcesListChanged
 
 
 @dataclass(eq=False, slots=True)
 class Listener:
-    """Who wants to know what, and how they are told. `seen` are the marks they know, `lists` is for the list itself."""
+    """Who wants to know what, and how they are told. `seen` are the marks they know, `lists` is for the list itself.
+
+    `end` closes a stream that is there for nothing else.
+    """
 
     caller: Caller
     tell: Callable[[Event], Awaitable[None]]
@@ -57,6 +65,7 @@ class Listener:
     uris: set[str] = field(default_factory=set)
     seen: dict[str, object] = field(default_factory=dict)
     telling: asyncio.Task[None] | None = None
+    end: Callable[[], None] = lambda: None
 
     def changes(self, gateway: "Gateway") -> list[Event]:
         """What has changed since the last look. What is looked at for the first time is only remembered."""
@@ -88,12 +97,13 @@ class Subscriptions:
         bus, caller = InMemorySubscriptionBus(), caller_of(context)
         wanted = params.notifications
         named = (wanted.resource_subscriptions or ())[:MOST_RESOURCES]
-        allowed = [uri for uri in named if await self._visible(caller, uri)]
-        listener = Listener(caller, bus.publish, bool(wanted.resources_list_changed), set(allowed))
+        allowed = [uri for uri in named if not await self._against(caller, uri)]
+        handler = ListenHandler(bus)
+        listener = Listener(caller, bus.publish, bool(wanted.resources_list_changed), set(allowed), end=handler.close)
         self._begin(listener)
         honoured = wanted.model_copy(update={"resource_subscriptions": allowed})
         try:
-            return await ListenHandler(bus)(context, params.model_copy(update={"notifications": honoured}))
+            return await handler(context, params.model_copy(update={"notifications": honoured}))
         finally:
             await self._end(listener)
 
@@ -104,8 +114,8 @@ class Subscriptions:
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         """Tell a client of the older era when that resource changes. Raises MCPError."""
         uri, listener = str(params.uri), self._of(context)
-        if not await self._visible(caller_of(context), uri):
-            raise MCPError(INVALID_PARAMS, "There is no such resource, or it is not yours to see.", {"uri": uri[:500]})
+        if why := await self._against(caller_of(context), uri):
+            raise MCPError(INVALID_PARAMS, why, {"uri": uri[:500]})
         if len(listener.uris) >= MOST_RESOURCES and uri not in listener.uris:
             raise MCPError(INVALID_PARAMS, f"At most {MOST_RESOURCES} resources can be subscribed to.", {"uri": uri})
         listener.uris.add(uri)
@@ -119,25 +129,31 @@ class Subscriptions:
         listener.seen.pop(uri, None)
         return EmptyResult()
 
-    async def _visible(self, caller: Caller, uri: str) -> bool:
-        """Whether that is a resource of which the caller may hear; of sessions, one that is there and theirs."""
+    async def _against(self, caller: Caller, uri: str) -> str:
+        """Why the caller cannot hear of that; empty when they can. A session must be there, theirs, and in this process."""
         found = found_at(uri)
         if found is None or not caller.may(found.scope):
-            return False
+            return NOT_THERE
         if found.session is None:
-            return True
+            return ""
         from shared.operations import dispatch
         from shared.operations.terminals import GET_TERMINAL
 
+        gateway = await self._ready()
         try:
-            await dispatch.call(await self._ready(), caller, GET_TERMINAL, {"id": found.session})
+            await dispatch.call(gateway, caller, GET_TERMINAL, {"id": found.session})
+            return ELSEWHERE if await gateway.nodes.maker_of(found.session) else ""
         except GatewayError:
-            return False
-        return True
+            return NOT_THERE
 
     def begin(self) -> None:
         """Look for changes from now on."""
         self._looking = asyncio.create_task(self._watch())
+
+    def stop(self) -> None:
+        """Close the streams that are there for nothing else; their clients are told that they are over."""
+        for listener in self._listeners:
+            listener.end()
 
     async def aclose(self) -> None:
         """Look no more, and tell nobody."""

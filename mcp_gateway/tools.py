@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp.types import CallToolRequestParams, CallToolResult, InputRequiredResult, LoggingLevel, TextContent
@@ -32,6 +32,7 @@ from shared.operations import dispatch
 if TYPE_CHECKING:
     from mcp_gateway.calls.call import Limits
     from mcp_gateway.calls.ongoing import OngoingChats
+    from shared.gateway import Gateway
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ class Tools:
         """What comes of a call, and what the client's log is told of it."""
         try:
             with tracing(trace_of(context)):
-                result = await in_its_own_task(self._run(context, caller, self._offered(params.name), params))
+                tool = await self._offered(caller, params.name)
+                result = await in_its_own_task(self._run(context, caller, tool, params))
             return result, "info", "ok"
         except GatewayError as error:
             return errors.tool_result(error), "warning" if isinstance(error, TROUBLE) else "notice", error.code
@@ -89,11 +91,26 @@ class Tools:
         if self._chats is not None:
             await self._chats.aclose()
 
-    def _offered(self, name: str) -> AnyTool:
+    def _chats_on(self, gateway: "Gateway") -> "OngoingChats":
+        """The chats under way, made with the first call; those of callers who are gone end."""
+        if self._chats is None:
+            from mcp_gateway.calls.ongoing import OngoingChats
+
+            self._chats = OngoingChats(gateway.nodes.id)
+            gateway.departures.watch(self._chats.end_of)
+        return self._chats
+
+    async def _offered(self, caller: Caller, name: str) -> AnyTool:
+        """The tool of that name. Raises NotFound and Forbidden; of the latter there is a row, as of what a scope lacks."""
         if (tool := TOOLS.get(name)) is None:
             known = ", ".join(self._schemas)
             raise NotFound(f"There is no tool '{name[:100]}'; there are {known}.", code="unknown_tool")
         if why := self._selection.against(tool):
+            if caller.kind != "anonymous":  # strangers could fill the disk
+                with suppress(GatewayError):
+                    await (await self._ready()).audit.record(
+                        caller, tool.operations[0], {"tool": name}, "tool_not_offered"
+                    )
             raise Forbidden(f"The tool '{name}' is not offered here: {why}.", code="tool_not_offered")
         return tool
 
@@ -104,15 +121,13 @@ class Tools:
         async with progress_of(context, tool.first) as progress:
             gateway = await self._ready()
             from mcp_gateway.calls.call import Call, Limits, noted
-            from mcp_gateway.calls.ongoing import OngoingChats
 
-            limits = self._limits or Limits()
-            self._chats = self._chats or OngoingChats(gateway.nodes.id)
+            limits, chats = self._limits or Limits(), self._chats_on(gateway)
             with noted(f"tool {tool.name}", caller):
                 async with _within(limits.call_seconds) as time:
                     user = User(context, params, time)
                     call = Call(
-                        gateway=gateway, caller=caller, user=user, progress=progress, limits=limits, chats=self._chats
+                        gateway=gateway, caller=caller, user=user, progress=progress, limits=limits, chats=chats
                     )
                     result = await tool.run(call, arguments)
         if isinstance(result, InputRequiredResult):

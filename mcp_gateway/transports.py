@@ -78,6 +78,12 @@ class HttpTransports:
             if not work.cancelled():
                 work.result()
 
+    def stop(self) -> None:
+        """The server goes down: end the subscriptions; calls may come to their end."""
+        serving = self._serving
+        if serving is not None and serving.done() and not serving.cancelled() and serving.exception() is None:
+            serving.result().stop()
+
     async def _serve(self, gateway: "Gateway", serving: "asyncio.Future[Serving]", over: asyncio.Event) -> None:
         try:
             await asyncio.wait_for(self._wanted.wait(), LOAD_AFTER)
@@ -91,8 +97,10 @@ class HttpTransports:
             serving.exception()  # for whoever calls
             return
         async with made.sessions.run():
+            forget = gateway.departures.watch(made.sessions.end_of)
             serving.set_result(made)
             await over.wait()
+            forget()
 
     def _made(self, gateway: "Gateway") -> "Serving":
         """Where the process keeps what it has loaded from the garbage collector, this too."""

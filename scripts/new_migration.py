@@ -1,4 +1,4 @@
-"""Write a migration from the difference between the tables and the newest revision: `new_migration.py 0002 "Add x"`."""
+"""Write a migration from the difference between the tables and the newest revision: `new_migration.py "Add x"`."""
 
 import sys
 import tempfile
@@ -11,8 +11,11 @@ from shared.storage import schema
 from shared.storage.database import Database
 
 
-def main(revision: str, message: str) -> None:
-    """Apply what exists to an empty database, then let alembic compare."""
+def main(message: str) -> None:
+    """Apply what exists to an empty database, then let alembic compare. The number is the next one."""
+    revision = f"{int(schema.HEAD) + 1:04}"
+    if any(schema.MIGRATIONS.glob(f"versions/{revision}_*.py")):
+        sys.exit(f"error: there is a revision {revision} already; raise HEAD in shared/storage/schema.py first")
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'empty.sqlite3'}")
         if any(schema.MIGRATIONS.glob("versions/*.py")):
@@ -27,4 +30,6 @@ def main(revision: str, message: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])

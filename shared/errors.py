@@ -128,18 +128,26 @@ class NotCached(Unavailable):
 class UpstreamError(GatewayError):
     """A provider failed. `status` is its HTTP status, where it gave one.
 
-    `usage` is what an answer that is none used all the same, in OpenAI's form: the provider bills it.
+    `usage` is what an answer that is none used all the same, in OpenAI's form: the provider bills it. `begun` says that
+    an answer had begun, with a good status, and did not come to its end: it may be billed, and nobody knows in full.
     """
 
     code = "provider_failed"
     retryable = True
 
     def __init__(
-        self, message: str, *, status: int | None = None, usage: dict[str, Any] | None = None, **kwargs: Any
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        usage: dict[str, Any] | None = None,
+        begun: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(message, **kwargs)
         self.status = status
         self.usage = usage
+        self.begun = begun
 
 
 class UpstreamTimeout(UpstreamError):

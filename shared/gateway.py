@@ -34,17 +34,19 @@ from shared.routing.planning import Planning, Rules
 from shared.routing.replay.decisions import Decisions
 from shared.routing.replay.policy_file import following
 from shared.routing.router import Router
+from shared.routing.second_chances import SecondChances
 from shared.security.accounts import Accounts
 from shared.security.api_keys import ApiKeys
 from shared.security.audit import AuditTrail
 from shared.security.chat_limits import ChatLimits
+from shared.security.departures import Departures
 from shared.security.moving_windows import MemoryWindows, Windows
 from shared.security.node_signatures import NodeSignatures
 from shared.security.open_streams import OpenStreams
 from shared.security.rate_limits import RateLimits
 from shared.security.redaction import Redactor
 from shared.security.secrets_box import SecretsBox
-from shared.settings import Settings, secret_fields
+from shared.settings import Settings, secret_variables
 from shared.storage import schema
 from shared.storage.database import Database
 from shared.storage.key_values import RedisValues
@@ -94,6 +96,7 @@ class Gateway:
     approvals: Approvals
     accounts: Accounts
     api_keys: ApiKeys
+    departures: Departures
     rate_limits: RateLimits
     chat_limits: ChatLimits
     secrets: SecretsBox
@@ -124,7 +127,7 @@ async def open_gateway(settings: Settings, *, with_admin: bool = False) -> Async
     redactor = Redactor(parts.secret_values(settings))
     logging.configure(settings.log_level, settings.log_format, redactor.text)
     await anyio.to_thread.run_sync(_prepare_folder, settings)
-    conceal(name.upper() for name in (*secret_fields(), "database_url"))
+    conceal(secret_variables())
     sandbox = await parts.sandbox(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(settings.database))
@@ -196,18 +199,30 @@ async def _assembled(
     )
     stack.push_async_callback(decisions.aclose)
     desk = Desk(providers, Health(), ledger, prices, parts.timeouts(settings), parts.now)
+    chances = SecondChances(desk.health, registry)
     cache = parts.cache(settings, redis, registry=registry, providers=providers, configuration=configuration)
     stack.push_async_callback(cache.aclose)
     affinity = Affinity(None if redis is None else RedisValues(redis))
     stack.push_async_callback(affinity.aclose)
     own_ports: set[int] = set()
+    terminals = await stack.enter_async_context(parts.terminals(settings, sandbox, nodes, own_ports))
+    accounts, api_keys = parts.logins(settings, database, windows), ApiKeys(database, parts.now)
+    departures = Departures(api_keys, accounts)
+    departures.watch(terminals.end_of)
     return Gateway(
         settings=settings,
         database=database,
         redis=redis,
         registry=registry,
         providers=providers,
-        accounts_of_providers=ProviderAccounts(database, box, providers, parts.accounts(settings), hide=redactor.learn),
+        accounts_of_providers=ProviderAccounts(
+            database,
+            box,
+            providers,
+            parts.accounts(settings),
+            hide=redactor.learn,
+            changed=chances.accounts_changed,
+        ),
         configuration=configuration,
         router=Router(
             planning=Planning(
@@ -233,13 +248,14 @@ async def _assembled(
         learner=learner,
         learning=learning,
         sandbox=sandbox,
-        terminals=await stack.enter_async_context(parts.terminals(settings, sandbox, nodes, own_ports)),
+        terminals=terminals,
         own_ports=own_ports,
         connections=Connections(database, box, parts.now, parts.aliases(settings)),
         policy=parts.policy(settings, database),
         approvals=Approvals(database, parts.now),
-        accounts=parts.logins(settings, database, windows),
-        api_keys=ApiKeys(database, parts.now),
+        accounts=accounts,
+        api_keys=api_keys,
+        departures=departures,
         rate_limits=RateLimits(
             windows, per_minute=settings.rate_limit_per_minute, per_hour=settings.rate_limit_per_hour
         ),

@@ -58,12 +58,13 @@ def _layers(environ: Mapping[str, str], directory: Path | None) -> list[tuple[st
     """What each source says, highest first."""
     near = dotenv_values(directory / ".env") if directory else {}
     home = Path(environ.get("DATA_DIR") or near.get("DATA_DIR") or platformdirs.user_data_dir(APPLICATION)).expanduser()
-    config_file = Path(environ.get("MCP_GATEWAY_CONFIG") or home / "config.toml").expanduser()
+    named = environ.get("MCP_GATEWAY_CONFIG")
+    config_file = Path(named or home / "config.toml").expanduser()
     return [
         ("environment", dict(_known(environ))),
         (str(directory / ".env") if directory else "", dict(_known(near))),
         (str(home / ".env"), dict(_known(dotenv_values(home / ".env")))),
-        (str(config_file), _from_toml(config_file)),
+        (str(config_file), _from_toml(config_file, named=bool(named))),
     ]
 
 
@@ -72,10 +73,13 @@ def _known(environ: Mapping[str, str | None]) -> dict[str, str]:
     return {names[key]: value for key, value in environ.items() if key in names and value}
 
 
-def _from_toml(path: Path) -> dict[str, Any]:
+def _from_toml(path: Path, *, named: bool) -> dict[str, Any]:
+    """What the file says; nothing where there is none and none was named."""
     try:
         found = tomllib.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
+        if named:
+            raise SettingsError([f"MCP_GATEWAY_CONFIG: there is no file {path}; correct or unset it"]) from None
         return {}
     except (OSError, ValueError) as error:
         raise SettingsError([f"{path} cannot be read: {error}"]) from None

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
+from shared.domain.addresses import check_database, check_hosts, check_origins, check_proxies
+from shared.domain.configuration import HIGHEST_ALERT
 from shared.domain.models import Layer
 from shared.domain.shares import parse_shares
 
 APPLICATION = "mcp-gateway"
-TOOLSET = "(chat|models|terminal|ssh|admin|all)"
+ADDRESSES = {"allowed_hosts": check_hosts, "allowed_origins": check_origins, "trusted_proxies": check_proxies}
+TOOLSETS = ("chat", "models", "terminal", "ssh", "admin", "all")
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
@@ -126,7 +129,7 @@ class Settings(BaseModel):
         description="Per cent of the requests that should start at each layer when `ROUTER_LEARNING` is `on`; among the layers that a request may use, they keep their proportion.",
     )
     enable_cost_tracking: bool = Field(True, description="Write what each answer used and cost to the database.")
-    cost_alert_threshold: Annotated[float, Field(ge=0)] = Field(
+    cost_alert_threshold: Annotated[float, Field(ge=0, le=HIGHEST_ALERT)] = Field(
         1, description="US dollars a day (UTC) after which an alert is raised, once; 0 never raises one."
     )
 
@@ -218,7 +221,6 @@ class Settings(BaseModel):
     # MCP
     mcp_toolsets: str = Field(
         "chat,models,terminal",
-        pattern=rf"^\s*{TOOLSET}(\s*,\s*{TOOLSET})*\s*$",
         description="Comma-separated groups of tools that MCP clients get: `chat`, `models`, `terminal`, `ssh` (files on hosts), `admin` (layers), or `all`. Fewer cost a model less to read.",
     )
     mcp_read_only: bool = Field(
@@ -262,7 +264,9 @@ class Settings(BaseModel):
     )
     terminal_idle_timeout: Seconds = Field(1800, description="Seconds without use after which a session is closed.")
     terminal_command_timeout: Seconds = Field(30, description="Seconds a command gets unless it says otherwise.")
-    terminal_max_command_timeout: Seconds = Field(600, description="Most seconds a command may ask for.")
+    terminal_max_command_timeout: Seconds = Field(
+        600, validate_default=True, description="Most seconds a command may ask for."
+    )
     terminal_max_output_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
         1024 * 1024, description="Bytes kept of each output stream of a command, and of each session's scrollback."
     )
@@ -326,8 +330,29 @@ class Settings(BaseModel):
     @field_validator("database_url")
     @classmethod
     def _database_address(cls, value: str) -> str:
-        if value and not re.match(r"(sqlite|postgres(ql)?(\+psycopg)?)://", value):
-            raise ValueError("must begin with sqlite:/// or postgresql://")
+        if value:
+            check_database(value)
+        return value
+
+    @field_validator(*ADDRESSES)
+    @classmethod
+    def _addresses(cls, value: str, field: ValidationInfo) -> str:
+        ADDRESSES[field.field_name or ""](comma_separated(value))
+        return value
+
+    @field_validator("mcp_toolsets")
+    @classmethod
+    def _toolsets(cls, value: str) -> str:
+        named = comma_separated(value)
+        if not named or not set(named) <= set(TOOLSETS):
+            raise ValueError(f"must be one or more of {', '.join(TOOLSETS)}, with commas between them")
+        return value
+
+    @field_validator("terminal_max_command_timeout")
+    @classmethod
+    def _longest(cls, value: float, others: ValidationInfo) -> float:
+        if value < others.data.get("terminal_command_timeout", 0):
+            raise ValueError("must not be less than TERMINAL_COMMAND_TIMEOUT")
         return value
 
     @field_validator("data_dir")
@@ -357,6 +382,11 @@ def _with_driver(url: str) -> str:
 def comma_separated(value: str) -> tuple[str, ...]:
     """The items of a list setting."""
     return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def secret_variables() -> Iterable[str]:
+    """Names of the environment's variables that may hold secrets."""
+    return (name.upper() for name in (*secret_fields(), "database_url"))
 
 
 def secret_fields() -> Iterable[str]:

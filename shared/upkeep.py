@@ -69,7 +69,10 @@ def _note_death(gateway: "Gateway", task: "asyncio.Task[None]") -> None:
 
 
 async def _refresh(gateway: "Gateway") -> None:
-    """Take over what other processes changed, for ever. One part that fails does not hold up the others."""
+    """Take over what other processes changed, and end what ran for callers who are gone since, for ever.
+
+    One part that fails does not hold up the others.
+    """
     parts: tuple[Callable[[], Awaitable[None]], ...] = (
         gateway.accounts.refresh,
         gateway.api_keys.refresh,
@@ -79,6 +82,7 @@ async def _refresh(gateway: "Gateway") -> None:
         gateway.accounts_of_providers.refresh,
         gateway.budgets.refresh,
         gateway.nodes.refresh,
+        gateway.departures.look,
     )
     while True:
         await asyncio.sleep(REFRESH_SECONDS)

@@ -1,4 +1,4 @@
-"""Streams of mounted applications end when the credentials that opened them no longer count."""
+"""What is being answered ends when the credentials that asked for it no longer count."""
 
 import asyncio
 from typing import Any
@@ -7,64 +7,78 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.context import Exchange, exchange_of
 from shared.errors import Unauthenticated
+from shared.security.tokens import bad_credentials
 
-RECHECK_SECONDS = 2.0
+WITH_CREDENTIALS = frozenset({"key", "user"})
+"""The kinds of callers whose credentials may end while they are answered."""
 
 
 class Rechecking:
-    """Looks at the credentials of a request again and again for as long as it is being answered.
+    """Knows what is being answered for keys and logins, and ends what is answered for those that are void.
 
-    Not of a GET alone: clients of MCP's newer era listen on the answer to a POST, and calls may take minutes.
+    Calls, streams and commands may take minutes. Whoever owns this has it look now and then, at everything at once: a
+    request costs a note of it and no timer.
     """
 
-    def __init__(self, app: ASGIApp, *, seconds: float = RECHECK_SECONDS) -> None:
-        self._app = app
-        self._seconds = seconds
+    def __init__(self) -> None:
+        self._running: set[_Running] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the request answered, for as long as its credentials count. Raises Unauthenticated."""
         exchange, task = exchange_of(scope), asyncio.current_task()
-        if exchange.caller.kind not in ("key", "user") or task is None:
-            await self._app(scope, receive, send)
-            return
-        before = task.cancelling()
-        watch = _Watch(exchange, task, self._seconds)
+        if task is None:
+            raise RuntimeError("a request can only be watched from a task")
+        running, before = _Running(exchange, task), task.cancelling()
+        self._running.add(running)
         try:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
         except asyncio.CancelledError:
-            if not watch.revoked or task.uncancel() > before:
+            if not running.revoked or task.uncancel() > before:
                 raise
             await _end(exchange, send)
         finally:
-            watch.end()
+            self._running.discard(running)
+
+    def look(self) -> None:
+        """Once, at each of the credentials in use."""
+        count: dict[tuple[str, str | None], bool] = {}
+        for running in self._running:
+            caller = running.exchange.caller
+            credentials = (caller.id, caller.token_id)
+            if credentials not in count:
+                count[credentials] = _count(running.exchange)
+            if not count[credentials]:
+                running.end()
 
 
-class _Watch:
-    """Cancels a task once its credentials no longer count. Most requests end before the first look, which a timer begins."""
+class _Running:
+    """A request that is being answered, and the task that does it."""
 
-    def __init__(self, exchange: Exchange, task: "asyncio.Task[Any]", seconds: float) -> None:
+    __slots__ = ("_task", "exchange", "revoked")
+
+    def __init__(self, exchange: Exchange, task: "asyncio.Task[Any]") -> None:
+        self.exchange = exchange
         self.revoked = False
-        self._exchange = exchange
         self._task = task
-        self._seconds = seconds
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(seconds, self._look)
 
     def end(self) -> None:
-        self._timer.cancel()
-
-    def _look(self) -> None:
-        try:
-            self._exchange.authenticate()
-        except Unauthenticated:
+        """Cancel it, once: it may need a while to clean up."""
+        if not self.revoked:
             self.revoked = True
             self._task.cancel()
-        else:
-            self._timer = self._loop.call_later(self._seconds, self._look)
+
+
+def _count(exchange: Exchange) -> bool:
+    try:
+        exchange.authenticate()
+    except Unauthenticated:
+        return False
+    return True
 
 
 async def _end(exchange: Exchange, send: Send) -> None:
-    """Raises Unauthenticated where nothing has been sent yet."""
-    if not exchange.status:
-        raise Unauthenticated()
+    """Raises Unauthenticated where there is still a way to say it: before an answer, and in an event stream of ours."""
+    if not exchange.status or exchange.route is not None:
+        raise bad_credentials()
     if not exchange.ended:
         await send({"type": "http.response.body", "body": b""})

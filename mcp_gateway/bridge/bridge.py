@@ -10,7 +10,7 @@ from typing import Any
 
 from mcp_gateway.bridge.messages import Message, answer_in, failure, is_answer, key_of, modern_headers, parse
 from mcp_gateway.bridge.refusals import BROKE_OFF, away, refusal
-from mcp_gateway.bridge.session import GONE, Session
+from mcp_gateway.bridge.session import GONE, INITIALIZE, Session
 from mcp_gateway.bridge.upstream import Away, Lost, Response, Upstream
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,6 @@ LONGEST_WAIT = 10.0
 NOT_OFFERED = 405
 TOO_MANY = 429
 CANCELLED = "notifications/cancelled"
-INITIALIZE = "initialize"
 INITIALIZED = "notifications/initialized"
 
 
@@ -47,6 +46,7 @@ class Bridge:
         self._calls: dict[bytes, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening = False
+        self._reopened = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
 
     async def take(self, line: bytes) -> None:
@@ -169,15 +169,13 @@ class Bridge:
         if not response.is_stream:
             content = await response.content()
             answer = answer_in(content, message.id)
-            if message.method == INITIALIZE and answer is not None:
-                self._session.opened(message, response, content)
+            self._session.answered(message, response, content)
             return answer or failure(message.id, refusal(self._upstream, response.status, response.headers, content))
         async for data, content in response.messages():
             if not is_answer(content):
                 await self._write(data)
                 continue
-            if message.method == INITIALIZE:
-                self._session.opened(message, response, content)
+            self._session.answered(message, response, content)
             return data
         raise Lost("the stream ended without an answer")
 
@@ -189,15 +187,18 @@ class Bridge:
             if not await self._session.renew():
                 return False
         log.warning("the gateway at %s has started anew; the session was opened again", self._upstream.base)
+        self._reopened.set()
         for notice in self._session.notices:
             await self._write(notice)
         return True
 
     async def _listen(self) -> None:
         """Pass on what the server says by itself, for as long as there is a session."""
-        wait = 0.0
+        wait, missed = 0.0, False
         while self._session.id:
-            await asyncio.sleep(wait)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._reopened.wait(), wait)
+            self._reopened.clear()
             wait = min(wait * 2 or 0.5, LONGEST_WAIT)
             session = self._session.id
             with suppress(Away, Lost):
@@ -205,6 +206,9 @@ class Bridge:
                     if response.status == NOT_OFFERED:
                         return
                     if response.is_stream:
+                        for notice in self._session.missed if missed else ():
+                            await self._write(notice)
+                        missed = True
                         async for data, _ in response.messages():
                             wait = 0.0
                             await self._write(data)

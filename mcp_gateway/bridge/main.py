@@ -20,6 +20,9 @@ from mcp_gateway.wire import Wire
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 LAST_SECONDS = 4.0
 """For closing; a host that no longer reads, or a gateway that no longer answers, would hold us up for ever."""
+SECRETS = ("_KEY", "_KEYS", "_SECRET", "_PASSWORD", "_TOKEN", "DATABASE_URL", "REDIS_URL")
+"""How the names of variables end that hold secrets."""
+
 FAILED = 1
 MISUSED = 2
 
@@ -31,10 +34,9 @@ def bridge(wire: Wire, url: str) -> None:
     """
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="mcp-gateway: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    base = url or _configured()
-    if "://" not in base:
-        base = f"http://{base}"
-    if fault := _fault_of(base):
+    _conceal_what_others_need()
+    base = with_scheme(url or _configured())
+    if fault := fault_of(base) or _fault_of_key():
         _say(fault)
         _exit(MISUSED)
     code = asyncio.run(_found_and_bridged(wire, base))
@@ -42,8 +44,20 @@ def bridge(wire: Wire, url: str) -> None:
         _exit(code)
 
 
-def _fault_of(base: str) -> str:
-    """What is wrong with an address, or with the key for it."""
+def _conceal_what_others_need() -> None:
+    """A host may hand on the secrets of a gateway, which commands of that gateway could then read from this process."""
+    from shared.terminal.concealment import conceal
+
+    conceal(name for name in os.environ if name.endswith(SECRETS))
+
+
+def with_scheme(address: str) -> str:
+    """An address may come as `host:port`."""
+    return address if "://" in address else f"http://{address}"
+
+
+def fault_of(base: str) -> str:
+    """What is wrong with an address; empty when nothing is."""
     parts = urlsplit(base)
     try:
         known_port = parts.port != 0
@@ -53,9 +67,12 @@ def _fault_of(base: str) -> str:
         return f"--connect {base} is no address of a gateway; it takes one like http://127.0.0.1:3000."
     if parts.username or parts.password:
         return f"--connect takes no password, which every process could read; put a key into {VARIABLE}."
-    if not os.environ.get(VARIABLE, "").strip().isascii():
-        return f"{VARIABLE} holds characters that no key has."
     return ""
+
+
+def _fault_of_key() -> str:
+    ascii_only = os.environ.get(VARIABLE, "").strip().isascii()
+    return "" if ascii_only else f"{VARIABLE} holds characters that no key has."
 
 
 def _configured() -> str:

@@ -87,6 +87,11 @@ def is_answer(content: Any) -> bool:
     return isinstance(content, dict) and "method" not in content and ("result" in content or "error" in content)
 
 
+def updated(uri: str) -> bytes:
+    """What tells a host to read a resource anew."""
+    return orjson.dumps({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}})
+
+
 def notices_of_change(initialized: Any) -> list[bytes]:
     """What tells a host to list anew: for each list whose changes the server, in its answer to `initialize`, said it tells."""
     result = initialized.get("result") if isinstance(initialized, dict) else None

@@ -182,7 +182,7 @@ def _result(chat: Ongoing, text: str, *, goes_on: bool) -> ChatResult:
         provider=None if route is None else route.model.provider,
         layer=None if route is None else route.model.layer,
         usage=None if reply.usage is None else _usage(reply.usage),
-        cost_usd=None if route is None else route.cost,
+        cost_usd=None if route is None or goes_on else route.cost,
         attempts=0 if route is None else route.attempts,
         finish_reason=reason,
         truncated=reason in NOTES,

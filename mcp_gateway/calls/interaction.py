@@ -55,7 +55,7 @@ async def _send(call: Call, arguments: SendToTerminalArguments) -> TerminalOutpu
     session_id = arguments.session_id
     _check_pattern(arguments)
     before = await Watch(call, session_id, 0).written()
-    if before.part.cursor == 0:
+    if before.part.cursor == 0 and not (await _info(call, session_id)).background:
         await first_prompt(call, session_id, START_SECONDS)
         before = await Watch(call, session_id, 0).written()
     watch = Watch(call, session_id, before.part.cursor, full_screen=before.full_screen)
@@ -90,6 +90,10 @@ def _wanted(call: Call, arguments: SendToTerminalArguments | ReadTerminalArgumen
     return Wanted(kind=arguments.wait_for, seconds=seconds, pattern=arguments.pattern)
 
 
+async def _info(call: Call, session_id: str) -> SessionInfo:
+    return (await dispatch.call(call.gateway, call.caller, GET_TERMINAL, {"id": session_id})).session
+
+
 async def first_prompt(call: Call, session_id: str, seconds: float) -> Ended:
     """Start the session's shell where it has none yet, and wait for its first prompt, or a login's."""
     return await Watch(call, session_id, 0).until(Wanted(kind="ready", seconds=seconds))
@@ -103,7 +107,7 @@ async def first_shown(call: Call, session_id: str, seconds: float) -> TerminalOu
 
 async def result_of(call: Call, session_id: str, found: Found, ended: Ended | None) -> TerminalOutput:
     """What was found as a result, with how the session is and how to go on."""
-    info = (await dispatch.call(call.gateway, call.caller, GET_TERMINAL, {"id": session_id})).session
+    info = await _info(call, session_id)
     picture, screen = found.picture, found.screen
     return TerminalOutput(
         text=picture.text,

@@ -4,6 +4,7 @@ exactly that.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mcp.types import InputRequiredResult
@@ -21,8 +22,28 @@ LONGEST = 2_000
 """Characters of a command that a question shows; one that is longer cannot be judged by who is asked."""
 MOST_QUESTIONS = 4
 """A command and the hosts on the way to where it runs may each need leave."""
+MOST_OF_STATE = 200
 ANSWER = 2.0
 """Seconds that are kept for the answer, when the user says nothing for so long that the call must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the user is asked; `approval` is what the command has when they agree, which for a host's key is what it had."""
+
+    id: str
+    approval: str | None
+
+    @property
+    def state(self) -> str:
+        """For the next round of a call; clients bring it back."""
+        return f"{self.id} {self.approval or ''}".strip()
+
+    @classmethod
+    def of(cls, state: str) -> "Question":
+        """What was asked in the round before; each id in it counts only for the caller's own."""
+        asked, _, approval = state[:MOST_OF_STATE].partition(" ")
+        return cls(asked, approval or None)
 
 
 async def with_leave(
@@ -35,41 +56,43 @@ async def with_leave(
     """
     approval = given
     if (earlier := call.user.earlier) is not None:
-        approval = earlier.state[:100]
-        await noted(call, approval, agreed=earlier.leave == "given")
+        question = Question.of(earlier.state)
+        await noted(call, question.id, agreed=earlier.leave == "given")
+        approval = question.approval or given
     for _ in range(MOST_QUESTIONS):
         try:
             return await work(approval)
         except Conflict as error:
-            said = await asked(call, command, error)
+            said = await asked(call, command, error, approval)
             if isinstance(said, InputRequiredResult):
                 return said
+            approval = said.approval
             if call.left < needed:
-                raise _for_the_next_call(said) from None
-            approval = said
+                raise _for_the_next_call(approval) from None
     return await work(approval)
 
 
-async def asked(call: Call, command: str, error: Conflict) -> str | InputRequiredResult:
-    """The approval that the user has given, or what to end the call with. Raises Forbidden when they did not, and the
-    error again when they cannot be asked.
+async def asked(call: Call, command: str, error: Conflict, held: str | None) -> "Question | InputRequiredResult":
+    """What the user has agreed to, or what to end the call with; `held` is the approval that the command has already.
+
+    Raises Forbidden when they did not agree, and the error again when they cannot be asked.
     """
-    approval_id = _approval_of(call, command, error)
+    question = _question_in(call, command, error, held)
     call.progress.say("asking the user …")
-    question = _question(command, error.details if isinstance(error.details, dict) else {})
+    text = _text(command, error.details if isinstance(error.details, dict) else {})
     try:
         async with asyncio.timeout(call.left - ANSWER) as limit:
-            said = await call.user.leave(question, state=approval_id, seconds=call.limits.asking_seconds)
+            said = await call.user.leave(text, state=question.state, seconds=call.limits.asking_seconds)
     except TimeoutError:
         if not limit.expired():
             raise
-        raise error from None  # it names the approval, which can still be given
+        raise _with_approval(error, question) from None  # it names the approval, which can still be given
     if isinstance(said, InputRequiredResult):
         return said
     if said == "not asked":
-        raise error
-    await noted(call, approval_id, agreed=said == "given")
-    return approval_id
+        raise _with_approval(error, question)
+    await noted(call, question.id, agreed=said == "given")
+    return question
 
 
 async def noted(call: Call, approval_id: str, *, agreed: bool) -> None:
@@ -82,15 +105,23 @@ async def noted(call: Call, approval_id: str, *, agreed: bool) -> None:
         raise Forbidden("The user did not agree to this; do something else.", code="approval_denied")
 
 
-def _for_the_next_call(approval_id: str) -> Conflict:
+def _for_the_next_call(approval: str | None) -> Conflict:
+    with_it = "" if approval is None else f" with approvalId {approval}"
     return Conflict(
-        f"The user has agreed, but only when the time of this call was nearly over: call again with approvalId {approval_id} "
-        "to have it done.",
+        f"The user has agreed, but only when the time of this call was nearly over: call again{with_it} to have it done.",
         code="approval_given",
     )
 
 
-def _question(command: str, details: dict[str, Any]) -> str:
+def _with_approval(error: Conflict, question: "Question") -> Conflict:
+    """The error of a host's key that also names the leave which the command itself has: it is wanted again."""
+    if question.approval in (None, question.id):
+        return error
+    message = f"{error.message} The command itself is allowed: send it with approvalId {question.approval}."
+    return Conflict(message, code=error.code, details=error.details)
+
+
+def _text(command: str, details: dict[str, Any]) -> str:
     if details["kind"] == "host_key":
         return f"May I {details['command']}?\n\nSay yes only if it is right: {details['reason']}."
     why = f" ({details['reason']})" if details["reason"] else ""
@@ -98,11 +129,13 @@ def _question(command: str, details: dict[str, Any]) -> str:
     return f"The command policy wants this confirmed{why}. Run it?\n\n{visible(command)}\n\n{where}"
 
 
-def _approval_of(call: Call, command: str, error: Conflict) -> str:
-    """The approval in an error. Raises the error again when it is another one, or the user cannot be asked."""
+def _question_in(call: Call, command: str, error: Conflict, held: str | None) -> "Question":
+    """The question that an error is. Raises the error again when it is another one, or the user cannot be asked."""
     details = error.details if isinstance(error.details, dict) else {}
-    if error.code != CODE or "client" not in details["ask"]:
+    if error.code != CODE:
         raise error
-    if not call.user.can_be_asked or len(command) > LONGEST:
-        raise error
-    return str(details["approvalId"])
+    asked = str(details["approvalId"])
+    question = Question(asked, asked if details["kind"] == "command" else held)
+    if "client" not in details["ask"] or not call.user.can_be_asked or len(command) > LONGEST:
+        raise _with_approval(error, question)
+    return question

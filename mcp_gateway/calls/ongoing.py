@@ -159,11 +159,7 @@ class OngoingChats:
     ) -> Ongoing:
         """Begin one. Raises RateLimited when the caller has too many."""
         if sum(owner == caller for owner, _ in self._chats) >= MOST_OF_CALLER:
-            raise RateLimited(
-                f"{MOST_OF_CALLER} chats are under way; wait for one of them with its chatId.",
-                code="too_many_chats",
-                retry_after=5,
-            )
+            raise RateLimited(f"{MOST_OF_CALLER} chats are under way, or have more to tell.", code="too_many_chats")
         key = (caller, f"{self._prefix}{secrets.token_hex(8)}")
         chat = self._chats[key] = Ongoing(key[1], payload, offer, lambda: self._forget(key))
         chat.begin(read)
@@ -177,6 +173,11 @@ class OngoingChats:
                 code="chat_not_found",
             )
         return chat
+
+    def end_of(self, gone: Callable[[str], bool]) -> None:
+        """End those of callers who are gone."""
+        for chat in [found for (owner, _), found in self._chats.items() if gone(owner)]:
+            chat.drop()
 
     async def aclose(self) -> None:
         """End them all."""

@@ -55,7 +55,12 @@ def set_password(
 
 def add_user(
     username: Annotated[str, typer.Argument(help="What the user logs in as.")],
-    role: Annotated[str, typer.Option(help="admin may do everything; viewer may only look at models.")] = "viewer",
+    role: Annotated[
+        str,
+        typer.Option(
+            help="admin may do everything; viewer only looks: at models, layers, providers, configuration, usage, budgets."
+        ),
+    ] = "viewer",
     as_json: AsJson = False,
 ) -> None:
     """Add somebody who can log in. The password is asked for on a terminal, and read from stdin otherwise."""

@@ -1,6 +1,5 @@
 """`mcp-gateway doctor`: looks at everything the gateway stands on, and says what to do."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ def _findings(settings: "Settings") -> "Iterator[Finding]":
     ]
     for look in looks:
         yield look()
-    yield from pointers.look(settings, os.environ)
+    yield from pointers.look(settings)
     yield from signals.run(_services(settings, machine.gateway_at(settings.api_host, settings.api_port)))
     for host in hosts.hosts(Path.home(), Path.cwd()):
         yield hosts.look(host, settings.api_port)

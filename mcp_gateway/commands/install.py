@@ -35,7 +35,9 @@ def install(
     connect: Annotated[
         bool, typer.Option("--connect", help="Let it bridge to the gateway that `mcp-gateway serve` runs.")
     ] = False,
-    url: Annotated[str, typer.Option(help="Where that gateway is; default: API_PORT on this machine.")] = "",
+    url: Annotated[
+        str, typer.Option(help="Where that gateway is; default: API_HOST and API_PORT as they are here.")
+    ] = "",
     dry_run: DryRun = False,
     only_print: Annotated[bool, typer.Option("--print", help="Print what to paste, and change nothing.")] = False,
     as_json: AsJson = False,
@@ -45,14 +47,15 @@ def install(
     The file keeps its other entries, its comments and its mode, and a copy of it is left beside it.
     """
     from mcp_gateway.installing import steps
-    from mcp_gateway.installing.server import server
+    from mcp_gateway.installing.server import address, server
     from shared.errors import InvalidInput
 
     if not client:
         _list(as_json)
         return
-    found, wanted = _client(client), server(url if connect or url else None)
+    found = _client(client)
     _check(name)
+    wanted = server(address(url, directory=Path.cwd()) if connect or url else None)
     if only_print:
         print(f"For {steps.file_of(found, scope)}:", file=sys.stderr, flush=True)
         print(steps.snippet(found, name, wanted))

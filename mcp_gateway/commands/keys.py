@@ -66,6 +66,8 @@ def create(
 
     if bool(name) == bool(named):
         raise typer.BadParameter("give the key one name, as an argument or with --name")
+    if days is not None and expires:
+        raise typer.BadParameter("say when the key expires once, with --days or with --expires")
     payload: dict[str, object] = {"name": name or named, "rateLimitPerHour": per_hour, "maxLayer": max_layer}
     payload |= {"rateLimitPerMinute": rpm, "tokensPerMinute": tpm, "maxStreams": streams}
     payload |= {"budgetUsd": budget, "budgetPeriod": budget_period, "expiresAt": expires}

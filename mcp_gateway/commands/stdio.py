@@ -20,6 +20,6 @@ def stdio(
     sidecar: Annotated[bool, typer.Option("--sidecar", help="Serve HTTP from this process too.")] = False,
 ) -> None:
     """Serve MCP on stdin and stdout, for Claude Desktop, IDEs and other clients that start it themselves."""
-    if connect is not None and sidecar:
-        raise typer.BadParameter("--connect uses a gateway that runs, --sidecar opens one: take one of them.")
+    if connect is not None and connect.startswith("-"):  # what follows has no need of a value
+        raise typer.BadParameter(f"No such option: {connect}")
     sys.exit(launch.run(launch.Options(connect=connect, sidecar=sidecar)))

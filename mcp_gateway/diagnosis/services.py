@@ -1,6 +1,7 @@
 """The services that the gateway uses: its database, Redis, and the providers, each asked for real."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from shared.errors import GatewayError
 from shared.operations import dispatch
 from shared.operations.providers import LIST_PROVIDERS, ProviderState
 from shared.operations.system import HEALTH, HealthReport
-from shared.terminal.sandbox import TURNED_OFF
+from shared.terminal.sandbox import HOME, TURNED_OFF
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -92,11 +93,17 @@ def _sandbox(sandbox: "Sandbox") -> Finding:
             name=name,
             status="warn",
             text=f"{text}, which cannot hide {', '.join(sandbox.exposed)} where they may write ({sandbox.detail})",
-            advice=f"{INSTALL_BUBBLEWRAP} Or set TERMINAL_SANDBOX=required, or DATA_DIR outside of your home directory.",
+            advice=f"{INSTALL_BUBBLEWRAP} Or set TERMINAL_SANDBOX=required, or keep these (DATA_DIR and files with settings) "
+            f"outside of {_bases(sandbox)}.",
         )
     if sandbox.unprotected:
         return Finding(name=name, status="warn", text=f"{text} ({sandbox.detail})", advice=INSTALL_BUBBLEWRAP)
     return Finding(name=name, status="ok", text=text)
+
+
+def _bases(sandbox: "Sandbox") -> str:
+    """Where commands may write, whatever directory their session is opened in."""
+    return " and ".join(sandbox.writable(os.path.expanduser(HOME), None))
 
 
 def _processes(sandbox: "Sandbox") -> Finding:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mcp_gateway.installing.clients import Server
+from shared.errors import InvalidInput
+from shared.setting_sources import load_settings
 
 COMMAND = "mcp-gateway"
 POINTERS = ("DATA_DIR", "MCP_GATEWAY_CONFIG")
@@ -20,6 +22,22 @@ def server(connect: str | None, environ: Mapping[str, str] = os.environ) -> Serv
     options = () if connect is None else ("--connect", connect) if connect else ("--connect",)
     env = {name: str(Path(environ[name]).expanduser().absolute()) for name in POINTERS if environ.get(name)}
     return Server(command, (*before, "stdio", *options), env)
+
+
+def address(url: str, environ: Mapping[str, str] = os.environ, directory: Path | None = None) -> str:
+    """What belongs behind `--connect`: the URL, or where `serve` would listen here; empty where a client, which knows
+    only our pointers, finds that by itself. Raises InvalidInput for what `--connect` would refuse, and SettingsError.
+    """
+    from mcp_gateway.bridge.main import fault_of, with_scheme
+    from mcp_gateway.bridge.upstream import local_url
+
+    if url:
+        if fault := fault_of(with_scheme(url)):
+            raise InvalidInput(fault)
+        return url
+    here = load_settings(environ, directory=directory)
+    pointers = {name: environ[name] for name in POINTERS if name in environ}
+    return "" if local_url(here) == local_url(load_settings(pointers)) else local_url(here)
 
 
 def program(executable: str = sys.executable) -> tuple[str, tuple[str, ...]]:

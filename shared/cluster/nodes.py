@@ -9,7 +9,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from shared.cluster.heartbeats import BEAT_SECONDS, Heartbeats
-from shared.domain.nodes import TAG_LENGTH, Node, tag_of
+from shared.domain.nodes import TAG_LENGTH, UNIX, Node, tag_of
 from shared.errors import GatewayError, RateLimited, Unavailable
 from shared.structured import get_logger
 
@@ -175,11 +175,20 @@ class Nodes:
         found = node_rows.every(session)  # before the clock is read, since SQLite may have to wait for its lock here
         now = self._clock().timestamp()
         node_rows.save(session, self.id, address=self._address, seen=now, sessions=self._counts())
+        for name in self._replaced(found):
+            node_rows.delete(session, name)
+            del found[name]
         live = self._live(found)
         for name, said in found.items():
             if name not in (*live, self.id) and now - said["seen"] > FORGET_SECONDS:
                 node_rows.delete(session, name)
         return live
+
+    def _replaced(self, found: Mapping[str, dict[str, Any]]) -> list[str]:
+        """Those whose socket file this process has now, so that they have surely gone."""
+        if not self._address.startswith(UNIX):
+            return []
+        return [name for name, said in found.items() if name != self.id and said["address"] == self._address]
 
     def _live(self, found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The others among these that are there."""

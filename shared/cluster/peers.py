@@ -12,14 +12,13 @@ import orjson
 from shared.cluster import wire
 from shared.cluster.nodes import Nodes, away
 from shared.domain.identity import Caller
-from shared.domain.nodes import Node
+from shared.domain.nodes import UNIX, Node
 from shared.domain.trace import CURRENT
 from shared.security.node_signatures import NodeSignatures
 
 if TYPE_CHECKING:
     import aiohttp
 
-UNIX = "unix:"
 PREFIX = "/internal"
 CALL, STREAM, MOUNTED = f"{PREFIX}/call", f"{PREFIX}/stream", f"{PREFIX}/mounted"
 SIGNATURE = "x-gateway-node"

@@ -18,6 +18,7 @@ CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1_000
 MAX_MESSAGES = 10_000
 OPENING_CHARACTERS = 4_096
+FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,15 @@ class Chunk:
 
     `data` holds whole server-sent events in OpenAI's form, without `[DONE]`; it may be empty. `content` says that
     it carries some of the answer (text, reasoning, a tool call; a finish reason only where it says that the answer is
-    at its longest): the commit point of a stream.
+    at its longest): the commit point of a stream. `usage` is what the provider says by then that is used, in OpenAI's
+    form, with a completion of 0 tokens where it does not know yet.
     `final` is the parsed usage event, kept back so that the cost can be put in; it comes at most once, last.
     """
 
     data: bytes
     content: bool = False
     final: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = None
 
 
 def _options(value: Any) -> RoutingOptions:
@@ -224,7 +227,9 @@ def _text_of(message: dict[str, Any]) -> str:
 def _mentions_code(message: dict[str, Any]) -> bool:
     """Whether the last message holds a fenced block, which is all we claim to know of it being about code."""
     content = message.get("content")
-    return isinstance(content, str) and "```" in content
+    if isinstance(content, list):
+        return any(FENCE in text for part in content if isinstance(text := part.get("text"), str))
+    return isinstance(content, str) and FENCE in content
 
 
 IMAGE_PARTS = bounds.IMAGE_PARTS

@@ -8,6 +8,10 @@ from pydantic import Field
 from shared.domain.models import Layer
 from shared.domain.wire import Money, Wire
 
+HIGHEST_ALERT = 1_000_000
+AlertThreshold = Annotated[Money, Field(ge=0, le=HIGHEST_ALERT)]
+"""US dollars a day."""
+
 
 class Configuration(Wire):
     """What `/health` shows and `PUT /v1/config` changes."""
@@ -21,4 +25,4 @@ class Configuration(Wire):
     spend_guard: bool = True
     enable_cache: bool = False
     enable_cost_tracking: bool = True
-    cost_alert_threshold: Annotated[Money, Field(ge=0, le=Decimal(1_000_000))] = Decimal(1)
+    cost_alert_threshold: AlertThreshold = Decimal(1)

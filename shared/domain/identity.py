@@ -64,11 +64,17 @@ GUEST_SCOPES: frozenset[Scope] = frozenset({"chat", "models:read"})
 """What is left to local callers who are not the user of this machine."""
 
 KEY_PREFIX = "key-"
+USER_PREFIX = "user-"
 
 
 def is_key_id(caller_id: str) -> bool:
     """Whether a caller's id is that of an API key, and not of a user."""
     return caller_id.startswith(KEY_PREFIX)
+
+
+def is_user_id(caller_id: str) -> bool:
+    """Whether a caller's id is that of somebody who logs in."""
+    return caller_id.startswith(USER_PREFIX)
 
 
 LOCAL = Caller(id="local", kind="local", name="local", scopes=SCOPES)

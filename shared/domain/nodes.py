@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 TAG_LENGTH = 8
+UNIX = "unix:"
+"""What an address begins with that is a socket file, which only one process has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

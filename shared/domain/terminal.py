@@ -50,7 +50,9 @@ def _encoding(value: str) -> str:
 Command = Annotated[str, AfterValidator(_command), Field(min_length=1)]
 Columns = Annotated[int, Field(ge=1, le=500)]
 Rows = Annotated[int, Field(ge=1, le=300)]
-Stdin = Annotated[str, Field(max_length=1024 * 1024)]
+MAX_STDIN = 1024 * 1024
+"""Characters."""
+Stdin = Annotated[str, Field(max_length=MAX_STDIN)]
 Typed = Annotated[str, Field(min_length=1, max_length=256 * 1024)]
 Encoding = Annotated[str, AfterValidator(_encoding), Field(min_length=1, max_length=40)]
 Cursor = Annotated[int, Field(ge=0)]
@@ -236,6 +238,11 @@ class SessionInfo(Wire):
         description="That of the program on its terminal, once it has ended.",
     )
     recording: bool = Field(False, exclude_if=lambda value: not value, description="Whether it is being recorded.")
+    background: bool = Field(
+        False,
+        exclude_if=lambda value: not value,
+        description="Whether a command runs on its terminal, in the place of a shell.",
+    )
     reason: str | None = Field(
         None, exclude_if=lambda value: value is None, description="Why it is not connected, where that is known."
     )

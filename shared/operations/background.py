@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 TITLE = 100
 
 
-async def begin(gateway: "Gateway", caller: Caller, request: RunCommand) -> SessionInfo:
-    """Start a command in the background; the session that it runs in. Raises as `Sessions.open` does."""
+async def begin(gateway: "Gateway", caller: Caller, request: RunCommand, permit: policing.Permit) -> SessionInfo:
+    """Start a command in the background that may run; the session that it runs in. Raises as `Sessions.open` does."""
     target = await _target(gateway, caller, request)
     title = " ".join(request.command.split())[:TITLE]
     session = await host_leave.connecting(
-        gateway, caller, lambda: gateway.terminals.open(caller.id, target, title=title)
+        gateway, caller, lambda: gateway.terminals.open(caller.id, target, title=title), permit.give_back
     )
     gateway.policy.remember(session, target, request.connection)
     try:

@@ -1,14 +1,11 @@
 """The configuration that may change while the gateway runs."""
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
-from shared.domain.configuration import Configuration
+from shared.domain.configuration import AlertThreshold, Configuration
 from shared.domain.identity import Caller
 from shared.domain.models import Layer
-from shared.domain.wire import Money, NoInput, Wire
+from shared.domain.wire import NoInput, Wire
 from shared.operations.operation import Operation
 
 if TYPE_CHECKING:
@@ -33,7 +30,7 @@ class ChangeConfiguration(Wire):
     spend_guard: bool | None = None
     enable_cache: bool | None = None
     enable_cost_tracking: bool | None = None
-    cost_alert_threshold: Annotated[Money, Field(ge=0, le=Decimal(1_000_000))] | None = None
+    cost_alert_threshold: AlertThreshold | None = None
 
 
 class ChangedConfiguration(Wire):

@@ -15,11 +15,20 @@ ACTION = "host_key"
 """The name of its rows in the audit trail."""
 
 
-async def connecting(gateway: "Gateway", caller: Caller, work: Callable[[], Awaitable[T]]) -> T:
+async def nothing_held() -> None:
+    """For work that needed no leave of its own."""
+
+
+async def connecting(
+    gateway: "Gateway",
+    caller: Caller,
+    work: Callable[[], Awaitable[T]],
+    give_back: Callable[[], Awaitable[None]] = nothing_held,
+) -> T:
     """What `work` gives, which connects to a host, perhaps by way of others.
 
     A key that a person has agreed to is remembered, and `work` done again. Raises Conflict (approval_required) while nobody
-    has, Forbidden (approval_denied).
+    has, after `give_back` of the leave that `work` had for itself, and Forbidden (approval_denied).
     """
     while True:
         try:
@@ -27,7 +36,11 @@ async def connecting(gateway: "Gateway", caller: Caller, work: Callable[[], Awai
         except TerminalError as error:
             if error.code != "host_key_unconfirmed" or not isinstance(error.details, dict):
                 raise
-            await _agreed(gateway, caller, error.details)
+            try:
+                await _agreed(gateway, caller, error.details)
+            except GatewayError:
+                await give_back()
+                raise
 
 
 async def _agreed(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from shared.errors import Forbidden, GatewayError, invalid_field
 from shared.operations import whereabouts
 
 if TYPE_CHECKING:
+    from shared.domain.approvals import Approval
     from shared.gateway import Gateway
     from shared.terminal.policy.rules import Place, Verdict
     from shared.terminal.session import Session
@@ -52,6 +53,18 @@ class Wanted:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What lets a command run.
+
+    `again` judges it once more where it has waited in its session, and the session has moved, or the policy has changed;
+    `give_back` lets leave that was used for it count again, where it did not come to run.
+    """
+
+    again: Callable[[], Awaitable[None]]
+    give_back: Callable[[], Awaitable[None]]
+
+
 async def permit(
     gateway: "Gateway",
     caller: Caller,
@@ -59,11 +72,10 @@ async def permit(
     *,
     session: "Session | None" = None,
     connection: str | None = None,
-) -> Callable[[], Awaitable[None]]:
+) -> Permit:
     """Return if the command may run in the session, on the saved connection, or here.
 
-    What is returned judges it again where it has waited in the session, and the session has moved, or the policy has
-    changed. Raises Forbidden (command_denied, command_unparsable, approval_denied), and Conflict (approval_required).
+    Raises Forbidden (command_denied, command_unparsable, approval_denied), and Conflict (approval_required).
     """
     before = gateway.policy.current, session and session.directory
 
@@ -72,19 +84,25 @@ async def permit(
             fresh = replace(wanted, approval_id=None, wait_ms=0)  # leave was for what it was, and nobody waits now
             await _permit(gateway, caller, fresh, session, connection)
 
-    await _permit(gateway, caller, wanted, session, connection)
-    return again
+    audit = await _permit(gateway, caller, wanted, session, connection)
+
+    async def give_back() -> None:
+        if audit is not None and audit.used is not None:
+            await gateway.approvals.give_back(caller, audit.used, audit.facts)
+
+    return Permit(again, give_back)
 
 
 async def _permit(
     gateway: "Gateway", caller: Caller, wanted: Wanted, session: "Session | None", connection: str | None
-) -> None:
+) -> "_Audit | None":
+    """What was noted of the verdict; None where no policy applies."""
     if not gateway.policy.active:
-        return
+        return None
     where = await whereabouts.where(gateway, caller, session, connection)
     place, policies = where.place, gateway.policy.applying(caller, where.place)
     if not policies:
-        return
+        return None
     home = wanted.home or where.home
     cwd = where.directory(wanted.cwd, home)
     facts = {
@@ -102,6 +120,7 @@ async def _permit(
         await audit.record(error.code)
         raise
     await _obey(audit, verdict, wanted)
+    return audit
 
 
 async def permit_typing(gateway: "Gateway", caller: Caller, session: "Session") -> None:
@@ -199,14 +218,14 @@ async def _with_leave(audit: "_Audit", verdict: "Verdict", wanted: Wanted) -> No
     approvals, caller = audit.gateway.approvals, audit.caller
     approval_id = wanted.approval_id
     if approval_id is not None and (used := await approvals.use(caller, approval_id, audit.facts)) is not None:
-        audit.approval = used.id, used.decided_by
+        audit.used = used
         return
     asked = await approvals.ask(caller, verdict, audit.facts)
-    audit.approval = asked.id, None
+    audit.asked = asked.id
     if wanted.wait_ms and await approvals.decided(caller, asked.id, seconds=wanted.wait_ms / 1000):
         used = await approvals.use(caller, asked.id, audit.facts)
         if used is not None:
-            audit.approval = used.id, used.decided_by
+            audit.used = used
             return
     raise required(asked)
 
@@ -228,7 +247,8 @@ class _Audit:
     gateway: "Gateway"
     caller: Caller
     facts: dict[str, Any]
-    approval: tuple[str, str | None] | None = None
+    asked: str | None = None
+    used: "Approval | None" = None
 
     async def record(self, outcome: str, verdict: "Verdict | None" = None) -> None:
         """A row with the verdict and the rule; env and stdin stay out of it."""
@@ -237,6 +257,8 @@ class _Audit:
             details["sessionId"] = self.facts["session_id"]
         if verdict is not None:
             details |= {"verdict": verdict.action, "policy": verdict.policy, "rule": verdict.rule}
-        if self.approval is not None:
-            details |= {"approvalId": self.approval[0], "decidedBy": self.approval[1]}
+        if self.used is not None:
+            details |= {"approvalId": self.used.id, "decidedBy": self.used.decided_by}
+        elif self.asked is not None:
+            details |= {"approvalId": self.asked, "decidedBy": None}
         await self.gateway.audit.record(self.caller, ACTION, details, outcome)

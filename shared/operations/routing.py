@@ -17,9 +17,7 @@ from shared.operations.operation import Operation
 from shared.routing.allowance import allowance
 from shared.routing.checks.escalation import expected_most
 from shared.routing.complexity.dense import DENSE
-from shared.routing.exhausted import nothing_to_try
 from shared.routing.explanation import Explanation
-from shared.routing.job import Deadline, Tab
 from shared.routing.judgement import expected
 from shared.routing.planner import follows_conversation
 from shared.routing.policy import Policy
@@ -140,10 +138,10 @@ class RouteExplanation(Wire):
 
 
 async def _explain(gateway: "Gateway", caller: Caller, request: ChatRequest) -> RouteExplanation:
-    found = gateway.router.explain(caller, request)
+    found = await gateway.router.explain(caller, request)
     attempts = [_candidate(gateway, found, model) for model in found.plan.attempts]
     return RouteExplanation(
-        summary=_summary(found, attempts) if attempts else await _nobody(gateway, caller, request, found),
+        summary=_summary(found, attempts),
         model=found.facts.model,
         first_choice=attempts[0].id if attempts else None,
         facts=_facts(found),
@@ -239,18 +237,10 @@ def _left_out(item: Dropped) -> LeftOut:
     return LeftOut(id=item.model.id, provider=item.model.provider, layer=item.model.layer, reason=item.reason)
 
 
-async def _nobody(gateway: "Gateway", caller: Caller, request: ChatRequest, found: Explanation) -> str:
-    """What a chat would be told: of the budget that is in the way, or of what speaks against each model."""
-    costs = [dropped.cost for dropped in found.plan.dropped if dropped.cost is not None]
-    if costs:
-        options = request.options
-        tab = Tab(Deadline(None), gateway.budgets.bound(caller, options.tags), options.budget_usd)
-        return f"Nobody would be asked: {(await tab.refusal(min(costs))).message}"
-    return f"Nobody would be asked: {nothing_to_try(found.facts, found.plan).message}"
-
-
 def _summary(found: Explanation, attempts: Sequence[Candidate]) -> str:
-    """One sentence for a person."""
+    """One sentence for a person; where there is nobody to ask, what the chat would be told."""
+    if found.nobody is not None:
+        return f"Nobody would be asked: {found.nobody.message}"
     first, others = attempts[0], len(attempts) - 1
     why = ", which the conversation is with" if first.id == found.stay else ""
     if first.cooling_seconds:

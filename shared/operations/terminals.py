@@ -1,7 +1,7 @@
 """Terminal sessions: open, use, read and close them, and run commands."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -106,8 +106,8 @@ async def _execute(gateway: "Gateway", caller: Caller, request: Execute) -> Comm
         max_output_bytes=request.max_output_bytes,
         stdin=request.stdin,
     )
-    again = await policing.permit(gateway, caller, policing.Wanted.of(request), session=session)
-    return CommandAnswer(result=await session.execute(replace(command, permit=again)))
+    permit = await policing.permit(gateway, caller, policing.Wanted.of(request), session=session)
+    return CommandAnswer(result=await session.execute(replace(command, permit=permit.again)))
 
 
 async def _resize(gateway: "Gateway", caller: Caller, request: Resize) -> Done:
@@ -140,12 +140,12 @@ async def _run_events(
     """
     session = None if request.session_id is None else gateway.terminals.get(caller.id, request.session_id)
     wanted = policing.Wanted.of(request)
-    again = await policing.permit(gateway, caller, wanted, session=session, connection=request.connection)
+    permit = await policing.permit(gateway, caller, wanted, session=session, connection=request.connection)
     if request.background:
-        yield _only(RunBegun(await background.begin(gateway, caller, request)))
+        yield _only(RunBegun(await background.begin(gateway, caller, request, permit)))
         return
     waiting = _Waiting()
-    work = asyncio.get_running_loop().create_task(_run_to_the_end(gateway, caller, request, waiting.add, again))
+    work = asyncio.get_running_loop().create_task(_run_to_the_end(gateway, caller, request, waiting.add, permit))
     work.add_done_callback(lambda _: waiting.changed.set())
     try:
         yield _events(work, waiting)
@@ -172,7 +172,7 @@ async def _run_to_the_end(
     caller: Caller,
     request: RunCommand,
     on_output: OutputListener,
-    again: Callable[[], Awaitable[None]],
+    permit: policing.Permit,
 ) -> CommandResult:
     terminals = gateway.terminals
     alone = request.session_id is None and request.connection is None
@@ -186,11 +186,13 @@ async def _run_to_the_end(
         on_output=on_output,
     )
     if request.session_id is not None:
-        return await terminals.get(caller.id, request.session_id).execute(replace(command, permit=again))
+        return await terminals.get(caller.id, request.session_id).execute(replace(command, permit=permit.again))
     if request.connection is not None:
         target = await targets.saved(gateway, caller, request.connection)
         target = await policing.permit_opening(gateway, caller, target, request.connection)
-        return await host_leave.connecting(gateway, caller, lambda: terminals.run_once(caller.id, target, command))
+        return await host_leave.connecting(
+            gateway, caller, lambda: terminals.run_once(caller.id, target, command), permit.give_back
+        )
     return await terminals.run_once(caller.id, LocalTarget(cwd=request.cwd), command)
 
 

@@ -1,4 +1,4 @@
-"""What an answer that holds nothing means. Pure."""
+"""What an answer that holds nothing, or nothing that can be read, means. Pure."""
 
 from collections.abc import Collection
 from typing import Any
@@ -25,3 +25,12 @@ def empty_answer(
             usage=used,
         )
     return UpstreamBadAnswer(f"{provider} sent an empty answer.", usage=used)
+
+
+def not_json(provider: str, body: bytes, error: Exception) -> UpstreamError:
+    """The failure of a whole answer that is no JSON. One that began as JSON was an answer, and may be billed."""
+    return UpstreamBadAnswer(
+        f"{provider} sent an answer that is not JSON.",
+        operator_detail=str(error),
+        begun=body.lstrip().startswith(b"{"),
+    )

@@ -117,7 +117,7 @@ class Exchange:
             size += len(block)
             if size > limit:
                 raise UpstreamBadAnswer(
-                    "The provider's answer is too large to handle.", operator_detail=f"over {limit} bytes"
+                    "The provider's answer is too large to handle.", operator_detail=f"over {limit} bytes", begun=True
                 )
             parts.append(block)
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -214,7 +214,9 @@ class Blocks:
                 else:
                     await connection.more(min(self._loop.time() + self._seconds, self._ends))
         except FAULTS as error:
-            raise network_error(error) from error
+            failure = network_error(error)
+            failure.begun = True
+            raise failure from error
 
 
 def network_error(error: BaseException) -> UpstreamError:

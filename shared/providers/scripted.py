@@ -27,7 +27,7 @@ Run it by itself: `python -m shared.providers.scripted [PORT]`.
 import asyncio
 import sys
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -213,5 +213,16 @@ async def _main(port: int) -> None:
         await asyncio.Event().wait()
 
 
+def _port(arguments: Sequence[str]) -> int:
+    """The port that is asked for; 0 takes a free one. Raises SystemExit."""
+    text = arguments[0] if arguments else "0"
+    if len(arguments) > 1 or not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        sys.exit("usage: python -m shared.providers.scripted [PORT]; PORT is a number from 0 to 65535")
+    return int(text)
+
+
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    try:
+        asyncio.run(_main(_port(sys.argv[1:])))
+    except OSError as error:
+        sys.exit(f"error: {error.strerror or error}")

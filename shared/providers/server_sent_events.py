@@ -37,7 +37,7 @@ class EventSplitter:
         events = bytes(rest[:cut])
         del rest[:cut]
         if len(rest) > MAX_EVENT_BYTES:
-            raise UpstreamBadAnswer("The provider sent an event too large to handle.")
+            raise UpstreamBadAnswer("The provider sent an event too large to handle.", begun=True)
         return events
 
     def finish(self) -> bytes:

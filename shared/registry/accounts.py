@@ -1,7 +1,7 @@
 """Provider accounts: those of the settings, overlaid with what operators set at run time, keys encrypted at rest."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -41,9 +41,11 @@ class ProviderAccounts:
         from_settings: Iterable[Account],
         *,
         hide: Callable[[Iterable[str]], None] = lambda _: None,
+        changed: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
-        """`hide` is told of every stored key, so that it shows nowhere."""
+        """`hide` is told of every stored key, so that it shows nowhere; `changed` of the accounts that are others now."""
         self._hide = hide
+        self._announce = changed
         self._database = database
         self._box = box
         self._directory = directory
@@ -145,9 +147,11 @@ class ProviderAccounts:
         for row in rows:
             accounts[row.name] = self._overlaid(accounts.get(row.name), row)
         self._hide(key.strip() for account in accounts.values() for key in account.api_key.split(","))
+        before, self._accounts = self._accounts, accounts
         self._version = version
-        self._accounts = accounts
         await self._directory.replace(accounts.values())
+        if changed := {name for name in {**before, **accounts} if before.get(name) != accounts.get(name)}:
+            self._announce(changed)
 
     def _overlaid(self, base: Account | None, row: ProviderRow) -> Account:
         key = self._opened(row)

@@ -1,20 +1,30 @@
 """The registry as one immutable value: what routing reads, with no lock and no disk."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import NamedTuple
 
 from shared.domain.models import LAYERS, Layer, LayerModel, LayerState, Model
 
 
+class Group(NamedTuple):
+    """Models of one layer and priority, which share the requests: by weight where `weighted`, else all alike."""
+
+    models: tuple[Model, ...]
+    weighted: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All models by id, and the same by layer (priority order) and by the provider's own name."""
+    """All models by id, and the same by layer (priority order, and in groups of equals) and by the provider's own name."""
 
     version: int
     models: Mapping[str, Model]
     layer_enabled: Mapping[Layer, bool]
     by_layer: Mapping[Layer, tuple[Model, ...]]
+    groups: Mapping[Layer, tuple[Group, ...]]
     by_api_name: Mapping[str, tuple[Model, ...]]
 
     @classmethod
@@ -32,6 +42,7 @@ class Snapshot:
             models=by_id,
             layer_enabled=dict(layer_enabled),
             by_layer={layer: tuple(found) for layer, found in by_layer.items()},
+            groups={layer: tuple(grouped(found)) for layer, found in by_layer.items()},
             by_api_name={name: tuple(found) for name, found in by_api_name.items()},
         )
 
@@ -87,6 +98,13 @@ class Snapshot:
         )
 
 
-def order(model: Model) -> tuple[int, str]:
-    """By priority, 0 first, then by name so that the order never wavers."""
-    return model.priority, model.id
+def grouped(models: Iterable[Model]) -> Iterator[Group]:
+    """Models in their order, those of one layer and priority together."""
+    for _, equals in groupby(models, key=lambda model: (model.layer, model.priority)):
+        group = tuple(equals)
+        yield Group(group, len({model.weight for model in group}) > 1)
+
+
+def order(model: Model) -> tuple[Layer, int, str]:
+    """By layer, then priority, 0 first, then name so that the order never wavers."""
+    return model.layer, model.priority, model.id

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from types import EllipsisType
@@ -81,7 +81,10 @@ class Attempt:
         self.request: ChatRequest = job.request
         self._desk = desk
         self._purpose = purpose
+        self._asked = desk.providers.get(model.provider, key)
         self._reservation: Reservation | None = None
+        self.told: dict[str, Any] | None = None
+        self._held = Decimal(0)
         self._started = time.perf_counter()
         self._over = False
         desk.health.began(model, key)
@@ -128,6 +131,8 @@ class Attempt:
             raise await self.job.tab.refusal(most(facts, rates, facts.max_tokens or FEWEST_TOKENS))
         if allowed.tokens and not facts.max_tokens:
             self.request = self.request.limited(allowed.tokens)
+        self._held = allowed.cost
+        self.job.tab.held += allowed.cost
         if self.job.tab.bound is not None:
             self._reservation = await self.job.tab.bound.reserve(allowed.cost)
 
@@ -144,6 +149,7 @@ class Attempt:
                 chunks = await stack.enter_async_context(self.provider.stream(self.model, self.request, timeouts))
                 async for chunk in chunks:
                     held.append(chunk.data)
+                    self.hear(chunk.usage)
                     if chunk.content:
                         self._desk.health.answered_after(self.model, self._seconds, stream=True)
                         self._desk.health.succeeded(self.model, self.key)
@@ -168,7 +174,9 @@ class Attempt:
     def failed(self, error: UpstreamError | Unsupported) -> Failure:
         """Note a failure. Raises it again when another model would not do better."""
         error = too_long_perhaps(error, self.request.facts, self.model.context_window)
-        if isinstance(error, UpstreamTimeout):
+        if isinstance(error, UpstreamError):
+            self.hear(error.usage)
+        if isinstance(error, UpstreamTimeout) or (isinstance(error, UpstreamError) and error.begun):
             self.left(error.code)  # the prompt was sent, so it may be billed
         elif isinstance(error, UpstreamError) and error.usage:
             self.ended(error.code, Usage.from_openai(error.usage), error.usage)
@@ -185,17 +193,30 @@ class Attempt:
         """Note that nobody waits for the answer any more. The provider may bill it all the same, nobody knows how much:
         the prompt is written down, and a budget is charged with everything that was set aside.
         """
-        usage = Usage(prompt=self.request.prompt_tokens, estimated=True)
-        self._end(outcome, usage, self._cost(usage, None), charged=None)
+        usage = self.used()
+        self._end(outcome, usage, self._cost(usage, self.told), charged=None)
+
+    def hear(self, usage: dict[str, Any] | None) -> None:
+        """Keep what the provider says that is used by now, if it does."""
+        self.told = usage or self.told
+
+    def used(self, completion: int = 0) -> Usage:
+        """What it has used by now: as the provider has told, else a guess, in which `completion` is what has come."""
+        told = Usage.from_openai(self.told)
+        known = told if told.prompt else replace(told, prompt=self.request.prompt_tokens, estimated=True)
+        return known if known.completion else replace(known, completion=completion, estimated=True)
 
     def troubled(self, error: UpstreamError) -> None:
-        """Let the deployment cool down."""
+        """Let the deployment cool down; not where its account has been replaced meanwhile: this says nothing of the new one."""
+        if self._desk.providers.get(self.model.provider, self.key) is not self._asked:
+            return
         self._desk.health.failed(self.model, error, self.key)
-        if treatment(error).rests == "key":
+        refused = treatment(error).rests == "key"
+        if refused:
             log.warning(
                 "a provider does not take a key", provider=self.model.provider, key=self.key + 1, code=error.code
             )
-        if isinstance(error, UpstreamNetwork | UpstreamTimeout):
+        if refused or isinstance(error, UpstreamNetwork | UpstreamTimeout):
             self._desk.providers.report(self.model.provider, Probe(healthy=False, detail=error.message))
 
     def ended(self, outcome: str, usage: Usage, raw: Any) -> None:
@@ -223,6 +244,8 @@ class Attempt:
 
     def _let_go(self, charged: Decimal | None) -> None:
         self._over = True
+        self.job.tab.held -= self._held
+        self._held = Decimal(0)
         self._desk.health.ended(self.model, self.key)
         if self._reservation is not None:
             self._reservation.settle(charged)
@@ -258,5 +281,6 @@ class Attempt:
                 reasoning_tokens=usage.reasoning,
                 purpose=self._purpose,
                 trace_id=current_id(),
+                chat_id=self.job.tab.chat_id,
             )
         )

@@ -81,12 +81,15 @@ class Executor:
         if not job.hedged or job.request.facts.needs_tools:
             return None
         self._hedges.count()
-        after = self._desk.health.slow_after(attempt.model, stream=job.request.stream)
-        return after if after is not None and self._hedges.take() else None
+        return self._desk.health.slow_after(attempt.model, stream=job.request.stream)
+
+    async def _hedge(self, walk: Walk) -> Attempt | None:
+        """A second attempt now that the first takes long; None when there were many lately, or nobody is left to ask."""
+        return await walk.next("hedge") if self._hedges.take() else None
 
     async def _completed(self, walk: Walk, attempt: Attempt | None) -> Answer | None:
         """An attempt's whole answer; None when it failed in a way that the walk has taken in."""
-        if attempt is None and (attempt := await walk.next("hedge")) is None:
+        if attempt is None and (attempt := await self._hedge(walk)) is None:
             return None
         with attempt:
             try:
@@ -114,7 +117,7 @@ class Executor:
 
     async def _opened(self, walk: Walk, attempt: Attempt | None) -> _Begun | None:
         """An attempt's stream with its first content; None when it failed in a way that the walk has taken in."""
-        if attempt is None and (attempt := await walk.next("hedge")) is None:
+        if attempt is None and (attempt := await self._hedge(walk)) is None:
             return None
         deadline = attempt.job.tab.deadline
         async with AsyncExitStack() as stack:
@@ -176,8 +179,9 @@ class StreamedAnswer:
         self._attempt = attempt
         self._first = first
         self._rest = rest
-        self._events = first.count(b"data:")
-        self._bytes = len(first)
+        self._events = 0
+        self._bytes = 0
+        self._called = 0
         self._last = first
         self._final: dict[str, Any] | None = None
         self.outcome = "cancelled"
@@ -186,15 +190,22 @@ class StreamedAnswer:
         yield self._first
         try:
             async for chunk in self._rest:
-                if chunk.data:
-                    self._events += chunk.data.count(b"data:")
-                    self._bytes += len(chunk.data)
-                    self._last = chunk.data
-                    yield chunk.data
+                data = chunk.data
+                if data:
+                    if b'"tool_calls"' in data and b'"tool_calls":null' not in data:
+                        self._called += usage_event.length(data)
+                    else:
+                        self._events += data.count(b"data:")
+                        self._bytes += len(data)
+                    self._last = data
+                    yield data
+                if chunk.usage is not None:
+                    self._attempt.hear(chunk.usage)
                 if chunk.final is not None:
                     self._final = chunk.final
         except UpstreamError as error:
             self.outcome = error.code
+            self._attempt.hear(error.usage)
             if error.code != "request_timeout":
                 self._attempt.troubled(error)
             raise
@@ -217,15 +228,19 @@ class StreamedAnswer:
             self._attempt.ended(self.outcome, self._used(), self._raw_usage())
 
     def _raw_usage(self) -> Any:
-        return None if self._final is None else self._final.get("usage")
+        return self._attempt.told if self._final is None else self._final.get("usage")
 
     def _used(self) -> Usage:
         used = Usage.from_answer(self._final or {})
         if used.prompt or used.completion:
             return used
-        return Usage(prompt=self._attempt.request.prompt_tokens, completion=self._tokens(), estimated=True)
+        return self._attempt.used(self._tokens())
 
     def _tokens(self) -> int:
-        """About how many tokens have come: one for each event at least, or what their text beside the envelope makes."""
+        """About how many tokens have come: one for each event of text at least, or what is said in all of them makes.
+
+        Text is what an event holds beside its envelope; what calls a tool lies deeper, and was measured as it came.
+        """
         text = self._bytes - self._events * usage_event.envelope(self._first)
-        return max(self._events, text // CHARACTERS_PER_TOKEN)
+        said = usage_event.length(self._first) + max(text, 0) + self._called
+        return max(self._events, said // CHARACTERS_PER_TOKEN + 1)

@@ -9,11 +9,13 @@ from shared.errors import (
     GatewayError,
     Unavailable,
     Unsupported,
+    UpstreamAuthFailed,
     UpstreamBadAnswer,
     UpstreamContextTooLong,
     UpstreamError,
     UpstreamNetwork,
     UpstreamOverloaded,
+    UpstreamQuota,
     UpstreamRefused,
     UpstreamThrottled,
     UpstreamTimeout,
@@ -28,6 +30,8 @@ KINDS = (
     UpstreamOverloaded,
     UpstreamNetwork,
     UpstreamBadAnswer,
+    UpstreamAuthFailed,
+    UpstreamQuota,
 )
 SHOWN = 20
 NAMED = 3
@@ -46,7 +50,9 @@ class Resting:
 def nothing_to_try(facts: Facts, plan: Plan) -> GatewayError:
     """No model was even left to ask."""
     unfit = [item for item in plan.dropped if item.unfit]
-    if facts.model not in ("auto", *LAYERS) and plan.dropped:
+    if facts.model in LAYERS and not plan.low <= facts.model <= plan.high:
+        message = f"The layer {facts.model} cannot be used: 'gateway' allows {plan.low} to {plan.high}; change 'minLayer' or 'maxLayer'."
+    elif facts.model not in ("auto", *LAYERS) and plan.dropped:
         message = f"The model '{facts.model[:200]}' cannot be used: {plan.dropped[0].reason}."
     elif unfit:
         reasons = "; ".join(f"{item.model.id}: {item.reason}" for item in unfit[:NAMED])

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from shared.domain.budgets import BudgetStanding
 from shared.domain.routing import Facts, Plan
+from shared.errors import GatewayError
 from shared.routing.complexity.estimate import Estimate
 from shared.routing.learning.choice import Choice
 from shared.routing.policy import Policy
@@ -16,7 +17,8 @@ class Explanation:
 
     `stay` is the model that the conversation is with, `heard` says whether the estimate counts for this request.
     `choice` is where the router has learned to start, None where it has no opinion; `followed` says whether the plan
-    starts there. `left` is in US dollars, of `budgets` and of the request's own; None without any.
+    starts there. `left` is in US dollars, of `budgets` and of the request's own; None without any. `nobody` is what the
+    chat would be told where the plan has no model.
     """
 
     facts: Facts
@@ -29,6 +31,7 @@ class Explanation:
     followed: bool
     budgets: tuple[BudgetStanding, ...]
     left: Decimal | None
+    nobody: GatewayError | None = None
 
 
 def completed(found: Plan, whole: Plan) -> Plan:

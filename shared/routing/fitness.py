@@ -9,6 +9,11 @@ from shared.routing.allowance import FEWEST_TOKENS, allowance, most
 from shared.routing.policy import FREE_LAYER, Permit, Policy, may_spend
 from shared.usage.pricing import Rates
 
+NO_PRICE = (
+    "its price is not known, and the request has a budget; set pricePer1kInputTokens and pricePer1kOutputTokens with "
+    "PUT /v1/models/{id} (0 where it bills nothing)"
+)
+
 
 class Fitness:
     """Looks at models for one request. `rates` are None, and `may_bill` is asked, where a price is not known.
@@ -58,7 +63,7 @@ class Fitness:
     def _over_budget(self, model: Model, left: Decimal) -> Dropped | None:
         rates = self._rates(model)
         if rates is None:
-            return Dropped(model, "its price is not known, and the request has a budget", unfit=True)
+            return Dropped(model, NO_PRICE, unfit=True)
         if allowance(self._facts, rates, left) is not None:
             return None
         cost = most(self._facts, rates, self._facts.max_tokens or FEWEST_TOKENS)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from shared.domain.models import Model
@@ -121,6 +121,18 @@ class Health:
         until = self._clock() + BARRED_SECONDS
         self._breakers[model.id, key] = _Breaker(failures=1, until=until, reason=reason, barred=True)
 
+    def start_anew(self, models: Iterable[str]) -> None:
+        """These models are not what they were: nothing is held against them any more."""
+        for name in models:
+            self._forget(name)
+            if (speed := self._speeds.get(name)) is not None:
+                speed.troubled = -math.inf
+
+    def keys_start_anew(self, providers: Iterable[str]) -> None:
+        """These providers are called with other keys, or elsewhere: those that rest were the old ones."""
+        for provider in providers:
+            self._forget(f"provider:{provider}")
+
     def barred(self, model: Model, key: int = 0) -> bool:
         """Whether it must not be asked, not even when nobody else is left."""
         breaker = self._breakers.get((model.id, key))
@@ -166,6 +178,10 @@ class Health:
             breaker.failures += 1
         breaker.reason = error.code
         breaker.until = max(breaker.until, now + cooldown(error, breaker.failures))
+
+    def _forget(self, name: str) -> None:
+        for place in [known for known in self._breakers if known[0] == name]:
+            del self._breakers[place]
 
     def _left(self, name: tuple[str, int]) -> float:
         breaker = self._breakers.get(name)

@@ -1,9 +1,11 @@
 """One request on its way: who asks, what is left of its time and money, and whom it has asked so far."""
 
 import asyncio
+import secrets
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Literal
 
 from shared.domain.chat import ChatRequest
@@ -71,7 +73,8 @@ class Made:
 @dataclass(slots=True)
 class Tab:
     """What one request has come to so far. `limit` is the caller's own for it, in US dollars; `bound` its budgets;
-    `spent` is in US dollars, as far as prices are known.
+    `spent` is in US dollars, as far as prices are known; `held` is what calls under way may cost.
+    `chat_id` is ours, for counting: several chats may have been given the same request id.
     """
 
     deadline: Deadline
@@ -79,7 +82,9 @@ class Tab:
     limit: Decimal | None = None
     calls: list[Made] = field(default_factory=list)
     spent: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
     unpriced: bool = False
+    chat_id: str = field(default_factory=partial(secrets.token_hex, 8))
 
     def add(self, call: Made) -> None:
         """A call was made."""
@@ -99,7 +104,7 @@ class Tab:
         """US dollars that may still be spent; None without any limit."""
         if self.limit is None and self.bound is None:
             return None
-        own = None if self.limit is None else self.limit - self.spent
+        own = None if self.limit is None else self.limit - self.spent - self.held
         budgets = None if self.bound is None else self.bound.left
         return min((amount for amount in (own, budgets) if amount is not None), default=None)
 
@@ -110,7 +115,7 @@ class Tab:
                 (await self.bound.reserve(wanted)).settle(Decimal(0))
             except BudgetExceeded as error:
                 return error
-        left = Decimal(0) if self.limit is None else max(self.limit - self.spent, Decimal(0))
+        left = Decimal(0) if self.limit is None else max(self.limit - self.spent - self.held, Decimal(0))
         return BudgetExceeded(
             f"'gateway.budgetUsd' leaves ${left:.6f} and this may cost ${wanted:.6f}: raise it, ask for fewer max_tokens, "
             "or name a cheaper model."

@@ -3,14 +3,16 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from shared.domain.models import LAYERS, Layer, Model
 from shared.domain.routing import OPENING, Dropped, Facts, Plan
-from shared.registry.snapshot import Snapshot
+from shared.registry.snapshot import Group, Snapshot, grouped
 from shared.routing.fitness import Fitness, is_chosen
 from shared.routing.policy import FREELY, Permit, Policy, layer_range
 from shared.usage.pricing import Rates
+
+MOST_COMPARED = 64
+"""So many equals are looked at before one is chosen; of more, all of one weight, it is some that begin anywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,30 +43,37 @@ def plan(
     """The plan for a request. Unknown names give none.
 
     By layer, then priority; equals share by weight, or the fittest goes first. Of the models that are cooling only the
-    one that is back soonest is tried, and last. With `enough` the search stops once so many can be asked now, so that a
-    large registry costs nothing.
+    one that is back soonest is tried, and last. With `enough` the search in a layer stops once so many can be asked now,
+    so that a large registry costs nothing.
     """
     low, high, begin = layer_range(facts, policy, permit)
     fitness = Fitness(facts, policy, permit, rates=conditions.rates, may_bill=conditions.may_bill)
     attempts: list[Model] = []
     cooling: list[tuple[float, Model]] = []
     dropped: list[Dropped] = []
-    for group in _groups(facts, snapshot, low, high):
-        ready: list[Model] = []
-        for model in group:
-            if reason := _reason_away(model, snapshot, conditions, low, high):
-                dropped.append(Dropped(model, reason))
-            elif unfit := fitness.against(model):
-                dropped.append(unfit)
-            elif (seconds := conditions.cooling(model)) > 0:
-                cooling.append((seconds, model))
-            else:
-                ready.append(model)
-                if len(ready) + len(attempts) == enough:
-                    break
-        attempts += _among_equals(ready, conditions) if len(ready) > 1 else ready
-        if len(attempts) == enough:
-            break
+    stay = _stay(facts, snapshot, permit, low, high)
+    for turn, groups in enumerate(_layers(facts, snapshot, low, high, stay)):
+        found = 0
+        for group in groups:
+            if enough is not None and found >= enough:
+                break
+            ready: list[Model] = []
+            first = _first_of(group, enough, conditions)
+            for model in group.models if first is None else _from(group.models, first):
+                if model is stay and turn:  # it has had its turn
+                    continue
+                if reason := _reason_away(model, snapshot, conditions, low, high):
+                    dropped.append(Dropped(model, reason))
+                elif unfit := fitness.against(model):
+                    dropped.append(unfit)
+                elif (seconds := conditions.cooling(model)) > 0:
+                    cooling.append((seconds, model))
+                else:
+                    ready.append(model)
+                    if first is not None and len(ready) == enough:
+                        break
+            found += len(ready)
+            attempts += _among_equals(ready, group, conditions) if len(ready) > 1 else ready
     if facts.needs_code:
         attempts.sort(key=lambda model: (model.layer, not model.capabilities.code))
     if begin > low:
@@ -92,19 +101,43 @@ def follows_conversation(facts: Facts) -> bool:
     return facts.turn > 0 or not facts.conversation.startswith(OPENING)
 
 
-def _groups(facts: Facts, snapshot: Snapshot, low: Layer, high: Layer) -> Iterator[Iterable[Model]]:
-    """The candidates, those of one layer and priority together."""
-    if not is_chosen(facts):
-        yield from ((model,) for model in snapshot.named(facts.model))
-        return
-    for layer in LAYERS[LAYERS.index(low) : LAYERS.index(high) + 1]:
-        for _, group in groupby(snapshot.by_layer[layer], key=lambda model: model.priority):
-            yield group
+def _stay(facts: Facts, snapshot: Snapshot, permit: Permit, low: Layer, high: Layer) -> Model | None:
+    """The model that the conversation is with, which is looked at before all others, as far as it may be chosen."""
+    if not permit.stay or not is_chosen(facts):
+        return None
+    model = snapshot.models.get(permit.stay)
+    return model if model is not None and low <= model.layer <= high else None
 
 
-def _among_equals(models: list[Model], conditions: Conditions) -> Sequence[Model]:
+def _layers(facts: Facts, snapshot: Snapshot, low: Layer, high: Layer, stay: Model | None) -> Iterator[Iterable[Group]]:
+    """The candidates by layer, those of one priority together; the model that the conversation is with before all of them."""
+    if stay is not None:
+        yield (Group((stay,), weighted=False),)
+    if facts.model in LAYERS:
+        yield snapshot.groups[facts.model]
+    elif facts.model != "auto":
+        yield grouped(snapshot.named(facts.model))
+    else:
+        for layer in LAYERS[LAYERS.index(low) : LAYERS.index(high) + 1]:
+            yield snapshot.groups[layer]
+
+
+def _first_of(group: Group, enough: int | None, conditions: Conditions) -> int | None:
+    """Where to begin in a group that is too large to be looked at whole; None in any other."""
+    if enough is None or group.weighted or len(group.models) <= MOST_COMPARED:
+        return None
+    return int(conditions.draw() * len(group.models))
+
+
+def _from(models: Sequence[Model], first: int) -> Iterator[Model]:
+    """All of them, beginning with that one; none is touched before its turn, since very many do not stay in the CPU's cache."""
+    count = len(models)
+    return (models[(first + number) % count] for number in range(count))
+
+
+def _among_equals(models: list[Model], group: Group, conditions: Conditions) -> Sequence[Model]:
     """The order of models of one layer and priority: drawn by weight, or, where all weigh the same, the fittest first."""
-    if len({model.weight for model in models}) == 1:
+    if not group.weighted:
         return sorted(models, key=conditions.rank)
     return sorted(models, key=lambda model: _lot(model.weight, conditions.draw()))
 

@@ -19,7 +19,7 @@ from shared.routing.job import Deadline, Job, Tab
 from shared.routing.judgement import Judgement, starting_at, with_complexity
 from shared.routing.learning.choice import Choice
 from shared.routing.planner import Conditions, free_instead, plan
-from shared.routing.policy import Permit, Policy, may_spend
+from shared.routing.policy import Permit, Policy, layer_range, may_spend
 from shared.usage.budgets import Budgets
 
 ENOUGH = 12
@@ -76,10 +76,11 @@ class Planning:
         request = request if tab.left is None else request.bounded()
         return self._planned(caller, request, tab, self._stay(caller, request), enough=enough)
 
-    def explain(self, caller: Caller, request: ChatRequest) -> Explanation:
+    async def explain(self, caller: Caller, request: ChatRequest) -> Explanation:
         """What a chat would come to now, with every candidate. Nothing is remembered of it. Raises NotFound."""
         heard, estimate = self.judgement.matters(request), self.judgement.estimated(request)
         request = with_complexity(request, estimate if heard else None)
+        await self._affinity.recall(caller, request.facts)
         tab, stay = self._tab(caller, request), self._stay(caller, request)
         request = request.bounded()
         found = self._free(caller, request, tab, self._planned(caller, request, tab, stay, enough=ENOUGH))
@@ -101,12 +102,14 @@ class Planning:
             followed=followed,
             budgets=() if tab.bound is None else tab.bound.standings,
             left=tab.left,
+            nobody=None if found.attempts else await self._nothing(caller, request.facts, found, tab),
         )
 
     def higher(self, course: Course) -> Callable[[Layer], Sequence[Model]]:
         """The models from a layer on, as far as caller and operator let an answer escalate."""
         options = course.request.options
         highest = options.max_layer or self.rules.policy().max_escalation_layer
+        highest = min(highest, course.caller.max_layer or highest)
 
         def models(lowest: Layer) -> Sequence[Model]:
             if lowest > highest:
@@ -130,17 +133,35 @@ class Planning:
 
     async def nothing(self, course: Course) -> GatewayError:
         """Why there is no model to ask: an unknown name, a budget, or what speaks against each."""
-        facts, found = course.request.facts, course.plan
+        return await self._nothing(course.caller, course.request.facts, course.plan, course.job.tab)
+
+    async def _nothing(self, caller: Caller, facts: Facts, found: Plan, tab: Tab) -> GatewayError:
         if _is_unknown(facts, found):
             return unknown_model(self._registry.snapshot, facts.model)
-        if _is_forbidden(course):
-            return _forbidden(course)
+        if _is_forbidden(caller, found):
+            return _forbidden(caller)
         costs = [dropped.cost for dropped in found.dropped if dropped.cost is not None]
-        return await course.job.tab.refusal(min(costs)) if costs else exhausted.nothing_to_try(facts, found)
+        return await tab.refusal(min(costs)) if costs else exhausted.nothing_to_try(facts, found)
 
-    def keep(self, course: Course, model: Model) -> None:
-        """The conversation is with that model from now on."""
-        self._affinity.keep(course.caller, course.request.facts, course.version, model.id)
+    def keep(self, course: Course, model: Model, *, escalated: bool) -> None:
+        """The conversation is with that model from now on; but not where only a failure, or a name, has led above the layer
+        where it begins by itself: that is no reason to pay from then on.
+        """
+        chosen = course.request.facts.model == "auto"
+        if (chosen and escalated) or model.id == course.stay or model.layer <= self._beginning(course):
+            self._affinity.keep(course.caller, course.request.facts, course.version, model.id)
+
+    def _beginning(self, course: Course) -> Layer:
+        """The layer where the request would have begun with all of its models well, and with none asked for by name."""
+        if course.request.facts.model != "auto":
+            return course.policy.default_layer
+        first = course.job.models[0].layer
+        if not course.plan.cooling:
+            return first
+        begin = layer_range(course.request.facts, course.policy, Permit(max_layer=course.caller.max_layer)).begin
+        models = self._registry.snapshot.models
+        resting = (models[name].layer for name in course.plan.cooling if name in models)
+        return min((first, *(layer for layer in resting if layer >= begin)))
 
     def _tab(self, caller: Caller, request: ChatRequest) -> Tab:
         options = request.options
@@ -173,9 +194,9 @@ class Planning:
         return below if below.attempts else found
 
 
-def _is_forbidden(course: Course) -> bool:
+def _is_forbidden(caller: Caller, found: Plan) -> bool:
     """Whether nothing but the bounds of the caller's API key stands in the way."""
-    bound, found = course.caller.max_layer, course.plan
+    bound = caller.max_layer
     if bound is not None and found.low > bound:
         return True
     return bool(found.dropped) and all(
@@ -183,8 +204,7 @@ def _is_forbidden(course: Course) -> bool:
     )
 
 
-def _forbidden(course: Course) -> Forbidden:
-    caller = course.caller
+def _forbidden(caller: Caller) -> Forbidden:
     limits = {"maxLayer": caller.max_layer, "models": None if caller.models is None else sorted(caller.models)}
     named = [f"layers up to {caller.max_layer}"] if caller.max_layer else []
     named += [f"the models {', '.join(sorted(caller.models)[:10])}"] if caller.models is not None else []

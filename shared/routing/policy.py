@@ -73,6 +73,9 @@ def _wanted(facts: Facts, policy: Policy) -> Range:
     options = facts.options
     if facts.model in LAYERS:
         start: Layer = facts.model
+        lowest, highest = options.min_layer or "L0", options.max_layer or "L3"
+        if not lowest <= start <= highest:  # then its models are left out with that as the reason
+            return Range(lowest, highest, lowest)
         return Range(start, start, start)
     if facts.model != "auto":
         low: Layer = options.min_layer or "L0"

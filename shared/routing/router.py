@@ -60,10 +60,10 @@ class Router:
         """The plan as it would be made now; nobody is asked."""
         return self._planning.plan(caller, request, enough=enough)
 
-    def explain(self, caller: Caller, request: ChatRequest) -> Explanation:
+    async def explain(self, caller: Caller, request: ChatRequest) -> Explanation:
         """What a chat would come to now, with every candidate. Raises NotFound for an unknown model, Unsupported."""
         self._refuse_what_is_off(request)
-        return self._planning.explain(caller, request)
+        return await self._planning.explain(caller, request)
 
     async def _answered(self, caller: Caller, request: ChatRequest) -> Answer:
         self._refuse_what_is_off(request)
@@ -155,7 +155,7 @@ class Router:
     def _ended(self, course: Course, model: Model | None, outcome: str) -> None:
         """The request is over, however that came."""
         if model is not None and outcome == "ok":
-            self._planning.keep(course, model)
+            self._planning.keep(course, model, escalated="escalation" in course.notes)
         self._decisions.record(
             Decision(
                 at=self._rules.clock(),

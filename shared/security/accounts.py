@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from shared.domain.accounts import Account, Login, User
-from shared.domain.identity import ROLE_SCOPES, Caller, Role
+from shared.domain.identity import ROLE_SCOPES, USER_PREFIX, Caller, Role
 from shared.errors import Conflict, InvalidInput, NotFound, Unauthenticated, Unavailable
 from shared.security.passwords import Passwords, generated
 from shared.security.rate_limits import LoginAttempts
@@ -95,6 +95,10 @@ class Accounts:
             request_id=request_id,
         )
 
+    def knows(self, user_id: str) -> bool:
+        """Whether there is such a user, now."""
+        return user_id in self._state.accounts
+
     async def logout(self, caller: Caller) -> None:
         """The caller's token no longer counts. Raises InvalidInput when it did not come with one."""
         token_id = caller.token_id
@@ -136,7 +140,7 @@ class Accounts:
 
     async def _account(self, username: str, role: Role, password: str) -> Account:
         return Account(
-            id=f"user-{secrets.token_hex(8)}",
+            id=f"{USER_PREFIX}{secrets.token_hex(8)}",
             username=username,
             role=role,
             password_hash=await self._passwords.hash(password),

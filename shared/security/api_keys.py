@@ -101,7 +101,7 @@ class ApiKeys:
         """
         key = self._state.keys.get(_digest(secret)) if is_api_key(secret) else None
         now = self._clock()
-        if key is None or (key.expires_at is not None and key.expires_at <= now):
+        if key is None or not _lasts(key, now):
             raise bad_credentials()
         self._used[key.id] = now
         return Caller(
@@ -121,6 +121,11 @@ class ApiKeys:
             budget_usd=key.budget_usd,
             budget_period=key.budget_period,
         )
+
+    def knows(self, key_id: str) -> bool:
+        """Whether there is such a key that has not expired, now."""
+        now = self._clock()
+        return any(key.id == key_id and _lasts(key, now) for key in self._state.keys.values())
 
     async def flush(self) -> None:
         """Write when keys were last used; also to be called before the end. Raises Unavailable, and keeps it then."""
@@ -142,6 +147,10 @@ class ApiKeys:
 def is_api_key(credential: str) -> bool:
     """Whether it has the form of a gateway API key; anything else is taken for a login token."""
     return credential.startswith(PREFIX) and len(credential) <= LONGEST_SECRET
+
+
+def _lasts(key: ApiKey, now: datetime) -> bool:
+    return key.expires_at is None or key.expires_at > now
 
 
 def _digest(secret: str) -> str:

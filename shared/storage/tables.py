@@ -154,6 +154,7 @@ class UsageRow(SQLModel, table=True):
     duration_ms: int
     tags: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
+    chat_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
 
 
 class UsageHourRow(SQLModel, table=True):

@@ -89,11 +89,14 @@ def in_order(session: Session, text: Any) -> Any:
 
 
 def sums() -> list[ColumnElement[Any]]:
-    """What is summed up, under its name. Rows without a request id are requests of their own."""
-    request, cost = col(UsageRow.request_id), col(UsageRow.cost_pico)
+    """What is summed up, under its name. Chats are told apart by our own id for them, older rows by the request's; rows
+    without either are requests of their own.
+    """
+    chat = func.coalesce(func.nullif(col(UsageRow.chat_id), ""), func.nullif(col(UsageRow.request_id), ""))
+    cost = col(UsageRow.cost_pico)
     extra = or_(col(UsageRow.purpose) != "answer", col(UsageRow.outcome) != "ok")
     sums: dict[str, Any] = {
-        "requests": func.count(distinct(func.nullif(request, ""))) + _count(request == ""),
+        "requests": func.count(distinct(chat)) + _count(chat.is_(None)),
         "attempts": func.count(),
         "failed": _count(col(UsageRow.outcome) != "ok"),
         "prompt_tokens": _sum(col(UsageRow.prompt_tokens)),

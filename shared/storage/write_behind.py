@@ -50,6 +50,7 @@ class WriteBehind(Generic[Item]):
         self._queue: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
+        self._gone = 0
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -87,30 +88,39 @@ class WriteBehind(Generic[Item]):
     async def flush(self) -> None:
         """Write everything queued so far. Raises Unavailable and keeps it when the database is away.
 
-        The writing is a task of its own: whoever waits for it may be cancelled without a row being written twice.
+        The writing is a task of its own: whoever waits for it may be cancelled without a row being written twice. One
+        that is under way already may have begun before the last rows came; then another follows.
         """
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_all())
-            self._writer.add_done_callback(_seen)
-        await asyncio.shield(self._writer)
+        last = self._gone + len(self._queue)
+        while True:
+            if self._writer is None or self._writer.done():
+                self._writer = asyncio.create_task(self._write_all())
+                self._writer.add_done_callback(_seen)
+            await asyncio.shield(self._writer)
+            if self._gone >= last:
+                return
 
     async def aclose(self) -> None:
         """Write the rest. What the database does not take by now is lost, and the log says how much."""
         try:
             await self.flush()
+            while self._queue:  # what came while the last of it was being done
+                await self.flush()
         except GatewayError as error:
             log.error(f"{self._what} are lost", rows=len(self._queue), reason=error.operator_detail)
 
     async def _write_all(self) -> None:
-        while self._queue:
-            batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
+        """What is there now; what comes meanwhile waits, or a busy gateway would keep whoever flushes for ever."""
+        last = self._gone + len(self._queue)
+        while self._gone < last:
+            batch = [self._queue[index] for index in range(min(BATCH, last - self._gone))]
             try:
                 await self._database.run(partial(self._written, batch))
             except InvalidInput:
                 await self._write_singly(batch)
                 continue
             for _ in batch:
-                self._queue.popleft()
+                self._let_go()
         if self._then is not None:
             await self._then()
 
@@ -124,7 +134,11 @@ class WriteBehind(Generic[Item]):
             except InvalidInput as error:
                 self.lost += 1
                 log.error(f"{self._what}: one is lost, the database refuses it", reason=error.operator_detail)
-            self._queue.popleft()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._queue.popleft()
+        self._gone += 1
 
     def _written(self, batch: Sequence[Item], session: Session) -> None:
         self._write(session, batch)

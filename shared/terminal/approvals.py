@@ -105,8 +105,19 @@ class Approvals:
 
         return _allowed(await self._database.run(work))
 
+    async def give_back(self, caller: Caller, approval: Approval, facts: dict[str, Any]) -> None:
+        """Leave that was used, but not for anything yet, counts again for as long as it would have."""
+        row = _row(approval, fingerprint(caller, facts))
+
+        def work(session: "Session") -> None:
+            from shared.storage import approval_rows
+
+            approval_rows.save(session, approval.id, row)
+
+        await self._database.run(work)
+
     async def take(self, caller: Caller, facts: dict[str, Any]) -> Approval | None:
-        """The same, by what it is for. Raises Forbidden."""
+        """As `use`, by what it is for. Raises Forbidden."""
         print_ = fingerprint(caller, facts)
 
         def work(session: "Session") -> Approval | None:

@@ -1,11 +1,14 @@
-"""What bash's `declare -px` says: the exported variables, each as an assignment in bash's own quoting."""
+"""What shells say of their exported variables: bash's `declare -px` in bash's own quoting, any shell's `export -p`."""
 
 import os
 import re
+from collections.abc import Mapping
 
 _DOUBLE = rb'"(?:[^"\\]|\\.)*"'
 _ANSI = rb"\$'(?:[^'\\]|\\.)*'"
 _LIST = rb"""\((?:%s|%s|[^"'()])*\)""" % (_DOUBLE, _ANSI)
+_WORD = rb"""(?:'[^']*'|%s|%s|%s|\\.|[^\s'"\\()])*""" % (_ANSI, _DOUBLE, _LIST)
+_STATEMENT = re.compile(rb"(?:declare|typeset|export)(?: -\w+)* ([^\s=]+)(?:=%s)?\n" % _WORD, re.DOTALL)
 _LINE = re.compile(rb"declare -\w+ ([^\s=]+)(?:=(%s|%s|%s))?\n" % (_DOUBLE, _ANSI, _LIST), re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _ANSI_ESCAPED = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
@@ -23,6 +26,29 @@ def parse(told: bytes) -> list[tuple[str, str]] | None:
         name, value = line.groups()
         if value is not None and not value.startswith(b"("):
             found.append((os.fsdecode(name), os.fsdecode(_unquoted(value))))
+    return found
+
+
+def statements(told: bytes) -> dict[str, bytes] | None:
+    """The names, and the statement that sets each. None where it is something else."""
+    found, at = {}, 0
+    while at < len(told):
+        statement = _STATEMENT.match(told, at)
+        if statement is None:
+            return None
+        at = statement.end()
+        found[os.fsdecode(statement[1])] = statement[0]
+    return found
+
+
+def too_large(sizes: Mapping[str, int], *, each: int, total: int) -> list[str]:
+    """The largest variables, without which none is larger than `each` and all together not larger than `total`."""
+    found, left = [], sum(sizes.values())
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        if sizes[name] <= each and left <= total:
+            break
+        found.append(name)
+        left -= sizes[name]
     return found
 
 

@@ -11,7 +11,7 @@ from shared.domain.identity import is_key_id
 from shared.domain.signals import SignalName
 from shared.domain.targets import LocalTarget
 from shared.domain.terminal import CommandResult
-from shared.errors import TerminalError, invalid_field
+from shared.errors import GatewayError, TerminalError, invalid_field
 from shared.terminal import shell_state
 from shared.terminal.channel import Channel, Command, Seat
 from shared.terminal.child import Child, Launch, Reader
@@ -49,7 +49,7 @@ class LocalShells:
         env = {**{name: value for name, value in self._env.items() if name != AGENT or not of_key}, **target.env}
         shell = find_shell(target.shell or self._shell, env)
         if shell is None:
-            raise invalid_field("shell", f"there is no such program: {target.shell or self._shell}")
+            raise _no_shell(target.shell, self._shell)
         cwd, writable = await asyncio.to_thread(self._where, env, target, here_counts=not of_key)
         if cwd is None and target.cwd:
             raise invalid_field("cwd", "there is no such directory")
@@ -111,7 +111,7 @@ class LocalChannel:
         try:
             await self._begin(run)
             timed_out = await run.ended(stop)
-            await run.drain()
+            await run.drain(self._state)
         finally:
             self._keep(run.child)
             run.release(self._lingering)
@@ -127,10 +127,11 @@ class LocalChannel:
         try:
             self._terminal = await self._begun()
         except OSError as error:
+            await asyncio.to_thread(self._check_directory)
             raise not_started(error) from error
         if again:  # nothing of the new one has been read yet
             self._seat.scrollback.feed(new_shell(code, shown(self._state.cwd)))
-        self._seat.exit_code = None
+        self._seat.exit_code = self._seat.reason = None
         self._keep(self._terminal.child)
 
     async def _begun(self) -> PseudoTerminal:
@@ -203,6 +204,15 @@ class LocalChannel:
         self._lingering = deque(reader for reader in self._lingering if not reader.ended.is_set())
         while len(self._lingering) > MAX_LINGERING:
             self._lingering.popleft().close()
+
+
+def _no_shell(wanted: str | None, configured: str) -> GatewayError:
+    if wanted:
+        return invalid_field("shell", f"there is no such program: {wanted}")
+    return TerminalError(
+        f"The setting TERMINAL_SHELL names a program that is not there: {configured}. Correct it, or name another in 'shell'.",
+        code="shell_not_started",
+    )
 
 
 def _directory(env: Mapping[str, str], base: str, path: str) -> str | None:

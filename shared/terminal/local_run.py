@@ -13,6 +13,7 @@ from shared.terminal import shell_state
 from shared.terminal.capture import Capture
 from shared.terminal.channel import Command
 from shared.terminal.child import CROWDED_NOTICE, Child, Launch, Reader, Writer
+from shared.terminal.notices import NO_STATE
 from shared.terminal.sandbox import Sandbox
 from shared.terminal.shell_state import ShellState
 
@@ -47,9 +48,8 @@ class LocalRun:
         try:
             stdin, stdout = self._stdin(pipes), self._output(pipes, self._stdout)
             stderr, report = self._output(pipes, self._stderr), self._open_report(pipes)
-            script = shell_state.script(self._command.text, nonce=self._nonce, shell=self._shell)
             launch = Launch(
-                arguments=[self._shell, "-c", script, os.path.basename(self._shell)],
+                arguments=shell_state.arguments(self._shell, self._command.text, nonce=self._nonce),
                 env=self._state.env,
                 cwd=self._state.cwd,
                 umask=self._state.umask,
@@ -80,11 +80,14 @@ class LocalRun:
         await child.end()
         return not stop.is_set()
 
-    async def drain(self) -> None:
-        """Take in what the shell left in the pipes, and what its last children add in a moment."""
+    async def drain(self, before: ShellState) -> None:
+        """Take in what the shell left in the pipes, and what its last children add in a moment.
+
+        The session had the state of `before`, whose variables stay where the shell could not tell its own.
+        """
         if self._report_reader is not None:
             self._report_reader.drain()
-        self.state_after = shell_state.parse(bytes(self._report), self._nonce)
+        self.state_after = shell_state.parse(bytes(self._report), self._nonce, before.env)
         for reader in self._readers:
             reader.drain()
         open_ends = [
@@ -121,10 +124,17 @@ class LocalRun:
             cwd=shown(cwd),
             sandbox=sandbox.kind,
             process_limit=sandbox.limited_by,
-            notice=CROWDED_NOTICE if child is not None and child.crowded else None,
+            notice=self._notice(ended),
             stdout_bytes=self._stdout.total,
             stderr_bytes=self._stderr.total,
         )
+
+    def _notice(self, ended: bool) -> str | None:
+        if self.child is not None and self.child.crowded:
+            return CROWDED_NOTICE
+        if self.state_after is None:
+            return NO_STATE if ended else None
+        return self.state_after.notice
 
     def _open_report(self, pipes: list[int]) -> int:
         reading, writing = os.pipe()

@@ -49,7 +49,8 @@ class PseudoTerminal:
         """Type. Raises TerminalError when the program has left too much unread."""
         if len(data) > self._writer.room:
             raise TerminalError(
-                "The program in this session does not read its input; interrupt it (send U+0003) or close the session.",
+                "The program in this session does not read its input; interrupt it with the signal INT "
+                "(a key would wait behind what is typed already), or close the session.",
                 code="input_not_read",
             )
         self._writer.write(data)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from shared.terminal.flow import Flow
+from shared.terminal.sequences import plain, split_unfinished
 
 CHUNK = 4096
 
@@ -18,6 +19,11 @@ class Slice:
     text: str
     cursor: int
     dropped: int
+
+    def stripped(self, *, last: bool) -> "Slice":
+        """Without control sequences; one that is not whole yet is not read, unless nothing will follow it."""
+        text, unfinished = (self.text, "") if last else split_unfinished(self.text)
+        return Slice(plain(text), self.cursor - len(unfinished), self.dropped)
 
 
 class Scrollback:

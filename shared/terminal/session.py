@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import anyio
 from shared.domain.signals import SignalName
 from shared.domain.targets import LocalTarget, SshTarget, Target, background_of, type_of
 from shared.domain.terminal import CommandResult, SessionInfo
-from shared.errors import Conflict, TerminalError, Unsupported, invalid_field
+from shared.errors import Conflict, Overloaded, TerminalError, Unsupported, invalid_field
 from shared.terminal.answers import Answers, check_prompt, secret_of
 from shared.terminal.channel import Channel, Command, Seat
 from shared.terminal.display import Display, Rendering
@@ -20,7 +20,6 @@ from shared.terminal.files import Files, HasFiles
 from shared.terminal.keys import Input, Modes
 from shared.terminal.recording_channel import RecordedChannel
 from shared.terminal.scrollback import Slice
-from shared.terminal.sequences import plain, split_unfinished
 from shared.terminal.transfers import Transfers
 from shared.terminal.waits import Outcome, Waiting, Wanted
 
@@ -48,7 +47,7 @@ class Session:
     ) -> None:
         self.id = session_id
         self.owner = owner
-        self.closed = False
+        self.closed = self._shutting_down = False
         self.transfers = Transfers()
         self.directory: str | None = None  # of its commands, once one has told
         self._target = target
@@ -84,6 +83,7 @@ class Session:
             title=self._title,
             exit_code=self._seat.exit_code,
             recording=isinstance(self._channel, RecordedChannel) and self._channel.recording,
+            background=background_of(self._target) is not None,
             reason=None if self.connected else self._why_ended(),
             transfers=self.transfers.now,
         )
@@ -135,15 +135,20 @@ class Session:
                 self._check_open()
                 return result
 
-    def _moved(self, job: "asyncio.Task[CommandResult]") -> None:
-        """Note where a command has left the session, also when nobody waits for its result."""
+    def _moved(self, job: "asyncio.Task[CommandResult] | asyncio.Task[None]") -> None:
+        """Note where a command or a start has left the session, also when nobody waits for its result."""
         if job.cancelled():
             return
         error = job.exception()
-        if error is None:
-            self.directory = job.result().cwd
+        if error is None and (result := job.result()) is not None:
+            self.directory = result.cwd
         elif isinstance(error, TerminalError) and error.code == "directory_gone" and isinstance(error.details, dict):
             self.directory = error.details["cwd"]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The columns and rows of the terminal."""
+        return self._seat.cols, self._seat.rows
 
     @property
     def end_cursor(self) -> int:
@@ -270,10 +275,13 @@ class Session:
             await self._something_new(self._display.cursor if after is None else after, wait)
             return await self._display.view(after)
 
-    def end(self) -> asyncio.Task[None]:
-        """Begin to end everything that was started here; nothing of it is left when the task is done."""
+    def end(self, *, shutting_down: bool = False) -> asyncio.Task[None]:
+        """Begin to end everything that was started here; nothing of it is left when the task is done.
+
+        Who waits is told so, or that the gateway is `shutting_down`.
+        """
         if self._ending is None:
-            self.closed = True
+            self.closed, self._shutting_down = True, shutting_down
             self._ending = asyncio.get_running_loop().create_task(self._end())
         return self._ending
 
@@ -292,14 +300,12 @@ class Session:
 
     def _part(self, reader: str, cursor: int | None, strip: bool) -> Slice:
         part = self._seat.scrollback.read(self._read_up_to.get(reader, 0) if cursor is None else cursor)
-        return _stripped(part, last=self._seat.scrollback.ended) if strip else part
+        return part.stripped(last=self._seat.scrollback.ended) if strip else part
 
     async def _something_new(self, after: int, wait: float) -> None:
         if wait:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._seat.scrollback.wait(after), wait)
-            except TimeoutError:
-                return
 
     async def _begin(self, *, again: bool = False) -> None:
         """See to it that there is an interactive shell; `again` also after one has ended."""
@@ -310,7 +316,7 @@ class Session:
         failed = begun is not None and begun.done() and begun.exception() is not None
         if begun is None or failed or (again and self._seat.scrollback.ended and begun.done()):
             begun = self._beginning = asyncio.get_running_loop().create_task(self._start_shell())
-            begun.add_done_callback(_seen)
+            begun.add_done_callback(self._moved)
         await asyncio.shield(begun)
         self._check_open()
 
@@ -351,6 +357,8 @@ class Session:
 
     def _check_open(self) -> None:
         if self.closed:
+            if self._shutting_down:
+                raise Overloaded("The gateway is shutting down; try again in a moment.", code="shutting_down")
             raise TerminalError("This session has been closed; open another one.", code="session_closed")
 
     @contextmanager
@@ -385,12 +393,6 @@ def _seen(task: "asyncio.Task[Any]") -> None:
     """Whoever waited for it may have left; its failure is not to be reported as one that nobody saw."""
     if not task.cancelled():
         task.exception()
-
-
-def _stripped(part: Slice, *, last: bool) -> Slice:
-    """A sequence that is not whole yet is not read, unless nothing will follow it."""
-    text, unfinished = (part.text, "") if last else split_unfinished(part.text)
-    return Slice(plain(text), part.cursor - len(unfinished), part.dropped)
 
 
 def _bare(channel: Channel) -> Channel:

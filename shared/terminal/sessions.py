@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from secrets import token_hex
@@ -96,9 +96,9 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
                 opening.cancel()
         self._closed = True
         for session in list(self._sessions.values()):
-            self._end(session)
+            self._end(session, shutting_down=True)
         for session in self._passing:
-            self._keep(session.end())
+            self._keep(session.end(shutting_down=True))
 
     def __len__(self) -> int:
         """How many sessions are open, whoever's they are."""
@@ -146,6 +146,13 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
     async def close(self, owner: str, session_id: str) -> None:
         """End a session; nothing of it is left when this returns. Raises NotFound."""
         await asyncio.shield(self._end(self.get(owner, session_id)))
+
+    def end_of(self, gone: Callable[[str], bool]) -> None:
+        """Begin to end every session whose owner is gone; one that opens in this moment is seen the next time."""
+        for session in [found for found in self._sessions.values() if gone(found.owner)]:
+            self._end(session)
+        for session in [found for found in self._passing if gone(found.owner)]:
+            self._keep(session.end())
 
     async def run_once(self, owner: str, target: Target, command: Command) -> CommandResult:
         """Run a command on a target of its own, with no process of it left afterwards. Raises as `open` does."""
@@ -280,10 +287,10 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             return await self._ssh.open(target, seat)
         return await self._telnet.open(target, seat)
 
-    def _end(self, session: Session) -> asyncio.Task[None]:
+    def _end(self, session: Session, *, shutting_down: bool = False) -> asyncio.Task[None]:
         """Begin to end a session; from here on nobody finds it, and its place is free once it has gone."""
         del self._sessions[session.id]
-        ending = self._keep(session.end())
+        ending = self._keep(session.end(shutting_down=shutting_down))
         ending.add_done_callback(lambda _: self._give_place_back(session.owner))
         return ending
 

@@ -1,6 +1,7 @@
 """Telnet sessions: a connection whose text goes to the scrollback."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Container, Mapping
 from contextlib import suppress
@@ -18,6 +19,8 @@ from shared.terminal.telnet_reports import Place, Queries, Query, answer
 MAX_PENDING = 1024 * 1024
 MAX_QUERIES = 8
 """Questions of a host that wait for an answer; more at once are none of an honest host's."""
+HUNG_UP = "The host has closed the connection; open another session."
+CUT_OFF = f"The gateway has ended the connection, since the host asked for options more than {MAX_REQUESTS} times."
 INTERRUPTS: Mapping[TelnetInterrupt, int | None] = {"character": None, "ip": INTERRUPT_PROCESS, "brk": BREAK}
 
 
@@ -63,6 +66,7 @@ class TelnetChannel(asyncio.Protocol):
         self._answering: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._lost = asyncio.Event()
+        self._why = HUNG_UP
 
     @property
     def connected(self) -> bool:
@@ -118,6 +122,7 @@ class TelnetChannel(asyncio.Protocol):
             self._transport.write(reply)
         self._show(text)
         if self._transport is not None and self._negotiation.requests > MAX_REQUESTS:
+            self._why = CUT_OFF
             self._transport.abort()
 
     def _hold(self, held: bool) -> None:
@@ -126,6 +131,9 @@ class TelnetChannel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
+        if exc is not None and self._why == HUNG_UP:
+            self._why = f"The connection to the host was lost ({_cause(exc)}); open another session."
+        self._seat.reason = self._why
         self._seat.scrollback.finish()
 
     def _show(self, text: bytes) -> None:
@@ -149,5 +157,9 @@ class TelnetChannel(asyncio.Protocol):
 
     def _check(self) -> asyncio.Transport:
         if self._transport is None or not self.connected:
-            raise TerminalError("The host has closed the connection; open another session.", code="connection_lost")
+            raise TerminalError(self._why, code="connection_lost")
         return self._transport
+
+
+def _cause(error: Exception) -> str:
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__

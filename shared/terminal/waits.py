@@ -88,7 +88,8 @@ class Waiting:
         scrollback = self._scrollback
         while True:
             if not wanted.fresh or scrollback.end > self._after:
-                begin = max(self._after if wanted.fresh else 0, scrollback.end - OVERLAP)
+                new = wanted.fresh or scrollback.end > self._after  # an old mark says nothing of what came behind it
+                begin = max(self._after if new else 0, scrollback.end - OVERLAP)
                 if prompts.marked(scrollback.read(begin).text):
                     return Outcome("prompt", await self._last_line())
                 if await self._quiet(wanted.quiet):

@@ -7,6 +7,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from sqlmodel import Session
+
 from shared.domain.alerts import Alert
 from shared.errors import Unavailable
 from shared.storage import alert_rows
@@ -29,21 +31,22 @@ class Alerts:
         self._database = database
         self._deliver = deliver
         self._delivering = asyncio.Lock()
-        self._raised: dict[str, tuple[str, Decimal]] = {}
+        self._raised: dict[str, tuple[str, Decimal, Decimal]] = {}
         self._recent: list[Alert] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def raise_once(self, key: str, period: str, alert: Alert) -> None:
+    def raise_once(self, key: str, period: str, alert: Alert, *, limit: Decimal = Decimal(0)) -> None:
         """Raise an alert, unless that key's was raised in this period at this threshold or a higher one.
 
+        A `limit` is what the threshold is a share of: below one that has been lowered since, nothing was raised yet.
         `key` is at most 90 characters. Never waits, and costs next to nothing when the alert was raised before, so it
         may be called again for as long as the threshold is passed.
         """
-        before, threshold = self._raised.get(key, ("", Decimal(0)))
-        if before == period and threshold >= alert.threshold_usd:
+        before, threshold, known = self._raised.get(key, ("", Decimal(0), Decimal(0)))
+        if before == period and threshold >= alert.threshold_usd and known <= limit:
             return
-        self._raised[key] = (period, alert.threshold_usd)
-        task = asyncio.create_task(self._raise(key, period, alert))
+        self._raised[key] = (period, alert.threshold_usd, limit)
+        task = asyncio.create_task(self._raise(key, period, alert, limit))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -66,8 +69,8 @@ class Alerts:
         except TimeoutError:
             log.warning("alerts were still being raised or delivered at the end", alerts=under_way)
 
-    async def _raise(self, key: str, period: str, alert: Alert) -> None:
-        if not await self._claimed(key, period, alert):
+    async def _raise(self, key: str, period: str, alert: Alert, limit: Decimal) -> None:
+        if not await self._claimed(partial(alert_rows.claim, key=key, period=period, alert=alert, limit=limit), alert):
             return
         log.warning(
             alert.message, event_kind=alert.kind, spent=str(alert.spent_usd), threshold=str(alert.threshold_usd)
@@ -76,9 +79,8 @@ class Alerts:
             async with self._delivering:  # one after the other: many at once are what webhooks refuse
                 await self._deliver(period, alert)
 
-    async def _claimed(self, key: str, period: str, alert: Alert) -> bool:
+    async def _claimed(self, work: Callable[[Session], bool], alert: Alert) -> bool:
         """Whether it is this process that raises it; waits for a database that is away."""
-        work = partial(alert_rows.claim, key=key, period=period, alert=alert)
         while True:
             try:
                 return await _carried_through(self._database.run(work))

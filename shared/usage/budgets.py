@@ -198,8 +198,8 @@ class Budgets:
     def _warn(self, alerts: Alerts, counter: Counter) -> None:
         budget = self._budgets.get(counter.budget_id)
         alert = None if budget is None else alert_of(budget, counter.spent, self._clock())
-        if alert is not None:
-            alerts.raise_once(f"budget:{counter.budget_id}", counter.span.name, alert)
+        if budget is not None and alert is not None:
+            alerts.raise_once(f"budget:{counter.budget_id}", counter.span.name, alert, limit=budget.limit_usd)
 
     async def _hold_there(self, hold: Hold, budgets: Sequence[Budget], shared: SharedCounters) -> None:
         """Hold it in Redis too, where every process counts; while that is away this process alone decides."""

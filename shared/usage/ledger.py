@@ -32,6 +32,7 @@ PAUSE_SECONDS = 0.1
 class Entry:
     """One attempt at an answer. `cost` is None when the price is not known.
 
+    `request_id` may be the client's own, and the same for many chats; `chat_id` is ours, another for each.
     `purpose` says what it was for: "answer", or something that the gateway did besides ("hedge", "agreement",
     "review", "arbitration", "self-check", "escalation").
     """
@@ -54,6 +55,7 @@ class Entry:
     reasoning_tokens: int = 0
     purpose: str = "answer"
     trace_id: str = ""
+    chat_id: str = ""
 
 
 class Ledger:

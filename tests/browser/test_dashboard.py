@@ -117,6 +117,18 @@ async def test_models_are_added_put_in_order_and_deleted(browser: "Browser", tmp
         assert (await at.gateway.http.get("/v1/models/new/one:free")).status_code == 404
 
 
+async def test_a_setting_that_is_emptied_is_as_it_was_set_at_the_start(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        await at.view("settings")
+        field = at.page.get_by_label("Spending alert (dollars a day)", exact=True)
+        for text, said, threshold in (("7.5", "is changed", 7.5), ("", "is as it was set at the start", 1)):
+            await field.fill(text)
+            await field.blur()
+            await at.sees(f"Spending alert (dollars a day) {said}")
+            found = (await at.gateway.http.get("/v1/config")).json()["configuration"]
+            assert found["costAlertThreshold"] == threshold
+
+
 async def test_a_refusal_stands_at_its_field(browser: "Browser", tmp_path: Path) -> None:
     async with visiting(browser, tmp_path) as at:
         at.complaints.clear()

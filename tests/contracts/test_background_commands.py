@@ -1,11 +1,13 @@
 """What a command in the background must do, on this machine and on hosts over SSH: read, waited for, signalled, ended."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mcp_gateway.calls import interaction
 from tests.support.doors import McpDoor, Refused
 from tests.support.stand import Stand, standing
 from tests.support.terminals import a_nap, running, until
@@ -90,6 +92,18 @@ async def test_a_signal_ends_it_with_all_that_is_in_front(background: Background
     found = await background.read(session, waitFor="exit")
     assert (found["connected"], found["exitCode"]) == (False, code)
     assert not running(nap)
+
+
+async def test_one_that_says_nothing_is_not_asked_for_a_prompt(
+    background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interaction, "START_SECONDS", 300.0)
+    session = await background.begin("read -r line; exec sleep 300")
+    assert (await background.rest.call("GET", f"/{session}"))["session"]["background"] is True
+    async with asyncio.timeout(20):
+        await background.mcp.send(session, keys="<Enter>", waitFor="output", waitSeconds=5)
+        ended = await background.mcp.send(session, signal="TERM", waitFor="exit", waitSeconds=10)
+    assert (ended["waitEnded"], ended["exitCode"]) == ("exit", 143)
 
 
 async def test_closing_ends_it_with_its_children(background: Background) -> None:

@@ -40,7 +40,6 @@ class Fault:
     provider: str = "openai"
     attempt: str
     status: int = 502
-    code: str = ""
     retry_after: str | None = None
     shown: bool = False
     ways: Sequence[bool] = (False, True)
@@ -49,9 +48,9 @@ class Fault:
 FAULTS = (
     Fault(name="429", model="scripted-e429", attempt="provider_rate_limited", status=429, retry_after="1"),
     Fault(name="429-wait", model="scripted-e429-ra7", attempt="provider_rate_limited", status=429, retry_after="7"),
-    Fault(name="401", model="scripted-e401", attempt="provider_auth_failed", code="provider_failed"),
-    Fault(name="402", model="scripted-e402", attempt="provider_quota_exceeded", code="provider_failed"),
-    Fault(name="403", model="scripted-e403", attempt="provider_auth_failed", code="provider_failed"),
+    Fault(name="401", model="scripted-e401", attempt="provider_auth_failed"),
+    Fault(name="402", model="scripted-e402", attempt="provider_quota_exceeded", status=429),
+    Fault(name="403", model="scripted-e403", attempt="provider_auth_failed"),
     Fault(name="404", model="scripted-e404", attempt="provider_failed"),
     Fault(name="408", model="scripted-e408", attempt="provider_timeout", status=504),
     Fault(name="500", model="scripted-e500", attempt="provider_failed"),
@@ -280,7 +279,7 @@ def check_refused(answer: httpx.Response, fault: Fault, ids: list[str]) -> None:
     """One error for all, which names each attempt, and tells SDKs to leave it at that."""
     assert answer.status_code == fault.status, answer.text
     error = error_of(answer)
-    assert error["code"] == (fault.code or fault.attempt)
+    assert error["code"] == fault.attempt
     named = [(attempt["model"], attempt["code"]) for attempt in error["details"]["attempts"]]
     assert named == [(model, fault.attempt) for model in ids]
     assert answer.headers["x-should-retry"] == "false"

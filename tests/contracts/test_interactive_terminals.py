@@ -87,6 +87,18 @@ async def test_a_time_out_says_how_to_go_on(hands: Hands) -> None:
     assert (await hands.goes_on(answer.cursor, "done-7")).match == "done-7"
 
 
+@shells
+async def test_where_prompts_are_marked_the_wait_is_for_the_next_one(hands: Hands) -> None:
+    await hands.ready(r"stty echo; PS1='\[\e]133;A\a\]here \[\e]133;B\a\]'" + "\n", reason="prompt")
+    for number in range(15):
+        long = " ".join(f"word{at}" for at in range(300))
+        answer = await hands.ready(f"sleep 0.1; : {long}; echo done-$(({number}+100))\n", reason="prompt", seconds=20)
+        assert f"\ndone-{number + 100}\n" in answer.text
+    typed = await hands.types("echo ent", wait="ready", seconds=0.3)
+    assert typed.reason == "timeout"
+    assert "\nentered\n" in (await hands.ready("ered\n", reason="prompt")).text
+
+
 async def test_keys_move_in_the_line(hands: Hands) -> None:
     await hands.ready("stty echo\n")
     answer = await hands.ready(keys="echo word-ac<Left>b<C-a><C-e><Backspace>d<Enter>")

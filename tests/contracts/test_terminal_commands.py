@@ -87,8 +87,34 @@ async def test_what_is_not_exported_does_not_carry_over(terminal: Terminal) -> N
 async def test_leaving_early_keeps_the_state_and_the_exit_code(terminal: Terminal, command: str) -> None:
     result = await terminal.run(command)
     assert result.exit_code == 7
-    if "trap" not in command:  # one that has its own way of leaving is left to it
+    if "trap" not in command:  # one that has its own way of leaving is left to it, and told so
         assert (await terminal.run("pwd")).stdout == "/usr\n"
+    assert ("without telling its state" in result.told) == ("trap" in command)
+
+
+async def test_the_lines_of_a_command_are_counted_as_it_has_them(terminal: Terminal) -> None:
+    lines = [":"] * 20
+    lines[2] = "nosuchprogram"
+    assert "bash: line 3: nosuchprogram: command not found" in (await terminal.run("\n".join(lines))).stderr
+
+
+async def test_quotes_count_as_one_byte_each(terminal: Terminal) -> None:
+    text = "'" * 12_000 + "x" * 77_000
+    assert (await terminal.run(f"cat <<X | wc -c\n{text}\nX\necho $#")).stdout == "89001\n0\n"
+
+
+async def test_a_variable_too_large_for_a_process_is_left_out_and_named(terminal: Terminal) -> None:
+    result = await terminal.run("cd /usr; umask 027; export A=1 BIG=$(printf %0140000d 1)")
+    assert (result.exit_code, result.cwd) == (0, "/usr")
+    assert "no longer set there: BIG." in result.told
+    after = await terminal.run('pwd; umask; echo "$A ${BIG-none}"')
+    assert after.stdout == "/usr\n0027\n1 none\n"
+    assert "no longer set" not in after.told
+
+
+async def test_an_exit_code_is_one_whatever_separates_words(terminal: Terminal) -> None:
+    result = await terminal.run("IFS=0; (exit 100)")
+    assert (result.exit_code, result.stderr) == (100, "")
 
 
 async def test_a_trap_of_the_command_runs_and_the_state_is_kept(terminal: Terminal) -> None:

@@ -113,6 +113,19 @@ async def test_a_directory_shows_what_is_in_it(files: Files, home: Path) -> None
     assert len(await files.entries(folder, 2)) == 2
 
 
+async def test_a_link_that_leads_nowhere_is_shown_as_what_it_is(files: Files, home: Path) -> None:
+    (home / "sub").mkdir()
+    (home / "dangling").symlink_to("nowhere")
+    (home / "sub" / "loop").symlink_to("loop")
+    for path, target in (("dangling", "nowhere"), ("sub/loop", "loop"), (f"{home}/sub/loop", "loop")):
+        found = await files.look(path)
+        assert (found.type, found.name, found.target) == ("symlink", Path(path).name, target)
+    with pytest.raises(NotFound):
+        await files.look("nowhere")
+    with pytest.raises(InvalidInput, match="regular file"):
+        await files.read("dangling", 0, 10)
+
+
 async def test_names_of_any_bytes_and_many_links_are_listed(files: Files, home: Path) -> None:
     (home / os.fsdecode(b"\xff")).touch()
     (home / "new\nline").touch()

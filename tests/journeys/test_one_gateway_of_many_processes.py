@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from mcp import MCPError
 from mcp.client import Client
 from websockets.asyncio.client import connect
 
@@ -82,6 +83,25 @@ async def test_a_session_is_used_from_either_process(tmp_path: Path, redis_serve
         assert (await other.http.delete(path)).json() == {"success": True}
         for gateway in (one, other):
             assert (await gateway.http.get(path)).status_code == 404
+
+
+@pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_sessions_of_either_process_are_resources_and_only_ones_own_are_watched(
+    tmp_path: Path, redis_server: RedisServer, mode: str
+) -> None:
+    async with two(tmp_path, redis_server) as (one, other), Client(f"{other.url}/mcp", mode=mode) as client:
+        there, here = [f"terminal://{await opened(gateway)}/output" for gateway in (one, other)]
+        uris = {resource.uri for resource in (await client.list_resources()).resources}
+        assert {there, here} <= uris
+        assert (await client.read_resource(there)).contents
+        if mode == "legacy":
+            await client.subscribe_resource(here)
+            with pytest.raises(MCPError, match=r"another process of the gateway.*read_terminal"):
+                await client.subscribe_resource(there)
+        else:
+            async with client.listen(resource_subscriptions=[there, here]) as stream:
+                assert stream.honored.resource_subscriptions == [here]
 
 
 async def test_what_is_wrong_is_said_in_the_same_words(tmp_path: Path, redis_server: RedisServer) -> None:
@@ -245,11 +265,20 @@ def _workers(gateway: Serving) -> list[psutil.Process]:
     ]
 
 
+def _shown(pid: int, settings: dict[str, str]) -> list[str]:
+    """Which secrets the system shows of a process."""
+    environ = Path(f"/proc/{pid}/environ").read_text()
+    assert "JWT_SECRET=" in environ
+    return [name for name in ("JWT_SECRET", "SECRETS_KEY", "REDIS_URL") if settings[name] in environ]
+
+
 async def test_workers_serve_one_port_and_a_dead_one_is_replaced(tmp_path: Path, redis_server: RedisServer) -> None:
     settings = {**SHARED, "REDIS_URL": redis_server.url, "WORKERS": "2"}
     async with serving(tmp_path / "a", **settings) as gateway:
         await until(lambda: len(_workers(gateway)) == 2, 10)
         workers = _workers(gateway)
+        assert not _shown(gateway.process.pid, settings)
+        await until(lambda: not any(_shown(worker.pid, settings) for worker in workers), 10)  # once they have begun
         session_id, makers = await opened(gateway), set()
         async with asyncio.timeout(20):
             while len(makers) < 2:  # each connection is given to one of them

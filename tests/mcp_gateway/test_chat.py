@@ -108,6 +108,7 @@ async def test_an_answer_that_takes_longer_than_the_call_is_told_in_parts(gatewa
         assert facts["truncated"] is True
         assert "chatId" in facts["note"]
         while facts["chatId"] is not None:
+            assert facts["costUsd"] is None
             parts.append(facts["text"])
             facts = facts_of(await client.call_tool("chat", {"chatId": facts["chatId"]}))
     assert len(parts) >= 2
@@ -195,6 +196,8 @@ async def test_there_is_a_limit_to_what_one_caller_has_going(gateway: Gateway) -
             facts_of(await client.call_tool("chat", {"message": "hi", "waitSeconds": 0}))
         refused = await client.call_tool("chat", {"message": "hi", "waitSeconds": 0})
     assert "(code: too_many_chats)" in text_of(refused)
+    assert "Fetch answers with their chatId" in text_of(refused)
+    assert "can work again" not in text_of(refused)
 
 
 async def test_a_very_long_answer_comes_in_parts(gateway: Gateway, scripted: ScriptedServer) -> None:
@@ -203,6 +206,7 @@ async def test_a_very_long_answer_comes_in_parts(gateway: Gateway, scripted: Scr
     async with client_of(gateway, limits=Limits(chat_bytes=2_000)) as client:
         facts = facts_of(await client.call_tool("chat", {"message": "hi"}))
         while facts["chatId"] is not None:
+            assert facts["costUsd"] is None
             parts.append(facts["text"])
             facts = facts_of(await client.call_tool("chat", {"chatId": facts["chatId"]}))
     assert {len(part) for part in parts} == {2_000}

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from mcp import Client
 from mcp.types import PromptReference, ResourceTemplateReference
 
 from mcp_gateway.completion import listed, several
@@ -11,6 +12,7 @@ from mcp_gateway.resource_table import TEMPLATES
 from mcp_gateway.server import create_server
 from shared.domain.connections import CreateConnection
 from shared.domain.targets import LocalTarget
+from shared.errors import Unavailable
 from shared.gateway import Gateway
 from tests.support.mcp_stack import ERAS, add, client_of
 
@@ -85,3 +87,13 @@ async def test_text_without_known_values_does_not_wait_for_the_gateway() -> None
     async with asyncio.timeout(5), Client(create_server(never)) as client:
         ref = PromptReference(name="choose_model")
         assert (await client.complete(ref, {"name": "task", "value": "x"})).completion.values == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_without_a_gateway_nothing_is_completed(era: str) -> None:
+    async def broken() -> Gateway:
+        raise Unavailable("The gateway could not be opened.")
+
+    async with Client(create_server(broken), mode=era) as client:
+        found = await client.complete(ResourceTemplateReference(uri="models://{id}"), {"name": "id", "value": "a"})
+    assert found.completion.values == []

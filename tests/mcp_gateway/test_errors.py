@@ -9,6 +9,9 @@ import pytest
 from mcp_gateway.errors import ADVICE, MEANINGS, internal, meaning_of, protocol_error, text_of, tool_result
 from shared import errors
 from shared.errors import GatewayError
+from shared.gateway import Gateway
+from tests.support.mcp_stack import add, client_of
+from tests.support.mcp_stack import text_of as text_of_result
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,3 +120,44 @@ def test_a_resource_that_is_not_there_is_the_clients_mistake_and_a_lost_database
 
 def test_a_bug_is_told_without_its_text() -> None:
     assert "request 7" in internal("7")
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (errors.NotFound("There is no such chat.", code="chat_not_found"), "Ask anew, without chatId."),
+        (errors.Forbidden("This API key may use only the models a.", code="key_limit"), "with model `auto`"),
+        (errors.Conflict("The user has agreed.", code="approval_given"), "Call again as it says."),
+    ],
+)
+def test_what_has_a_better_way_out_than_its_class_says_so(error: GatewayError, advice: str) -> None:
+    said = text_of(error)
+    assert advice in said
+    assert "Do not try again" not in said
+    assert "right name" not in said
+
+
+@pytest.mark.parametrize(("status", "code", "advice"), [
+    (401, "provider_auth_failed", "must set a valid key"),
+    (402, "provider_quota_exceeded", "is used up"),
+])  # fmt: skip
+async def test_an_account_that_does_not_work_is_told_as_that(
+    gateway: Gateway, status: int, code: str, advice: str
+) -> None:
+    await add(gateway, f"scripted-e{status}")
+    async with client_of(gateway) as client:
+        said = text_of_result(await client.call_tool("chat", {"message": "hi", "model": f"scripted-e{status}"}))
+    assert f"(code: {code})" in said
+    assert advice in said
+    assert "Try again" not in said
+
+
+async def test_a_budget_names_the_argument_that_the_tool_takes(gateway: Gateway) -> None:
+    await add(gateway, "scripted", layer="L1")
+    async with client_of(gateway) as client:
+        said = text_of_result(
+            await client.call_tool("chat", {"message": "hi", "model": "scripted", "budgetUsd": 0.000001})
+        )
+    assert "max_tokens" not in said
+    refused = errors.BudgetExceeded("The budget is used up: ask for fewer max_tokens.")
+    assert "ask for fewer maxTokens" in text_of(refused)

@@ -8,8 +8,9 @@ import pytest
 from mcp import Client, MCPError
 
 from mcp_gateway.arguments import MAX_COMMAND_SECONDS
+from mcp_gateway.instructions import instructions_for
 from mcp_gateway.prompts import PROMPTS
-from mcp_gateway.server import INSTRUCTIONS, create_server
+from mcp_gateway.server import create_server
 from mcp_gateway.tools import TOOLS
 from shared.errors import Unavailable
 from shared.gateway import Gateway
@@ -44,7 +45,7 @@ async def test_the_handshake_and_the_lists_do_not_wait_for_the_gateway(era: str)
             "AI MCP Gateway",
             metadata.version("ai-mcp-gateway"),
         )
-        assert client.instructions == INSTRUCTIONS
+        assert client.instructions == instructions_for(NAMES)
         assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
         resources = (await client.list_resources()).resources
         assert [resource.uri for resource in resources] == [
@@ -69,7 +70,7 @@ async def test_the_handshake_and_the_lists_do_not_wait_for_the_gateway(era: str)
 
 
 def test_the_instructions_fit_what_hosts_keep_of_them() -> None:
-    assert 300 < len(INSTRUCTIONS.encode()) <= 1_024
+    assert 300 < len(instructions_for(NAMES).encode()) <= 1_024
 
 
 def test_the_annotations_are_honest() -> None:

@@ -11,8 +11,12 @@ from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp.types import ResourceListChangedNotification, ResourceUpdatedNotification
 
 from mcp_gateway.subscriptions import MOST_RESOURCES
+from shared.domain.identity import LOCAL
 from shared.domain.targets import LocalTarget
 from shared.gateway import Gateway
+from shared.operations import dispatch
+from shared.operations.config import CHANGE_CONFIG
+from shared.operations.providers import UPDATE_PROVIDER
 from tests.support.mcp_stack import add, client_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
@@ -91,6 +95,26 @@ async def test_a_change_of_the_registry_is_told_to_those_who_asked(gateway: Gate
 
 
 @BOTH
+async def test_a_provider_that_is_set_up_or_switched_is_told(gateway: Gateway, era: str) -> None:
+    await add(gateway, "far/one", id="openrouter:far/one", provider="openrouter")
+    nowhere = {"name": "openrouter", "baseUrl": "http://127.0.0.1:1/v1"}
+    await dispatch.call(gateway, LOCAL, UPDATE_PROVIDER, nowhere)
+    uris = ("models://registry", "models://openrouter:far/one", "gateway://routing")
+    async with subscribed(gateway, era, *uris) as (_, told):
+        for change in ({"apiKey": "sk-x"}, {"enabled": False}, {"enabled": True}):
+            await dispatch.call(gateway, LOCAL, UPDATE_PROVIDER, {"name": "openrouter", **change})
+            await told.until(*uris)
+
+
+@BOTH
+async def test_a_setting_that_decides_about_a_model_is_told_to_who_watches_it(gateway: Gateway, era: str) -> None:
+    await add(gateway, "one")
+    async with subscribed(gateway, era, "models://openai:one") as (_, told):
+        await dispatch.call(gateway, LOCAL, CHANGE_CONFIG, {"spendGuard": True})
+        await told.until("models://openai:one")
+
+
+@BOTH
 async def test_the_output_of_a_session_is_told_once_for_a_burst(gateway: Gateway, era: str) -> None:
     session = await gateway.terminals.open("local", LocalTarget())
     output = f"terminal://{session.id}/output"
@@ -104,6 +128,17 @@ async def test_the_output_of_a_session_is_told_once_for_a_burst(gateway: Gateway
         await told.until(output, f"terminal://{session.id}/screen")
         await gateway.terminals.close("local", session.id)
         await told.until("terminal://sessions", LIST)
+
+
+@BOTH
+async def test_another_size_of_the_screen_is_told_though_nothing_was_put_out(gateway: Gateway, era: str) -> None:
+    session = await gateway.terminals.open("local", LocalTarget(background="sleep 60"))
+    await session.screen()
+    screen, output = f"terminal://{session.id}/screen", f"terminal://{session.id}/output"
+    async with subscribed(gateway, era, screen, output) as (_, told):
+        await session.resize(100, 30)
+        assert output not in await told.until(screen)
+    await gateway.terminals.close("local", session.id)
 
 
 @BOTH

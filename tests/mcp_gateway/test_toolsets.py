@@ -5,9 +5,11 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
+from mcp import MCPError
 
 from mcp_gateway.tools import TOOLS
 from mcp_gateway.toolsets import MEMBERS, Selection, selected
+from shared.domain.audit import AuditQuery
 from shared.gateway import Gateway
 from shared.setting_sources import SettingsError, load_settings
 from tests.support.mcp_stack import ERAS, client_of, settings_for, text_of
@@ -58,3 +60,21 @@ async def test_every_tool_has_a_picture_that_needs_no_request(gateway: Gateway) 
             kind, _, svg = icon.src.partition(",")
             assert kind == "data:image/svg+xml"
             assert ElementTree.fromstring(unquote(svg)).tag.endswith("svg")
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_prompt_is_there_when_its_tools_are(gateway: Gateway, era: str) -> None:
+    async with client_of(gateway, mode=era, selection=Selection.of(read_only=True)) as client:
+        assert [prompt.name for prompt in (await client.list_prompts()).prompts] == ["choose_model", "review_spend"]
+        with pytest.raises(MCPError, match="'diagnose_host' is not offered here"):
+            await client.get_prompt("diagnose_host", {"host": "x"})
+    async with client_of(gateway, mode=era, selection=Selection.of("admin")) as client:
+        assert (await client.list_prompts()).prompts == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_of_what_is_not_offered_leaves_a_row(gateway: Gateway, era: str) -> None:
+    async with client_of(gateway, mode=era, selection=Selection.of(read_only=True)) as client:
+        assert (await client.call_tool("set_model", {"id": "x", "enabled": False})).is_error
+    entry = (await gateway.audit.query(AuditQuery())).entries[0]
+    assert (entry.caller, entry.outcome, entry.details) == ("local", "tool_not_offered", {"tool": "set_model"})

@@ -317,6 +317,21 @@ async def test_an_event_stream_ends_with_the_credentials_that_opened_it(
             await asyncio.gather(staying, return_exceptions=True)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_chat_ends_with_the_key_that_asked_for_it(tmp_path: Path, scripted: ScriptedServer, kind: str) -> None:
+    async with site(tmp_path, scripted, auth_mode="required") as found, asyncio.timeout(10):
+        await add(found.gateway, "scripted-hang")
+        key, secret = await found.gateway.api_keys.create("test", ["chat"])
+        async with found.client(kind, headers={"x-api-key": secret}) as client:
+            arguments = {"message": "hi", "model": "scripted-hang"}
+            chat: asyncio.Task[Any] = asyncio.create_task(client.call_tool("chat", arguments))
+            await scripted.arrived.wait()
+            await found.gateway.api_keys.delete(key.id)
+            await scripted.left.wait()
+            chat.cancel()
+            await asyncio.gather(chat, return_exceptions=True)
+
+
 async def test_messages_of_an_sse_session_are_taken_from_its_opener_only(
     tmp_path: Path, scripted: ScriptedServer
 ) -> None:
@@ -382,6 +397,35 @@ async def test_the_gateway_is_borrowed_and_can_be_served_again(gateway: Gateway)
             pass
     with pytest.raises(RuntimeError, match="outside of their lifespan"):
         await transports.routes[0].app({}, None, None)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+async def test_hosts_and_origins_are_the_same_however_they_are_written(
+    tmp_path: Path, scripted: ScriptedServer, path: str
+) -> None:
+    listed = {"allowed_hosts": "Gateway.Example.com,bücher.example", "allowed_origins": "https://App.Example.com/"}
+    async with site(tmp_path, scripted, **listed) as found, httpx.AsyncClient(base_url=found.running.url) as plain:
+        for headers in (
+            {"host": "gateway.example.com"},
+            {"host": "GATEWAY.example.com:3000"},
+            {"host": "xn--bcher-kva.example"},
+            {"host": f"LOCALHOST:{found.running.port}"},
+            {"origin": "https://app.example.com"},
+            {"origin": "https://APP.Example.com"},
+        ):
+            if path == "/sse":
+                async with plain.stream("GET", path, headers=headers) as stream:
+                    assert stream.status_code == 200, headers
+                continue
+            client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+            answer = await plain.post(
+                path,
+                headers={"accept": "application/json, text/event-stream", **headers},
+                json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client},
+            )
+            assert answer.status_code == 200, (headers, answer.text)
+        refused = await plain.get(path, headers={"origin": "https://app.example.com.evil.example"})
+        assert refused.status_code == 403
 
 
 def test_the_sdks_check_lets_through_what_the_http_surface_does() -> None:

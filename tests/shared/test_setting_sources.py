@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import parts
 from shared.setting_sources import SettingsError, load_settings
 from shared.settings import Settings, comma_separated, secret_fields
 
@@ -75,6 +76,11 @@ def test_an_unknown_name_in_the_config_file_is_a_problem(tmp_path: Path) -> None
         load(tmp_path)
 
 
+def test_a_config_file_that_was_named_and_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"MCP_GATEWAY_CONFIG: there is no file .*/nothing/x\.toml"):
+        load(tmp_path, {"MCP_GATEWAY_CONFIG": str(tmp_path / "nothing" / "x.toml")})
+
+
 @pytest.mark.parametrize("text", ["api_port = ", "\udcff"])
 def test_a_config_file_that_cannot_be_read_is_a_problem(tmp_path: Path, text: str) -> None:
     path = tmp_path / "data" / "config.toml"
@@ -118,8 +124,46 @@ def test_every_setting_says_what_it_does() -> None:
         ("ANTHROPIC_BASE_URL", "ftp://x"),
         ("DATABASE_URL", "foo"),
         ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_URL", "sqlite://"),
+        ("ALLOWED_HOSTS", "gateway.example.com:443"),
+        ("ALLOWED_ORIGINS", "https://good.example.com, app.example.com"),
+        ("TRUSTED_PROXIES", "127.0.0.1, proxy.example.com"),
     ],
 )
 def test_addresses_that_are_none_are_problems_by_name(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         load(tmp_path, {name: value})
+
+
+@pytest.mark.parametrize("value", ["bogus", "chat,bogus", ","])
+def test_toolsets_that_are_none_are_answered_with_those_that_are(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, {"MCP_TOOLSETS": value})
+    assert caught.value.problems == [
+        "MCP_TOOLSETS: must be one or more of chat, models, terminal, ssh, admin, all, with commas between them"
+    ]
+
+
+@pytest.mark.parametrize("value", ["2000000", "inf", "nan", "-1"])
+def test_an_alert_that_the_configuration_cannot_hold_is_a_problem(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SettingsError, match="COST_ALERT_THRESHOLD"):
+        load(tmp_path, {"COST_ALERT_THRESHOLD": value})
+
+
+def test_the_highest_alert_is_one_that_the_configuration_holds(tmp_path: Path) -> None:
+    settings = load(tmp_path, {"COST_ALERT_THRESHOLD": "1000000"})
+    assert parts.defaults(settings).cost_alert_threshold == 1_000_000
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"TERMINAL_COMMAND_TIMEOUT": "5", "TERMINAL_MAX_COMMAND_TIMEOUT": "1"},
+        {"TERMINAL_COMMAND_TIMEOUT": "601"},
+        {"TERMINAL_MAX_COMMAND_TIMEOUT": "29"},
+    ],
+)
+def test_a_command_cannot_get_more_time_than_it_may_ask_for(tmp_path: Path, environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="TERMINAL_MAX_COMMAND_TIMEOUT: must not be less than TERMINAL_COMMAND_"):
+        load(tmp_path, environ)
+    assert load(tmp_path, {"TERMINAL_COMMAND_TIMEOUT": "600"}).terminal_max_command_timeout == 600

@@ -16,9 +16,10 @@ from shared.errors import GatewayError, InvalidInput, Unavailable
 from shared.gateway import Gateway, open_gateway
 from shared.operations import dispatch
 from shared.operations.system import HEALTH
+from shared.operations.terminals import OPEN_TERMINAL
 from shared.providers.base import FoundModel, Probe
 from shared.usage import price_list, pricing
-from tests.support.http_gateway import settings_for
+from tests.support.http_gateway import PASSWORD, settings_for
 from tests.support.waiting import until
 
 
@@ -46,6 +47,26 @@ def known(gateway: Gateway, secret: str) -> bool:
     except Exception:  # noqa: BLE001 - whatever the refusal is
         return False
     return True
+
+
+async def test_what_ran_for_a_caller_ends_in_every_process_once_one_has_let_them_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.01)
+    async with open_gateway(settings_for(tmp_path)) as one, open_gateway(settings_for(tmp_path)) as other:
+        key, secret = await one.api_keys.create("k", ["terminal"])
+        await one.accounts.add("ann", "admin", PASSWORD)
+        token = (await one.accounts.login("ann", PASSWORD, "127.0.0.1")).token
+        await until(lambda: known(other, secret))
+        own = {"type": "local"}
+        for caller in (LOCAL, other.api_keys.authenticate(secret), one.accounts.authenticate(token)):
+            await dispatch.call(other, caller, OPEN_TERMINAL, own)
+        assert len(other.terminals) == 3
+        await one.api_keys.delete(key.id)
+        await until(lambda: len(other.terminals) == 2)
+        await one.accounts.remove("ann")
+        await until(lambda: len(other.terminals) == 1)
+        assert len(other.terminals.list(LOCAL.id)) == 1
 
 
 async def test_a_job_that_dies_shows_in_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

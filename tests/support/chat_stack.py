@@ -1,6 +1,6 @@
 """The chat core without its surroundings: a registry, providers at scripted servers, the executor, a ledger."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,8 @@ from shared.domain.chat import ChatRequest
 from shared.domain.identity import LOCAL
 from shared.domain.models import Capabilities, Model
 from shared.domain.shares import parse_shares
-from shared.providers.base import Timeouts
+from shared.providers.anthropic.provider import AnthropicMessages
+from shared.providers.base import Provider, Timeouts
 from shared.providers.directory import Directory
 from shared.providers.http_client import HttpClient
 from shared.providers.openai.provider import OpenAICompatible
@@ -94,9 +95,10 @@ async def chat_stack(
     patience: float = 0,
     keys: str = "sk-test-key",
     learner: Learner | None = None,
+    accounts: Iterable[Account] = (),
 ) -> AsyncIterator[ChatStack]:
-    """Providers: `scripted` and `other` answer as the model name says, `dead` refuses connections. The registry starts
-    empty, and all models bill, so there is no spend guard unless a test wants one.
+    """Providers: `scripted` and `other` answer as the model name says, `dead` refuses connections, `accounts` are more of
+    them. The registry starts empty, and all models bill, so there is no spend guard unless a test wants one.
     """
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ScriptedServer().listening())
@@ -107,12 +109,13 @@ async def chat_stack(
         await registry.load()
         client = HttpClient()
         stack.push_async_callback(client.aclose)
-        providers = Directory(lambda account: OpenAICompatible(account.name, account.base_url, account.api_key, client))
+        providers = Directory(lambda account: _provider(account, client))
         await providers.replace(
             [
                 Account(name="scripted", dialect="openai", base_url=server.base_url, api_key=keys),
                 Account(name="other", dialect="openai", base_url=server.base_url, api_key="sk-other-key"),
                 Account(name="dead", dialect="openai", base_url="http://127.0.0.1:9/v1", api_key="sk-test-key"),
+                *accounts,
             ]
         )
         prices, ledger, budgets = PriceBook(), Ledger(database, now), Budgets(database, None, now)
@@ -142,6 +145,11 @@ async def chat_stack(
             decisions=decisions,
         )
         yield ChatStack(server, registry, providers, router, desk.health, ledger, budgets, cache, database, decisions)
+
+
+def _provider(account: Account, client: HttpClient) -> Provider:
+    kind = AnthropicMessages if account.dialect == "anthropic" else OpenAICompatible
+    return kind(account.name, account.base_url, account.api_key, client)
 
 
 def _no_seed(session: Any) -> None:

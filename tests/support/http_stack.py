@@ -13,6 +13,7 @@ from http_api.metrics import Metrics
 from http_api.middleware.body_limits import BodyLimits
 from http_api.middleware.boundary import Boundary
 from http_api.middleware.host_guard import HostGuard
+from http_api.middleware.rechecking import Rechecking
 from http_api.middleware.request_context import RequestContext
 from http_api.routing import Endpoint, Routing, not_found
 
@@ -32,7 +33,7 @@ def layers(
 ) -> ASGIApp:
     """All layers but those that need a gateway; `inner` puts further ones around the endpoint."""
     router = Router(list(mounted), redirect_slashes=False, default=not_found)
-    app: ASGIApp = Endpoint(router, router)
+    app: ASGIApp = Endpoint(router, router, Rechecking())
     app = BodyLimits(inner(app), limit=limit, mounted_limit=limit)
     app = HostGuard(app, hosts=hosts, origins=origins)
     app = Boundary(Routing(app, routes), stopping=stopping)

@@ -34,6 +34,7 @@ def make_sessions(
     *,
     environ: Mapping[str, str] | None = None,
     env_allow: tuple[str, ...] = (),
+    shell: str = "",
     policy: Any = "trust-first-use",
     timeout: float = 5,
     agent_path: str = "",
@@ -46,7 +47,7 @@ def make_sessions(
     home = {"HOME": str(folder), "PATH": os.environ["PATH"]}
     return Sessions(
         TerminalLimits(**limits),
-        local=LocalShells(home if environ is None else environ, env_allow=env_allow, sandbox=sandbox),
+        local=LocalShells(home if environ is None else environ, shell=shell, env_allow=env_allow, sandbox=sandbox),
         ssh=SshHosts(folder / "known_hosts", policy=policy, timeout=timeout, agent_path=agent_path),
         telnet=TelnetHosts(allow_public=allow_public, timeout=timeout),
         recordings=Recordings(folder / "recordings", lambda: datetime.now(UTC), **(recording or {})),

@@ -63,6 +63,6 @@ function input(title, value, options, change, admin) {
     return node;
   }
   if (typeof value === "boolean") return toggle(value, title, change, { disabled: !admin });
-  const node = el("input", { type: "number", min: 0, step: "any", value, "aria-label": title, disabled: !admin, on: { change: () => working(node, () => change(Number(node.value))) } });
+  const node = el("input", { type: "number", min: 0, step: "any", value, "aria-label": title, disabled: !admin, on: { change: () => working(node, () => change(node.value === "" ? null : Number(node.value))) } });
   return node;
 }

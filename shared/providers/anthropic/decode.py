@@ -15,7 +15,7 @@ from shared.errors import UpstreamBadAnswer, UpstreamError
 from shared.providers.anthropic import errors
 from shared.providers.anthropic.content import FORMAT, THINKING, Block
 from shared.providers.anthropic.usage import tier, unknown, usage_object, usage_of
-from shared.providers.emptiness import empty_answer
+from shared.providers.emptiness import empty_answer, not_json
 
 FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop",
@@ -48,13 +48,15 @@ def completion(provider: str, body: bytes, api_model_name: str, created: int, *,
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise UpstreamBadAnswer(f"{provider} sent an answer that is not JSON.", operator_detail=str(error)) from None
+        raise not_json(provider, body, error) from None
     if isinstance(answer, dict) and answer.get("error"):
         raise errors.from_event(provider, answer["error"], secret=secret)
     try:
         found = decode(answer, api_model_name=api_model_name, created=created)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UpstreamBadAnswer(f"{provider} sent an answer of the wrong shape.", operator_detail=repr(error)) from None
+        raise UpstreamBadAnswer(
+            f"{provider} sent an answer of the wrong shape.", operator_detail=repr(error), usage=errors.usage_in(answer)
+        ) from None
     if (empty := emptiness(provider, answer["content"], answer, found.payload["usage"])) is not None:
         raise empty
     return found
@@ -83,7 +85,8 @@ def decode(answer: Mapping[str, Any], *, api_model_name: str, created: int) -> C
         "choices": [{"index": 0, "message": message, "logprobs": None, **ending(answer)}],
         "usage": usage_object(usage, counts),
     }
-    return Completion({**unknown(answer, TRANSLATED), **payload, **tier(counts)}, usage)
+    told = usage if usage.prompt or usage.completion else None
+    return Completion({**unknown(answer, TRANSLATED), **payload, **tier(counts)}, told)
 
 
 def emptiness(

@@ -7,6 +7,9 @@ Source: https://platform.claude.com/docs/en/api/messages
     effort   minimal  low   medium  high    xhigh   max     none
     budget   1024     2048  6144    12288   22000   22000   no thinking
     adaptive low      low   medium  high    xhigh   max     no thinking, or `low` where thinking cannot be turned off
+
+Fields that only OpenAI knows are dropped. What would change the answer is refused as unsupported, since another dialect
+may take it: n > 1, audio, free-text tools, a `stop` of nothing but blanks or line breaks.
 """
 
 import hashlib
@@ -54,7 +57,7 @@ class Encoded:
 
 
 def encode(payload: Mapping[str, Any], *, model: str, stream: bool) -> Encoded:
-    """The request. Fields that only OpenAI knows are left out, Anthropic's own are kept.
+    """The request. Anthropic's own fields are kept.
 
     Raises Unsupported for what Anthropic cannot do, InvalidInput for what is malformed.
     """
@@ -188,8 +191,11 @@ def _sampling(payload: Mapping[str, Any], traits: Traits, thinking: dict[str, An
 
 
 def _stop_sequences(stop: Any) -> list[str]:
-    found = [stop] if isinstance(stop, str) else stop or []
-    return [text for text in found if text.strip()]
+    """Without empty ones, which never stop anything."""
+    found = [text for text in ([stop] if isinstance(stop, str) else stop or []) if text]
+    if any(text.isspace() for text in found):
+        raise unsupported("stop", "Anthropic's models do not stop at blanks or line breaks alone")
+    return found
 
 
 def _metadata(payload: Mapping[str, Any]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from shared.errors import (
     UpstreamTimeout,
 )
 from shared.providers import retry_after as waits
+from shared.providers.anthropic.usage import usage_object, usage_of
 
 MAX_DETAIL = 500
 SECRET = re.compile(r"\bsk-[\w-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
@@ -88,16 +89,16 @@ def from_event(provider: str, error: Any, *, secret: str = "") -> UpstreamError:
     return classify(provider, None, error if isinstance(error, dict) else {}, secret=secret)
 
 
-def cut_off(provider: str) -> UpstreamError:
-    """The failure of a stream that ended before its last event."""
-    return UpstreamNetwork(f"{provider} broke off in the middle of its answer.")
+def cut_off(provider: str, *, usage: dict[str, Any] | None = None) -> UpstreamError:
+    """The failure of a stream that ended before its last event; `usage` is what it told by then."""
+    return UpstreamNetwork(f"{provider} broke off in the middle of its answer.", usage=usage, begun=True)
 
 
 def no_stream(provider: str, body: bytes, *, secret: str = "") -> UpstreamError:
     """The failure that a body of another kind means where a stream was asked for."""
     if error := _error(body):
         return from_event(provider, error, secret=secret)
-    return UpstreamBadAnswer(f"{provider} sent an answer that is no stream.")
+    return UpstreamBadAnswer(f"{provider} sent an answer that is no stream.", usage=usage_in(_object(body)))
 
 
 def classify(
@@ -130,14 +131,25 @@ def classify(
     )
 
 
+def usage_in(answer: Any) -> dict[str, Any] | None:
+    """What a parsed answer says that it used, in OpenAI's form; None where it does not."""
+    counts = answer.get("usage") if isinstance(answer, dict) else None
+    return usage_object(usage_of(counts), counts) if isinstance(counts, dict) else None
+
+
 def _error(body: bytes) -> Mapping[str, Any]:
     """The `error` object of a body, empty where it holds none."""
+    found = _object(body).get("error")
+    return found if isinstance(found, dict) else {}
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    """A body that is a JSON object, empty for any other."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
         return {}
-    found = parsed.get("error") if isinstance(parsed, dict) else None
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _error_code(error: Mapping[str, Any]) -> str:

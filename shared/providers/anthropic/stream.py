@@ -27,7 +27,7 @@ class StreamDecoder:
     """Turns network blocks into chunks, one for each block.
 
     A failure that the stream reports is raised by `finish`, so that what came before it in the same block is not lost;
-    so is an answer that ends without any content.
+    so is an answer that ends without any content. The usage that the start tells goes with its chunk.
     """
 
     def __init__(self, provider: str, api_model_name: str, created: int, *, secret: str = "") -> None:
@@ -42,6 +42,8 @@ class StreamDecoder:
         self._finished = False
         self._id: Any = None
         self._usage: Event = {}
+        self._told: Event | None = None
+        self._counted = False
         self._more: Event = {}
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
@@ -69,7 +71,7 @@ class StreamDecoder:
         if self._failure is not None:
             raise self._failure
         if not self._stopped:
-            raise errors.cut_off(self._provider)
+            raise errors.cut_off(self._provider, usage=self._used_so_far())
         return Chunk(last.data, content=last.content, final=self._final())
 
     def _last(self) -> Chunk:
@@ -91,17 +93,23 @@ class StreamDecoder:
                 raise self._malformed("that is not JSON", error) from None
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise self._malformed("of the wrong shape", error) from None
-        chunk = Chunk(b"".join(self._out), content=self._content)
-        self._out, self._content = [], False
+        chunk = Chunk(b"".join(self._out), content=self._content, usage=self._told)
+        self._out, self._content, self._told = [], False, None
         return chunk
 
     def _malformed(self, how: str, error: Exception) -> UpstreamError:
-        return UpstreamBadAnswer(f"{self._provider} sent an event {how}.", operator_detail=repr(error))
+        return UpstreamBadAnswer(
+            f"{self._provider} sent an event {how}.",
+            operator_detail=repr(error),
+            usage=self._used_so_far(),
+            begun=True,
+        )
 
     def _start(self, event: Event) -> None:
         message = event["message"]
         self._id = message.get("id")
         self._usage = dict(message.get("usage") or {})
+        self._told = self._used_so_far()
         self._more = unknown(message, TRANSLATED)
         head = {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
         self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":[{"index":0,"delta":'
@@ -157,6 +165,8 @@ class StreamDecoder:
     def _message_delta(self, event: Event) -> None:
         counts = event.get("usage") or {}
         self._usage.update({name: value for name, value in counts.items() if value is not None})
+        self._counted = self._counted or "output_tokens" in counts
+        self._told = self._used_so_far()
         delta = event["delta"]
         self._more.update(unknown(delta, TRANSLATED), **unknown(event, ENVELOPE))
         if delta.get("stop_reason") is not None:
@@ -197,6 +207,13 @@ class StreamDecoder:
             "usage": self._usage_object(),
             **tier(self._usage),
         }
+
+    def _used_so_far(self) -> Event | None:
+        """What is known before the end. The start names the prompt, and a first few tokens that say nothing of the rest."""
+        if not self._usage:
+            return None
+        known = self._usage if self._counted else {**self._usage, "output_tokens": 0}
+        return usage_object(usage_of(known), known)
 
     def _usage_object(self) -> Event:
         return usage_object(usage_of(self._usage), self._usage)

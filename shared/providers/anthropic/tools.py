@@ -117,11 +117,15 @@ def _choice(payload: Mapping[str, Any], tools: list[Tool]) -> dict[str, Any] | N
         if asked not in CHOICES:
             raise invalid("tool_choice", "must be 'auto', 'none', 'required' or name a tool")
         return {"type": CHOICES[asked]}
+    if not isinstance(asked, dict):
+        raise invalid("function_call", "must be text or an object")
     kind = asked.get("type")
+    if kind is not None and not isinstance(kind, str):
+        raise invalid("tool_choice.type", "must be text")
     if kind == "allowed_tools":
         allowed = asked.get("allowed_tools")
         return {"type": "any" if isinstance(allowed, dict) and allowed.get("mode") == "required" else "auto"}
-    if kind in CHOICES:
+    if kind is not None and kind in CHOICES:
         return {**asked, "type": CHOICES[kind]}
     named = asked.get("function")
     name = named.get("name") if isinstance(named, dict) else asked.get("name")
@@ -136,8 +140,12 @@ def _allowed(asked: Any, tools: list[Tool]) -> list[Tool]:
     allowed = asked.get("allowed_tools") if isinstance(asked, dict) and asked.get("type") == "allowed_tools" else None
     if not isinstance(allowed, dict) or not isinstance(allowed.get("tools"), list):
         return tools
-    names = set()
-    for entry in allowed["tools"]:
-        function = entry.get("function", entry) if isinstance(entry, dict) else {}
-        names.add(function.get("name") if isinstance(function, dict) else None)
-    return [tool for tool in tools if tool.get("name") in names] or tools
+    functions = [entry.get("function", entry) for entry in allowed["tools"] if isinstance(entry, dict)]
+    names = {_name(function) for function in functions if isinstance(function, dict)} - {""}
+    return [tool for tool in tools if _name(tool) in names] or tools
+
+
+def _name(tool: Mapping[str, Any]) -> str:
+    """A tool's name, empty where it has none that is text."""
+    name = tool.get("name")
+    return name if isinstance(name, str) else ""

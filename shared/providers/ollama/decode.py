@@ -12,7 +12,7 @@ import orjson
 from shared.domain.chat import Completion
 from shared.domain.usage import MOST_TOKENS, Usage
 from shared.errors import UpstreamBadAnswer
-from shared.providers.emptiness import empty_answer
+from shared.providers.emptiness import empty_answer, not_json
 from shared.providers.ollama import errors
 from shared.providers.ollama.window import Window
 
@@ -39,9 +39,7 @@ def completion(asked: Asked, body: bytes) -> Completion:
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise UpstreamBadAnswer(
-            f"{asked.provider} sent an answer that is not JSON.", operator_detail=str(error)
-        ) from None
+        raise not_json(asked.provider, body, error) from None
     if isinstance(answer, dict) and answer.get("error"):
         raise errors.from_line(asked.provider, answer["error"])
     try:
@@ -62,11 +60,12 @@ def _decode(asked: Asked, answer: Answer) -> Completion:
     if calls:
         message["tool_calls"] = calls
     reason = finish_reason(answer, called=bool(calls))
-    if not (text or thinking or calls) and (empty := empty_answer(asked.provider, {reason})) is not None:
+    usage = usage_of(asked, answer)
+    told = usage_object(asked, answer, usage)
+    if not (text or thinking or calls) and (empty := empty_answer(asked.provider, {reason}, usage=told)) is not None:
         raise empty
     choice = {"index": 0, "message": message, "logprobs": logprobs(answer), "finish_reason": reason}
-    usage = usage_of(asked, answer)
-    payload = asked.answer("chat.completion") | {"choices": [choice], "usage": usage_object(asked, answer, usage)}
+    payload = asked.answer("chat.completion") | {"choices": [choice], "usage": told}
     return Completion(payload, usage)
 
 

@@ -135,6 +135,7 @@ def _tools(payload: Mapping[str, Any]) -> list[Body]:
     allowed = chosen.get("allowed_tools")
     entries = allowed.get("tools") if isinstance(allowed, dict) else [chosen]
     names = {_name(entry) for entry in entries if isinstance(entry, dict)} if isinstance(entries, list) else set()
+    names.discard("")
     return [tool for tool in tools if _name(tool) in names] or tools
 
 
@@ -144,9 +145,11 @@ def _tool(tool: Body, where: str) -> Body:
     return {"type": "function", "function": tool["function"]}
 
 
-def _name(entry: Body) -> Any:
+def _name(entry: Body) -> str:
+    """The name of a tool, or of an entry that means one; empty where it has none that is text."""
     function = entry.get("function", entry)
-    return function.get("name") if isinstance(function, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _tokens(value: Any) -> int:

@@ -54,7 +54,8 @@ def _said(message: Message, names: dict[str, str]) -> Message:
     thinking = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thinking, str) and thinking:
         said["thinking"] = thinking
-    calls = [_call(call, names) for call in message.get("tool_calls") or () if isinstance(call, dict)]
+    given = message.get("tool_calls")
+    calls = [_call(call, names) for call in given if isinstance(call, dict)] if isinstance(given, list) else []
     if isinstance(legacy := message.get("function_call"), dict):
         calls.append(_call({"function": legacy}, names))
     if calls:

@@ -49,7 +49,7 @@ class StreamDecoder:
         *lines, self._rest = (self._rest + block).split(b"\n")
         self._read(lines)
         if len(self._rest) > MAX_LINE_BYTES:
-            self._fail(UpstreamBadAnswer(f"{self._asked.provider} sent a line too large to handle."))
+            self._fail(UpstreamBadAnswer(f"{self._asked.provider} sent a line too large to handle.", begun=True))
         return self._chunk()
 
     def finish(self) -> Chunk:
@@ -59,7 +59,7 @@ class StreamDecoder:
         if self._failure is not None:
             raise self._failure
         if self._final is None:
-            raise UpstreamNetwork(f"{self._asked.provider} broke off in the middle of its answer.")
+            raise UpstreamNetwork(f"{self._asked.provider} broke off in the middle of its answer.", begun=True)
         return Chunk(last.data, content=last.content, final=self._final)
 
     def _chunk(self) -> Chunk:
@@ -75,10 +75,16 @@ class StreamDecoder:
             try:
                 self._take(orjson.loads(line))
             except orjson.JSONDecodeError as error:
-                self._fail(UpstreamBadAnswer(f"{provider} sent a line that is not JSON.", operator_detail=str(error)))
+                self._fail(
+                    UpstreamBadAnswer(
+                        f"{provider} sent a line that is not JSON.", operator_detail=str(error), begun=True
+                    )
+                )
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 self._fail(
-                    UpstreamBadAnswer(f"{provider} sent a line of the wrong shape.", operator_detail=repr(error))
+                    UpstreamBadAnswer(
+                        f"{provider} sent a line of the wrong shape.", operator_detail=repr(error), begun=True
+                    )
                 )
 
     def _fail(self, failure: UpstreamError) -> None:
@@ -108,12 +114,12 @@ class StreamDecoder:
 
     def _end(self, line: Line) -> None:
         reason = finish_reason(line, called=self._calls > 0)
-        if not self._answered and (empty := empty_answer(self._asked.provider, {reason})) is not None:
+        usage = usage_object(self._asked, line, usage_of(self._asked, line))
+        if not self._answered and (empty := empty_answer(self._asked.provider, {reason}, usage=usage)) is not None:
             self._fail(empty)
             return
         self.done = self._content = True
         self._emit({}, reason=reason)
-        usage = usage_object(self._asked, line, usage_of(self._asked, line))
         self._final = self._asked.answer("chat.completion.chunk") | {"choices": [], "usage": usage}
 
     def _emit(self, delta: Line, *, reason: str | None = None, probabilities: Line | None = None) -> None:

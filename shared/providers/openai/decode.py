@@ -10,7 +10,7 @@ import orjson
 from shared.domain.chat import Completion
 from shared.domain.usage import Usage
 from shared.errors import UpstreamBadAnswer
-from shared.providers.emptiness import empty_answer
+from shared.providers.emptiness import empty_answer, not_json
 from shared.providers.openai import errors
 
 ANSWER_FIELDS = (
@@ -31,14 +31,14 @@ def completion(provider: str, body: bytes, api_model_name: str, *, secret: str =
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise UpstreamBadAnswer(f"{provider} sent an answer that is not JSON.", operator_detail=str(error)) from None
+        raise not_json(provider, body, error) from None
     if (reported := errors.reported(answer)) is not None:
-        raise errors.from_event(provider, reported, secret=secret)
+        raise errors.from_event(provider, reported, usage=errors.usage_in(answer), secret=secret)
     if not isinstance(answer, dict):
         raise UpstreamBadAnswer(f"{provider} sent an answer of the wrong shape.")
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not all(_is_choice(choice) for choice in choices):
-        raise UpstreamBadAnswer(f"{provider} sent an answer without choices.")
+        raise UpstreamBadAnswer(f"{provider} sent an answer without choices.", usage=errors.usage_in(answer))
     if not any(has_content(choice["message"]) for choice in choices):
         reasons = [str(choice.get("finish_reason")) for choice in choices]
         empty = empty_answer(provider, reasons, usage=answer.get("usage"))

@@ -21,7 +21,7 @@ def body(
     """
     payload: dict[str, Any] = {**request.payload, "model": api_model_name}
     for old, new in renames:
-        if old in payload and new not in payload:
+        if old in payload and payload.get(new) is None:
             payload[new] = payload.pop(old)
     if message_fields_refused:
         for name in ("messages", "tools"):

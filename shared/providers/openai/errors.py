@@ -48,23 +48,25 @@ def from_response(
     return classify(provider, status, error_object(body), retry_after=waits.seconds(headers), secret=secret)
 
 
-def from_event(provider: str, error: Any, *, secret: str = "") -> UpstreamError:
-    """The failure that an error inside a stream, or inside an answer with status 200, means."""
+def from_event(provider: str, error: Any, *, usage: dict[str, Any] | None = None, secret: str = "") -> UpstreamError:
+    """The failure that an error inside a stream, or inside an answer with status 200, means; `usage` came along."""
     found = error if isinstance(error, dict) else {"message": str(error)}
     code = found.get("code")
     status = code if isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 999 else None
-    return classify(provider, status, found, secret=secret)
+    failure = classify(provider, status, found, secret=secret)
+    failure.usage = usage
+    return failure
 
 
 def no_stream(provider: str, body: bytes, *, secret: str = "") -> UpstreamError:
     """The failure that a body of another kind means where a stream was asked for."""
     try:
-        found = reported(orjson.loads(body))
+        answer = orjson.loads(body)
     except orjson.JSONDecodeError:
-        found = None
-    if found is not None:
-        return from_event(provider, found, secret=secret)
-    return UpstreamBadAnswer(f"{provider} sent an answer that is no stream.")
+        answer = None
+    if (found := reported(answer)) is not None:
+        return from_event(provider, found, usage=usage_in(answer), secret=secret)
+    return UpstreamBadAnswer(f"{provider} sent an answer that is no stream.", usage=usage_in(answer))
 
 
 def error_object(body: bytes) -> dict[str, Any]:
@@ -77,6 +79,12 @@ def error_object(body: bytes) -> dict[str, Any]:
         parsed = parsed[0]
     found = parsed.get("error", parsed) if isinstance(parsed, dict) else {}
     return found if isinstance(found, dict) else {"message": str(found)}
+
+
+def usage_in(answer: Any) -> dict[str, Any] | None:
+    """The usage object of a parsed answer or event; None without one."""
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    return usage if isinstance(usage, dict) else None
 
 
 def reported(answer: Any) -> Any:

@@ -21,8 +21,10 @@ def _looks_plain(events: bytes) -> bool:
     """Whether every event ends as an object does, and none can hold usage, an error or the end."""
     if DONE in events or b'"error":' in events:
         return False
-    if b'"usage"' in events and (b'"usage":{' in events or b'"usage": {' in events):
-        return False
+    if b'"usage"' in events:
+        fields = events.count(b'"usage"')
+        if fields not in (events.count(b'"usage":null'), events.count(b'"usage": null')):
+            return False
     return events.count(b"}\n\n") == events.count(b"\n\n")
 
 
@@ -35,8 +37,8 @@ class StreamDecoder:
     """Turns network blocks into chunks. Until the first content every event is read; after it bytes pass through,
     and only blocks with something noteworthy in them (usage, an error, the end) are taken apart.
 
-    What is changed: the model's name, the usage event (held back), and, where events are read, comments and fields
-    other than `data`. A finish alone is no content: a stream that has nothing else is a failure, or cut by its length.
+    What is changed: the model's name, usage (held back, and taken out of an event that says more), and, where events are
+    read, comments and fields other than `data`. A finish alone is no content: a stream that has nothing else is a failure, or cut by its length.
     """
 
     def __init__(self, provider: str, api_model_name: str, *, secret: str = "") -> None:
@@ -50,6 +52,7 @@ class StreamDecoder:
         self._reasons: set[str] = set()
         self._failure: UpstreamError | None = None
         self._final: dict[str, Any] | None = None
+        self._told: dict[str, Any] | None = None
         self._rename: tuple[bytes, bytes] | None = None
 
     def feed(self, block: bytes) -> Chunk:
@@ -63,11 +66,12 @@ class StreamDecoder:
     def finish(self) -> Chunk:
         """The last chunk, with the usage. Raises UpstreamError when the stream broke off before its end, or was empty."""
         last = self._last()
+        usage = errors.usage_in(self._final)
         if self._failure is not None:
+            self._failure.usage = self._failure.usage or usage
             raise self._failure
         if not self.done and not self._finished:
-            raise UpstreamNetwork(f"{self._provider} broke off in the middle of its answer.")
-        usage = (self._final or {}).get("usage")
+            raise UpstreamNetwork(f"{self._provider} broke off in the middle of its answer.", usage=usage, begun=True)
         if not self._committed and (empty := empty_answer(self._provider, self._reasons, usage=usage)) is not None:
             raise empty
         return Chunk(last.data, content=last.content, final=self._final)
@@ -91,45 +95,57 @@ class StreamDecoder:
             try:
                 parsed = self._parsed(data)
             except UpstreamError as error:
+                error.usage = error.usage or errors.usage_in(self._final)
                 if not (self._committed and kept):
                     raise
                 self._failure, self.done = error, True  # what came before it in this block goes out first
                 continue
-            if self._is_usage_only(parsed):
+            rest = self._without_usage(parsed, data)
+            if rest is None:
                 continue
             content = self._has_content(parsed) or content
-            kept.append(encode(data.replace(b"\n", b" ")))  # in JSON a line break is but a space between tokens
+            kept.append(encode(rest.replace(b"\n", b" ")))  # in JSON a line break is but a space between tokens
         self._committed = self._committed or content
-        return Chunk(self._renamed(b"".join(kept)), content=content)
+        usage, self._told = self._told, None
+        return Chunk(self._renamed(b"".join(kept)), content=content, usage=usage)
 
     def _parsed(self, data: bytes) -> dict[str, Any]:
         try:
             event = orjson.loads(data)
         except orjson.JSONDecodeError as error:
             raise UpstreamBadAnswer(
-                f"{self._provider} sent an event that is not JSON.", operator_detail=str(error)
+                f"{self._provider} sent an event that is not JSON.", operator_detail=str(error), begun=True
             ) from None
         if not isinstance(event, dict) or not isinstance(event.get("choices") or [], list):
-            raise UpstreamBadAnswer(f"{self._provider} sent an event of the wrong shape.")
+            raise self._misshapen()
         if (reported := errors.reported(event)) is not None:
-            raise errors.from_event(self._provider, reported, secret=self._secret)
+            raise errors.from_event(self._provider, reported, usage=errors.usage_in(event), secret=self._secret)
         theirs = event.get("model")
         if self._rename is None and isinstance(theirs, str) and theirs:  # Azure's first event names none
             self._rename = (orjson.dumps(theirs), orjson.dumps(self._model))
         return event
 
-    def _is_usage_only(self, event: dict[str, Any]) -> bool:
-        usage = event.get("usage")
-        if not isinstance(usage, dict):
-            return False
+    def _misshapen(self) -> UpstreamError:
+        return UpstreamBadAnswer(f"{self._provider} sent an event of the wrong shape.", begun=True)
+
+    def _without_usage(self, event: dict[str, Any], data: bytes) -> bytes | None:
+        """An event's data without the usage in it, which is kept; None when it says nothing else."""
+        if not isinstance(event.get("usage"), dict):
+            return data
         self._final = {**event, "model": self._model, "choices": []}
-        return not event.get("choices")
+        self._told = event.pop("usage")
+        if not event.get("choices"):
+            return None
+        try:
+            return orjson.dumps(event)
+        except orjson.JSONEncodeError:  # nested too deeply
+            raise self._misshapen() from None
 
     def _has_content(self, event: dict[str, Any]) -> bool:
         found = False
         for choice in event.get("choices") or ():
             if not isinstance(choice, dict):
-                raise UpstreamBadAnswer(f"{self._provider} sent an event of the wrong shape.")
+                raise self._misshapen()
             if reason := choice.get("finish_reason"):
                 self._finished = True
                 self._reasons.add(str(reason))

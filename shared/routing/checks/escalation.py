@@ -40,7 +40,8 @@ async def escalated(executor: Executor, prices: PriceBook, job: Job, answer: Ans
     steps: list[dict[str, Any]] = []
     why = ""
     while (reason := reason_of(job, answer)) is not None:
-        models = higher(next_layer(answer.route.model.layer)) if answer.route.model.layer != LAYERS[-1] else ()
+        layer = answer.route.model.layer
+        models = [model for model in higher(next_layer(layer)) if model.layer > layer] if layer != LAYERS[-1] else []
         steps.append({"reason": reason, "from": answer.route.model.id})
         if not models:
             why = "no higher layer is allowed or available"
@@ -98,7 +99,7 @@ def _confirm(prices: PriceBook, job: Job, answer: Answer, reason: str, model: Mo
             "nextLayer": model.layer,
             "nextRequest": {"model": model.layer},
             "costUsd": None if cost is None else float(cost),
-            "spentUsd": float(job.tab.spent),
+            "spentUsd": None if job.tab.total is None else float(job.tab.total),
             "usage": answer.usage.to_openai(),
         },
         code="escalation_needs_confirmation",

@@ -1,7 +1,7 @@
 """What a command line does, one act for each command, written file or telling variable."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -53,27 +53,69 @@ def written(name: str, words: Sequence[str], operands: Sequence[str]) -> tuple[s
     if how == "all":
         return tuple(operands)
     if how == "last":
-        targets = _values(words, ("-t", "--target-directory"))
+        targets = values_of(words, ("-t", "--target-directory"))
         return (*targets, *operands[-1:])
+    if how == "second":
+        return _second(words)
     if how == "of=":
         return tuple(word.removeprefix("of=") for word in words if word.startswith("of=") or SPLIT in word)
     if how == "-i":
-        inplace = any(re.match(r"-[a-zA-Z]*i|--in-place", word) or word.startswith(SPLIT) for word in words)
+        inplace = any(re.match(r"-[a-zA-Z]*i|--i", word) or word.startswith(SPLIT) for word in words)
         return tuple(operands) if inplace else ()
-    return tuple(_values(words, tuple(how.split())))
+    if how == "tar":
+        return _archived(words)
+    kind, *options = how.split()
+    if kind == "folder":
+        return within(values_of(words, options))
+    return tuple(values_of(words, (kind, *options)))
 
 
-def _values(words: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The values of some options, given as words of their own, after `=` or right behind the letter."""
+def within(folders: Iterable[str]) -> tuple[str, ...]:
+    """Folders, and whatever may be in them."""
+    return tuple(path for folder in folders for path in (folder, f"{folder}/{STAR}", f"{folder}/{ANY}"))
+
+
+def _archived(words: Sequence[str]) -> tuple[str, ...]:
+    """The archive that tar makes, or what it takes out of one, where a folder is named."""
+    given = list(words)
+    if given and re.fullmatch(r"[A-Za-z]+", given[0]):  # letters without a dash, whose values all come behind them
+        bundle, *rest = given
+        given = [
+            part for letter in bundle for part in (f"-{letter}", *([rest.pop(0)] if letter in "fC" and rest else []))
+        ]
+        given += rest
+    if any(re.match(r"-[a-zA-Z]*[cru]|--(?:cr|ap|up|conc|del)", word) for word in given):
+        return tuple(values_of(given, ("-f", "--file")))
+    if any(re.match(r"-[a-zA-Z]*x|--(?:ext|get)", word) for word in given):
+        return within(values_of(given, ("-C", "--directory")))
+    return ()
+
+
+def _second(words: Sequence[str]) -> tuple[str, ...]:
+    """What may be the second operand, which `-` may stand before, as may options with numbers."""
+    found: list[str] = []
+    takes = False
+    for at, word in enumerate(words):
+        if word == "--":
+            found += words[at + 1 :]
+            break
+        if not takes and (word == "-" or word[:1] != "-"):
+            found.append(word)
+        takes = not takes and word in ("-f", "-s", "-w")
+    return tuple(found if any(SPLIT in word for word in found) else found[1:])
+
+
+def values_of(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The values of some options, given as words of their own, after `=` or behind the letter; long ones may be cut."""
     found = []
+    long = [name for name in names if name.startswith("--")]
+    letters = "".join(name[1] for name in names if len(name) == 2)
     for at, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if name in names:
-            found.append(value if equals else words[at + 1] if at + 1 < len(words) else "")
-        elif not word.startswith("--") and any(word.startswith(short) for short in names if len(short) == 2):
-            found.append(word[2:])
-        elif re.match(r"-[a-zA-Z]+$", word) and f"-{word[-1]}" in names and at + 1 < len(words):
-            found.append(words[at + 1])
+        if name in names or (len(name) > 3 and any(each.startswith(name) for each in long)):
+            found.append(value if equals else "".join(words[at + 1 : at + 2]))
+        elif letters and (short := re.match(rf"-[a-zA-Z]*?[{letters}]", word)):
+            found.append(word[short.end() :] or "".join(words[at + 1 : at + 2]))
     return found
 
 

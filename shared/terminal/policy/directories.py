@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 
 from shared.domain.targets import LocalTarget, SshTarget, Target
-from shared.terminal.policy.words import ANY
+from shared.terminal.policy.words import ANY, MARKS
 
 MOST = 64
 """Directories of one line; one that goes through more may be anywhere."""
@@ -43,7 +43,8 @@ def bases(directories: Iterable[str], home: str) -> tuple[str, ...]:
         if directory[:1] in ("/", "~") or not found:
             steps = [directory]
         else:
-            steps = [f"{base.rstrip('/')}/{directory}" for base in found]
+            bare = [directory] if directory[:1] in MARKS else []  # which may turn out to be a whole path
+            steps = bare + [f"{base.rstrip('/')}/{directory}" for base in found]
         for step in steps:
             whole = within(step, "", home)
             found += [step, *named(whole, home)]

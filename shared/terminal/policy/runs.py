@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from shared.terminal.policy import wrappers
-from shared.terminal.policy.acts import HIDDEN, Act, written
+from shared.terminal.policy.acts import HIDDEN, Act, values_of, within, written
 from shared.terminal.policy.grammar import Unparsable
-from shared.terminal.policy.words import ANY, MARKS, SPLIT
+from shared.terminal.policy.words import ANY, MARKS, SPLIT, STAR
 from shared.terminal.policy.wrapper_rows import (
     COMMAND_VARIABLES,
+    DIRECTORIES,
     INPUTS,
     MEANING_VARIABLES,
+    RUNUSER,
     STARTUP_VARIABLES,
     WRAPPERS,
 )
@@ -50,15 +52,26 @@ class Runs:
             self.add(HIDDEN)
         if COMMAND_VARIABLES.fullmatch(name):
             self.add(Act(variable=name))
-            self.line(value, None) if not name.startswith("PS") else self._prompt(value)
+            self._valued(name, value)
         elif MEANING_VARIABLES.fullmatch(name):
             self.add(Act(variable=name))
+            if name == "GIT_CONFIG_PARAMETERS" and value:
+                self.add(HIDDEN)
             if name in STARTUP_VARIABLES and (INPUTS.fullmatch(value) or not MARKS.isdisjoint(value)):
                 self.add(HIDDEN)
 
-    def _prompt(self, value: str) -> None:
-        if "$(" in value or "`" in value:
-            self.add(HIDDEN)
+    def _valued(self, name: str, value: str) -> None:
+        """What a variable whose value is a command, or may be one, runs."""
+        if name.startswith("PS"):
+            if _has_commands(value):
+                self.add(HIDDEN)
+        elif not name.startswith("GIT_CONFIG"):
+            self.line(value, None)
+        else:
+            try:
+                self.line(value.removeprefix("!"), None)
+            except Unparsable:  # most are no commands
+                self.add(HIDDEN)
 
     def run(self, words: Sequence[str], stdin: str | None) -> None:
         """A command by its words, and what it runs in turn."""
@@ -73,6 +86,8 @@ class Runs:
     def _run(self, words: Sequence[str], stdin: str | None) -> None:
         name = words[0].rpartition("/")[2] or words[0]
         row = wrappers.find(WRAPPERS, name)
+        if name == "runuser" and any(re.match(r"-[a-z]*u|--u", word) for word in words[1:]):
+            row = RUNUSER
         reading = wrappers.read(row, words[1:]) if row else Reading(operands=[w for w in words[1:] if w[:1] != "-"])
         plain = [word for word in words[1:] if word[:1] != "-"]
         operands = reading.operands if row and row.then == "subcommand" else plain
@@ -82,16 +97,15 @@ class Runs:
             self.add(HIDDEN)
         if any(RUNS_AGAIN.search(word) for word in words[1:] if not (row and row.then in ("line", "shell", "code"))):
             self.add(HIDDEN)
+        self.directories += [value for option, value in reading.values if option in DIRECTORIES.get(name, ())]
         self._special(name, words[1:])
         if row is not None and not reading.query:
             self._through(row, name, reading, stdin)
 
     def _special(self, name: str, words: Sequence[str]) -> None:
         """The few commands that no row describes."""
-        if name in ("cd", "pushd", "chdir") and (places := [word for word in words if word[:1] != "-"]):
-            self.directories.append(places[0])
-        elif name == "cd":
-            self.directories.append("~")
+        if name in ("cd", "pushd", "popd", "chdir"):
+            self.directories.append(_gone_to(name, words))
         elif name == "alias":
             for word in words:
                 self.line(word.partition("=")[2], None)
@@ -105,6 +119,21 @@ class Runs:
             for before, word in pairwise(words):
                 if before.startswith("alias.") and word.startswith("!"):
                     self.line(word[1:], None)
+        elif name in ("scp", "sftp"):
+            for value in values_of(words, ("-S", "-D")):
+                self.line(value, None)
+        elif name in ("compgen", "complete"):
+            for value in values_of(words, ("-W",)):
+                if _has_commands(value):
+                    self.line(f": {value}", None)
+        elif name == "perl" and any(word.strip()[:1] == "|" or word.strip()[-1:] == "|" for word in words):
+            self.add(HIDDEN)  # it takes such names of files for commands
+        elif name == "capsh" and "--" in words:
+            self.run(["bash", *words[words.index("--") + 1 :]], None)
+        elif name == "start-stop-daemon" and any(re.match("-[a-zA-Z]*S|--sta", word) for word in words):
+            behind = words[words.index("--") + 1 :] if "--" in words else []
+            for program in values_of(words, ("-x", "-a", "--exec", "--startas")):
+                self.run([program, *behind], None)
         elif name in ("env", "sudo", "time", "coproc"):
             for word in words:
                 variable, equals, value = word.partition("=")
@@ -134,7 +163,7 @@ class Runs:
             elif word in _FIND_WRITES:
                 self.add(Act(writes=tuple(words[at + 1 : at + 2])))
             elif word == "-delete":
-                self.add(Act(writes=tuple(starts)))
+                self.add(Act(writes=_deleted(starts or ["."], words)))
 
     def _through(self, row: Wrapper, name: str, found: Reading, stdin: str | None) -> None:
         """What a row says that the command runs."""
@@ -159,7 +188,7 @@ class Runs:
                 self._text(stdin)
             case "code":
                 given = found.code or (operands[:1] if row.first else [])
-                if any(re.search(row.runs, text, re.IGNORECASE) or SPLIT in text or ANY in text for text in given):
+                if any(row.acts(text) or SPLIT in text or ANY in text for text in given):
                     self.add(HIDDEN)
                 if not given and operands and INPUTS.fullmatch(operands[0]) and MARKS.isdisjoint(operands[0]):
                     self._program(row, stdin)
@@ -175,7 +204,7 @@ class Runs:
         """A program that comes from the input."""
         if row.then != "code":
             self._text(stdin)
-        elif stdin is not None and (SPLIT in stdin or re.search(row.runs, stdin, re.IGNORECASE)):
+        elif stdin is not None and (SPLIT in stdin or row.acts(stdin)):
             self.add(HIDDEN)
 
     def _shell(self, found: Reading, stdin: str | None, *, is_source: bool) -> None:
@@ -187,6 +216,8 @@ class Runs:
             not flag.startswith("--") and "c" in flag[1:] for flag in found.flags if flag[0] == "-"
         ):
             self.line(first or "", stdin)
+        elif not is_source and any(re.match(r"-[a-zA-Z]*s", flag) for flag in found.flags):
+            self._text(stdin)
         elif first is not None and (not MARKS.isdisjoint(first) or self._made(first)):
             self.add(HIDDEN)
         elif first is None or INPUTS.fullmatch(first):
@@ -198,6 +229,27 @@ class Runs:
             self.add(HIDDEN)
         elif stdin is not None:
             self.line(stdin, None)
+
+
+def _has_commands(text: str) -> bool:
+    return "$(" in text or "`" in text
+
+
+def _deleted(starts: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    """What `find -delete` takes away: what has the one name that is asked for, else anything from the starts on."""
+    names = values_of(words, ("-name",))
+    if len(names) != 1 or any(word in ("-o", "-or", "!", "-not", ",") for word in words):
+        return within(starts)
+    name = re.sub(r"\[.*?\]|[*?\\]+", STAR, names[0])
+    return tuple(path for start in starts for path in (f"{start}/{name}", f"{start}/{ANY}/{name}", start))
+
+
+def _gone_to(name: str, words: Sequence[str]) -> str:
+    """The directory that `cd` and the like go to; one that was left before may be any."""
+    places = [word for word in words if word[:1] != "-"]
+    if name == "popd" or "-" in words or (name == "pushd" and (not places or places[0][:1] == "+")):
+        return ANY
+    return places[0] if places else "~"
 
 
 def _places(row: Wrapper, found: Reading) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from shared.terminal.policy import sed
 from shared.terminal.policy.wrappers import Wrapper
 
 RUNS = (
@@ -11,11 +12,20 @@ RUNS = (
 )
 """What a program in another language says, more or less, when it runs commands or deletes."""
 
+_OPENS = RUNS + r"|open\b[^;]*?(?<!\|)\|(?!\|)"
+"""The same where a file's name may be a command."""
+
 _DOCKER = (
     "-v -e -p -u -w -h -m -l --name --env --env-file --volume --publish --user --workdir --network --entrypoint --mount "
     "--platform --memory --cpus --label --hostname"
 )
 _INSIDE = "-e -u -w --env --user --workdir --index"
+
+_SU_LINES = "-c --command --session-command"
+_SU_VALUES = "-s -g -G -w --shell --group --supp-group --whitelist-environment"
+
+RUNUSER = Wrapper(names="runuser", values=f"-u --user {_SU_LINES} {_SU_VALUES}")
+"""How it is read with a user given, which makes the operands a command."""
 
 ROWS: tuple[Wrapper, ...] = (
     Wrapper(
@@ -47,14 +57,7 @@ ROWS: tuple[Wrapper, ...] = (
     ),
     Wrapper(names="doas", values="-u -C"),
     Wrapper(names="pkexec", values="--user"),
-    Wrapper(
-        names="su runuser",
-        lines="-c --command --session-command",
-        values="-s -g -G -w --shell",
-        then="nothing",
-        permutes=True,
-        reads=True,
-    ),
+    Wrapper(names="su runuser", lines=_SU_LINES, values=_SU_VALUES, then="nothing", permutes=True, reads=True),
     Wrapper(names="sg", lines="-c", skip=1, then="line"),
     Wrapper(names="env genv", values="-u -C -a --unset --chdir --argv0", lines="-S --split-string", assigns=True),
     Wrapper(names="nice gnice", values="-n --adjustment"),
@@ -64,6 +67,13 @@ ROWS: tuple[Wrapper, ...] = (
     Wrapper(names="timeout gtimeout", values="-s -k --signal --kill-after", skip=1),
     Wrapper(names="stdbuf gstdbuf", values="-i -o -e --input --output --error"),
     Wrapper(names="chrt taskset setarch chroot", skip=1, values="--userspec --groups"),
+    Wrapper(
+        names="setpriv",
+        values="--ambient-caps --inh-caps --bounding-set --ruid --euid --rgid --egid --reuid --regid --groups --securebits "
+        "--selinux-label --apparmor-profile --landlock-access --landlock-rule --pdeathsig --ptracer --seccomp-filter",
+    ),
+    Wrapper(names="prlimit", values="-p -o --pid --output"),
+    Wrapper(names="choom", values="-n -p --adjust --pid"),
     Wrapper(names="cpulimit", values="-l -p -e --limit"),
     Wrapper(names="unshare nsenter", values="-t -S -G --target --map-user --map-group --root --wd"),
     Wrapper(names="strace ltrace", values="-o -e -p -s -E -u -a -I -O -P -S"),
@@ -95,7 +105,7 @@ ROWS: tuple[Wrapper, ...] = (
     Wrapper(names="sshpass", values="-p -f -d -P"),
     Wrapper(
         names="scp sftp",
-        values="-P -i -c -F -J -l",
+        values="-P -i -c -F -J -l -S -D -B -b -R -X",
         lines="-o",
         part=r"(?i)(?:proxy|local|knownhosts)command[= ]\s*(.*)",
         then="nothing",
@@ -106,13 +116,16 @@ ROWS: tuple[Wrapper, ...] = (
         names="tar gtar bsdtar",
         lines="-I -F --to-command --use-compress-program --checkpoint-action --info-script --new-volume-script "
         "--rsh-command --rmt-command",
+        values="-C -f -T -X --directory --file --files-from --exclude-from --exclude",
         part=r"(?:exec=)?(.*)",
         then="nothing",
         permutes=True,
     ),
     Wrapper(names="zip", lines="-TT --unzip-command", then="nothing", permutes=True),
     Wrapper(names="man", lines="-P -H --pager --html", then="nothing", permutes=True),
-    Wrapper(names="script", lines="-c --command", then="nothing", permutes=True, reads=True),
+    Wrapper(
+        names="script", lines="-c --command", values="-E -I -O -B -T -m -o", then="nothing", permutes=True, reads=True
+    ),
     Wrapper(names="flock", lines="-c --command", values="-w -E --timeout", skip=1),
     Wrapper(names="at batch", values="-f -q -t", then="stdin"),
     Wrapper(names="screen", values="-S -p -X -t -h"),
@@ -195,8 +208,16 @@ ROWS: tuple[Wrapper, ...] = (
     Wrapper(names="npx bunx uvx", lines="-c --call", values="-p --package --from --with"),
     Wrapper(names="make gmake", lines="--eval", values="-C -f -j -o -W -I", then="nothing", permutes=True),
     Wrapper(names="python pypy ipython", then="code", values="-m -W -X", code="-c", reads=True, runs=RUNS),
-    Wrapper(names="perl", then="code", values="-I -M", code="-e -E", reads=True, runs=RUNS),
-    Wrapper(names="ruby", then="code", values="-I -r", code="-e", reads=True, runs=RUNS),
+    Wrapper(names="perl", then="code", values="-I -M", attached="-i -F -x", code="-e -E", reads=True, runs=_OPENS),
+    Wrapper(
+        names="ruby",
+        then="code",
+        values="-I -r -C",
+        attached="-i -F -x -E -K -T -W -X",
+        code="-e",
+        reads=True,
+        runs=_OPENS,
+    ),
     Wrapper(
         names="node nodejs bun deno",
         then="code",
@@ -221,14 +242,17 @@ ROWS: tuple[Wrapper, ...] = (
         code="-e --expression",
         first=True,
         then="code",
-        runs=r"(?:^|[;{}\d$\n])\s*[0-9,$]*[ew](?:\s|$)|/[gmiMIp\d]*[ew][gmiMIp\d]*\s*(?:$|[;}\n])|/[gmiMIp\d]*w\s",
+        attached="-i",
+        runs=sed.acts,
     ),
     Wrapper(
         names="vi vim nvim ex view emacs",
         then="code",
         code="-c --cmd -S --eval",
         reads=True,
-        runs=r"!|system|shell-command|delete",
+        permutes=True,
+        plus=True,
+        runs=r"!|system|shell-command|delete|\bter(?:m(?:inal)?)?\b|job_start|libcall",
     ),
     Wrapper(names="ed red", then="code", reads=True, runs=r"!"),
     Wrapper(
@@ -249,7 +273,7 @@ _ENGINES = frozenset(name for row in ROWS if row.then == "subcommand" for name i
 COMMAND_VARIABLES = re.compile(
     r"PROMPT_COMMAND|PS[0-4]|(?:GIT_|MAN|SYSTEMD_|AWS_)?PAGER|(?:GIT_)?(?:SEQUENCE_)?EDITOR|VISUAL|BROWSER|SUDO_EDITOR"
     r"|GIT_SSH(?:_COMMAND)?|(?:GIT|SSH|SUDO)_ASKPASS|RSYNC_RSH|LESSOPEN|LESSCLOSE|FCEDIT|HGEDITOR|SVN_(?:EDITOR|SSH)"
-    r"|GIT_(?:EXTERNAL_DIFF|PROXY_COMMAND)|CVS_RSH|BASH_EXECUTION_STRING|PERL5DB|RUSTC(?:_WRAPPER)?"
+    r"|GIT_(?:EXTERNAL_DIFF|PROXY_COMMAND|CONFIG_VALUE_\d+)|CVS_RSH|BASH_EXECUTION_STRING|PERL5DB|RUSTC(?:_WRAPPER)?"
     r"|CARGO_TARGET_.*_(?:RUNNER|LINKER)|npm_config_(?:script_shell|shell|editor)|KUBECTL_EXTERNAL_DIFF"
 )
 """Variables whose value is run as a command."""
@@ -275,18 +299,25 @@ INPUTS = re.compile(r"-|/dev/stdin|/dev/fd/.*|/proc/(?:self|thread-self|\d+)/fd/
 
 _WRITERS = (
     (
-        "tee truncate touch rm rmdir unlink shred mkdir chmod chown chgrp chattr setfacl mkfifo mknod sponge wipe srm",
+        "tee truncate touch rm rmdir unlink shred mkdir chmod chown chgrp chattr setfacl mkfifo mknod sponge wipe srm script",
         "all",
     ),
     ("mv rename", "all"),
     ("cp install ln rsync scp", "last"),
     ("dd", "of="),
     ("sed gsed perl ruby", "-i"),
-    ("curl wget sort", "-o -O --output --output-document --output-dir -P -t --target-directory"),
-    ("tar unzip", "-C -d --directory"),
+    ("uniq", "second"),
+    ("tar gtar bsdtar", "tar"),
+    ("unzip", "folder -d"),
+    ("curl wget", "-o -O --output --output-document --output-dir -P -t --target-directory"),
+    ("sort shuf strace ltrace gcc g++ cc c++ clang clang++ ld as go rustc time gtime gpg", "-o --output"),
+    ("openssl", "-out -keyout -writerand"),
+    ("git", "--output"),
+    ("history", "-w -a"),
 )
 WRITERS: Mapping[str, str] = {name: how for names, how in _WRITERS for name in names.split()}
-"""Commands that write files: all their operands, the last one, those with -i, or the values of some options."""
+"""Commands that write files: all their operands, the last or second one, those with -i, some options' values, or what is
+in those."""
 
 WRAPPERS: Mapping[str, Wrapper] = {
     name: row
@@ -296,3 +327,11 @@ WRAPPERS: Mapping[str, Wrapper] = {
     )
 }
 """The rows by the name of a command, or by its name and those of its subcommand."""
+
+DIRECTORIES: Mapping[str, frozenset[str]] = {
+    "env": frozenset({"-C", "--chdir"}),
+    "genv": frozenset({"-C", "--chdir"}),
+    "sudo": frozenset({"-D", "--chdir"}),
+    "git": frozenset({"-C"}),
+}
+"""Options that name the directory in which a command works, or what it runs."""

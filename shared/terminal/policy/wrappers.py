@@ -1,6 +1,7 @@
 """How to find, in the words of one command, the other command that it runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,7 +20,9 @@ class Wrapper:
     `values` take a word of their own, `lines` one that is a line for a shell (`part` finds it in there), `code` one in
     another language. With one of `queries` nothing is run. `skip` operands come before the command, and `assigns` says
     that words such as `A=1` may. `permutes`: options count behind operands too. `adds`: more arguments come from its
-    input. `reads`: without operands its input is a program. `first`: only the first operand is a line or a program. `runs` tells, as a regular expression, programs that run commands or delete.
+    input. `reads`: without operands its input is a program. `first`: only the first operand is a line or a program.
+    `runs` tells, as a regular expression or a function, programs that run commands or delete. `plus`: what stands behind
+    a `+` is code. The value of one that is `attached` is the rest of its word, if it has any.
     """
 
     names: str
@@ -35,7 +38,15 @@ class Wrapper:
     adds: bool = False
     reads: bool = False
     first: bool = False
-    runs: str = ""
+    plus: bool = False
+    attached: str = ""
+    runs: str | Callable[[str], bool] = ""
+
+    def acts(self, program: str) -> bool:
+        """Whether a program in its language runs commands or deletes."""
+        if isinstance(self.runs, str):
+            return bool(re.search(self.runs, program, re.IGNORECASE))
+        return self.runs(program)
 
 
 @dataclass(slots=True)
@@ -65,10 +76,12 @@ def read(row: Wrapper, words: Sequence[str]) -> Reading:
         if word == "--":
             found.operands += rest[skip:]
             break
-        if word[:1] in ("-", "+") and len(word) > 1 and not _is_operand(word, row):
+        if row.plus and word[:1] == "+":
+            found.code.append(word[1:])
+        elif word[:1] in ("-", "+") and len(word) > 1 and not _is_operand(word, row):
             found.flags.append(word)
             found.query = found.query or word in row.queries.split()
-            taken += _option(word, rest, frozenset(kinds))
+            taken += _option(word, rest, frozenset(kinds), row.attached)
         elif word.startswith(SPLIT):
             found.hidden = True
             found.operands.append(word)
@@ -92,7 +105,7 @@ def _is_operand(word: str, row: Wrapper) -> bool:
     return word[0] == "+" and row.then != "shell"
 
 
-def _option(word: str, rest: list[str], valued: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _option(word: str, rest: list[str], valued: frozenset[str], attached: str) -> Iterator[tuple[str, str]]:
     """The options in one word that take a value, with it; takes it from `rest` where it is a word of its own."""
     name, equals, value = word.partition("=")
     if len(name) > 2 and name.startswith("--"):  # long ones may be shortened
@@ -107,7 +120,7 @@ def _option(word: str, rest: list[str], valued: frozenset[str]) -> Iterator[tupl
         if short in valued:
             yield short, word[at + 1 :] or (rest.pop(0) if rest else "")
             return
-        if word[at] in MARKS:
+        if word[at] in MARKS or short in attached.split():
             return
 
 

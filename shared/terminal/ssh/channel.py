@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from secrets import token_hex
 from typing import Any
 
 import asyncssh
+from asyncssh.constants import OPEN_REQUEST_SESSION_FAILED
 
 from shared.domain.signals import SignalName
 from shared.domain.targets import SshTarget
@@ -16,11 +16,11 @@ from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, Unsupported, invalid_field
 from shared.terminal.channel import Command, Seat
 from shared.terminal.environment import NON_INTERACTIVE
-from shared.terminal.notices import new_shell, notice
+from shared.terminal.notices import NO_STATE, new_shell, notice
 from shared.terminal.ssh import prepared, remote_shell
-from shared.terminal.ssh.command_run import CommandRun, QuietRun
+from shared.terminal.ssh.command_run import CommandRun, Lingering, QuietRun
 from shared.terminal.ssh.file_errors import no_sftp
-from shared.terminal.ssh.link import Connect, Link, lost
+from shared.terminal.ssh.link import Connect, Link, lost, refused, too_slow
 from shared.terminal.ssh.login import Connection
 from shared.terminal.ssh.login_shell import LoginShell
 from shared.terminal.ssh.mask import Mask
@@ -34,9 +34,10 @@ GREETING_TIMEOUT = 8
 ASIDE_TIMEOUT = 5
 REAP_TIMEOUT = 4
 CLOSE_TIMEOUT = 1
-MAX_LINGERING = 4
 FREEING_SECONDS, FREEING_PAUSE = 1.0, 0.03
 """Hosts allow so many channels, and some count one for a moment after its end."""
+SPARING_SECONDS = 0.3
+"""So long a host may still count one that has ended before that of a background process is given up for another."""
 
 
 class SshChannel:
@@ -53,7 +54,7 @@ class SshChannel:
         self._state = RemoteState(cwd=target.cwd or "")
         self._shells = Shells(seat.marker, self._first_env, self._open)
         self._cut_off: tuple[Shell, CommandRun] | None = None
-        self._lingering: deque[OpenChannel] = deque()
+        self._lingering = Lingering()
         self._shell: LoginShell | None = None
         self._mask = Mask()
         self._transfers: set[RemoteFiles] = set()
@@ -152,7 +153,7 @@ class SshChannel:
             if not await run.greets(never, GREETING_TIMEOUT):
                 raise _no_shell(run.said)
             if not await run.ended(never, ASIDE_TIMEOUT):
-                raise _too_slow()
+                raise too_slow()
         finally:
             shell.channel.close()
         if run.gone:
@@ -181,11 +182,7 @@ class SshChannel:
     @asynccontextmanager
     async def files(self) -> AsyncIterator[RemoteFiles]:
         """The host's files, on a channel of its own."""
-        connection = await self._connection()
-        try:
-            sftp = await asyncio.wait_for(connection.start_sftp_client(path_errors="surrogateescape"), OPEN_TIMEOUT)
-        except (asyncssh.Error, OSError) as error:
-            raise no_sftp(error) if self.connected else lost(str(error)) from error
+        sftp = await self._sftp()
         files = RemoteFiles(sftp, cwd=self._state.cwd, umask=int(self._state.umask or "022", 8))
         self._transfers.add(files)
         try:
@@ -194,6 +191,20 @@ class SshChannel:
             self._transfers.discard(files)
             files.over.set()
             sftp.exit()
+            self._freed = time.monotonic()
+
+    async def _sftp(self) -> asyncssh.SFTPClient:
+        connection = await self._connection()
+        try:
+            return await asyncio.wait_for(connection.start_sftp_client(path_errors="surrogateescape"), OPEN_TIMEOUT)
+        except (asyncssh.Error, OSError) as error:
+            if not self.connected:
+                raise lost(str(error)) from error
+            if not isinstance(error, asyncssh.ChannelOpenError) or error.code == OPEN_REQUEST_SESSION_FAILED:
+                raise no_sftp(error) from error
+            if await self._made_room():
+                return await self._sftp()
+            raise refused(error) from error
 
     async def aclose(self) -> None:
         """End what runs on the other side, then the connection."""
@@ -203,6 +214,8 @@ class SshChannel:
         if self._shell is not None:
             self._shell.hang_up()
         self._shells.drop()
+        await self._lingering.close()
+        self._freed = time.monotonic()
         if (self._shells.begun or self._shell is not None) and self.connected:
             await _within(self._run_reaper(remote_shell.reaper(f"{self._seat.marker}:")), REAP_TIMEOUT)
         await self._link.aclose()
@@ -228,22 +241,24 @@ class SshChannel:
             raise
         except TimeoutError as error:
             opening.add_done_callback(_close_opened)
-            raise _too_slow() if self.connected else lost() from error
+            raise too_slow() if self.connected else lost() from error
         except (asyncssh.Error, OSError) as error:
             if self.connected and isinstance(error, asyncssh.ChannelOpenError):
                 if await self._made_room():
                     return await self._open(session, command, **options)
-                raise TerminalError(
-                    "The host does not run this: it refuses another command or shell on the connection.",
-                    code="channel_refused",
-                    operator_detail=str(error),
-                ) from error
+                raise refused(error) from error
             raise lost(str(error)) from error
         return channel
 
     async def _made_room(self) -> bool:
-        """Whether another channel may be had where one was refused: that of the shell that waits, or one that has ended."""
+        """Whether another channel may be had where one was refused: that of the shell that waits, or one that has ended.
+
+        At last one that a background process holds, though not for a shell that nobody waits for.
+        """
         if await self._shells.make_room():
+            self._freed = time.monotonic()
+        wanted = not self._shells.begins_ahead and time.monotonic() - self._freed >= SPARING_SECONDS
+        if wanted and await self._lingering.close_oldest():
             self._freed = time.monotonic()
         if time.monotonic() - self._freed >= FREEING_SECONDS:
             return False
@@ -255,7 +270,7 @@ class SshChannel:
         before = self._link.times_lost
         connection = await self._link.connection()
         if self._link.times_lost != before:
-            self._lingering.clear()
+            self._lingering.forget()
             if self._shell is None:
                 self._seat.reason = None
                 self._seat.scrollback.reopen()
@@ -267,14 +282,8 @@ class SshChannel:
         return connection
 
     def _leave(self, channel: OpenChannel, run: CommandRun) -> None:
-        """Keep open the channel of a background process, which would be broken off by its end; but not many."""
         self._freed = time.monotonic()
-        if run.closed:
-            return
-        run.ignore()
-        self._lingering.append(channel)
-        if len(self._lingering) > MAX_LINGERING:
-            self._lingering.popleft().close()
+        self._lingering.keep(channel, run)
 
     async def _reap(self, shell: Shell, run: CommandRun) -> None:
         """Signal the process group first (closing a channel alone does not stop it), then find what left the group."""
@@ -310,7 +319,9 @@ class SshChannel:
         if (run.exit_code is None or run.lost) and not timed_out:
             raise lost(self._link.reason)
         self._cut_off = None
-        self._state = run.state or self._state
+        state = run.state(self._state)
+        self._state = state or self._state
+        kept = state.notice if state else None if timed_out else NO_STATE
         return CommandResult(
             stdout=run.stdout.text(),
             stderr=run.stderr.text(),
@@ -322,7 +333,7 @@ class SshChannel:
             cwd=self._state.cwd.encode("utf-8", errors="surrogateescape").decode(errors="replace"),
             stdout_bytes=run.stdout.total,
             stderr_bytes=run.stderr.total,
-            notice=self._notice(),
+            notice=" ".join(filter(None, (self._notice(), kept))) or None,
         )
 
     def _notice(self) -> str | None:
@@ -371,10 +382,6 @@ def _close_opened(opening: "asyncio.Future[tuple[OpenChannel, Any]]") -> None:
     """Close a channel that nobody waits for any more: the host counts it."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result()[0].abort()
-
-
-def _too_slow() -> TerminalError:
-    return TerminalError("The host did not answer in time; try again.", code="host_too_slow")
 
 
 def _no_shell(said: str) -> Unsupported:

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import time
+from collections import deque
+from collections.abc import Sequence
 
 import asyncssh
 
@@ -11,6 +13,8 @@ from shared.terminal.channel import Command
 from shared.terminal.ssh import remote_shell
 from shared.terminal.ssh.remote_shell import RemoteState
 
+CLOSE_TIMEOUT = 1.0
+MAX_LINGERING = 4
 MOST_BEFORE = 16 * 1024
 """Bytes that are kept of what comes before the greeting."""
 QUIET = 2.0
@@ -42,10 +46,9 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         self._quiet: asyncio.TimerHandle | None = None
         self._taking = True
 
-    @property
-    def state(self) -> RemoteState | None:
-        """The state that the shell left."""
-        return remote_shell.parse(bytes(self._err.report), self._nonce) if self._err.whole else None
+    def state(self, before: RemoteState) -> RemoteState | None:
+        """The state that the shell left, of a session that had the one of `before`."""
+        return remote_shell.parse(bytes(self._err.report), self._nonce, before) if self._err.whole else None
 
     @property
     def gone(self) -> bool:
@@ -137,6 +140,55 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         if self._quiet is not None:
             self._quiet.cancel()
         self.over.set()
+
+
+class Lingering:
+    """The channels of background processes, which their end would break off: kept open, but not many."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[asyncssh.SSHClientChannel[bytes], CommandRun]] = deque()
+
+    def keep(self, channel: asyncssh.SSHClientChannel[bytes], run: CommandRun) -> None:
+        """Keep it, and take no more output of it."""
+        self._forget_closed()
+        if run.closed:
+            return
+        run.ignore()
+        self._kept.append((channel, run))
+        if len(self._kept) > MAX_LINGERING:
+            self._kept.popleft()[0].close()
+
+    def forget(self) -> None:
+        """They have gone with their connection."""
+        self._kept.clear()
+
+    async def close_oldest(self) -> bool:
+        """Close the one that has been kept longest; false where there is none."""
+        self._forget_closed()
+        if not self._kept:
+            return False
+        await _closed([self._kept.popleft()[0]])
+        return True
+
+    async def close(self) -> None:
+        """Close all of them."""
+        channels = [channel for channel, _ in self._kept]
+        self._kept.clear()
+        await _closed(channels)
+
+    def _forget_closed(self) -> None:
+        self._kept = deque(kept for kept in self._kept if not kept[1].closed)
+
+
+async def _closed(channels: Sequence[asyncssh.SSHClientChannel[bytes]]) -> None:
+    """Close them, and wait until the host has done so too, but not for ever."""
+    for channel in channels:
+        channel.abort()
+    if channels:
+        waits = [asyncio.ensure_future(channel.wait_closed()) for channel in channels]
+        _, late = await asyncio.wait(waits, timeout=CLOSE_TIMEOUT)
+        for wait in late:
+            wait.cancel()
 
 
 class QuietRun(asyncssh.SSHClientSession[bytes]):

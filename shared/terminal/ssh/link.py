@@ -70,3 +70,17 @@ def lost(operator_detail: str = "") -> TerminalError:
         code="connection_lost",
         operator_detail=operator_detail,
     )
+
+
+def refused(error: Exception) -> TerminalError:
+    """The error for a channel more than the host allows."""
+    return TerminalError(
+        "The host does not run this: it refuses another command or shell, or a file transfer, on the connection.",
+        code="channel_refused",
+        operator_detail=str(error),
+    )
+
+
+def too_slow() -> TerminalError:
+    """The error for a host that leaves the gateway waiting."""
+    return TerminalError("The host did not answer in time; try again.", code="host_too_slow")

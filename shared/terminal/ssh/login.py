@@ -152,6 +152,12 @@ def _explain(login: SshLogin, guard: HostKeyGuard, error: Exception, timeout: fl
     if isinstance(error, asyncssh.PermissionDenied):
         code = "authentication_failed"
         text = f"{where} refused the login of {login.username}; check 'username', 'password' or 'privateKey'."
+    elif isinstance(error, asyncssh.DisconnectError) and "authentication failures" in error.reason:
+        code = "authentication_failed"
+        text = (
+            f"{where} ended the login of {login.username} after too many tries; give the key that it takes as 'privateKey', "
+            "or have the SSH configuration offer no other ones of the agent (IdentityFile with IdentitiesOnly yes)."
+        )
     elif isinstance(error, TimeoutError):
         text = f"{where} did not finish the login in {timeout:g} seconds; try again or check the host."
     elif isinstance(error, asyncssh.ChannelOpenError):

@@ -47,7 +47,8 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
             raise lost()
         if channel.get_write_buffer_size() + len(data) > MAX_PENDING_INPUT:
             raise TerminalError(
-                "The program in this session does not read its input; interrupt it (send U+0003) or close the session.",
+                "The program in this session does not read its input; interrupt it with the signal INT "
+                "(a key would wait behind what is typed already), or close the session.",
                 code="input_not_read",
             )
         channel.write(data)

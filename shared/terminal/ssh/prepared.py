@@ -10,6 +10,7 @@ from shlex import quote
 
 from shared.domain.signals import SignalName
 from shared.terminal.marker import MARKER
+from shared.terminal.ssh import remote_shell
 
 NOBODY = 9
 """Exit code of `signaller` where it found nothing on a terminal of this connection."""
@@ -46,13 +47,11 @@ def signaller(name: SignalName, marker: str) -> str:
     sshd passes a signal to the login shell alone. Processes are found as `remote_shell.reaper` finds them.
     """
     return (
-        'n=0; t=${SSH_CONNECTION:+SSH_CONNECTION=$SSH_CONNECTION}; w() { tr "\\0" "\\n" <$1 2>/dev/null; }\n'
-        "for e in /proc/[0-9]*/environ; do\n"
-        f"  w $e | grep -qxF {quote(f'{MARKER}={marker}')} || "
-        '{ [ -n "$t" ] && w $e | grep -q "^SSH_TTY=" && w $e | grep -qxF "$t"; } || continue\n'
-        "  s=$(cat ${e%environ}stat 2>/dev/null); set -- ${s##*) }\n"
-        f'  [ "${{6:-0}}" -gt 0 ] && case " $d " in *" $6 "*) ;; *) d="$d $6"; kill -{name} -- -$6 && n=1;; esac\n'
-        f"done 2>/dev/null; [ $n = 1 ] || exit {NOBODY}"
+        f"exec 2>/dev/null; n=0; {remote_shell.OWN_CONNECTION}; {remote_shell.looking(f'{MARKER}={marker}', whole=True)}\n"
+        "for e in $(l); do\n"
+        "  s=$(cat ${e%environ}stat); set -- ${s##*) }\n"
+        f'  [ "${{6:-0}}" -gt 0 ] && case " $d " in *" $6 "*) ;; *) d="$d $6"; kill -{name} -$6 && n=1;; esac\n'
+        f"done; [ $n = 1 ] || exit {NOBODY}"
     )
 
 

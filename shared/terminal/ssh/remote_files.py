@@ -44,12 +44,14 @@ class RemoteFiles:
     async def look(self, path: str) -> FileInfo:
         """What is at a path; a symlink is followed where it leads somewhere."""
         with explained(path):
-            real = await self._real(path)
             try:
-                attrs = await self._step(self._sftp.stat(real))
-            except asyncssh.SFTPNoSuchFile:
-                return await self._link(real, await self._step(self._sftp.lstat(real)))
-            return _info(real, attrs)
+                real = await self._real(path)
+                return _info(real, await self._step(self._sftp.stat(real)))
+            except asyncssh.SFTPError as error:
+                link = await self._unfollowed(path)
+                if link is None:
+                    raise error
+                return link
 
     async def entries(self, folder: FileInfo, most: int) -> list[FileInfo]:
         """What is in a directory, by name, at most so many."""
@@ -155,6 +157,16 @@ class RemoteFiles:
         whole = path[2:] or "." if home else posixpath.join(_from_home(self._cwd), path)
         found = await self._step(self._sftp.realpath(whole.encode("utf-8", "surrogateescape")))
         return _bytes(found)
+
+    async def _unfollowed(self, path: str) -> FileInfo | None:
+        """What is itself at a path that leads nowhere, or in circles: a symlink, or nothing."""
+        folder, name = posixpath.split(path)
+        try:
+            place = posixpath.join(await self._real(folder or "."), name.encode("utf-8", "surrogateescape"))
+            info = await self._link(place, await self._step(self._sftp.lstat(place)))
+        except asyncssh.SFTPError:
+            return None
+        return info if info.type == "symlink" else None
 
     async def _link(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> FileInfo:
         if _type(attrs.permissions) != "symlink":

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from shlex import quote
 
+from shared.terminal import declarations, notices
 from shared.terminal.marker import MARKER
 
 _READ = "IFS= read -r s"
@@ -27,7 +28,12 @@ LAUNCHER = f'exec /bin/sh -c \'{_READ} && eval "$(printf "$s")"\''
 MAX_STATE = 48 * 1024
 """Bytes of variables that are kept: shells read them a byte at a time."""
 
+MAX_REPORT = 4 * 1024 * 1024
+"""Bytes of a report that are taken in; a host hardly hands more variables to a process."""
+
 GONE = "directory gone"
+OWN_CONNECTION = "t=${SSH_CONNECTION:+SSH_CONNECTION=$SSH_CONNECTION}"
+"""Shell text that sets `t` as `looking` takes it, to the connection that it runs on."""
 _OWN = "__mcp_gateway_"
 _MARK = f'"${_OWN}a" "${_OWN}b"'
 _REPORT = f'LC_ALL=C; printf "%s%s%s\\n%s%s%s" {_MARK} "${{#1}}" "$1" {_MARK} >&9'
@@ -39,11 +45,15 @@ _PORTABLE = {byte: text for byte, text in _LINE.items() if text not in "'\"$`!"}
 
 @dataclass(frozen=True, slots=True)
 class RemoteState:
-    """Directory, umask and variables. `exports` are assignments as the remote shell wrote them, to be read by it."""
+    """Directory, umask and variables. `exports` are assignments as the remote shell wrote them, to be read by it.
+
+    `notice` says what of it could not be kept.
+    """
 
     cwd: str = ""
     umask: str = ""
     exports: str = ""
+    notice: str | None = None
 
 
 def shells(state: RemoteState, env: Mapping[str, str], *, marker: str, nonce: str) -> bytes:
@@ -86,23 +96,32 @@ def reaper(pattern: str, *, group: int | None = None) -> str:
     Without a group it also ends what the terminals of its own connection have started: OpenSSH takes no marker for those,
     but tells all of them the connection, and only them the terminal.
     """
-    wanted = quote(f"{MARKER}={pattern}")
-    look = (
-        f"if printf 'x\\0a' | grep -qzxF a; then m() {{ grep -lzsF {wanted} /proc/[0-9]*/environ; }}; "
-        'o() { grep -lzsxF "$t" /proc/[0-9]*/environ | while read -r e; do grep -qzs ^SSH_TTY= $e && echo $e; done; }; '
-        f"else w() {{ tr '\\0' '\\n' <$1; }}; m() {{ for e in /proc/[0-9]*/environ; do w $e | grep -qF {wanted} && echo $e; done; }}; "
-        'o() { for e in /proc/[0-9]*/environ; do w $e | grep -qxF "$t" && w $e | grep -q ^SSH_TTY= && echo $e; done; }; fi; '
-        'l() { m; [ -n "$t" ] && o; }; '
-    )
     end = (
         'k() { n=0; [ -n "$g" ] && kill -$1 -$g; '
         "for e in $(l); do p=${e#/proc/}; kill -$1 ${p%/environ} && n=1; done; return $n; }; "
         "k TERM || { sleep 0.3 || sleep 1; }; i=0; until k KILL; do i=$((i+1)); [ $i -gt 50 ] && break; done; "
     )
-    here = "g=; t=${SSH_CONNECTION:+SSH_CONNECTION=$SSH_CONNECTION}; "
+    here = f"g=; {OWN_CONNECTION}; "
     if group is not None:  # whose number may be another's by now
         here = f'g={group or ""}; t=; case "$(ps -o args= -p $g)" in *{quote(_READ)}*) ;; *) g=;; esac; '
-    return _portable(f"exec 2>/dev/null; {here}{look}{end}exit 0")
+    return _portable(f"exec 2>/dev/null; {here}{looking(f'{MARKER}={pattern}')}{end}exit 0")
+
+
+def looking(variable: str, *, whole: bool = False) -> str:
+    """Shell text that defines `l`, which tells the environ of every process whose environment has a variable that begins so.
+
+    Or, with `whole`, is so. And of those on a terminal of the connection that `t` has. One grep looks at all processes
+    where it knows -z.
+    """
+    wanted, exactly = quote(variable), "x" if whole else ""
+    return (
+        f"if printf 'x\\0a' | grep -qzxF a; then m() {{ grep -lzs{exactly}F {wanted} /proc/[0-9]*/environ; }}; "
+        'o() { grep -lzsxF "$t" /proc/[0-9]*/environ | while read -r e; do grep -qzs ^SSH_TTY= $e && echo $e; done; }; '
+        "else w() { tr '\\0' '\\n' <$1; }; "
+        f"m() {{ for e in /proc/[0-9]*/environ; do w $e | grep -q{exactly}F {wanted} && echo $e; done; }}; "
+        'o() { for e in /proc/[0-9]*/environ; do w $e | grep -qxF "$t" && w $e | grep -q ^SSH_TTY= && echo $e; done; }; fi; '
+        'l() { m; [ -n "$t" ] && o; }; '
+    )
 
 
 def content(report: bytes) -> bytes | None:
@@ -115,14 +134,23 @@ def content(report: bytes) -> bytes | None:
     return held if length.isdigit() and int(length) == len(held) else None
 
 
-def parse(report: bytes, nonce: str) -> RemoteState | None:
-    """The state in a report, where there is one that is whole and not too long."""
+def parse(report: bytes, nonce: str, before: RemoteState | None = None) -> RemoteState | None:
+    """The state in a report that is whole; with the variables of `before` where its own are too many and cannot be read."""
     text = (content(report) or b"").decode("utf-8", errors="surrogateescape")
     umask, _, rest = text.partition("\n")
     cwd, separator, exports = rest.partition(f"\n{_line(nonce)}\n")
-    if not separator or not cwd or len(exports.encode("utf-8", errors="surrogateescape")) > MAX_STATE:
+    if not separator or not cwd:
         return None
-    return RemoteState(cwd, umask, exports)
+    told = exports.encode("utf-8", errors="surrogateescape")
+    if len(told) <= MAX_STATE:
+        return RemoteState(cwd, umask, exports)
+    statements = declarations.statements(told + b"\n")
+    if statements is None:
+        return RemoteState(cwd, umask, before.exports if before else "", notices.UNTOLD)
+    sizes = {name: len(statement) for name, statement in statements.items()}
+    left_out = declarations.too_large(sizes, each=MAX_STATE, total=MAX_STATE)
+    kept = b"".join(statement for name, statement in statements.items() if name not in left_out)
+    return RemoteState(cwd, umask, kept.decode("utf-8", errors="surrogateescape"), notices.left_out(left_out))
 
 
 def is_gone(report: bytes) -> bool:
@@ -162,7 +190,7 @@ class Separator:
         if not self._inside:
             if data:
                 self._sink(data)
-        elif not self.whole and len(self.report) <= 4 * MAX_STATE:
+        elif not self.whole and len(self.report) <= MAX_REPORT:
             self.report += data
 
     def _partial(self) -> int:
@@ -182,7 +210,7 @@ def _inner(*, marker: str, nonce: str) -> str:
     return (
         f"{line}; eval {meant}; export {MARKER}={quote(marker)}; {line}; eval {meant}; trap {quote(dump)} EXIT; {line}; "
         f'if [ -n "${{BASH_VERSION-}}" ]; then eval {meant} 9>&-; else eval {meant}; fi; '
-        f"{{ {_OWN}status=$?; set +euxv; }} 2>/dev/null; {dump}; exit ${_OWN}status"
+        f'{{ {_OWN}status=$?; set +euxv; }} 2>/dev/null; {dump}; exit "${_OWN}status"'
     )
 
 

@@ -146,9 +146,14 @@ class Shells:
         self._next.add_done_callback(self._note_end)
         self._timer = loop.call_later(UNUSED_SECONDS, self.drop)
 
+    @property
+    def begins_ahead(self) -> bool:
+        """Whether this task begins the one that is to wait, which nobody has asked for yet."""
+        return self._next is asyncio.current_task()
+
     async def make_room(self) -> bool:
         """End the one that waits, so that there can be another channel; false where there is none."""
-        if self._next is asyncio.current_task():
+        if self.begins_ahead:
             return False
         begun, self._next = self._next, None
         self._stop_timer()

@@ -108,9 +108,9 @@ async def test_what_the_refusal_says_leads_to_the_better_answer(here: Surface) -
 @pytest.mark.parametrize("name", ["X-Gateway-Session", "x-claude-code-session-id"])
 async def test_a_named_conversation_stays_with_its_model(here: Surface, name: str) -> None:
     headers = {name: "0b7c"}
-    await here.http.post(CHAT, json={**HELLO, "model": "L1"}, headers=headers)
+    await here.http.post(CHAT, json=HELLO, headers=headers)
     found = await here.http.post("/v1/route/explain", json=HELLO, headers=headers)
-    assert found.json()["facts"]["conversation"] == {"known": True, "answers": 0, "staysWith": "scripted-n5"}
+    assert found.json()["facts"]["conversation"] == {"known": True, "answers": 0, "staysWith": "scripted-n3-len"}
     other = await here.http.post("/v1/route/explain", json=HELLO, headers={name: "another"})
     assert other.json()["facts"]["conversation"]["staysWith"] is None
 

@@ -70,3 +70,18 @@ async def test_a_stored_key_that_looks_like_nothing_is_masked_wherever_it_turns_
         await made.http.post("/v1/keys", json={"name": "for Quux.Plugh.1234"})
         audited = await made.http.get("/v1/audit", params={"action": "create_key"})
         assert audited.json()["entries"][0]["details"]["name"] == "for [redacted]"
+
+
+async def test_a_provider_that_refuses_its_key_is_not_healthy(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        await made.http.post("/v1/models", json=MODEL)
+        hello = {"model": MODEL["id"], "messages": [{"role": "user", "content": "hi"}]}
+        assert (await made.http.post("/v1/chat/completions", json=hello)).status_code == 200
+
+        async def healthy() -> bool:
+            return bool((await made.http.get("/health")).json()["providers"]["openai"])
+
+        assert await healthy()
+        made.provider.refuses = frozenset({"sk-test"})
+        assert (await made.http.post("/v1/chat/completions", json=hello)).status_code != 200
+        assert not await healthy()

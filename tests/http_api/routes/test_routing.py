@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from shared.domain.models import Model
-from tests.support.http_gateway import Surface, surface
+from tests.support.http_gateway import Surface, surface, without_models
 from tests.support.http_stack import error_of
+from tests.support.redis_servers import RedisServer
 
 EXPLAIN = "/v1/route/explain"
 CHAT = "/v1/chat/completions"
@@ -229,3 +230,31 @@ async def test_it_needs_the_scope_of_a_chat(tmp_path: Path) -> None:
         nobody = await here.http.post(EXPLAIN, json=HELLO)
     assert refused.status_code == 403
     assert nobody.status_code == 401
+
+
+async def test_what_a_key_may_not_use_is_told_as_by_a_chat(here: Surface) -> None:
+    await add(here, "scripted")
+    await add(here, "scripted-n1", layer="L1")
+    for bound, name in (({"maxLayer": "L0"}, "scripted-n1"), ({"models": ["scripted-n1"]}, "scripted")):
+        made = await here.http.post("/v1/keys", json={"name": "k", "scopes": ["chat"], **bound})
+        key = {"x-api-key": made.json()["secret"]}
+        refused = await here.http.post(CHAT, json={**HELLO, "model": name}, headers=key)
+        assert (refused.status_code, error_of(refused)["code"]) == (403, "key_limit")
+        found = await explained(here, key, model=name)
+        assert (found["firstChoice"], found["attempts"]) == (None, [])
+        assert found["summary"] == f"Nobody would be asked: {error_of(refused)['error']}"
+
+
+async def test_a_conversation_that_another_process_has_begun_is_known(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    async with surface(tmp_path, redis_url=redis_server.url) as one:
+        await without_models(one)
+        await add(one, "scripted-e503-first1")
+        await add(one, "scripted-n3", priority=1)
+        assert (await chat(one, user="ann")).headers["x-gateway-model"] == "scripted-n3"
+    async with surface(tmp_path, redis_url=redis_server.url) as other:
+        assert (await explained(other, user="bob"))["firstChoice"] == "scripted-e503-first1"
+        found = await explained(other, user="ann")
+        assert (found["firstChoice"], found["facts"]["conversation"]["staysWith"]) == ("scripted-n3", "scripted-n3")
+        assert (await chat(other, user="ann")).headers["x-gateway-model"] == "scripted-n3"

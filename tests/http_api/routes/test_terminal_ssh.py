@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -201,3 +202,15 @@ async def _credentials(made: Surface) -> tuple[dict[str, str], dict[str, str]]:
     admin = {"Authorization": f"Bearer {await made.login()}"}
     created = await made.http.post("/v1/keys", json={"name": "k", "scopes": ["terminal"]}, headers=admin)
     return admin, {"Authorization": f"Bearer {created.json()['secret']}"}
+
+
+@pytest.mark.parametrize("content", ["\n", '"', "\u00e9"])
+async def test_a_text_as_large_as_a_file_may_be_is_taken_however_it_is_escaped(tmp_path: Path, content: str) -> None:
+    async with a_session(tmp_path) as (made, server, path):
+        text = content * (10 * 1024 * 1024 // len(content.encode()))
+        body = json.dumps({"path": "f.txt", "content": text}).encode()
+        written = await made.http.put(
+            f"{path}/files/content", content=body, headers={"content-type": "application/json"}
+        )
+        assert written.status_code == 200, written.text
+        assert (server.home / "f.txt").stat().st_size == 10 * 1024 * 1024

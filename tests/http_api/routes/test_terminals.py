@@ -1,6 +1,10 @@
+import json
 import re
 from pathlib import Path
 
+import pytest
+
+from shared.domain.terminal import MAX_STDIN
 from tests.support.http_gateway import surface
 from tests.support.http_stack import error_of
 
@@ -127,3 +131,17 @@ async def test_encodings_that_a_terminal_cannot_have_are_refused(tmp_path: Path)
             refused = await made.http.post("/v1/terminal/sessions", json={"type": "local", "encoding": encoding})
             assert refused.status_code == 400, encoding
             assert error_of(refused)["details"]["fields"][0]["field"] == "encoding"
+
+
+@pytest.mark.parametrize("character", ["x", "\n", "\x01", "\u4e2d"])
+async def test_all_of_the_input_that_a_command_may_get_is_taken(tmp_path: Path, character: str) -> None:
+    async with surface(tmp_path) as made:
+        opened = await made.http.post("/v1/terminal/sessions", json={"type": "local"})
+        path = f"/v1/terminal/{opened.json()['session']['id']}/execute"
+        headers = {"content-type": "application/json"}
+        body = json.dumps({"command": "wc -c", "stdin": character * MAX_STDIN}).encode()
+        ran = await made.http.post(path, content=body, headers=headers)
+        assert ran.status_code == 200, ran.text
+        assert int(ran.json()["result"]["stdout"]) == MAX_STDIN * len(character.encode())
+        over = await made.http.post(path, json={"command": "wc -c", "stdin": "x" * (MAX_STDIN + 1)})
+        assert over.status_code == 400

@@ -10,7 +10,7 @@ import pytest
 
 from shared.gateway import Gateway
 from shared.usage.ledger import Entry
-from tests.support.http_gateway import MODEL, surface
+from tests.support.http_gateway import MODEL, surface, without_models
 from tests.support.http_stack import error_of
 from tests.support.webhook_receiver import receiver
 
@@ -233,3 +233,17 @@ async def test_a_limited_key_sees_its_own_use_alone(tmp_path: Path) -> None:
         assert "scope 'admin'" in error_of(refused)["error"]
         for headers in (operator, admin):
             assert (await made.http.get("/v1/stats", headers=headers)).json()["costUsd"] == 12.25
+
+
+async def test_chats_that_a_client_gives_the_same_id_count_each(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        await without_models(made)
+        await made.http.post("/v1/models", json={**PRICED, "id": "broken", "apiModelName": "scripted-e503"})
+        await made.http.post("/v1/models", json={**PRICED, "priority": 1})
+        hello = {"messages": HELLO["messages"]}
+        for _ in range(5):
+            answer = await made.http.post("/v1/chat/completions", json=hello, headers={"x-request-id": "mine"})
+            assert (answer.status_code, answer.headers["x-request-id"]) == (200, "mine")
+        total = (await made.http.get("/v1/usage")).json()["total"]
+        assert (total["requests"], total["attempts"], total["failed"]) == (5, 6, 1)
+        assert (await made.http.get("/v1/decisions/mine")).status_code == 200

@@ -2,14 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from mcp import Client
 
 from shared.providers.scripted import ScriptedServer
+from tests.support.mcp_stack import facts_of
 from tests.support.serving import Serving, serving
 from tests.support.stdio_process import COMMAND, StdioProcess, bare, modern, stdio_process
 
@@ -63,6 +65,40 @@ async def test_a_gateway_that_was_started_again_goes_on_as_if_nothing_had_been(t
     assert "Traceback" not in errors
 
 
+async def told(host: StdioProcess, *, until: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """The messages of the server up to one like that."""
+    found: list[dict[str, Any]] = []
+    while not found or not until(found[-1]):
+        found.append(json.loads(await host.line()))
+    return found
+
+
+def is_update(message: dict[str, Any]) -> bool:
+    return message.get("params") == {"uri": "models://registry"}
+
+
+async def test_what_a_host_has_subscribed_to_is_told_by_a_gateway_that_was_started_again(tmp_path: Path) -> None:
+    async with serving(tmp_path / "served") as first:
+        port = str(httpx.URL(first.url).port)
+        async with stdio_process(bare(tmp_path), command=connecting(first.url)) as host:
+            await host.shake_hands()
+            await host.ask("resources/subscribe", {"uri": "models://layers"})
+            await host.ask("resources/unsubscribe", {"uri": "models://layers"})
+            await host.ask("resources/subscribe", {"uri": "models://registry"})
+            await host.ask("logging/setLevel", {"level": "debug"})
+            await first.kill()
+            async with serving(tmp_path / "served", API_PORT=port) as second:
+                asked = await host.send("tools/call", {"name": "list_models", "arguments": {}})
+                heard = await told(host, until=lambda message: message.get("id") == asked)
+                assert [message["params"]["level"] for message in heard if "level" in message.get("params", {})]
+                if not any(map(is_update, heard)):
+                    heard += await told(host, until=is_update)
+                assert "models://layers" not in json.dumps(heard)
+                model = {"id": "openai:new", "provider": "openai", "apiModelName": "new", "layer": "L1"}
+                assert (await second.http.post("/v1/models", json=model)).is_success
+                await told(host, until=is_update)
+
+
 async def test_without_a_gateway_the_process_opens_its_own(tmp_path: Path) -> None:
     async with stdio_process(bare(tmp_path), command=connecting(NOWHERE)) as host:
         await host.shake_hands()
@@ -88,12 +124,13 @@ async def test_a_key_comes_from_the_environment(tmp_path: Path) -> None:
         made = await running.http.post(
             "/v1/keys", json={"name": "host", "scopes": ["models:read"]}, headers={"authorization": f"Bearer {token}"}
         )
-        environ = bare(tmp_path, MCP_GATEWAY_TOKEN=made.json()["secret"])
+        secrets = {"MCP_GATEWAY_TOKEN": made.json()["secret"], "OPENAI_API_KEY": "sk-of-the-gateway"}
+        environ = bare(tmp_path, **secrets)
         async with stdio_process(environ, command=connecting(running.url)) as host:
             await host.shake_hands()
             assert not (await models(host)).get("isError")
             shown = await asyncio.to_thread(Path(f"/proc/{host.process.pid}/environ").read_bytes)
-            assert made.json()["secret"].encode() not in shown
+            assert not [secret for secret in secrets.values() if secret.encode() in shown]
         async with stdio_process(bare(tmp_path), command=connecting(running.url)) as host:
             asked = await host.send("tools/list", {})
             assert "wants a key in MCP_GATEWAY_TOKEN" in (await host.answer(asked))["error"]["message"]
@@ -135,5 +172,34 @@ async def test_a_server_that_stops_ends_every_kind_of_open_stream(tmp_path: Path
             assert await asyncio.wait_for(running.process.wait(), 15) == 0
         log = (tmp_path / "served" / "log").read_text()
     assert answers[0].keys() & {"error", "result"}
-    assert answers[1].keys() & {"error", "result"}
+    assert "result" in answers[1]  # it only waited: it is closed, not broken off
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_server_that_stops_lets_a_chat_come_to_its_end(
+    tmp_path: Path, scripted: ScriptedServer, mode: str
+) -> None:
+    provider = {"OPENAI_BASE_URL": scripted.base_url, "OPENAI_API_KEY": "x", "SPEND_GUARD": "false"}
+    async with serving(tmp_path / "served", **provider) as running:
+        slow = {
+            "id": "openai:scripted-n8-itl250",
+            "provider": "openai",
+            "apiModelName": "scripted-n8-itl250",
+            "layer": "L0",
+        }
+        assert (await running.http.post("/v1/models", json=slow)).is_success
+
+        begun = asyncio.Event()
+
+        async def stop(*_: Any) -> None:
+            if not begun.is_set():
+                running.process.terminate()  # once: the second time insists
+            begun.set()
+
+        async with asyncio.timeout(20), Client(f"{running.url}/mcp", mode=mode) as client:
+            await client.list_tools()  # which the client does by itself otherwise, before it takes a result
+            arguments = {"message": "hi", "model": "scripted-n8-itl250"}
+            answer = await client.call_tool("chat", arguments, progress_callback=stop)
+        assert facts_of(answer)["text"].split() == [f"word{number}" for number in range(8)]
+        assert await asyncio.wait_for(running.process.wait(), 15) == 0

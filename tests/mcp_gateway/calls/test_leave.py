@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mcp.types import ElicitRequestFormParams, ElicitResult, InputRequiredResult
 
+from mcp_gateway.calls.call import Limits
 from mcp_gateway.calls.leave import LONGEST
 from shared.domain.identity import LOCAL
 from shared.domain.policy import CommandPolicy
@@ -242,3 +243,69 @@ async def test_where_nobody_can_be_asked_about_a_new_host_it_is_said_how_to_go_o
         assert server.fingerprints[0] in waiting.command
         await gateway.approvals.decide(LOCAL, waiting.id, "approve")
         assert facts_of(await client.call_tool("open_terminal", {"connection": "far"}))["sessionId"]
+
+
+CONFIRM_ALL = {"policies": [{"name": "all", "default": "confirm", "ask": ["client", "queue"]}]}
+THERE = {"connection": "far", "command": "echo there"}
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_leave_for_a_command_outlasts_the_question_about_its_host(tmp_path: Path, era: str) -> None:
+    person = Person(YES)
+    async with (
+        far(tmp_path) as (gateway, _),
+        client_of(gateway, mode=era, elicitation_callback=person) as client,
+    ):
+        await gateway.policy.put(CommandPolicy.model_validate(CONFIRM_ALL))
+        found = facts_of(await client.call_tool("run_command", THERE))
+        assert found["stdout"] == "there\n"
+        assert ["May I trust" in question for question in person.asked] == [False, True]
+        assert await gateway.approvals.queue() == []
+
+
+@pytest.mark.parametrize("more", [{}, {"background": True}], ids=["foreground", "background"])
+@pytest.mark.parametrize("era", ERAS)
+async def test_leave_from_the_queue_outlasts_the_question_about_the_host(
+    tmp_path: Path, era: str, more: dict[str, Any]
+) -> None:
+    async with far(tmp_path) as (gateway, _), client_of(gateway, mode=era) as client:
+        await gateway.policy.put(CommandPolicy.model_validate(CONFIRM_ALL))
+        await client.call_tool("run_command", {**THERE, **more})
+        (command,) = await gateway.approvals.queue()
+        await gateway.approvals.decide(LOCAL, command.id, "approve")
+        again = {**THERE, **more, "approvalId": command.id}
+        refused = text_of(await client.call_tool("run_command", again))
+        assert f"send it with approvalId {command.id}" in refused
+        host = next(one for one in await gateway.approvals.queue() if one.kind == "host_key")
+        await gateway.approvals.decide(LOCAL, host.id, "approve")
+        assert facts_of(await client.call_tool("run_command", again))
+        assert "(code: approval_not_found)" in text_of(await client.call_tool("run_command", again))
+
+
+async def test_who_agrees_late_to_a_hosts_key_is_told_to_call_again(tmp_path: Path) -> None:
+    async with (
+        far(tmp_path) as (gateway, _),
+        client_of(
+            gateway, mode="legacy", limits=Limits(terminal_seconds=4), elicitation_callback=Person(YES)
+        ) as client,
+    ):
+        late = text_of(await client.call_tool("open_terminal", {"connection": "far"}))
+        assert "(code: approval_given)" in late
+        assert "call again to have it done" in late
+        assert facts_of(await client.call_tool("open_terminal", {"connection": "far"}))["sessionId"]
+
+
+async def test_who_agrees_late_to_a_hosts_key_has_the_commands_leave_still(tmp_path: Path) -> None:
+    async with (
+        far(tmp_path) as (gateway, _),
+        client_of(
+            gateway, mode="legacy", limits=Limits(terminal_seconds=10), elicitation_callback=Person(YES)
+        ) as client,
+    ):
+        await gateway.policy.put(CommandPolicy.model_validate(CONFIRM_ALL))
+        late = text_of(await client.call_tool("run_command", THERE))
+        (command,) = await gateway.approvals.queue()
+        again = {**THERE, "approvalId": command.id}
+        assert f"call again with approvalId {command.id} " in late
+        assert f"call again with approvalId {command.id} " in text_of(await client.call_tool("run_command", again))
+        assert facts_of(await client.call_tool("run_command", again))["stdout"] == "there\n"

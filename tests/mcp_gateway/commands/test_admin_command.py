@@ -49,6 +49,12 @@ def test_a_closed_stdin_gives_no_password(shell: Shell, monkeypatch: pytest.Monk
     assert shell("admin", "set-password").code == 1
 
 
+def test_the_help_says_what_a_viewer_may_do(shell: Shell) -> None:
+    assert "models, layers, providers, configuration, usage" in " ".join(
+        shell("admin", "add-user", "--help").out.split()
+    )
+
+
 def test_users_come_and_go(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
     added = shell("admin", "add-user", "eve", "--json")

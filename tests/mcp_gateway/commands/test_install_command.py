@@ -189,6 +189,49 @@ def test_the_same_data_directory_is_used_from_the_host(
     assert entries(home, "cursor")["ai-mcp-gateway"]["env"] == {"DATA_DIR": str(home / "here" / "data")}
 
 
+def connecting(shell: Shell, home: Path, *options: str) -> list[str]:
+    """What stands behind `stdio` in the entry."""
+    done = shell("install", "cursor", "--connect", *options)
+    assert done.code == 0, done.err
+    args: list[str] = entries(home, "cursor")["ai-mcp-gateway"]["args"]
+    return args[args.index("stdio") + 1 :]
+
+
+def test_a_bridge_leads_to_where_the_gateway_is_here(shell: Shell, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert connecting(shell, home) == ["--connect"]
+    (home / "here" / ".env").write_text("API_PORT=41402\n")
+    assert connecting(shell, home) == ["--connect", "http://127.0.0.1:41402"]
+    monkeypatch.setenv("API_PORT", "41401")
+    monkeypatch.setenv("API_HOST", "::1")
+    assert connecting(shell, home) == ["--connect", "http://[::1]:41401"]
+    assert connecting(shell, home, "--url", "localhost:41403") == ["--connect", "localhost:41403"]
+
+
+def test_what_the_host_finds_by_itself_is_not_written(
+    shell: Shell, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = home / "data"
+    data.mkdir()
+    (data / ".env").write_text("API_PORT=41402\n")
+    monkeypatch.setenv("DATA_DIR", str(data))
+    assert connecting(shell, home) == ["--connect"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftp://x", "--connect ftp://x is no address of a gateway"),
+        ("http://u:p@h:1", "--connect takes no password"),
+        ("http://h:0", "is no address of a gateway"),
+    ],
+)
+def test_an_address_that_would_be_refused_later_is_refused_now(shell: Shell, home: Path, url: str, said: str) -> None:
+    done = shell("install", "cursor", "--url", url)
+    assert done.code == 1
+    assert said in done.err
+    assert not (home / ".cursor").exists()
+
+
 def test_without_a_name_it_lists_the_hosts(shell: Shell, home: Path) -> None:
     config(home, "cursor")
     shell("install", "zed")

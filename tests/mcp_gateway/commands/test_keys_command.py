@@ -57,6 +57,13 @@ def test_a_key_needs_one_name(shell: Shell) -> None:
     assert shell("keys", "create", "x", "--name", "y").code == 2
 
 
+def test_a_key_ends_once(shell: Shell) -> None:
+    done = shell("keys", "create", "x", "--days", "5", "--expires", "2090-01-01")
+    assert done.code == 2
+    assert "--days or with --expires" in done.err
+    assert shell("keys", "list", "--json").json == {"keys": []}
+
+
 def test_json_of_a_new_key_holds_its_secret(shell: Shell) -> None:
     assert shell("keys", "create", "ci", "--json").json["secret"].startswith("mgw_")
 

@@ -48,3 +48,10 @@ def test_code_that_commands_can_change_is_told(tmp_path: Path) -> None:
 def test_what_holds_the_number_of_processes_is_told(limit: ProcessLimit, status: str, words: str) -> None:
     found = services._processes(Sandbox(limit=limit))
     assert (found.status, words in found.text) == (status, True)
+
+
+def test_what_cannot_be_hidden_is_to_be_moved_out_of_what_may_be_written(tmp_path: Path) -> None:
+    rules = Rules(writable=(str(tmp_path),), hidden=(str(tmp_path / "data"),))
+    found = services._sandbox(Sandbox(kind="landlock", rules=rules, detail="no bubblewrap"))
+    assert f"outside of {tmp_path}." in found.advice
+    assert "home" not in found.advice

@@ -53,6 +53,17 @@ async def test_each_finds_the_sessions_of_the_others(database: Database) -> None
     assert await one.maker_of("nonsense") is None
 
 
+async def test_one_that_died_is_gone_as_soon_as_another_has_its_socket_file(database: Database) -> None:
+    clock = Clock()
+    died, beside = node(database, clock, "one"), node(database, clock, "other")
+    await died.announce()
+    await beside.announce()
+    again = node(database, clock, "one")
+    await again.announce()
+    await beside.refresh()
+    assert [there.id for there in beside.others] == [again.id]
+
+
 async def test_one_that_began_just_now_is_found_all_the_same(database: Database) -> None:
     clock = Clock()
     one, other = node(database, clock, "one"), node(database, clock, "other")

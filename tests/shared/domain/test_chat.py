@@ -38,6 +38,9 @@ def test_needs_are_picked_out() -> None:
     assert parse(messages=[image]).facts.needs_vision
     assert parse(tools=[{"type": "function"}]).facts.needs_tools
     assert parse(messages=[{"role": "user", "content": "why? ```x```"}]).facts.needs_code
+    parts = [{"type": "text", "text": "why?"}, {"type": "text", "text": "```x```"}]
+    assert parse(messages=[{"role": "user", "content": parts}]).facts.needs_code
+    assert not parse(messages=[{"role": "user", "content": parts[:1]}]).facts.needs_code
     plain = parse()
     assert not (plain.facts.needs_vision)
     assert not (plain.facts.needs_tools)

@@ -17,6 +17,18 @@ def facts(session: str = "s", **more: Any) -> Facts:
     return ChatRequest.parse({"messages": messages, "gateway": {"session": session}, **more}).facts
 
 
+class Lasting(MemoryValues):
+    """Counts what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(max_bytes=10_000)
+        self.puts = 0
+
+    async def put(self, key: str, value: bytes, *, seconds: float) -> None:
+        self.puts += 1
+        await super().put(key, value, seconds=seconds)
+
+
 def test_it_is_the_callers_own() -> None:
     affinity = Affinity()
     affinity.keep(LOCAL, facts(), 1, "m")
@@ -29,6 +41,28 @@ def test_a_change_of_the_registry_frees_it() -> None:
     affinity = Affinity()
     affinity.keep(LOCAL, facts(), 1, "m")
     assert affinity.model_of(LOCAL, facts(), 2) == ""
+
+
+def test_after_an_hour_without_a_request_it_is_free() -> None:
+    now = 0.0
+    affinity = Affinity(clock=lambda: now)
+    affinity.keep(LOCAL, facts(), 1, "m")
+    now = 3000.0
+    affinity.keep(LOCAL, facts(), 1, "m")
+    now = 6000.0
+    assert affinity.model_of(LOCAL, facts(), 1) == "m"
+    now = 6601.0
+    assert affinity.model_of(LOCAL, facts(), 1) == ""
+
+
+async def test_other_processes_hear_of_a_conversation_as_long_as_it_goes_on() -> None:
+    now, shared = 0.0, Lasting()
+    affinity = Affinity(shared, clock=lambda: now)
+    for minute in range(61):
+        now = 60.0 * minute
+        affinity.keep(LOCAL, facts(), 1, "m")
+    await affinity.aclose()
+    assert shared.puts == 7
 
 
 def test_the_longest_unused_is_forgotten_first() -> None:

@@ -43,8 +43,8 @@ async def learned(folder: Path, mode: Mode, better: Layer) -> tuple[Learner, Lay
         before = learner.state()
         counts = dict(learner.counts)
         caller = replace(LOCAL, request_id="new")
-        found = stack.router.explain(caller, ask(**question()))
-        again = stack.router.explain(caller, ask(**question()))
+        found = await stack.router.explain(caller, ask(**question()))
+        again = await stack.router.explain(caller, ask(**question()))
         assert found == again
         assert (learner.state(), dict(learner.counts)) == (before, counts)
         assert learner.kept(caller) is None
@@ -77,7 +77,7 @@ async def test_every_candidate_is_there_and_the_first_are_those_of_a_chat(stack:
         await stack.add(f"scripted-{number}", priority=number, capabilities={"code": number == 39})
     await stack.add("scripted-off", priority=99, enabled=False)
     code = [{"role": "user", "content": "```x```"}]
-    found = stack.router.explain(LOCAL, ask(messages=code))
+    found = await stack.router.explain(LOCAL, ask(messages=code))
     assert len({model.id for model in found.plan.attempts}) == 40
     assert [item.model.id for item in found.plan.dropped] == ["scripted/scripted-off"]
     answer = await stack.chat(messages=code)
@@ -87,16 +87,16 @@ async def test_every_candidate_is_there_and_the_first_are_those_of_a_chat(stack:
 async def test_nobody_is_asked_and_no_conversation_begins(stack: ChatStack) -> None:
     await stack.add("scripted")
     for _ in range(2):
-        assert stack.router.explain(LOCAL, ask(user="ann")).stay == ""
+        assert (await stack.router.explain(LOCAL, ask(user="ann"))).stay == ""
     assert (stack.server.requests, stack.decisions) == (0, [])
     await stack.chat(user="ann")
-    assert stack.router.explain(LOCAL, ask(user="ann")).stay == "scripted/scripted"
+    assert (await stack.router.explain(LOCAL, ask(user="ann"))).stay == "scripted/scripted"
 
 
 async def test_an_unknown_name_and_what_is_turned_off_are_refused_as_by_a_chat(tmp_path: Path) -> None:
     async with chat_stack(tmp_path, Policy(cross_check=False)) as stack:
         await stack.add("scripted")
         with pytest.raises(NotFound, match="Did you mean"):
-            stack.router.explain(LOCAL, ask(model="scriptd"))
+            await stack.router.explain(LOCAL, ask(model="scriptd"))
         with pytest.raises(Unsupported, match="enableCrossCheck"):
-            stack.router.explain(LOCAL, ask(gateway={"crossCheck": True}))
+            await stack.router.explain(LOCAL, ask(gateway={"crossCheck": True}))

@@ -69,6 +69,18 @@ async def test_what_takes_longer_than_usual_is_asked_of_a_second_model_too(stack
     assert busy(stack.health) == 0
 
 
+async def test_requests_that_are_as_quick_as_usual_use_nothing_of_the_allowance_up(stack: ChatStack) -> None:
+    first = await stack.add("scripted-p7-hang", priority=0)
+    await stack.add("scripted-n2", priority=1)
+    for _ in range(FEWEST_TIMES):
+        stack.health.answered_after(first, 0.2, stream=False)
+    for _ in range(45):
+        assert await chat(stack, stream=False) in ("scripted-p7-hang", "scripted-n2")
+    totals = stack.ledger.totals
+    assert totals.by_purpose["hedge"] >= 3
+    assert set(totals.by_outcome) == {"ok", "cancelled"}, "who hung was not waited for until the time-out"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_first_that_answers_after_all_is_heard_and_the_second_stopped(stack: ChatStack, stream: bool) -> None:
     known(stack, await stack.add("scripted-ttft150-n2", priority=0))

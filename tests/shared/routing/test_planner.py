@@ -16,6 +16,7 @@ from shared.domain.models import LAYERS, Capabilities, Layer, Model
 from shared.domain.routing import Plan
 from shared.registry.snapshot import Snapshot
 from shared.routing.allowance import allowance
+from shared.routing.exhausted import nothing_to_try
 from shared.routing.planner import Conditions, plan
 from shared.routing.policy import FREELY, Permit, Policy
 from shared.usage.pricing import PriceBook
@@ -47,6 +48,7 @@ def planned(
     may_bill: bool = False,
     rank: Callable[[Model], tuple[bool, float]] = lambda _: (False, 0.0),
     draw: Callable[[], float] = lambda: 0.5,
+    enough: int | None = None,
     **policy: Any,
 ) -> Plan:
     conditions = Conditions(
@@ -58,7 +60,9 @@ def planned(
         draw=draw,
     )
     snapshot = Snapshot.build(1, models, {**ON, **(layers or {})})
-    return plan(replace(request.facts, complexity=complexity), snapshot, Policy(**policy), conditions, permit)
+    return plan(
+        replace(request.facts, complexity=complexity), snapshot, Policy(**policy), conditions, permit, enough=enough
+    )
 
 
 def names(found: Plan) -> list[str]:
@@ -67,6 +71,68 @@ def names(found: Plan) -> list[str]:
 
 def reasons(found: Plan) -> dict[str, str]:
     return {item.model.id: item.reason for item in found.dropped}
+
+
+def test_many_models_of_a_low_layer_hide_none_of_a_higher_one() -> None:
+    models = [model(f"low{number}", "L0", number) for number in range(30)] + [model("high", "L1")]
+    request = ask(gateway={"quality": "high"})
+    assert names(planned(request, *models, complexity=0.9, enough=12))[0] == "high"
+    assert len(names(planned(request, *models, complexity=0.9, enough=12))) == 13
+
+
+def test_weights_count_for_all_equals_however_many_there_are() -> None:
+    models = [model(f"m{number:02}", "L0", weight=1) for number in range(13)] + [model("most", "L0", weight=100)]
+    random = Random(1)
+    first = Counter(names(planned(ask(), *models, draw=random.random, enough=12))[0] for _ in range(300))
+    assert first["most"] > 200
+
+
+def test_of_very_many_equals_any_may_be_first_and_few_are_looked_at() -> None:
+    models = [model(f"m{number:04}", "L0") for number in range(1_000)]
+    looked: Counter[str] = Counter()
+
+    def rank(found: Model) -> tuple[bool, float]:
+        looked[found.id] += 1
+        return (False, 0.0)
+
+    random = Random(1)
+    first = Counter(names(planned(ask(), *models, rank=rank, draw=random.random, enough=12))[0] for _ in range(200))
+    assert len(first) > 100
+    assert looked.total() == 12 * 200
+
+
+def test_a_conversation_stays_with_a_model_behind_many_others() -> None:
+    models = [model(f"m{number:02}", "L0", number) for number in range(30)]
+    found = names(planned(ask(), *models, permit=Permit(stay="m25"), enough=12))
+    assert (found[0], len(found), len(set(found))) == ("m25", 13, 13)
+
+
+def test_a_name_that_several_models_have_goes_by_layer_then_priority_and_shares_by_weight() -> None:
+    named = [
+        model("paid", "L2", 0, provider="a"),
+        model("free", "L0", 5, provider="b"),
+    ]
+    same = [replace_name(found, "llama") for found in named]
+    assert names(planned(ask(model="llama"), *same)) == ["free", "paid"]
+    equals = [replace_name(model(name, "L1", weight=weight), "twice") for name, weight in (("one", 1), ("nine", 9))]
+    random = Random(1)
+    first = Counter(names(planned(ask(model="twice"), *equals, draw=random.random))[0] for _ in range(300))
+    assert 240 < first["nine"] < 295
+
+
+def replace_name(found: Model, name: str) -> Model:
+    """The same deployment under a provider's name that others have as well."""
+    return found.model_copy(update={"api_model_name": name})
+
+
+@pytest.mark.parametrize("bounds", [{"maxLayer": "L0"}, {"minLayer": "L3"}, {"minLayer": "L0", "maxLayer": "L1"}])
+def test_a_layer_asked_for_by_name_that_the_request_itself_rules_out_is_not_used(bounds: dict[str, Any]) -> None:
+    found = planned(ask(model="L2", gateway=bounds), model("m", "L2"), model("other", "L0"))
+    assert names(found) == []
+    assert "outside" in reasons(found)["m"]
+    error = nothing_to_try(ask(model="L2", gateway=bounds).facts, found)
+    assert "maxLayer" in error.message
+    assert names(planned(ask(model="L2", gateway={"maxLayer": "L3"}), model("m", "L2"))) == ["m"]
 
 
 def test_auto_stays_in_the_default_layer_by_priority() -> None:
@@ -214,6 +280,7 @@ def test_a_budget_leaves_out_what_may_cost_more_and_what_has_no_price() -> None:
     found = planned(ask(gateway={"maxLayer": "L3"}), *models, permit=Permit(left=Decimal(0)))
     assert names(found) == ["free"]
     assert "not known" in reasons(found)["unpriced"]
+    assert "set pricePer1kInputTokens and pricePer1kOutputTokens with PUT /v1/models/{id}" in reasons(found)["unpriced"]
     (over,) = [item for item in found.dropped if item.model.id == "dear"]
     assert over.cost is not None
     assert over.cost > 0

@@ -192,6 +192,25 @@ async def test_it_goes_no_higher_than_operator_and_caller_let_it(stack: ChatStac
     assert (await stack.chat(gateway={"escalate": True, "maxLayer": "L3"})).payload["model"] == "scripted"
 
 
+@pytest.mark.parametrize(
+    ("layer", "own", "wanted"),
+    [("L1", "L1", {"escalate": True}), ("L0", "L0", {"escalate": True, "maxLayer": "L2"})],
+    ids=["the operator allows more than the key", "the request asks for more than the key"],
+)
+async def test_it_goes_no_higher_than_the_callers_key_and_asks_nobody_twice(
+    tmp_path: Path, layer: Any, own: Any, wanted: dict[str, Any]
+) -> None:
+    policy = Policy(spend_guard=False, default_layer=layer, auto_escalate=True, max_escalation_layer="L2")
+    async with chat_stack(tmp_path, policy) as stack:
+        await stack.add("scripted-len", layer=layer)
+        await stack.add("scripted", layer="L2")
+        bound = replace(LOCAL, id="key-1", kind="key", max_layer=own)
+        answer = await stack.router.complete(bound, ask(gateway=wanted))
+        assert answer.payload["model"] == "scripted-len"
+        assert answer.payload["gateway"]["escalation"]["ended"] == "no higher layer is allowed or available"
+        assert asked(stack) == ["scripted-len"]
+
+
 async def test_without_being_asked_nothing_escalates(stack: ChatStack) -> None:
     await stack.add("scripted-len", layer="L0")
     await stack.add("scripted", layer="L1")
@@ -298,7 +317,52 @@ async def test_a_failure_breaks_the_bond_and_the_next_model_takes_over_for_good(
     assert (await stack.chat(**turn(2))).payload["model"] == "scripted"
 
 
+async def failing_once(stack: ChatStack) -> None:
+    stack.server.says |= {"scripted-first1-e500": "free", "scripted": "paid"}
+    await stack.add("scripted-first1-e500", layer="L0")
+    await stack.add("scripted", layer="L1")
+
+
+async def test_a_failure_that_led_to_a_higher_layer_does_not_keep_the_conversation_there(tmp_path: Path) -> None:
+    policy = Policy(spend_guard=False, auto_escalate=True, max_escalation_layer="L1")
+    async with chat_stack(tmp_path, policy) as stack:
+        await failing_once(stack)
+        first = stack.registry.snapshot.models["scripted/scripted-first1-e500"]
+        assert text_of(await stack.chat(**turn(0, user="u1"))) == "paid"
+        assert text_of(await stack.chat(**turn(1, user="u1"))) == "paid", "the free one is cooling down"
+        stack.health.succeeded(first)
+        assert text_of(await stack.chat(**turn(2, user="u1"))) == "free"
+
+
+async def test_a_model_asked_for_by_name_once_does_not_keep_the_conversation_in_its_layer(tmp_path: Path) -> None:
+    policy = Policy(spend_guard=False, auto_escalate=True, max_escalation_layer="L1")
+    async with chat_stack(tmp_path, policy) as stack:
+        await stack.add("scripted", layer="L0")
+        await stack.add("scripted-n2", layer="L1")
+        for name in ("scripted-n2", "L1"):
+            await stack.chat(**{**turn(0, user="u1"), "model": name})
+            assert (await stack.chat(**turn(1, user="u1"))).payload["model"] == "scripted"
+
+
+async def test_an_answer_that_had_to_escalate_keeps_the_conversation_where_it_was_good(tmp_path: Path) -> None:
+    policy = Policy(spend_guard=False, auto_escalate=True, max_escalation_layer="L1")
+    async with chat_stack(tmp_path, policy) as stack:
+        await stack.add("scripted-len", layer="L0")
+        await stack.add("scripted", layer="L1")
+        await stack.chat(**turn(0, user="u1"))
+        await stack.chat(**turn(1, user="u1"))
+        assert asked(stack) == ["scripted-len", "scripted", "scripted"]
+
+
 # Money
+
+
+async def test_calls_that_run_beside_each_other_stay_within_the_requests_budget_together(stack: ChatStack) -> None:
+    prices = {"price_per_1k_input_tokens": "0", "price_per_1k_output_tokens": "1"}
+    await stack.add("scripted-n60", **prices)
+    await stack.add("scripted-n60-itl0", provider="other", **prices)
+    await stack.chat(max_tokens=60, gateway={"budgetUsd": 0.09, "agreement": 2})
+    assert 0 < stack.ledger.totals.cost <= Decimal("0.09")
 
 
 async def test_a_free_model_that_bills_all_the_same_does_so_once(tmp_path: Path) -> None:
@@ -380,8 +444,8 @@ async def test_what_is_not_text_of_a_message_counts_against_a_budget_too(stack: 
 
 
 async def test_who_leaves_a_stream_early_pays_for_the_text_that_came(stack: ChatStack) -> None:
-    stack.server.says["scripted"] = "word" * 1_000 + " end"
-    await stack.add("scripted", price_per_1k_input_tokens="0")
+    stack.server.says["scripted-nousage"] = "word" * 1_000 + " end"
+    await stack.add("scripted-nousage", price_per_1k_input_tokens="0")
     async with stack.router.stream(LOCAL, ask(stream=True)) as events, aclosing(events.__aiter__()) as runs:
         async for run in runs:
             if b"wordword" in run:

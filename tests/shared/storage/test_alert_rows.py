@@ -19,8 +19,9 @@ def alert(threshold: str = "1", message: str = "enough") -> Alert:
     )
 
 
-async def claim(database: Database, key: str, period: str, made: Alert) -> bool:
-    return await database.run(partial(alert_rows.claim, key=key, period=period, alert=made))
+async def claim(database: Database, key: str, period: str, made: Alert, *, limit: int = 0) -> bool:
+    work = partial(alert_rows.claim, key=key, period=period, alert=made, limit=Decimal(limit))
+    return await database.run(work)
 
 
 async def test_an_alert_is_raised_once_a_period(database: Database) -> None:
@@ -35,6 +36,16 @@ async def test_a_higher_threshold_is_another_alert_and_a_lower_one_is_not(databa
     assert not await claim(database, "a", "d", alert("0.09"))
     assert await claim(database, "a", "d", alert("0.11"))
     assert not await claim(database, "a", "d", alert("0.1"))
+
+
+async def test_a_lower_threshold_of_a_lower_limit_is_another_alert_and_that_of_a_higher_one_is_not(
+    database: Database,
+) -> None:
+    assert await claim(database, "a", "d", alert("8"), limit=10)
+    assert await claim(database, "a", "d", alert("5"), limit=5)
+    assert not await claim(database, "a", "d", alert("4"), limit=5)
+    assert not await claim(database, "a", "d", alert("4.8"), limit=6)
+    assert await claim(database, "a", "d", alert("6"), limit=6)
 
 
 async def test_the_last_ones_are_kept_as_they_were(database: Database) -> None:

@@ -1,7 +1,7 @@
 """Upgrades of databases that hold data already, on SQLite and PostgreSQL."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from alembic.config import Config
 from shared.domain.identity import LOCAL
 from shared.security.audit import AuditTrail
 from shared.security.redaction import Redactor
-from shared.storage import schema
+from shared.storage import schema, usage_rows
 from shared.storage.database import Database
 from tests.support.databases import PostgresServer
 
@@ -81,3 +81,22 @@ async def test_what_was_there_before_traces_stays_and_the_audit_trail_stays_whol
             )
         )
         assert tuple(row) == ("r1", "key-1", "")
+
+
+async def test_chats_of_before_they_had_an_id_of_their_own_count_by_the_requests(empty: Database) -> None:
+    migrate(empty, command.upgrade, "0004")
+    with empty.engine.connect() as connection:
+        connection.info["write"] = True
+        with connection.begin():
+            for _ in range(2):
+                connection.execute(sqlalchemy.text(USAGE), {"at": now().isoformat(" ")})
+
+    schema.upgrade(empty)
+
+    span = now() - timedelta(hours=1), now() + timedelta(hours=1)
+    (total,) = await empty.read(lambda session: usage_rows.summed(session, *span, None))
+    assert (total["requests"], total["attempts"]) == (1, 2)
+    migrate(empty, command.downgrade, "0004")
+    schema.upgrade(empty)
+    (again,) = await empty.read(lambda session: usage_rows.summed(session, *span, None))
+    assert again == total

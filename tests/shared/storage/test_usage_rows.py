@@ -89,6 +89,20 @@ async def test_requests_are_distinct_and_attempts_are_not(database: Database) ->
     assert by_model == {"first": (1, 1), "second": (4, 4)}
 
 
+async def test_chats_with_the_same_request_id_are_told_apart_by_our_own(database: Database) -> None:
+    await store(
+        database,
+        {"chat_id": "1", "model_id": "first", "outcome": "provider_failed"},
+        {"chat_id": "1"},
+        {"chat_id": "2"},
+        {"chat_id": "3", "request_id": ""},
+        {},
+        {},
+    )
+    (total,) = await summed(database)
+    assert (total["requests"], total["attempts"]) == (4, 6)
+
+
 async def test_overhead_is_what_bought_no_answer(database: Database) -> None:
     await store(
         database,

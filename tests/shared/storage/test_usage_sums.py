@@ -22,10 +22,11 @@ DAYS = 4
 
 
 def entry(number: int, chance: random.Random) -> Entry:
-    """Attempts at requests, two in a row for the same one now and then."""
+    """Attempts at requests, two in a row for the same one now and then; later ones are told apart by our own id."""
+    old = number < 200
     return Entry(
         at=START + timedelta(hours=number // 8, seconds=number % 8),
-        request_id="" if chance.random() < 0.1 else f"r{number // 2}",
+        request_id="" if chance.random() < 0.1 else f"r{number // (2 if old else 16)}",
         caller=("local", "key-1", "key-2")[number // 2 % 3],
         model_id=chance.choice(["a", "b", "é", "Z"]),
         provider=chance.choice(["p", "q"]),
@@ -39,6 +40,7 @@ def entry(number: int, chance: random.Random) -> Entry:
         duration_ms=1,
         tags={"team": chance.choice(["x", "y"])},
         purpose=chance.choice(["answer", "answer", "hedge"]),
+        chat_id="" if old else f"c{number // 2}",
     )
 
 

@@ -183,3 +183,55 @@ async def test_what_goes_wrong_after_the_writing_does_not_end_it(
     with capture_logs() as logs:
         await numbers.aclose()
     assert [entry["event"] for entry in logs] == ["numbers are lost"]
+
+
+class Following:
+    """What is done after each writing: it begins, and ends when it may; a number may come meanwhile."""
+
+    def __init__(self, database: Database, *, comes: int | None = None) -> None:
+        self.numbers = WriteBehind(database, write, what="numbers", capacity=10, then=self.then)
+        self.began, self.go_on = asyncio.Event(), asyncio.Event()
+        self._comes = comes
+
+    async def then(self) -> None:
+        self.began.set()
+        if self._comes is not None:
+            self.numbers.put(self._comes)
+            self._comes = None
+        await self.go_on.wait()
+
+
+async def test_a_flush_waits_for_what_came_after_the_writing_that_is_ending(database: Database) -> None:
+    following = Following(database)
+    numbers = following.numbers
+    numbers.put(1)
+    first = asyncio.create_task(numbers.flush())
+    await asyncio.wait_for(following.began.wait(), 5)
+    numbers.put(2)
+    second = asyncio.create_task(numbers.flush())
+    await asyncio.sleep(0)
+    following.go_on.set()
+    await asyncio.gather(first, second)
+    assert (await written(database), len(numbers)) == ([1, 2], 0)
+
+
+async def test_the_end_writes_what_came_while_the_last_was_being_written(database: Database) -> None:
+    following = Following(database, comes=2)
+    following.go_on.set()
+    following.numbers.put(1)
+    await following.numbers.aclose()
+    assert (await written(database), len(following.numbers)) == ([1, 2], 0)
+
+
+async def test_a_flush_does_not_wait_for_what_comes_after_it_however_much_that_is(database: Database) -> None:
+    numbers: WriteBehind[int]
+
+    def another(session: Session, items: Sequence[int]) -> None:
+        write(session, items)
+        numbers.put(items[-1] + 1)
+
+    numbers = WriteBehind(database, another, what="numbers", capacity=10)
+    numbers.put(1)
+    await asyncio.wait_for(numbers.flush(), 5)
+    assert await written(database) == [1]
+    assert [*numbers] == [2]

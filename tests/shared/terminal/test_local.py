@@ -89,6 +89,15 @@ async def test_what_is_not_there_is_refused_by_name(sessions: Sessions, target: 
     assert not sessions.list("owner")
 
 
+async def test_a_shell_that_the_settings_name_and_is_not_there_is_no_fault_of_the_caller(tmp_path: Path) -> None:
+    async with make_sessions(tmp_path, shell="/nosuch") as sessions:
+        with pytest.raises(TerminalError, match="TERMINAL_SHELL names a program that is not there: /nosuch") as refused:
+            await sessions.open("owner", LocalTarget())
+        assert refused.value.code == "shell_not_started"
+        async with opened(sessions, LocalTarget(shell="sh")) as terminal:
+            assert (await terminal.run("echo here")).stdout == "here\n"
+
+
 async def test_a_command_in_a_directory_that_is_not_there_is_refused(sessions: Sessions) -> None:
     async with opened(sessions) as terminal:
         with pytest.raises(InvalidInput, match="cwd"):
@@ -173,6 +182,9 @@ async def test_typing_to_a_program_that_does_not_read_is_bounded(sessions: Sessi
         with pytest.raises(TerminalError) as full:
             await type_on(terminal)
         assert full.value.code == "input_not_read"
+        assert "the signal INT" in full.value.message
+        await terminal.session.signal("INT")
+        await until(lambda: not running(nap))
         await terminal.close()
         assert not running(nap)
 
@@ -266,3 +278,24 @@ async def test_what_clients_type_stays_out_of_the_users_history(sessions: Sessio
     async with opened(sessions) as terminal:
         await terminal.session.send("echo history=$HISTFILE.\n")
         await terminal.shows("history=/dev/null.")
+
+
+async def test_a_directory_that_has_gone_is_told_where_a_shell_is_to_start(sessions: Sessions, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    async with opened(sessions, LocalTarget(cwd=str(tmp_path / "gone"))) as terminal:
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(TerminalError) as gone:
+            await terminal.session.read("a")
+        assert gone.value.code == "directory_gone"
+        assert gone.value.details == {"gone": str(tmp_path / "gone"), "cwd": "/"}
+        await terminal.session.send("pwd; echo in-$((1+1))\n")
+        assert "\r/\r\n" in await terminal.shows("in-2")
+        assert terminal.session.directory == "/"
+
+
+async def test_a_shell_that_starts_clears_the_reason_why_the_one_before_ended(sessions: Sessions) -> None:
+    async with opened(sessions, LocalTarget(shell="bash")) as terminal:
+        terminal.session._seat.reason = "It had too many processes."
+        await terminal.session.send("exit\n")
+        await until(lambda: not terminal.session.connected)
+        assert terminal.session.info.reason == "The shell has ended; typing starts a new one."

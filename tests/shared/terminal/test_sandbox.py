@@ -18,7 +18,7 @@ from shared.errors import TerminalError, Unavailable
 from shared.terminal import keepers, sandbox_trial
 from shared.terminal.keeper import confinement
 from shared.terminal.local import LocalShells
-from shared.terminal.sandbox import Rules, Sandbox, bwrap_arguments
+from shared.terminal.sandbox import Rules, Sandbox, SandboxMode, bwrap_arguments
 from shared.terminal.sandbox_trial import find_sandbox
 from shared.terminal.sessions import Sessions
 from tests.support.terminals import Terminal, a_nap, make_sessions, opened, running, until
@@ -140,6 +140,23 @@ async def test_a_network_that_cannot_be_cut_refuses(tmp_path: Path, monkeypatch:
     for mode in ("off", "auto", "required"):
         with pytest.raises(Unavailable, match="TERMINAL_NETWORK"):
             await find_sandbox(mode, Rules(network=False))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("bwrap", "mode", "advice"),
+    [
+        ("exit 1", "off", "Set TERMINAL_SANDBOX=auto, or"),
+        ("exit 1", "auto", "Make bubblewrap work, or"),
+        (None, "auto", "Install bubblewrap, or"),
+    ],
+)
+async def test_the_advice_for_a_network_that_cannot_be_cut_is_one_that_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bwrap: str | None, mode: SandboxMode, advice: str
+) -> None:
+    fake_bwrap(tmp_path, monkeypatch, bwrap)
+    monkeypatch.setattr(confinement, "can_cut_network", lambda: False)
+    with pytest.raises(Unavailable, match=advice):
+        await find_sandbox(mode, Rules(network=False))
 
 
 class Ground:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from shared.domain.targets import LocalTarget, SshLogin, SshTarget, TelnetTarget
-from shared.errors import GatewayError, InvalidInput, NotFound, Overloaded, RateLimited, TerminalError
+from shared.errors import GatewayError, InvalidInput, NotFound, Overloaded, RateLimited
 from shared.terminal.channel import Channel, Seat
 from shared.terminal.sessions import Sessions
 from tests.support.children import children
@@ -177,8 +177,9 @@ async def test_shutting_down_ends_everything(tmp_path: Path) -> None:
         await until(lambda: len(running(nap)) >= 5)
     assert not running(nap)
     for work in (executing, once):
-        with pytest.raises(TerminalError):
+        with pytest.raises(Overloaded) as told:
             await work
+        assert told.value.code == "shutting_down"
     assert len(sessions) == 0
 
 

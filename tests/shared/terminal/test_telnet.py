@@ -1,6 +1,8 @@
 """Telnet sessions with a real connection."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -74,6 +76,22 @@ async def test_the_hosts_end_is_noticed(terminal: Terminal, device: TelnetDevice
     with pytest.raises(TerminalError) as gone:
         await terminal.session.send("x")
     assert gone.value.code == "connection_lost"
+    assert (
+        gone.value.message
+        == terminal.session.info.reason
+        == "The host has closed the connection; open another session."
+    )
+
+
+async def test_a_connection_that_breaks_says_how(terminal: Terminal, device: TelnetDevice) -> None:
+    await terminal.shows("login")
+    broken = device.writers[0].get_extra_info("socket")
+    broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset in the place of an end
+    device.writers[0].transport.abort()
+    await until(lambda: not terminal.session.connected)
+    assert terminal.session.info.reason == (
+        "The connection to the host was lost (Connection reset by peer); open another session."
+    )
 
 
 async def test_closing_hangs_up(sessions: Sessions, device: TelnetDevice) -> None:
@@ -129,6 +147,9 @@ async def test_a_device_that_asks_on_and_on_is_cut_off(sessions: Sessions) -> No
     server = await asyncio.start_server(nag, "127.0.0.1", 0)
     async with opened(sessions, TelnetTarget(host="127.0.0.1", port=server.sockets[0].getsockname()[1])) as terminal:
         await until(lambda: not terminal.session.connected, 10)
+        assert "ended the connection, since the host asked for options" in str(terminal.session.info.reason)
+        with pytest.raises(TerminalError, match="since the host asked for options"):
+            await terminal.session.send("x")
         await asyncio.wait_for(over.wait(), 5)
     server.close()
     await server.wait_closed()

@@ -152,6 +152,17 @@ async def test_a_mark_is_believed_without_waiting(seat: Seat, start: Start) -> N
     assert await wait == Outcome("prompt", "here")
 
 
+async def test_a_mark_does_not_count_once_more_has_come_after_it(seat: Seat, start: Start) -> None:
+    seat.scrollback.feed(b"\x1b]133;A\x07here\x1b]133;B\x07")
+    after = seat.scrollback.end
+    assert await start("prompt", after=after, quiet=60) == Outcome("prompt", "here")
+    seat.scrollback.feed(b"sleep 1; ec")
+    assert await start("prompt", after=after, quiet=60, timeout=0.05) == Outcome("timeout")
+    wait = start("prompt", after=after, quiet=60)
+    seat.scrollback.feed(b"ho x\r\nx\r\n\x1b]133;D;0\x07\x1b]133;A\x07there\x1b]133;B\x07")
+    assert await wait == Outcome("prompt", "there")
+
+
 async def test_a_question_for_a_secret_is_told_apart(seat: Seat, start: Start) -> None:
     wait = start("prompt", fresh=True)
     seat.scrollback.feed(b"[sudo] password for me: ")

@@ -47,3 +47,37 @@ async def test_each_step_is_raised_once_however_many_requests_come_after_it(tmp_
         kinds = [alert.kind for alert in await alerts.recent()]
         assert sorted(kinds) == ["budget_nearly_reached", "budget_reached"]
         await alerts.aclose()
+
+
+async def test_a_budget_that_is_lowered_is_told_of_at_its_new_limit(tmp_path: Path) -> None:
+    async with Database(f"sqlite:///{tmp_path / 'd.sqlite3'}") as database:
+        schema.upgrade(database)
+        alerts = Alerts(database)
+        budgets = Budgets(database, None, lambda: NOW, alerts=alerts)
+        budget = await budgets.add(NewBudget(period="day", limit_usd=Decimal(100)))
+
+        async def spend(dollars: int) -> None:
+            bound = budgets.bound(LOCAL, {})
+            assert bound is not None
+            (await bound.reserve(Decimal(1))).settle(Decimal(dollars))
+            await alerts.settled()
+
+        async def told() -> list[tuple[str, Decimal]]:
+            return [(alert.kind, alert.threshold_usd) for alert in reversed(await alerts.recent())]
+
+        await spend(80)
+        assert await told() == [("budget_nearly_reached", 80)]
+        await budgets.update(budget.id, limit=Decimal("84.5"))
+        await spend(1)
+        await spend(1)
+        await spend(3)
+        lowered = [
+            ("budget_nearly_reached", 80),
+            ("budget_nearly_reached", Decimal("67.6")),
+            ("budget_reached", Decimal("84.5")),
+        ]
+        assert await told() == lowered
+        await budgets.update(budget.id, limit=Decimal(90))
+        await spend(1)
+        assert await told() == lowered, "what a higher limit nearly comes to was told of already"
+        await alerts.aclose()

@@ -177,7 +177,7 @@ class Told(Alerts):
         super().__init__(database)
         self.told: list[tuple[str, str, Alert]] = []
 
-    def raise_once(self, key: str, period: str, alert: Alert) -> None:
+    def raise_once(self, key: str, period: str, alert: Alert, *, limit: Decimal = Decimal(0)) -> None:
         self.told.append((key, period, alert))
 
     @property

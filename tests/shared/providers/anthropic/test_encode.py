@@ -107,10 +107,16 @@ def test_sampling_follows_what_the_model_takes() -> None:
     assert request(SILENT, temperature=0.3, top_p=0.5, top_k=3).keys() == {"model", "max_tokens", "messages"}
 
 
-def test_stops_are_sent_unless_blank() -> None:
+def test_stops_are_sent_unless_empty() -> None:
     assert request(stop="END")["stop_sequences"] == ["END"]
-    assert request(stop=["a", "\n", ""])["stop_sequences"] == ["a"]
-    assert "stop_sequences" not in request(stop="\n\n")
+    assert request(stop=["a", "\nb", ""])["stop_sequences"] == ["a", "\nb"]
+    assert "stop_sequences" not in request(stop="")
+
+
+@pytest.mark.parametrize("stop", ["\n", ["END", " \n"]])
+def test_a_stop_at_blanks_alone_is_unsupported_rather_than_lost(stop: Any) -> None:
+    with pytest.raises(Unsupported, match="'stop'"):
+        whole(stop=stop)
 
 
 def test_the_user_is_sent_as_an_opaque_id() -> None:

@@ -118,6 +118,8 @@ def test_allowed_tools_leave_only_those() -> None:
     box = toolbox(payload, NEW, ())
     assert [tool["name"] for tool in box.tools] == ["time"]
     assert box.choice == {"type": "any"}
+    allowed["tools"] = [{"type": "function", "function": {"name": ["time"]}}]
+    assert len(toolbox(payload, NEW, ()).tools) == 2, "it names none"
 
 
 def test_a_choice_that_the_model_refuses_becomes_an_instruction() -> None:
@@ -147,6 +149,10 @@ def test_without_tools_there_is_no_choice() -> None:
         {"tools": [{"type": "function"}]},
         {"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]},
         {"tools": [TIME], "tool_choice": "sometimes"},
+        {"tools": [TIME], "tool_choice": {"type": ["x"]}},
+        {"tools": [TIME], "tool_choice": {"type": {}}},
+        {"tools": [TIME], "tool_choice": {"type": "function", "function": {"name": ["x"]}}},
+        {"tools": [TIME], "function_call": 5},
         {"tools": [TIME], "tool_choice": {"type": "function", "function": {"name": "nope"}}},
     ],
 )

@@ -54,8 +54,9 @@ def test_usage_that_is_missing_is_estimated(counts: dict[str, Any]) -> None:
 
 
 def test_an_empty_answer_is_none_unless_its_length_cut_it() -> None:
-    with pytest.raises(UpstreamBadAnswer, match="empty"):
-        answer({"content": ""})
+    with pytest.raises(UpstreamBadAnswer, match="empty") as caught:
+        answer({"content": ""}, prompt_eval_count=26, eval_count=9)
+    assert Usage.from_openai(caught.value.usage) == Usage(prompt=26, completion=9)
     assert answer({"content": ""}, done_reason="length")["choices"][0]["message"]["content"] == ""
     assert answer({"content": "", "thinking": "Hm."})["choices"][0]["message"]["reasoning_content"] == "Hm."
 

@@ -115,6 +115,7 @@ def test_efforts(effort: Any, thinking: tuple[bool | str, ...], expected: Any) -
         ({"type": "allowed_tools", "allowed_tools": {"tools": [{"type": "function", "name": "a"}]}}, ["a"]),
         ({"type": "function", "function": {"name": "zzz"}}, ["a", "b"]),
         ({"type": "allowed_tools", "allowed_tools": {"tools": 7}}, ["a", "b"]),
+        ({"type": "function", "function": {"name": ["b"]}}, ["a", "b"]),
     ],
 )
 def test_tool_choices(choice: Any, names: list[str]) -> None:

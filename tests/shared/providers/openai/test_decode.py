@@ -85,6 +85,25 @@ def test_after_the_first_content_bytes_pass_through_as_they_came() -> None:
     assert decoder.feed(odd).data == odd
 
 
+def test_usage_that_is_null_passes_through_untouched_and_other_usage_is_taken_out() -> None:
+    decoder = StreamDecoder("openai", "m")
+    assert decoder.feed(b'data: {"model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n').content
+    for odd in (b'"usage":null', b'"usage": null', b'"content":"\\"usage\\":{1}"'):
+        event = b'data: {"model":"m",  "choices":[ {"index":0,"delta":{"content":"b"}} ],%s}\n\n' % odd
+        assert decoder.feed(event).data == event
+    for colon in (b":", b": ", b" : "):
+        event = b'data: {"choices":[{"index":0,"delta":{"content":"b"}}],"usage"%s{"total_tokens":1}}\n\n' % colon
+        chunk = decoder.feed(event)
+        assert chunk.data == b'data: {"choices":[{"index":0,"delta":{"content":"b"}}]}\n\n'
+        assert chunk.usage == {"total_tokens": 1}
+
+
+def test_an_event_with_usage_that_cannot_be_written_again_is_a_failure() -> None:
+    deep = b"[" * 300 + b"]" * 300
+    with pytest.raises(UpstreamError, match="wrong shape"):
+        decode([b'data: {"choices":[{"delta":{"content":"a"}}],"usage":{"total_tokens":1},"own":%s}\n\n' % deep])
+
+
 def test_a_role_alone_is_not_content_yet() -> None:
     decoder = StreamDecoder("openai", "m")
     assert not decoder.feed(b"data: " + orjson.dumps(EVENTS[0]) + b"\n\n").content

@@ -34,6 +34,11 @@ def test_a_stream_asks_for_usage_and_keeps_the_callers_options() -> None:
 def test_fields_are_renamed_unless_both_are_there() -> None:
     renames = (("max_tokens", "max_completion_tokens"),)
     assert sent({"max_tokens": 5}, renames=renames)["max_completion_tokens"] == 5
+    assert sent({"max_tokens": 5, "max_completion_tokens": None}, renames=renames) == {
+        "messages": [{"role": "user", "content": "hi"}],
+        "model": "real-name",
+        "max_completion_tokens": 5,
+    }
     both = sent({"max_tokens": 5, "max_completion_tokens": 7}, renames=renames)
     assert (both["max_tokens"], both["max_completion_tokens"]) == (5, 7)
 

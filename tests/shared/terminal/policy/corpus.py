@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.domain.identity import LOCAL
+from shared.domain.identity import LOCAL, Caller
 from shared.domain.policy import CommandPolicy, Policy, Rule
 from shared.errors import Forbidden
 from shared.terminal.policy import rules
@@ -18,9 +18,11 @@ def lines(name: str) -> list[str]:
     return [line.replace("⏎", "\n") for line in text[text.index("") + 1 :] if line]
 
 
-def action(command: str, policy: CommandPolicy = NO_RM, place: rules.Place | None = None) -> str:
+def action(
+    command: str, policy: CommandPolicy = NO_RM, place: rules.Place | None = None, caller: Caller = LOCAL
+) -> str:
     """What becomes of a command; one that cannot be read is refused."""
     try:
-        return rules.judge(rules.applying(policy, LOCAL, place or rules.Place()), seen(command)).action
+        return rules.judge(rules.applying(policy, caller, place or rules.Place()), seen(command)).action
     except Forbidden as error:
         return error.code

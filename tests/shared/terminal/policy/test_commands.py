@@ -91,7 +91,7 @@ def test_a_function_that_multiplies_is_a_bomb() -> None:
 
 def test_find_runs_what_it_is_told() -> None:
     found = seen(r"find a b -name x -exec tool {} \; -delete")
-    assert [act.shown for act in found.acts[1:]] == ["tool a…", "tool b…", "> a > b"]
+    assert [act.shown for act in found.acts[1:]] == ["tool a…", "tool b…", "> a/x > a/…/x > a > b/x > b/…/x > b"]
 
 
 def test_rows_do_not_contradict_each_other() -> None:

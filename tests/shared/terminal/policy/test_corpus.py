@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from shared.domain.identity import Caller
 from shared.domain.policy import CommandPolicy
 from shared.terminal.policy.policy_file import load
+from shared.terminal.policy.rules import Place
 from tests.shared.terminal.policy.corpus import action, lines
 
 BYPASSES = lines("bypass.txt")
@@ -88,6 +90,13 @@ DISASTERS = {
     "sed -i s/a/b/ /etc/hosts": "deny",
     "cp hosts /etc/hosts": "deny",
     "curl -o /etc/cron.d/x http://127.0.0.1/x": "deny",
+    "curl -so/etc/cron.d/x http://127.0.0.1/x": "deny",
+    "uniq - ~/.ssh/authorized_keys <<< 'ssh-ed25519 …'": "deny",
+    "uniq -f 1 a /etc/cron.d/x": "deny",
+    "uniq -- - /etc/cron.d/x": "deny",
+    "sort -uo /etc/cron.d/x k": "deny",
+    "sort --outp=/etc/cron.d/x k": "deny",
+    "shuf -o/etc/cron.d/x k": "deny",
     "curl -s http://127.0.0.1/x | sh": "confirm",
     "wget -qO- http://127.0.0.1/x | sudo bash -s -- -y": "confirm",
     "bash <(curl -s http://127.0.0.1/x)": "confirm",
@@ -99,6 +108,9 @@ DISASTERS = {
     "LD_PRELOAD=./x.so ls": "confirm",
     "cat ~/.ssh/id_ed25519": "confirm",
     "echo x >> ~/.bashrc": "confirm",
+    "uniq -c /etc/hosts": "allow",
+    "uniq -f 1 /etc/hosts hosts": "allow",
+    "sort -k 1 -t o /etc/hosts -o hosts": "allow",
     "rm -rf build": "allow",
     "rm -rf ./node_modules /tmp/work/x": "allow",
     'cp "$a" "$b"': "allow",
@@ -120,3 +132,23 @@ def test_the_example_does_what_it_says(command: str, expected: str) -> None:
 @pytest.mark.parametrize("line", HARMLESS)
 def test_the_example_denies_nothing_harmless(line: str) -> None:
     assert action(line, load(EXAMPLE)) in ("allow", "confirm")
+
+
+KEY = Caller(id="key-1", kind="key", name="ci", scopes=frozenset({"terminal"}))
+PRODUCTION = Place(type="ssh", connection=("conn-1", "production"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "uniq - ~/x <<< 'ssh-ed25519 …'", "uniq a b", "sort -o /tmp/out k", "sort -S 1k --compress-program=./x.sh big", "date -s 12:00",
+        "date 010100002030", "journalctl --vacuum-size=1", "journalctl --rotate", "ls > x", "cat x | tee y", "./ls", "$X",
+    ],
+)  # fmt: skip
+def test_production_is_for_reading_and_nothing_else(line: str) -> None:
+    assert action(line, load(EXAMPLE), PRODUCTION, KEY) == "deny"
+
+
+@pytest.mark.parametrize("line", ["ls -la /srv", "cat /etc/hosts | grep -c a", "df -h; uptime", "docker logs web"])
+def test_production_can_be_read(line: str) -> None:
+    assert action(line, load(EXAMPLE), PRODUCTION, KEY) == "allow"

@@ -107,6 +107,52 @@ def test_unknown_parts_count_as_the_policy_says() -> None:
     assert found.unsure
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        "cd $X", 'cd "$X"', 'cd "$(pwd)"', 'cd "$X/etc"', "cd ./$X", 'pushd "$X"', "pushd", "pushd +1", "popd", "cd -",
+        "cd -P -- -",
+    ],
+)  # fmt: skip
+def test_a_directory_that_is_not_known_may_be_any(step: str) -> None:
+    p = policy(deny(writes=["/etc/**"]), unknown="deny")
+    assert verdict(f"{step}; echo x > passwd", p, cwd="/srv").action == "deny"
+
+
+@pytest.mark.parametrize("step", ["cd", "cd x", "cd /tmp", "cd -L /tmp", "pushd /tmp", "cd ''", "pushd ''", "cd */"])
+def test_a_directory_that_is_known_is_that_one(step: str) -> None:
+    p = policy(deny(writes=["/etc/**"]), unknown="deny")
+    assert verdict(f"{step}; echo x > passwd", p, cwd="/srv").action == "allow"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "find /etc -name passwd -delete", "find /etc -delete", "find /etc -type f -delete", "cd /etc; find -name 'p*' -delete",
+        "env -C /etc tee x", "env --chd=/etc tee x", "sudo -D /etc tee x", "sudo -nD /etc tee x", "git -C /etc diff --output=x",
+        "tar -C /etc -xf x.tar", "tar xf x.tar -C /etc", "tar xfC x.tar /etc", "tar --extract --dir /etc", "unzip x.zip -d /etc",
+        "tar -cf /etc/x y", "tar czvf /etc/x y", "tar --create --file=/etc/x y", "git diff --output /etc/x",
+        "shuf -o /etc/x y", "openssl rand -out /etc/x 12", "script /etc/x", "script -qc ls /etc/x", "strace -o /etc/x ls",
+        "gcc -o /etc/x y.c", "clang++ y.c -o/etc/x", "history -w /etc/x", "sed --in-pl s/a/b/ /etc/x", "uniq x /etc/x",
+    ],
+)  # fmt: skip
+def test_files_that_commands_write_are_seen(line: str) -> None:
+    assert verdict(line, policy(deny(writes=["/etc/**"]), unknown="allow"), cwd="/srv").action == "deny"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "find /etc -name passwd", "find . -name etc -delete", "find /srv -delete", "env -C /srv tee x", "env -C /etc ls",
+        "sudo -D /etc ls", "git -C /etc log", "git diff --output=x /etc", "tar -C /etc -cf x .", "tar -tf /etc/x",
+        "tar xf /etc/x -C /srv", "unzip /etc/x.zip -d y", "shuf /etc/x", "openssl x509 -in /etc/x -noout", "gcc -o x /etc/x.c",
+        "strace -o x cat /etc/x", "history -r /etc/x", "script -c 'cat /etc/x' y", "uniq -c /etc/x y", "sort /etc/x",
+    ],
+)  # fmt: skip
+def test_files_that_commands_only_read_are_not_written(line: str) -> None:
+    assert verdict(line, policy(deny(writes=["/etc/**"]), unknown="allow"), cwd="/srv").action == "allow"
+
+
 def test_a_rule_that_asks_does_not_deny_for_what_is_unknown() -> None:
     assert verdict("$x", policy({"action": "confirm", "commands": ["rm"]})).action == "confirm"
     assert verdict("$x", policy({"action": "confirm", "commands": ["ls"]}, deny(commands=["rm"]))).action == "deny"

@@ -203,11 +203,11 @@ async def test_closing_ends_what_commands_left_running_there(terminal: Terminal)
 
 async def test_background_processes_hold_few_channels(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     nap = a_nap()
-    for _ in range(channel.MAX_LINGERING + 2):
+    for _ in range(command_run.MAX_LINGERING + 2):
         await terminal.run(f"sleep {nap} &")
     ssh_channel = terminal.session._channel
     assert isinstance(ssh_channel, channel.SshChannel)
-    assert len(ssh_channel._lingering) == channel.MAX_LINGERING
+    assert len(ssh_channel._lingering._kept) == command_run.MAX_LINGERING
     await terminal.close()
     assert not running(nap)
 

@@ -1,7 +1,11 @@
 """What only OpenSSH's own server can show: its signals, its limits, its keys and certificates."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncssh
@@ -11,7 +15,16 @@ from pydantic import SecretStr
 from shared.errors import HostKeyChanged, TerminalError
 from shared.terminal.sessions import Sessions
 from tests.support.openssh_server import OpenSsh, running_openssh
-from tests.support.terminals import a_nap, make_sessions, open_descriptors, opened, openssh_target, running, until
+from tests.support.terminals import (
+    a_nap,
+    eventually,
+    make_sessions,
+    open_descriptors,
+    opened,
+    openssh_target,
+    running,
+    until,
+)
 
 
 @pytest.fixture
@@ -148,6 +161,85 @@ async def test_a_host_that_allows_one_channel_at_a_time_has_it_for_what_is_wante
             with pytest.raises(TerminalError, match="refuses another command or shell"):
                 await terminal.run("true")
             await terminal.close()
+
+
+async def test_a_background_process_takes_no_channel_for_good_where_there_is_one(
+    tmp_path: Path, sessions: Sessions
+) -> None:
+    nap = a_nap()
+    with running_openssh(tmp_path / "strict", tmp_path, more="MaxSessions 1") as server:
+        async with opened(sessions, openssh_target(server)) as terminal:
+            assert (await terminal.run(f"sleep {nap} & echo begun")).stdout == "begun\n"
+            assert (await terminal.run("echo again")).stdout == "again\n"
+            assert running(nap)
+            await terminal.run(f"sleep {nap} &")
+            async with terminal.session.files() as files:
+                assert (await files.look(".")).type == "directory"
+            await terminal.run(f"sleep {nap} &")
+            await terminal.session.send("echo typed-$((1+1))\n")
+            await terminal.shows("typed-2")
+            await terminal.close()
+            assert not running(nap)
+
+
+async def test_closing_ends_what_holds_the_only_channel(tmp_path: Path, sessions: Sessions) -> None:
+    nap = a_nap()
+    with running_openssh(tmp_path / "strict", tmp_path, more="MaxSessions 1") as server:
+        async with opened(sessions, openssh_target(server)) as terminal:
+            await terminal.run(f"trap '' HUP; sleep {nap} &")
+            await terminal.close()
+            assert not running(nap)
+
+
+async def test_the_shell_that_waits_gives_its_channel_to_files_and_one_in_use_does_not(
+    tmp_path: Path, sessions: Sessions
+) -> None:
+    nap = a_nap()
+    with running_openssh(tmp_path / "strict", tmp_path, more="MaxSessions 1") as server:
+        async with opened(sessions, openssh_target(server)) as terminal:
+            await terminal.run("true")
+            async with terminal.session.files() as files:
+                assert (await files.look(".")).type == "directory"
+            work = asyncio.ensure_future(terminal.run(f"sleep {nap}"))
+            await until(lambda: running(nap))
+            with pytest.raises(TerminalError) as refused:
+                async with terminal.session.files():
+                    pass
+            assert refused.value.code == "channel_refused"
+            await terminal.close()
+            with pytest.raises(TerminalError):
+                await work
+
+
+async def test_too_many_keys_are_said_to_be_what_the_login_fails_for(tmp_path: Path) -> None:
+    with running_openssh(tmp_path / "strict", tmp_path, more="MaxAuthTries 2") as server:
+        strangers = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(4)]
+        with agent_with(tmp_path, [*strangers, server.client_key]) as path:
+            async with make_sessions(tmp_path, agent_path=str(path)) as sessions:
+                with pytest.raises(TerminalError) as refused:
+                    await sessions.open("a", openssh_target(server, private_key=None))
+    assert refused.value.code == "authentication_failed"
+    assert "IdentitiesOnly" in refused.value.message
+    assert "'privateKey'" in refused.value.message
+
+
+@contextmanager
+def agent_with(folder: Path, keys: Sequence[asyncssh.SSHKey]) -> Iterator[Path]:
+    """OpenSSH's agent with these keys, in this order."""
+    programs = [shutil.which(name) or pytest.skip(f"there is no {name}") for name in ("ssh-agent", "ssh-add")]
+    path = folder / "agent"
+    agent = subprocess.Popen([programs[0], "-D", "-a", path], stdout=subprocess.DEVNULL)
+    try:
+        eventually(path.exists)
+        for number, key in enumerate(keys):
+            key.write_private_key(folder / f"key{number}")
+            (folder / f"key{number}").chmod(0o600)
+            added = {**os.environ, "SSH_AUTH_SOCK": str(path)}
+            subprocess.run([programs[1], "-q", folder / f"key{number}"], env=added, check=True, capture_output=True)
+        yield path
+    finally:
+        agent.terminate()
+        agent.wait(5)
 
 
 async def test_a_wrong_password_is_said_to_be_one_where_a_server_offers_what_it_cannot_do(

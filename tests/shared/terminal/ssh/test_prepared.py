@@ -1,15 +1,19 @@
 """What hosts are told besides commands: a shell that greets, and hosts that have none."""
 
 import asyncio
+import os
+import shutil
 import subprocess
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
 from shared.errors import Unsupported
+from shared.terminal.marker import MARKER
 from shared.terminal.ssh import channel, prepared
 from tests.support.ssh_server import running_ssh_server
-from tests.support.terminals import make_sessions, opened, ssh_target
+from tests.support.terminals import a_nap, eventually, make_sessions, opened, running_programs, ssh_target
 
 
 async def test_a_host_without_a_posix_shell_is_told_at_once_with_what_it_said(tmp_path: Path) -> None:
@@ -62,3 +66,31 @@ def test_a_prepared_command_takes_its_file_away_and_hides_its_variables(tmp_path
 def test_a_signal_finds_nobody_where_no_terminal_is() -> None:
     done = subprocess.run(["/bin/sh", "-c", prepared.signaller("TERM", "nobody's")], check=False, env={})
     assert done.returncode == prepared.NOBODY
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_signal_finds_the_job_in_front_with_few_looks_however_many_processes_there_are(
+    tmp_path: Path, plain: bool
+) -> None:
+    nap, others, marker = a_nap(), a_nap(), token_hex(16)
+    grep, calls = tmp_path / "grep", tmp_path / "calls"
+    refusal = 'case "$1" in *z*) exit 2;; esac' if plain else f"echo >>{calls}"
+    grep.write_text(f'#!/bin/sh\n{refusal}\nexec {shutil.which("grep")} "$@"\n')
+    grep.chmod(0o755)
+    ours, theirs = os.openpty()
+    in_front = subprocess.Popen(["setsid", "-c", "sleep", nap], stdin=theirs, env={**os.environ, MARKER: marker})
+    many = [subprocess.Popen(["sleep", others], env={MARKER: f"{marker}9"}, start_new_session=True) for _ in range(30)]
+    try:
+        eventually(lambda: running_programs(nap, "sleep"))
+        environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(["/bin/sh", "-c", prepared.signaller("USR1", marker)], check=False, env=environ)
+        assert done.returncode == 0
+        eventually(lambda: not running_programs(nap, "sleep"))
+        assert all(process.poll() is None for process in many)
+        assert plain or len(calls.read_text().splitlines()) <= 3
+    finally:
+        for process in (*many, in_front):
+            process.kill()
+            process.wait()
+        os.close(ours)
+        os.close(theirs)

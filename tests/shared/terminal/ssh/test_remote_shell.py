@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from shared.terminal.marker import MARKER
 from shared.terminal.ssh.remote_shell import (
     LAUNCHER,
+    MAX_STATE,
     RemoteState,
     Separator,
+    _line,
     content,
     greeting,
     is_gone,
@@ -27,6 +29,7 @@ from shared.terminal.ssh.remote_shell import (
 from tests.support.terminals import a_nap, eventually, running, running_programs
 
 SHELLS = ["bash", "dash"]
+NONCE = "0123456789abcdef"
 
 
 class Ran:
@@ -132,8 +135,24 @@ def test_a_shell_that_is_gone_leaves_an_empty_report(login_shell: str, command: 
     assert ran.stderr == b""
 
 
-def test_too_many_variables_are_not_kept(login_shell: str) -> None:
-    assert Ran(login_shell, "export BIG=$(printf '%060000d' 1)", RemoteState()).state is None
+@pytest.mark.parametrize("digits", [60_000, 300_000])
+def test_variables_that_are_too_large_are_left_out_by_name(login_shell: str, without_bash: str, digits: int) -> None:
+    for path in ("", without_bash):
+        command = f"export SMALL=\"it's\" BIG=$(printf '%0{digits}d' 1); cd /usr; umask 027"
+        state = Ran(login_shell, command, RemoteState(), path=path).state
+        assert state is not None
+        assert (state.cwd, state.umask) == ("/usr", "0027")
+        assert state.notice is not None
+        assert " BIG." in state.notice
+        assert Ran(login_shell, 'echo "$SMALL ${BIG-none}"', state, path=path).stdout == "it's none\n"
+
+
+def test_variables_too_many_to_be_read_are_those_from_before() -> None:
+    told = f"0022\n/usr\n{_line(NONCE)}\n{'x' * MAX_STATE} is no variable"
+    state = parse(f"{len(told)}\n{told}".encode(), NONCE, RemoteState("/", "", "export A=1"))
+    assert state is not None
+    assert (state.cwd, state.umask, state.exports) == ("/usr", "0022", "export A=1")
+    assert state.notice is not None
 
 
 @pytest.mark.parametrize("report", [b"", b"12", b"x\nabc", b"3\nabcd", b"4\nabc", b"-3\nabc", b"noise3\nabc"])
