@@ -212,7 +212,8 @@ class Settings(BaseModel):
         10 * 1024 * 1024, description="Largest body of a chat request."
     )
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
-        1024 * 1024, description="Largest body of any other request; commands with their input, and files, have limits of their own."
+        1024 * 1024,
+        description="Largest body of any other request; commands with their input, and files, have limits of their own.",
     )
     error_format: Literal["auto", "flat", "openai"] = Field(
         "auto", description="Form of error answers; `auto` gives OpenAI's form to OpenAI's SDKs."
