@@ -99,9 +99,9 @@ class _Sessions(StreamableHTTPSessionManager):
     def end_of(self, gone: Callable[[str], bool]) -> None:
         """Begin to end the sessions of callers who are gone, and every call in them."""
         for session_id, owner in self._session_owners.items():
-            scope = self._server_instances[session_id].idle_scope
-            if scope is not None and gone(owner["client_id"]):
-                scope.cancel()
+            transport = self._server_instances.get(session_id)
+            if transport is not None and transport.idle_scope is not None and gone(owner["client_id"]):
+                transport.idle_scope.cancel()
 
 
 def _prepare(scope: Scope) -> None:
