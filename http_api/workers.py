@@ -136,7 +136,7 @@ class Workers:
     async def _keep(self, index: int, worker: Worker | None) -> None:
         """Have one worker run, for as long as this goes on."""
         loop = asyncio.get_running_loop()
-        while not self._stopping.is_set():
+        while worker is not None or not self._stopping.is_set():
             try:
                 worker = worker or await self._start(index)
             except (OSError, CannotServe) as error:
