@@ -33,4 +33,4 @@ class SecondChances:
 def _differs(before: Model, now: Model | None) -> bool:
     if now is None:
         return True
-    return before is not now and before.model_dump(exclude=ARRANGED) != now.model_dump(exclude=ARRANGED)
+    return before != now and before.model_dump(exclude=ARRANGED) != now.model_dump(exclude=ARRANGED)
