@@ -1,7 +1,7 @@
 """What users of gateways complain about, each cured over the whole gateway. What is proven in depth elsewhere:
 
 - a fail-over for every fault, also inside a 200; streams that break or hang: tests/contracts/test_chat_faults.py
-- a conversation that loses its model with every turn: tests/shared/routing/test_router.py and test_affinity.py
+- a conversation that loses its model with every turn: tests/shared/routing/test_conversations.py and test_affinity.py
 - prompts that Ollama cuts in silence: tests/shared/providers/ollama/test_provider.py
 - fields dropped or invented, headers of other vendors: tests/shared/providers/openai/test_provider.py, tests/http_api/test_vendor_boundary.py
 - budgets and limits under concurrency: tests/shared/usage/test_budgets.py, tests/shared/security/test_rate_limits.py

@@ -77,6 +77,16 @@ def ask(**body: Any) -> ChatRequest:
     return ChatRequest.parse({"messages": [{"role": "user", "content": "hi"}], **body})
 
 
+def text_of(answer: Answer) -> str:
+    """What it says."""
+    return str(answer.payload["choices"][0]["message"]["content"])
+
+
+def asked(stack: ChatStack) -> list[str]:
+    """The models that were called, in order."""
+    return [str(seen.body["model"]) for seen in stack.server.seen]
+
+
 class Kept(list[Decision]):
     """A decision log that is a list."""
 

@@ -1,4 +1,4 @@
-"""What is done with answers: agreement, checks, escalation, conversations that stay, and what it costs in all."""
+"""What is done with answers: agreement, checks, escalation, and what it costs in all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,9 +15,8 @@ from shared.domain.budgets import NewBudget
 from shared.domain.identity import LOCAL
 from shared.errors import BudgetExceeded, Conflict, Forbidden, InvalidInput, Unsupported
 from shared.providers.server_sent_events import payloads
-from shared.routing.answers import Answer
 from shared.routing.policy import Policy
-from tests.support.chat_stack import ChatStack, ask, chat_stack
+from tests.support.chat_stack import ChatStack, ask, asked, chat_stack, text_of
 
 RIGHT = '{"verdict": "correct", "issues": [], "corrected": null}'
 WRONG = '{"verdict": "wrong", "issues": ["it is 42"], "corrected": "42"}'
@@ -38,17 +37,9 @@ async def three(stack: ChatStack, one: str, two: str, three: str) -> None:
         await stack.add(name, priority=priority, provider="other" if name == "scripted-two" else "scripted")
 
 
-def text_of(answer: Answer) -> str:
-    return str(answer.payload["choices"][0]["message"]["content"])
-
-
 async def collected(stack: ChatStack, **body: Any) -> bytes:
     async with stack.router.stream(LOCAL, ask(stream=True, **body)) as events:
         return b"".join([run async for run in events])
-
-
-def asked(stack: ChatStack) -> list[str]:
-    return [str(seen.body["model"]) for seen in stack.server.seen]
 
 
 # Cross-check
@@ -268,90 +259,6 @@ async def test_what_escalation_costs_stays_within_the_requests_budget(stack: Cha
     answer = await stack.chat(gateway={"escalate": True, "budgetUsd": 1})
     assert answer.payload["model"] == "scripted-len"
     assert stack.ledger.totals.cost < 1
-
-
-# Conversations
-
-
-def turn(number: int, opening: str = "begin", **body: Any) -> dict[str, Any]:
-    messages = [{"role": "user", "content": opening}]
-    for count in range(number):
-        messages += [{"role": "assistant", "content": f"a{count}"}, {"role": "user", "content": f"u{count}"}]
-    return {"messages": messages, **body}
-
-
-@pytest.mark.parametrize("name", [{}, {"user": "ann"}, {"gateway": {"session": "s1"}}])
-async def test_a_conversation_stays_with_its_model_while_it_works(stack: ChatStack, name: dict[str, Any]) -> None:
-    first = await stack.add("scripted-first1-e500", priority=0)
-    await stack.add("scripted", priority=1)
-    assert (await stack.chat(**turn(0, **name))).payload["model"] == "scripted"
-    stack.health.succeeded(first)  # it is well again
-    for number in (1, 2):
-        assert (await stack.chat(**turn(number, **name))).payload["model"] == "scripted"
-    assert (await stack.chat(**turn(1, "another one"))).payload["model"] == "scripted-first1-e500"
-
-
-async def test_only_a_name_tells_that_a_first_message_goes_on_with_something(stack: ChatStack) -> None:
-    first = await stack.add("scripted-first1-e500", priority=0)
-    await stack.add("scripted", priority=1)
-    await stack.chat(**turn(0))
-    await stack.chat(**turn(0, gateway={"session": "s1"}))
-    stack.health.succeeded(first)
-    assert (await stack.chat(**turn(0))).payload["model"] == "scripted-first1-e500"
-    assert (await stack.chat(**turn(0, gateway={"session": "s1"}))).payload["model"] == "scripted"
-
-
-async def test_a_change_of_the_registry_holds_from_the_next_turn_on(stack: ChatStack) -> None:
-    await stack.add("scripted-a", priority=1)
-    assert (await stack.chat(**turn(0))).payload["model"] == "scripted-a"
-    await stack.add("scripted-b", priority=0)
-    assert (await stack.chat(**turn(1))).payload["model"] == "scripted-b"
-
-
-async def test_a_failure_breaks_the_bond_and_the_next_model_takes_over_for_good(stack: ChatStack) -> None:
-    first = await stack.add("scripted-p50-e500", priority=0)
-    await stack.add("scripted", priority=1)
-    assert (await stack.chat(**turn(0))).payload["model"] == "scripted-p50-e500"
-    assert (await stack.chat(**turn(1))).payload["model"] == "scripted"
-    stack.health.succeeded(first)
-    assert (await stack.chat(**turn(2))).payload["model"] == "scripted"
-
-
-async def failing_once(stack: ChatStack) -> None:
-    stack.server.says |= {"scripted-first1-e500": "free", "scripted": "paid"}
-    await stack.add("scripted-first1-e500", layer="L0")
-    await stack.add("scripted", layer="L1")
-
-
-async def test_a_failure_that_led_to_a_higher_layer_does_not_keep_the_conversation_there(tmp_path: Path) -> None:
-    policy = Policy(spend_guard=False, auto_escalate=True, max_escalation_layer="L1")
-    async with chat_stack(tmp_path, policy) as stack:
-        await failing_once(stack)
-        first = stack.registry.snapshot.models["scripted/scripted-first1-e500"]
-        assert text_of(await stack.chat(**turn(0, user="u1"))) == "paid"
-        assert text_of(await stack.chat(**turn(1, user="u1"))) == "paid", "the free one is cooling down"
-        stack.health.succeeded(first)
-        assert text_of(await stack.chat(**turn(2, user="u1"))) == "free"
-
-
-async def test_a_model_asked_for_by_name_once_does_not_keep_the_conversation_in_its_layer(tmp_path: Path) -> None:
-    policy = Policy(spend_guard=False, auto_escalate=True, max_escalation_layer="L1")
-    async with chat_stack(tmp_path, policy) as stack:
-        await stack.add("scripted", layer="L0")
-        await stack.add("scripted-n2", layer="L1")
-        for name in ("scripted-n2", "L1"):
-            await stack.chat(**{**turn(0, user="u1"), "model": name})
-            assert (await stack.chat(**turn(1, user="u1"))).payload["model"] == "scripted"
-
-
-async def test_an_answer_that_had_to_escalate_keeps_the_conversation_where_it_was_good(tmp_path: Path) -> None:
-    policy = Policy(spend_guard=False, auto_escalate=True, max_escalation_layer="L1")
-    async with chat_stack(tmp_path, policy) as stack:
-        await stack.add("scripted-len", layer="L0")
-        await stack.add("scripted", layer="L1")
-        await stack.chat(**turn(0, user="u1"))
-        await stack.chat(**turn(1, user="u1"))
-        assert asked(stack) == ["scripted-len", "scripted", "scripted"]
 
 
 # Money
