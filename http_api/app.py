@@ -20,7 +20,7 @@ from http_api.middleware.body_limits import BodyLimits
 from http_api.middleware.boundary import Boundary
 from http_api.middleware.host_guard import HostGuard
 from http_api.middleware.identity import Identity
-from http_api.middleware.local_users import own_user_only
+from http_api.middleware.local_users import GuestLimits, own_user_only
 from http_api.middleware.rate_limits import RateLimiting, Throttle
 from http_api.middleware.rechecking import Rechecking
 from http_api.middleware.request_context import RequestContext
@@ -183,7 +183,8 @@ def compose(
     app = BodyLimits(app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes)
     app = RateLimiting(app, gateway.rate_limits, throttle=throttle)
     if settings.auth_mode == "local" and settings.local_users == "own":
-        app = own_user_only(app, LocalPeers())
+        guests = GuestLimits(settings.local_guests_max_layer, settings.local_guests_per_minute)
+        app = own_user_only(app, LocalPeers(), guests)
     app = Identity(
         app,
         logins=gateway.accounts.authenticate,

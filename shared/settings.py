@@ -170,8 +170,10 @@ class Settings(BaseModel):
     )
     local_users: Literal["own", "any"] = Field(
         "own",
-        description="With `AUTH_MODE=local`, on Linux, who on this machine may use terminals and change things: `own`, the gateway's user, and not the commands it runs; `any`, whoever reaches loopback. Others may chat.",
+        description="With `AUTH_MODE=local`, on Linux, who on this machine may use terminals and change things: `own`, the gateway's user, and not the commands it runs; `any`, whoever reaches loopback. Others may chat, as guests.",
     )
+    local_guests_max_layer: Layer = Field("L0", description="Highest layer of such guests: local users and commands.")
+    local_guests_per_minute: Count = Field(30, description="Requests a minute of each such guest; 0 is no limit.")
     admin_username: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         "admin", description="Name of the administrator made at first start."
     )

@@ -32,9 +32,13 @@ class RateLimiting:
         app = self._app
         if _counts(scope, exchange):
             caller = exchange.caller
-            identity = caller.id if caller.kind in ("user", "key") else None
+            known = caller.kind in ("user", "key") or bool(caller.restricted)
             state = await self._limits.check(
-                exchange.address, identity, caller.rate_limit_per_hour, caller.rate_limit_per_minute
+                exchange.address,
+                caller.id if known else None,
+                caller.rate_limit_per_hour,
+                caller.rate_limit_per_minute,
+                guest=bool(caller.restricted),
             )
             _note(exchange, state)
             if not state.allowed:

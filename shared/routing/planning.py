@@ -208,8 +208,9 @@ def _forbidden(caller: Caller) -> Forbidden:
     limits = {"maxLayer": caller.max_layer, "models": None if caller.models is None else sorted(caller.models)}
     named = [f"layers up to {caller.max_layer}"] if caller.max_layer else []
     named += [f"the models {', '.join(sorted(caller.models)[:10])}"] if caller.models is not None else []
+    who = "A local guest" if caller.restricted else "This API key"
     return Forbidden(
-        f"This API key may use only {' and '.join(named)}; ask for 'auto', or for a key that allows more.",
+        f"{who} may use only {' and '.join(named)}; ask for 'auto', or for a key that allows more.",
         details={name: value for name, value in limits.items() if value is not None},
         code="key_limit",
     )

@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection on this machine: which user, and whether it is a command that this gateway runs.
+"""Who is at the other end of a connection on this machine: which user, and whether it is a command that a gateway runs.
 
 The kernel tells each socket's user and number, and which process has which sockets (proc_pid_fd). On Linux only.
 """
@@ -8,47 +8,62 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Literal
 
-from shared.security.socket_tables import Address, peer_of
+from shared.security.socket_tables import Address, Peer, is_of_this_machine, peer_of
 
-Whose = Literal["own", "other", "command", "gone"]
+Whose = Literal["own", "other", "command", "unknown"]
 
 ROOT_UID = 0
 """Nothing is kept from the superuser, who could as well read this process."""
 
 KEEPER = b"shared.terminal.keeper"
-"""What the command line of the process above commands has in it."""
+"""In the command line of the process above commands, of any gateway."""
 
-WORKER = b"\0--tie\0"
-"""What the command line of one of several processes on one port has in it."""
+MARK = b"Max file locks"
+"""The limit that a keeper lowers for its commands, see `shared/terminal/keeper/mark.py`."""
+
+RECENT = 8
 
 
-MOST_LATELY = 8
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The owner of a connection's other end. `uid` is the user's number, None where the kernel does not tell it."""
+
+    whose: Whose
+    uid: int | None = None
+
+
+OWN = Owner("own")
+UNKNOWN = Owner("unknown")
 
 
 class LocalPeers:
-    """Asks the kernel anew each time, and looks first into those processes that were clients lately."""
+    """Asks the kernel anew each time, and looks into recent clients first."""
 
     def __init__(self, *, uid: int | None = None, proc: Path = Path("/proc")) -> None:
         self._uid = os.getuid() if uid is None else uid
-        self._allowed = {ROOT_UID, self._uid}
         self._proc = proc
-        self._lately: deque[int] = deque(maxlen=MOST_LATELY)
+        self._recent: deque[int] = deque(maxlen=RECENT)
 
-    def whose(self, client: Address, server: Address) -> Whose:
-        """Whose the client's end of a connection to this gateway is."""
+    def owner_of(self, client: Address, server: Address) -> Owner:
+        """Return the owner of the client's end of a connection to this gateway.
+
+        A peer that is on this machine and in none of the kernel's tables is unknown. One on another machine is only let in
+        where the operator asked for it (`--insecure-no-auth`), and then like the owner.
+        """
         peer = peer_of(client, server, proc=self._proc)
-        if peer is None or not peer.inode:
-            return "gone"
-        if peer.uid not in self._allowed:
-            return "other"
-        if peer.uid != self._uid:
-            return "own"
-        keepers = frozenset(self._keepers())
-        return "command" if keepers and self._may_be_of_command(peer.inode, keepers) else "own"
+        if peer is None:
+            return UNKNOWN if is_of_this_machine(client, server) else OWN
+        if not peer.inode:
+            return UNKNOWN
+        if peer.uid not in (ROOT_UID, self._uid):
+            return Owner("other", peer.uid)
+        return Owner("command" if self._may_be_of_command(peer) else "own", peer.uid)
 
     def works(self) -> bool:
         """Whether the kernel tells it here: tried with a connection of our own."""
@@ -59,51 +74,79 @@ class LocalPeers:
                 socket.create_server(("127.0.0.1", 0)) as server,
                 socket.create_connection(server.getsockname()) as client,
             ):
-                return self.whose(client.getsockname(), server.getsockname()) == "own"
+                return self.owner_of(client.getsockname(), server.getsockname()).whose == "own"
         except OSError:
             return False
 
-    def _may_be_of_command(self, inode: int, keepers: frozenset[int]) -> bool:
-        """Unless a process is seen to have the socket that no keeper is above.
+    def _may_be_of_command(self, peer: Peer) -> bool:
+        """Unless a process is seen to have the socket that is no command.
 
         A command can hide one from its own list of descriptors: in a thread with a list of its own, on the way from one process to
-        another, in a call that goes on while the socket is closed. What nobody is seen to have is therefore taken for a command's.
+        another, in a call that goes on while the socket is closed. A socket without a visible holder is therefore a command's.
         """
-        link = f"socket:[{inode}]"
-        holder = next((pid for pid in chain(tuple(self._lately), self._processes()) if self._holds(pid, link)), None)
-        if holder is None or self._is_below(holder, keepers):
+        link = f"socket:[{peer.inode}]"
+        holder = next((pid for pid in chain(tuple(self._recent), self._processes()) if self._holds(pid, link)), None)
+        if holder is None:
+            return not self._only_closed_ones(peer.uid)
+        if self._is_command(holder):
             return True
-        if holder not in self._lately:
-            self._lately.append(holder)
+        if holder not in self._recent:
+            self._recent.append(holder)
         return False
 
-    def _is_below(self, pid: int, keepers: frozenset[int]) -> bool:
-        """A process that ends meanwhile counts as a command."""
-        while pid and pid not in keepers:
+    def _only_closed_ones(self, uid: int) -> bool:
+        """Whether this user has processes that do not let us see their descriptors (root's, sshd), and no commands."""
+        closed = False
+        for pid in self._processes():
+            if uid not in self._uids(pid):
+                continue
+            if self._is_command(pid):
+                return False
+            closed = closed or not os.access(self._proc / str(pid) / "fd", os.R_OK)
+        return closed
+
+    def _is_command(self, pid: int) -> bool:
+        """Whether a gateway started it, by its mark or its ancestors. A process that ends meanwhile counts as a command."""
+        return self._limit(pid) < self._limit(os.getpid()) or self._is_below_keeper(pid)
+
+    def _is_below_keeper(self, pid: int) -> bool:
+        """A gateway that runs as a command of another one does not count the keeper that is above both."""
+        above = self._ancestors(pid)
+        if above is None:
+            return True
+        keepers = {pid for pid in above if KEEPER in self._read(pid, "cmdline")}
+        return bool(keepers) and not keepers <= set(self._ancestors(os.getpid()) or ())
+
+    def _ancestors(self, pid: int) -> list[int] | None:
+        """The process and those above it; None when one has ended meanwhile."""
+        found: list[int] = []
+        while pid:
+            found.append(pid)
             try:
-                pid = int((self._proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[1])
-            except (OSError, IndexError, ValueError):
-                return True
-        return pid != 0
+                pid = int(self._read(pid, "stat").rpartition(b")")[2].split()[1])
+            except (IndexError, ValueError):
+                return None
+        return found
+
+    def _limit(self, pid: int) -> float:
+        """Its hard limit of locks; less than every other one when it has ended."""
+        _, name, rest = self._read(pid, "limits").partition(MARK)
+        if not name:
+            return -1
+        hard = rest.split(None, 2)[1]
+        return inf if hard == b"unlimited" else int(hard)
+
+    def _uids(self, pid: int) -> frozenset[int]:
+        """Its real, effective, saved and filesystem user."""
+        rest = self._read(pid, "status").partition(b"\nUid:")[2]
+        return frozenset(map(int, rest.partition(b"\n")[0].split()))
 
     def _processes(self) -> Iterator[int]:
-        """Those that began last come first: most clients are not old."""
+        """The newest first: most clients are not old."""
         yield from sorted((int(name) for name in os.listdir(self._proc) if name.isdecimal()), reverse=True)
 
-    def _keepers(self) -> Iterator[int]:
-        for gateway in self._gateways():
-            for pid in self._children(gateway):
-                if KEEPER in self._command_line(pid):
-                    yield pid
-
-    def _gateways(self) -> list[int]:
-        """This process, and those that share its port with it."""
-        if WORKER in self._command_line(os.getpid()):
-            return self._children(os.getppid())
-        return [os.getpid()]
-
     def _holds(self, pid: int, link: str) -> bool:
-        """False too of one that has ended, or may not be looked into."""
+        """Whether it is seen to have this; false when it has ended, or does not let us see its descriptors."""
         folder = self._proc / str(pid) / "fd"
         try:
             names = os.listdir(folder)
@@ -111,18 +154,10 @@ class LocalPeers:
             return False
         return any(_points_to(folder / name, link) for name in names)
 
-    def _children(self, pid: int) -> list[int]:
-        found: list[int] = []
+    def _read(self, pid: int, name: str) -> bytes:
+        """One of its files, empty when it has ended."""
         try:
-            for thread in (self._proc / str(pid) / "task").iterdir():
-                found += map(int, (thread / "children").read_bytes().split())
-        except OSError:  # it has ended
-            pass
-        return found
-
-    def _command_line(self, pid: int) -> bytes:
-        try:
-            return (self._proc / str(pid) / "cmdline").read_bytes()
+            return (self._proc / str(pid) / name).read_bytes()
         except OSError:
             return b""
 

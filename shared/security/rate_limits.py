@@ -21,6 +21,7 @@ PER_ADDRESS = "a minute from one address (RATE_LIMIT_PER_MINUTE)"
 PER_HOUR = "an hour with one key or login (RATE_LIMIT_PER_HOUR)"
 OWN_PER_HOUR = "an hour with this API key"
 OWN_PER_MINUTE = "a minute with this API key"
+GUEST_PER_MINUTE = "a minute for a local guest (LOCAL_GUESTS_PER_MINUTE)"
 
 
 class LimitState(NamedTuple):
@@ -64,15 +65,22 @@ class RateLimits:
         return RateLimitItemPerHour(self._per_hour, namespace=CALLER)
 
     async def check(
-        self, address: str, identity: str | None = None, per_hour: int | None = None, per_minute: int | None = None
+        self,
+        address: str,
+        identity: str | None = None,
+        per_hour: int | None = None,
+        per_minute: int | None = None,
+        *,
+        guest: bool = False,
     ) -> LimitState:
         """Count one request of a peer address and, when its credentials were good, of the identity behind them.
 
-        `per_hour` and `per_minute` are the identity's own limits. A request that is refused counts nowhere.
+        `per_hour` and `per_minute` are the identity's own limits. A `guest` shares the address with the user of this machine,
+        so that nothing of it counts there. A request that is refused counts nowhere.
         """
         rules: list[str] = []
         limits: list[Limit] = []
-        if self._per_minute:
+        if self._per_minute and not guest:
             rules.append(PER_ADDRESS)
             limits.append(Limit.of(self._address, network(address)))
         own = self._identity if per_hour is None else type(self._identity)(per_hour, namespace=CALLER)
@@ -80,7 +88,7 @@ class RateLimits:
             rules.append(PER_HOUR if per_hour is None else OWN_PER_HOUR)
             limits.append(Limit.of(own, identity))
         if identity is not None and per_minute:
-            rules.append(OWN_PER_MINUTE)
+            rules.append(GUEST_PER_MINUTE if guest else OWN_PER_MINUTE)
             limits.append(Limit(f"{CALLER}/{identity}/minute", per_minute, MINUTE))
         if not limits:
             return UNLIMITED

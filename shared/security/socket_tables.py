@@ -3,6 +3,7 @@
 Sources: sock_diag(7), proc_net_tcp of proc(5). The text is dear, since the kernel walks through all places for sockets to make it.
 """
 
+import errno
 import socket
 import struct
 import sys
@@ -32,6 +33,10 @@ class Peer:
     inode: int
 
 
+CONNECTED = frozenset({1, 4, 5, 8, 9, 11})
+"""States in which the client's end belongs to the connection that we have; one that only begins with the same ends does not."""
+
+
 def peer_of(client: Address, server: Address, *, proc: Path = Path("/proc")) -> Peer | None:
     """The client's own socket of a connection on this machine."""
     for hosts in _shapes(client, server):
@@ -47,6 +52,24 @@ def peer_of(client: Address, server: Address, *, proc: Path = Path("/proc")) -> 
     return None
 
 
+def is_of_this_machine(client: Address, server: Address) -> bool:
+    """Whether a connection cannot have come from another machine: by an end on loopback, or by the client's address."""
+    here, there = _plain(server[0]), _plain(client[0])
+    return here.is_loopback or there.is_loopback or here == there or _can_be_bound(client[0])
+
+
+def _can_be_bound(host: str) -> bool:
+    """Whether it is an address of this machine."""
+    plain = str(_plain(host)) if "%" not in host else host
+    family, *_, address = socket.getaddrinfo(plain, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind(address)
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
 def find(table: bytes, client: Address, server: Address) -> Peer | None:
     """The client's own socket in the text of /proc/net/tcp or tcp6."""
     for hosts in _shapes(client, server):
@@ -54,6 +77,8 @@ def find(table: bytes, client: Address, server: Address) -> Peer | None:
         at = table.find(b": " + b" ".join(f"{host}:{port:04X}".encode() for host, port in ends) + b" ")
         if at >= 0:
             fields = table[at:].split(None, 11)
+            if int(fields[3], 16) not in CONNECTED:
+                continue
             return Peer(uid=int(fields[7]), inode=int(fields[9]))
     return None
 
@@ -73,6 +98,8 @@ def answered(message: bytes, asked: bytes) -> Peer | None:
     if len(message) < AT + UID_AND_INODE.size or HEADER.unpack_from(message)[1] != BY_FAMILY:
         return None
     if message[HEADER.size + 4 : HEADER.size + 4 + ENDS.size] != asked[-len(NO_COOKIE) - ENDS.size : -len(NO_COOKIE)]:
+        return None
+    if message[HEADER.size + 1] not in CONNECTED:
         return None
     return Peer(*UID_AND_INODE.unpack_from(message, AT))
 

@@ -31,7 +31,7 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(data_dir: Path, **settings: str) -> AsyncIterator[Serving]:
+async def serving(data_dir: Path, *options: str, **settings: str) -> AsyncIterator[Serving]:
     """Start it with these settings and nothing else from our environment; end it with SIGTERM."""
     environ = {
         "PATH": os.environ["PATH"],
@@ -51,6 +51,7 @@ async def serving(data_dir: Path, **settings: str) -> AsyncIterator[Serving]:
             "-m",
             "mcp_gateway",
             "serve",
+            *options,
             cwd=data_dir,
             env=environ,
             stdout=asyncio.subprocess.PIPE,

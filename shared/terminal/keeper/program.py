@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 
-from shared.terminal.keeper import confinement, headcount, processes, warden
+from shared.terminal.keeper import confinement, headcount, mark, processes, warden
 from shared.terminal.keeper.headcount import Headcount
 
 LIMIT = 5.0
@@ -26,6 +26,7 @@ def main(descriptor: int, rules: str, most_processes: int) -> None:
     os.chdir("/")
     processes.adopt_orphans()
     processes.close_to_others(True)
+    mark.mark()
     headcount.raise_wall(most_processes)
     confinement.enter(json.loads(rules))
     gc.freeze()

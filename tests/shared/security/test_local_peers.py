@@ -2,14 +2,15 @@
 
 import os
 import socket
+import subprocess
 import sys
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from shared.security.local_peers import LocalPeers
-from shared.security.socket_tables import Peer, answered, find, peer_of, question
+from shared.security.local_peers import UNKNOWN, LocalPeers, Owner
+from shared.security.socket_tables import Peer, answered, find, is_of_this_machine, peer_of, question
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a connection is")
 
@@ -52,11 +53,12 @@ def test_a_socket_of_this_process_is_its_own_until_it_is_closed(family: socket.A
     with server, socket.create_connection(server.getsockname()[:2]) as client:
         accepted, _ = server.accept()
         ends = client.getsockname()[:2], server.getsockname()[:2]
-        assert LocalPeers().whose(*ends) == "own"
-        assert LocalPeers(uid=os.getuid() + 1).whose(*ends) == ("own" if os.getuid() == 0 else "other")
+        assert LocalPeers().owner_of(*ends).whose == "own"
+        theirs = LocalPeers(uid=os.getuid() + 1).owner_of(*ends)
+        assert theirs == Owner("own" if os.getuid() == 0 else "other", os.getuid())
         client.close()
         accepted.close()
-        assert LocalPeers().whose(*ends) == "gone"
+        assert LocalPeers().owner_of(*ends) == UNKNOWN
 
 
 def test_the_text_tells_the_same_as_the_kernel_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,4 +88,45 @@ def test_whether_it_works_here_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_where_nothing_is_told_nobody_is_trusted(tmp_path: Path) -> None:
-    assert LocalPeers(proc=tmp_path).whose(("127.0.0.1", 1), ("127.0.0.1", 2)) == "gone"
+    for client in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert LocalPeers(proc=tmp_path).owner_of((client, 1), (client, 2)) == UNKNOWN
+
+
+def test_a_peer_on_loopback_or_with_an_address_of_this_machine_is_never_another_machine() -> None:
+    assert is_of_this_machine(("192.0.2.77", 1), ("127.0.0.1", 2))
+    assert is_of_this_machine(("127.0.0.1", 1), ("192.0.2.77", 2))
+    assert is_of_this_machine(("::ffff:127.0.0.9", 1), ("192.0.2.77", 2))
+    assert is_of_this_machine(("192.0.2.77", 1), ("192.0.2.77", 2))
+    assert not is_of_this_machine(("203.0.113.77", 1), ("192.0.2.77", 2))
+    assert not is_of_this_machine(("2001:db8::77", 1), ("2001:db8::78", 2))
+
+
+def test_a_connection_that_has_only_begun_belongs_to_nobody() -> None:
+    table = HEAD + row("0100007F:C350", "0100007F:0BB8", 1000, 4711, state="02")
+    assert find(table.encode(), ("127.0.0.1", 50000), ("127.0.0.1", 3000)) is None
+
+
+MARKED = """
+import os, sys
+from shared.terminal.keeper.mark import mark
+mark()
+if os.fork():
+    os._exit(0)
+os.setsid()
+os.environ.clear()
+os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", sys.argv[1], *sys.argv[2:]])
+"""
+CONNECT = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as there:
+    there.recv(1)
+"""
+
+
+def test_a_mark_outlives_parents_session_and_environment() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        subprocess.run([sys.executable, "-c", MARKED, CONNECT, str(server.getsockname()[1])], check=True, timeout=10)
+        accepted, client = server.accept()
+        with accepted:
+            assert LocalPeers().owner_of(client, accepted.getsockname()) == Owner("command", os.getuid())

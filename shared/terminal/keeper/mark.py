@@ -1,0 +1,20 @@
+"""The mark that tells a gateway's commands from the other processes of their user, for as long as they live.
+
+It is a hard limit that the kernel keeps but no longer applies: RLIMIT_LOCKS, which is unlimited elsewhere (getrlimit(2)). Every
+descendant inherits it, whatever becomes of its parents, its session, its environment and its user, and only
+CAP_SYS_RESOURCE in the first user namespace can raise it again. Anybody may read it in /proc/PID/limits.
+"""
+
+import resource
+import sys
+
+RLIMIT_LOCKS = 10
+HIGHEST = 1 << 40
+
+
+def mark() -> None:
+    """Mark this process and all that it will start, below the mark that it may have itself."""
+    if sys.platform == "linux":
+        _, hard = resource.getrlimit(RLIMIT_LOCKS)
+        lower = HIGHEST if hard == resource.RLIM_INFINITY else max(hard - 1, 0)
+        resource.setrlimit(RLIMIT_LOCKS, (lower, lower))
