@@ -11,6 +11,7 @@ from shared.terminal import addresses
 from shared.terminal.channel import Channel, Seat
 from shared.terminal.ssh.host_keys import HostKeyGuard, changed
 from shared.terminal.ssh.known_hosts import KnownHosts
+from shared.terminal.ssh.private_keys import PrivateKeys
 
 if TYPE_CHECKING:
     import asyncssh
@@ -31,6 +32,7 @@ class SshHosts:
         self._policy: HostKeyPolicy = policy
         self._timeout = timeout
         self._agent_path = agent_path
+        self._private_keys = PrivateKeys()
 
     async def open(self, target: SshTarget, seat: Seat) -> Channel:
         """Connect, check each host's key and log in. The channel does the same when it has lost its connection."""
@@ -65,7 +67,7 @@ class SshHosts:
         guard = HostKeyGuard(login, await self._known_hosts.of(login.host, login.port), policy)
         connection: asyncssh.SSHClientConnection | None = None
         try:
-            async with login_keys(login, self._agent_path) as keys:
+            async with login_keys(login, self._agent_path, self._private_keys) as keys:
                 reached = via or await self._reach(login)
                 connection = await log_in(login, keys, guard, via=reached, timeout=self._timeout)
             await self._remember(login, guard)

@@ -13,6 +13,7 @@ from shared.domain.targets import SshLogin
 from shared.errors import GatewayError, TerminalError, invalid_field
 from shared.terminal.ssh.host_keys import HostKeyGuard
 from shared.terminal.ssh.known_hosts import HostKey
+from shared.terminal.ssh.private_keys import PrivateKeys
 
 Connection = asyncssh.SSHClientConnection
 
@@ -62,9 +63,9 @@ class _Client(asyncssh.SSHClient):
 
 
 @asynccontextmanager
-async def login_keys(login: SshLogin, agent_path: str) -> AsyncIterator[Sequence[Any]]:
+async def login_keys(login: SshLogin, agent_path: str, private_keys: PrivateKeys) -> AsyncIterator[Sequence[Any]]:
     """The keys to log in with: the given one, or those of the agent. Raises InvalidInput, TerminalError."""
-    own = await asyncio.to_thread(_own_keys, login)
+    own = await _own_keys(login, private_keys)
     wants_agent = login.agent if login.agent is not None else login.password is None
     if login.private_key is None and wants_agent and (agent_path or login.agent):
         agent = asyncssh.SSHAgentClient(agent_path)
@@ -169,14 +170,19 @@ def _explain(login: SshLogin, guard: HostKeyGuard, error: Exception, timeout: fl
     return TerminalError(text, code=code, operator_detail=detail)
 
 
-def _own_keys(login: SshLogin) -> Sequence[Any]:
-    """The given key, or those that the SSH configuration names; what cannot be read or is locked is for the agent."""
-    if login.private_key is not None:
-        passphrase = login.passphrase.get_secret_value() if login.passphrase else None
-        key = _private_key(login.private_key.get_secret_value(), passphrase)
-        return [(key, _certificate(login.certificate)) if login.certificate else key]
+async def _own_keys(login: SshLogin, private_keys: PrivateKeys) -> Sequence[Any]:
+    """The given key, or those that the SSH configuration names."""
+    if login.private_key is None:
+        return await asyncio.to_thread(_unlocked, login.identities)
+    passphrase = login.passphrase.get_secret_value() if login.passphrase else None
+    key = await private_keys.read(login.private_key.get_secret_value(), passphrase)
+    return [(key, _certificate(login.certificate)) if login.certificate else key]
+
+
+def _unlocked(paths: Sequence[str]) -> Sequence[Any]:
+    """The keys of these files; those that cannot be read or need a passphrase are left to the agent."""
     keys: list[Any] = []
-    for path in login.identities:
+    for path in paths:
         try:
             keys += asyncssh.load_keypairs(path, ignore_encrypted=True)
         except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
@@ -193,15 +199,6 @@ def _public_parts(login: SshLogin) -> set[bytes]:
         except (OSError, asyncssh.KeyImportError):
             continue
     return found
-
-
-def _private_key(text: str, passphrase: str | None) -> asyncssh.SSHKey:
-    try:
-        return asyncssh.import_private_key(text, passphrase)
-    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-        if passphrase is not None:
-            raise invalid_field("passphrase", "does not open the private key, or that is not one") from error
-        raise invalid_field("privateKey", "is not one in PEM or OpenSSH form, or needs a 'passphrase'") from error
 
 
 def _certificate(text: str) -> asyncssh.SSHCertificate:
