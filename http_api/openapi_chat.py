@@ -164,6 +164,7 @@ CHAT_PATHS: dict[str, Any] = {
                         "X-Gateway-Model": _header("Registry id of the model that answered."),
                         "X-Gateway-Provider": _header("Its provider."),
                         "X-Gateway-Layer": _header("Its layer."),
+                        "X-Gateway-Notice": _header("What was changed in the request to fit the model."),
                         "X-Gateway-Attempts": _header("How many models were asked.", "integer"),
                         "X-Gateway-Cost-Usd": _header("Cost in US dollars, or `unknown`; not on streams."),
                         "X-Gateway-Cache": _header(

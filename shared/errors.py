@@ -23,6 +23,7 @@ GatewayError
 │   ├── UpstreamQuota
 │   ├── UpstreamRefused     its rules do not let it answer this; another provider's may
 │   ├── UpstreamBadRequest  the provider says the caller's request is wrong: not retried
+│   │   └── UpstreamUnsupportedParameter  the model does not support one parameter of the request
 │   └── UpstreamContextTooLong
 └── TerminalError           a shell or connection could not be opened or has gone
 """
@@ -187,8 +188,16 @@ class UpstreamBadRequest(UpstreamError):
     retryable = False
 
 
+class UpstreamUnsupportedParameter(UpstreamBadRequest):
+    """The model does not support `parameter`, or the value given for it."""
+
+    def __init__(self, message: str, *, parameter: str, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.parameter = parameter
+
+
 class UpstreamContextTooLong(UpstreamError):
-    code = "context_too_long"
+    code = "context_length_exceeded"
 
 
 class TerminalError(GatewayError):

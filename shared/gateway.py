@@ -23,7 +23,7 @@ from shared.registry.accounts import ProviderAccounts
 from shared.registry.configuration import LiveConfiguration
 from shared.registry.registry import Registry
 from shared.routing.affinity import Affinity
-from shared.routing.attempt import Desk, conditions_of
+from shared.routing.attempt import Desk, conditions_of, costs_money
 from shared.routing.caching.response_cache import ResponseCache
 from shared.routing.executor import Executor
 from shared.routing.health import Health
@@ -198,7 +198,8 @@ async def _assembled(
         database, parts.now, days=settings.decision_days, with_text=settings.decision_text, vote_of=learner.vote_of
     )
     stack.push_async_callback(decisions.aclose)
-    desk = Desk(providers, Health(), ledger, prices, parts.timeouts(settings), parts.now)
+    health = Health(bills=costs_money(providers, prices))
+    desk = Desk(providers, health, ledger, prices, parts.timeouts(settings), parts.now)
     chances = SecondChances(desk.health, registry)
     cache = parts.cache(settings, redis, registry=registry, providers=providers, configuration=configuration)
     stack.push_async_callback(cache.aclose)

@@ -78,6 +78,8 @@ def headers_of(route: "ModelRoute") -> list[Header]:
         (b"x-gateway-attempts", b"%d" % route.attempts),
         (b"x-gateway-cache", route.cache.encode("ascii")),
     ]
+    if route.notice:
+        headers.append((b"x-gateway-notice", route.notice.encode("ascii", "replace")))
     return headers if route.age is None else [*headers, (b"age", b"%d" % route.age)]
 
 

@@ -16,6 +16,7 @@ from shared.errors import InvalidInput, invalid_field
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1_000
+LENGTH_NAMES = ("max_completion_tokens", "max_tokens")
 MAX_MESSAGES = 10_000
 OPENING_CHARACTERS = 4_096
 FENCE = "```"
@@ -72,10 +73,10 @@ class ChatRequest:
         return ChatRequest(self.payload, replace(self.facts, prompt_most=most, searches=searches), self.include_usage)
 
     def limited(self, tokens: int) -> "ChatRequest":
-        """The same with an answer of at most so many tokens."""
-        return ChatRequest(
-            {**self.payload, "max_tokens": tokens}, replace(self.facts, max_tokens=tokens), self.include_usage
-        )
+        """Return the same request with an answer of at most that many tokens, under the name that the caller uses."""
+        names = [name for name in LENGTH_NAMES if self.payload.get(name) is not None] or ["max_tokens"]
+        payload = {**self.payload, **dict.fromkeys(names, tokens)}
+        return ChatRequest(payload, replace(self.facts, max_tokens=tokens), self.include_usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def _written(tools: Any) -> str:
 
 def _longest(payload: dict[str, Any]) -> int | None:
     """The longest answer that the caller allows, under either of its names."""
-    given = [value for name in ("max_completion_tokens", "max_tokens") if (value := payload.get(name)) is not None]
+    given = [value for name in LENGTH_NAMES if (value := payload.get(name)) is not None]
     return max(given, default=None)
 
 

@@ -81,6 +81,7 @@ class Facts:
 class Dropped:
     """A candidate that the planner left out, with the reason in words. `unfit` ones could be called, but not for this;
     where it is for the money, `cost` is what it may come to in US dollars; `forbidden` says that the caller may not.
+    `away` ones are enabled, and their provider may come back; `window` is a context window in tokens that is too small.
     """
 
     model: Model
@@ -88,6 +89,8 @@ class Dropped:
     unfit: bool = False
     cost: Decimal | None = None
     forbidden: bool = False
+    away: bool = False
+    window: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ import orjson
 from shared.providers.scripted_answers import CREATED, FAULTS, Reply, Script, play
 
 Said = str | Callable[[dict[str, Any]], str]
+Failing = Callable[[dict[str, Any]], tuple[int, Any, str] | None]
 
 
 @dataclass(slots=True)
@@ -51,7 +52,8 @@ class Seen:
 @dataclass(slots=True)
 class ScriptedServer:
     """Listens on loopback. `says` gives models words of their own, made from the request where need be; `bills` is
-    the cost it states in usage, `refuses` holds keys that it does not take. `seen` holds the last requests, `gone` counts clients that left before the end;
+    the cost it states in usage, `refuses` holds keys that it does not take; `fails` gives models an error of their own for a request (status, body,
+    header lines), or None. `seen` holds the last requests, `gone` counts clients that left before the end;
     `arrived` and `left` are set with the first chat and the first such client.
     """
 
@@ -60,6 +62,7 @@ class ScriptedServer:
     says: dict[str, Said] = field(default_factory=dict)
     bills: float | None = None
     refuses: frozenset[str] = frozenset()
+    fails: dict[str, Failing] = field(default_factory=dict)
     seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=256))
     requests: int = 0
     gone: int = 0
@@ -107,6 +110,9 @@ class ScriptedServer:
             await reply.json(200, {"object": "list", "data": listed})
             return
         model = str(seen.body.get("model"))
+        if model in self.fails and (failure := self.fails[model](seen.body)) is not None:
+            await reply.json(*failure)
+            return
         self.active += 1
         self.arrived.set()
         try:

@@ -16,7 +16,7 @@ class Route:
     """How an answer came about.
 
     `cost` is all that was spent for it, other models' work on it included; None while, or if, it is not known.
-    `notes` become the answer's `gateway` object: what cross-check, agreement and escalation found. `age` is how many
+    `notice` says what was changed in the request. `notes` become the answer's `gateway` object: what cross-check, agreement and escalation found. `age` is how many
     seconds ago an answer from the cache was made.
     """
 
@@ -25,6 +25,7 @@ class Route:
     cost: Decimal | None = None
     cache: CacheState = "off"
     age: int | None = None
+    notice: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
 
 

@@ -20,6 +20,7 @@ from shared.providers.base import Probe, Provider, Timeouts
 from shared.providers.directory import Directory
 from shared.routing.allowance import FEWEST_TOKENS, allowance, most
 from shared.routing.answers import Route
+from shared.routing.fitness import is_chosen
 from shared.routing.health import Health
 from shared.routing.job import Failure, Job, Made, Purpose
 from shared.routing.planner import Conditions
@@ -31,6 +32,9 @@ from shared.usage.ledger import Entry, Ledger
 from shared.usage.pricing import PriceBook, billed
 
 log = get_logger(__name__)
+
+PROMPT_MARGIN = 125
+"""Per cent of the estimated prompt that are kept free for it, since it is an estimate."""
 
 HEALTHY = Probe(healthy=True)
 
@@ -47,24 +51,50 @@ class Desk:
     clock: Callable[[], datetime]
 
 
+def costs_money(providers: Directory, prices: PriceBook) -> Callable[[Model], bool]:
+    """Return a test for whether a model is known, or must be taken, to cost money."""
+
+    def bills(model: Model) -> bool:
+        rates = prices.rates(model)
+        return providers.may_bill(model) if rates is None else not rates.free
+
+    return bills
+
+
 def conditions_of(desk: Desk) -> Conditions:
     """The world as the desk sees it, for the planner."""
     providers, health = desk.providers, desk.health
 
-    def cooling(model: Model) -> float:
+    def cooling(model: Model, now: float) -> float:
         if health.all_well:
             return 0.0
         keys = range(providers.keys(model.provider) or 1)
-        return min(health.cooling(model, key) for key in keys)
+        return min(health.cooling(model, key, now=now) for key in keys)
 
     return Conditions(
         serves=providers.serves,
         cooling=cooling,
+        now=health.now,
         rates=desk.prices.rates,
         may_bill=providers.may_bill,
         rank=health.rank,
         draw=random.random,
     )
+
+
+def fitted(request: ChatRequest, model: Model) -> tuple[ChatRequest, str]:
+    """Return the request with an answer that fits the model's context window beside the prompt, and a notice of the change.
+
+    Clients ask for more than they need (32,000 tokens is usual for agents). A model asked for by name is left to judge.
+    """
+    facts, window = request.facts, model.context_window
+    if not window or not facts.max_tokens or not is_chosen(facts) or facts.prompt_tokens + facts.max_tokens <= window:
+        return request, ""
+    tokens = max(FEWEST_TOKENS, window - facts.prompt_tokens * PROMPT_MARGIN // 100)
+    if tokens >= facts.max_tokens:
+        return request, ""
+    notice = f"max_tokens was lowered from {facts.max_tokens} to {tokens} to fit the context window of {model.id}"
+    return request.limited(tokens), notice
 
 
 class Attempt:
@@ -78,7 +108,7 @@ class Attempt:
         self.model = model
         self.key = key
         self.number = number
-        self.request: ChatRequest = job.request
+        self.request, self._notice = fitted(job.request, model)
         self._desk = desk
         self._purpose = purpose
         self._asked = desk.providers.get(model.provider, key)
@@ -111,7 +141,7 @@ class Attempt:
     @property
     def route(self) -> Route:
         """How the answer came about, with what it has cost by now."""
-        return Route(self.model, self.number, self.job.tab.total)
+        return Route(self.model, self.number, self.job.tab.total, notice=self._notice)
 
     async def reserve(self) -> None:
         """Set aside what the answer may cost, and bound its length so that it cannot cost more.
@@ -211,7 +241,7 @@ class Attempt:
         if self._desk.providers.get(self.model.provider, self.key) is not self._asked:
             return
         self._desk.health.failed(self.model, error, self.key)
-        refused = treatment(error).rests == "key"
+        refused = treatment(error).rests in ("key", "credit")
         if refused:
             log.warning(
                 "a provider does not take a key", provider=self.model.provider, key=self.key + 1, code=error.code

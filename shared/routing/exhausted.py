@@ -7,6 +7,7 @@ from shared.domain.models import LAYERS, Model
 from shared.domain.routing import Facts, Plan
 from shared.errors import (
     GatewayError,
+    InvalidInput,
     Unavailable,
     Unsupported,
     UpstreamAuthFailed,
@@ -48,12 +49,26 @@ class Resting:
 
 
 def nothing_to_try(facts: Facts, plan: Plan) -> GatewayError:
-    """No model was even left to ask."""
+    """The error for a plan without attempts.
+
+    400 where the same request fails again however long the caller waits, 503 where a provider or server may come back.
+    """
     unfit = [item for item in plan.dropped if item.unfit]
+    error: type[GatewayError] = InvalidInput
+    code = "no_suitable_model"
     if facts.model in LAYERS and not plan.low <= facts.model <= plan.high:
         message = f"The layer {facts.model} cannot be used: 'gateway' allows {plan.low} to {plan.high}; change 'minLayer' or 'maxLayer'."
     elif facts.model not in ("auto", *LAYERS) and plan.dropped:
         message = f"The model '{facts.model[:200]}' cannot be used: {plan.dropped[0].reason}."
+        if plan.dropped[0].away:
+            error, code = Unavailable, "no_model_available"
+    elif unfit and all(item.window for item in unfit):
+        largest = max(item.window for item in unfit)
+        code = "context_length_exceeded"
+        message = (
+            f"This request has about {facts.prompt_tokens} tokens, and the maximum context length of the models that may "
+            f"answer it is {largest} tokens. Shorten it, add a model with a larger context window, or {HIGHER}."
+        )
     elif unfit:
         reasons = "; ".join(f"{item.model.id}: {item.reason}" for item in unfit[:NAMED])
         message = f"No available model can take this request ({reasons}). Change it, add a model, or {HIGHER}."
@@ -62,9 +77,10 @@ def nothing_to_try(facts: Facts, plan: Plan) -> GatewayError:
             f"No model is available for '{facts.model}': set a provider's API key, start a local model server, "
             f"install the embedded model (see `mcp-gateway doctor`), or {HIGHER}."
         )
+        error, code = Unavailable, "no_model_available"
     first = [*unfit, *(item for item in plan.dropped if not item.unfit)][:SHOWN]
     dropped = [{"model": item.model.id, "reason": item.reason} for item in first]
-    return Unavailable(message, details={"dropped": dropped}, code="no_model_available")
+    return error(message, details={"dropped": dropped}, code=code)
 
 
 def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> GatewayError:

@@ -44,8 +44,8 @@ class Fitness:
         permit = self._permit
         if permit.models is not None and permit.models.isdisjoint((model.id, model.api_model_name, model.provider)):
             return Dropped(model, "these credentials may not use it", unfit=True, forbidden=True)
-        if self._chosen and (reason := _inability(model, self._facts)):
-            return Dropped(model, reason, unfit=True)
+        if self._chosen and (unable := _inability(model, self._facts)) is not None:
+            return unable
         if self._guarded and model.layer == FREE_LAYER and (reason := self._bill(model)):
             return Dropped(model, reason, unfit=True)
         return None if permit.left is None else self._over_budget(model, permit.left)
@@ -76,13 +76,15 @@ def is_chosen(facts: Facts) -> bool:
     return facts.model == "auto" or facts.model in LAYERS
 
 
-def _inability(model: Model, facts: Facts) -> str:
+def _inability(model: Model, facts: Facts) -> Dropped | None:
+    """A long `max_tokens` speaks against no model: it is lowered to what fits beside the prompt."""
     if facts.needs_vision and not model.capabilities.vision:
-        return "it cannot see images"
+        return Dropped(model, "it cannot see images", unfit=True)
     if facts.needs_tools and not model.capabilities.tools:
-        return "it cannot call tools"
+        return Dropped(model, "it cannot call tools", unfit=True)
     if facts.needs_schema and model.capabilities.json_schema is False:
-        return "it cannot keep to a JSON schema"
-    if model.context_window and facts.prompt_tokens + (facts.max_tokens or 0) > model.context_window:
-        return f"its context window of {model.context_window} tokens is too small"
-    return ""
+        return Dropped(model, "it cannot keep to a JSON schema", unfit=True)
+    window = model.context_window
+    if window and facts.prompt_tokens + min(facts.max_tokens or 0, FEWEST_TOKENS) > window:
+        return Dropped(model, f"its context window of {window} tokens is too small", unfit=True, window=window)
+    return None

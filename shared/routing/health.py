@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.domain.models import Model
@@ -47,14 +47,18 @@ class _Speed:
 
 
 class Health:
-    """One breaker for each deployment, and one for each key as a whole.
+    """One breaker for each deployment, one for each key as a whole, and one for what costs money with that key.
 
+    `bills` says whether a model costs money: without credit a key still reaches the free models of its provider.
     Failures open a breaker for longer and longer. When its time is up it is half open: one request tries, and the
     others stay away until that one has an answer. A success closes it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, bills: Callable[[Model], bool] = lambda _: True
+    ) -> None:
+        self.now = clock
+        self._bills = bills
         self._breakers: dict[tuple[str, int], _Breaker] = {}
         self._speeds: dict[str, _Speed] = {}
 
@@ -63,15 +67,19 @@ class Health:
         """Whether no breaker is open anywhere."""
         return not self._breakers
 
-    def cooling(self, model: Model, key: int = 0) -> float:
-        """Seconds until the model should be tried again with that key; 0 when it may be now."""
+    def cooling(self, model: Model, key: int = 0, *, now: float | None = None) -> float:
+        """Seconds until the model should be tried again with that key; 0 when it may be now.
+
+        To compare models, pass one reading of the clock for all of them: those whose cooldowns end together then tie.
+        """
         if not self._breakers:
             return 0.0
-        return max(self._left((model.id, key)), self._left((_of_provider(model), key)))
+        now = self.now() if now is None else now
+        return max(self._left(name, now) for name in self._names(model, key))
 
     def reason(self, model: Model, key: int = 0) -> str:
         """Why it is cooling."""
-        for name in ((model.id, key), (_of_provider(model), key)):
+        for name in self._names(model, key):
             if (breaker := self._breakers.get(name)) and self._left(name) > 0:
                 return breaker.reason
         return ""
@@ -79,14 +87,14 @@ class Health:
     def began(self, model: Model, key: int = 0) -> None:
         """The model is being asked."""
         self._speed(model).busy += 1
-        for name in ((model.id, key), (_of_provider(model), key)) if self._breakers else ():
-            if (breaker := self._breakers.get(name)) and breaker.until <= self._clock():
+        for name in self._names(model, key) if self._breakers else ():
+            if (breaker := self._breakers.get(name)) and breaker.until <= self.now():
                 breaker.probing = True
 
     def ended(self, model: Model, key: int = 0) -> None:
         """It is not any more, however that came."""
         self._speed(model).busy -= 1
-        for name in ((model.id, key), (_of_provider(model), key)) if self._breakers else ():
+        for name in self._names(model, key) if self._breakers else ():
             if breaker := self._breakers.get(name):
                 breaker.probing = False
 
@@ -95,11 +103,12 @@ class Health:
         if self._breakers:
             if not self.barred(model, key):  # an answer that was under way already is no reason to trust it again
                 self._breakers.pop((model.id, key), None)
-            self._breakers.pop((_of_provider(model), key), None)
+            for name in self._names(model, key)[1:]:
+                self._breakers.pop(name, None)
 
     def answered_after(self, model: Model, seconds: float, *, stream: bool) -> None:
         """How long its whole answer, or the first content of its stream, took to come."""
-        speed, now = self._speed(model), self._clock()
+        speed, now = self._speed(model), self.now()
         fade = math.exp(-(now - speed.at) / DECAY_SECONDS)
         speed.peak = seconds if seconds > speed.peak else speed.peak * fade + seconds * (1 - fade)
         speed.at = now
@@ -110,15 +119,18 @@ class Health:
         rests = treatment(error).rests
         if rests == "nobody":
             return
-        now = self._clock()
+        now = self.now()
         self._speed(model).troubled = now
         self._open((model.id, key), error, now)
-        if rests == "key":  # the model rests by itself too, in case it is only there that the key is refused
+        # The model rests by itself too, in case it is only there that the key is refused.
+        if rests == "key" or (rests == "credit" and not self._bills(model)):
             self._open((_of_provider(model), key), error, now)
+        elif rests == "credit":
+            self._open((_of_credit(model), key), error, now)
 
     def bar(self, model: Model, key: int, reason: str) -> None:
         """Keep a model away for an hour that must not be asked again before somebody has looked."""
-        until = self._clock() + BARRED_SECONDS
+        until = self.now() + BARRED_SECONDS
         self._breakers[model.id, key] = _Breaker(failures=1, until=until, reason=reason, barred=True)
 
     def start_anew(self, models: Iterable[str]) -> None:
@@ -131,7 +143,8 @@ class Health:
     def keys_start_anew(self, providers: Iterable[str]) -> None:
         """These providers are called with other keys, or elsewhere: those that rest were the old ones."""
         for provider in providers:
-            self._forget(f"provider:{provider}")
+            for name in _whole_names(provider):
+                self._forget(name)
 
     def barred(self, model: Model, key: int = 0) -> bool:
         """Whether it must not be asked, not even when nobody else is left."""
@@ -143,7 +156,7 @@ class Health:
         speed = self._speeds.get(model.id)
         if speed is None:
             return False, 0.0
-        now = self._clock()
+        now = self.now()
         faded = speed.peak * math.exp(-(now - speed.at) / FADE_SECONDS)
         return now - speed.troubled < TROUBLE_SECONDS, faded * (speed.busy + 1)
 
@@ -156,7 +169,9 @@ class Health:
         return times[math.ceil(0.95 * len(times)) - 1]
 
     def cooling_models(self) -> dict[str, float]:
-        """Everything that is cooling, with the seconds left: models, and `provider:…` for a key with all its models."""
+        """Everything that is cooling, with the seconds left: models, `provider:…` for a key with all its models, and
+        `credit:…` for a key with those that cost money.
+        """
         found: dict[str, float] = {}
         for name, key in tuple(self._breakers):
             left = self._left((name, key))
@@ -165,12 +180,19 @@ class Health:
         return found
 
     def resting_keys(self, provider: str) -> dict[int, tuple[float, str]]:
-        """The keys of a provider that rest with all its models: by number, the seconds left and the code of the failure."""
-        name = f"provider:{provider}"
-        numbers = sorted(key for known, key in tuple(self._breakers) if known == name)
-        return {
-            key: (left, self._breakers[name, key].reason) for key in numbers if (left := self._left((name, key))) > 0
-        }
+        """The keys of a provider that rest, with all its models or with those that cost money: by number, the seconds
+        left and the code of the failure.
+        """
+        found: dict[int, tuple[float, str]] = {}
+        for name in sorted(name for name in tuple(self._breakers) if name[0] in _whole_names(provider)):
+            if (left := self._left(name)) > found.get(name[1], (0.0, ""))[0]:
+                found[name[1]] = left, self._breakers[name].reason
+        return dict(sorted(found.items()))
+
+    def _names(self, model: Model, key: int) -> Sequence[tuple[str, int]]:
+        """The breakers that may keep a model away, its own first."""
+        names = ((model.id, key), (_of_provider(model), key))
+        return (*names, (_of_credit(model), key)) if self._bills(model) else names
 
     def _open(self, name: tuple[str, int], error: UpstreamError, now: float) -> None:
         breaker = self._breakers.setdefault(name, _Breaker())
@@ -183,11 +205,11 @@ class Health:
         for place in [known for known in self._breakers if known[0] == name]:
             del self._breakers[place]
 
-    def _left(self, name: tuple[str, int]) -> float:
+    def _left(self, name: tuple[str, int], now: float | None = None) -> float:
         breaker = self._breakers.get(name)
         if breaker is None:
             return 0.0
-        left = breaker.until - self._clock()
+        left = breaker.until - (self.now() if now is None else now)
         if left <= 0 and breaker.probing:
             return HALF_OPEN_SECONDS
         return max(left, 0.0)
@@ -200,4 +222,13 @@ class Health:
 
 
 def _of_provider(model: Model) -> str:
-    return f"provider:{model.provider}"
+    return _whole_names(model.provider)[0]
+
+
+def _of_credit(model: Model) -> str:
+    return _whole_names(model.provider)[1]
+
+
+def _whole_names(provider: str) -> tuple[str, str]:
+    """The breakers of a key as a whole, and of what costs money with it."""
+    return f"provider:{provider}", f"credit:{provider}"

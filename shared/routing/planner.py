@@ -19,13 +19,14 @@ MOST_COMPARED = 64
 class Conditions:
     """What the planner may know of the world.
 
-    `cooling` is in seconds, `rank` puts the fittest of equals first, `draw` gives a number from 0 to 1, `may_bill` is
-    asked of models whose rates are not known.
+    `cooling` is in seconds from the given moment, of which `now` reads the present one, `rank` puts the fittest of
+    equals first, `draw` gives a number from 0 to 1, `may_bill` is asked of models whose rates are not known.
     """
 
     serves: Callable[[Model], bool]
-    cooling: Callable[[Model], float]
+    cooling: Callable[[Model, float], float]
     rates: Callable[[Model], Rates | None]
+    now: Callable[[], float] = lambda: 0.0
     may_bill: Callable[[Model], bool] = lambda _: False
     rank: Callable[[Model], tuple[bool, float]] = lambda _: (False, 0.0)
     draw: Callable[[], float] = lambda: 0.5
@@ -51,7 +52,7 @@ def plan(
     attempts: list[Model] = []
     cooling: list[tuple[float, Model]] = []
     dropped: list[Dropped] = []
-    stay = _stay(facts, snapshot, permit, low, high)
+    stay, now = _stay(facts, snapshot, permit, low, high), conditions.now()
     for turn, groups in enumerate(_layers(facts, snapshot, low, high, stay)):
         found = 0
         for group in groups:
@@ -62,11 +63,11 @@ def plan(
             for model in group.models if first is None else _from(group.models, first):
                 if model is stay and turn:  # it has had its turn
                     continue
-                if reason := _reason_away(model, snapshot, conditions, low, high):
-                    dropped.append(Dropped(model, reason))
+                if out := _not_callable(model, snapshot, conditions, low, high):
+                    dropped.append(out)
                 elif unfit := fitness.against(model):
                     dropped.append(unfit)
-                elif (seconds := conditions.cooling(model)) > 0:
+                elif (seconds := conditions.cooling(model, now)) > 0:
                     cooling.append((seconds, model))
                 else:
                     ready.append(model)
@@ -147,15 +148,16 @@ def _lot(weight: int, drawn: float) -> float:
     return -math.log(max(drawn, 1e-12)) / weight if weight else math.inf
 
 
-def _reason_away(model: Model, snapshot: Snapshot, conditions: Conditions, low: Layer, high: Layer) -> str:
-    """Why a model cannot be called at all, in words; empty when it can."""
+def _not_callable(model: Model, snapshot: Snapshot, conditions: Conditions, low: Layer, high: Layer) -> Dropped | None:
+    """Return why a model cannot be called at all, or None when it can."""
     if not low <= model.layer <= high:
-        return f"its layer {model.layer} is outside {low} to {high}"
+        return Dropped(model, f"its layer {model.layer} is outside {low} to {high}")
     if not snapshot.usable(model):
-        return "the model is turned off" if not model.enabled else f"layer {model.layer} is turned off"
+        what = "the model" if not model.enabled else f"layer {model.layer}"
+        return Dropped(model, f"{what} is turned off")
     if not conditions.serves(model):
-        return unserved(model)
-    return ""
+        return Dropped(model, unserved(model), away=True)
+    return None
 
 
 def unserved(model: Model) -> str:

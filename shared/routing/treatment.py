@@ -19,20 +19,20 @@ from shared.errors import (
 
 FIRST_COOLDOWN = 5.0
 LONGEST_COOLDOWN = 300.0
-LONGEST_RETRY_AFTER = 3600.0
+LONGEST_RETRY_AFTER = 86_400.0
 THROTTLED_COOLDOWN = 10.0
 ACCOUNT_COOLDOWN = 300.0
 
 NEARLY_FULL = 0.75
 """Of a context window: from here on an estimate of the prompt may be wrong about whether it fits."""
 
-Rests = Literal["nobody", "deployment", "key"]
+Rests = Literal["nobody", "deployment", "key", "credit"]
 Next = Literal["any", "bigger", "elsewhere", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """`rests` cools down: the model with this key, or the key with all its models. `next` is who may be asked now: any
+    """`rests` cools down: the model with this key, the key with all its models, or with those that cost money. `next` is who may be asked now: any
     other, one with a bigger context window, one of another provider, nobody. `passing` says that it may be over soon.
     """
 
@@ -53,7 +53,7 @@ def treatment(error: UpstreamError | Unsupported) -> Treatment:
         case UpstreamRefused():
             return Treatment("nobody", "elsewhere")
         case UpstreamQuota():
-            return Treatment("key")
+            return Treatment("credit")
         case UpstreamAuthFailed():
             return Treatment("deployment" if error.status == 403 else "key")
         case UpstreamThrottled() | UpstreamOverloaded():

@@ -111,7 +111,8 @@ class Walk:
         if self._last_chance or not ways:
             return None
         self._last_chance = True
-        soonest = min(ways, key=lambda way: self._desk.health.cooling(*way))
+        now = self._desk.health.now()
+        soonest = min(ways, key=lambda way: self._desk.health.cooling(*way, now=now))
         self._passed_by.remove(soonest)
         return soonest
 

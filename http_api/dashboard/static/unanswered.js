@@ -8,7 +8,7 @@ import { keyless } from "./readiness.js";
 /** The error of a chat. Where providers of the models that it could go to have no key, it says so, and where to set one. */
 export async function unanswered(error, context) {
   const dropped = Array.isArray(error.details?.dropped) ? error.details.dropped : [];
-  if (error.code !== "no_model_available" || !dropped.length || !context.may("models:read")) return errorBox(error);
+  if (!["no_model_available", "no_suitable_model"].includes(error.code) || !dropped.length || !context.may("models:read")) return errorBox(error);
   const without = await keylessOf(dropped.map((each) => each.model)).catch(() => []);
   return without.length ? told(error, without, dropped) : errorBox(error);
 }

@@ -1,4 +1,4 @@
-"""Anthropic's failures, classified by status, `error.type` and `error.details.error_code`, never by message text. Pure.
+"""Anthropic's failures, classified by status, `error.type` and `error.details.error_code`, then by known sentences. Pure.
 
 Source: https://platform.claude.com/docs/en/api/errors
 """
@@ -13,6 +13,7 @@ from shared.errors import (
     UpstreamAuthFailed,
     UpstreamBadAnswer,
     UpstreamBadRequest,
+    UpstreamContextTooLong,
     UpstreamError,
     UpstreamNetwork,
     UpstreamOverloaded,
@@ -22,6 +23,7 @@ from shared.errors import (
 )
 from shared.providers import retry_after as waits
 from shared.providers.anthropic.usage import usage_object, usage_of
+from shared.providers.wordings import meaning
 
 MAX_DETAIL = 500
 SECRET = re.compile(r"\bsk-[\w-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
@@ -62,8 +64,12 @@ BY_CODE: Mapping[str, type[UpstreamError]] = {
 PRIVATE = (UpstreamAuthFailed, UpstreamQuota)
 """What the provider says of the account is for the operator, not for a caller."""
 
+TOLD = (UpstreamBadRequest, UpstreamContextTooLong)
+"""Failures whose message is the provider's own sentence, since it says what the caller can change."""
+
 ADVICE: Mapping[type[UpstreamError], str] = {
     UpstreamBadRequest: "it does not accept this request; change the request as its answer says",
+    UpstreamContextTooLong: "the conversation is longer than the model's context window",
     UpstreamAuthFailed: "it refuses the API key; check the key and what it may do in the gateway's settings",
     UpstreamQuota: "the account has reached its spending limit; top it up or use another provider",
     UpstreamThrottled: "too many requests or tokens; wait, or use another model",
@@ -79,9 +85,9 @@ def from_response(
 ) -> UpstreamError:
     """The failure that an error answer means. `secret` is the key that was sent: it is never repeated."""
     request_id = headers.get("request-id", "")
-    return classify(
-        provider, status, _error(body), retry_after=waits.seconds(headers), request_id=request_id, secret=secret
-    )
+    error = _error(body)
+    wait = waits.seconds(headers, error)
+    return classify(provider, status, error, retry_after=wait, request_id=request_id, secret=secret)
 
 
 def from_event(provider: str, error: Any, *, secret: str = "") -> UpstreamError:
@@ -115,15 +121,18 @@ def classify(
     found = BY_CODE.get(code) or BY_TYPE.get(kind, UpstreamError)
     if found is UpstreamError:
         found = BY_STATUS.get(status or 0, UpstreamError)
+    message = _text(error.get("message"))
+    if found is UpstreamBadRequest:
+        found = meaning(message) or found
     advice = ADVICE[found]
     if kind == "not_found_error" or (not kind and status == 404):
         advice = NO_SUCH_MODEL
     what = f"{provider} answered {status}" if status else f"{provider} reported an error"
-    message = _text(error.get("message"))
     private = found in PRIVATE or SECRET.search(message) or (secret and secret in message)
     marks = " ".join(part for part in (kind, code, request_id) if part)
+    reason = message[:MAX_DETAIL] if found in TOLD and message and not private else f"{advice}."
     return found(
-        f"{what}: {advice}.",
+        f"{what}: {reason}",
         status=status,
         details="" if private else message[:MAX_DETAIL],
         operator_detail=f"{marks} {_redacted(message, secret)}".strip() if private else marks,

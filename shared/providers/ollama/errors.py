@@ -64,7 +64,7 @@ def from_response(
         found = UpstreamContextTooLong
     advice = NO_SUCH_MODEL if status == 404 else ADVICE[found]
     return found(
-        f"{provider} answered {status}: {advice}.",
+        f"{provider} answered {status}: {_reason_or(advice, found, reason, secret)}",
         status=status,
         details=_shown(reason, secret),
         operator_detail=reason.code,
@@ -113,6 +113,12 @@ def _inner(error: str) -> Any:
         return orjson.loads(error).get("error")
     except orjson.JSONDecodeError:
         return None
+
+
+def _reason_or(advice: str, found: type[UpstreamError], reason: Reason, secret: str) -> str:
+    """The server's own sentence where it says what the caller can change, else the advice."""
+    told = _shown(reason, secret) if found in (UpstreamBadRequest, UpstreamContextTooLong) else ""
+    return told or f"{advice}."
 
 
 def _shown(reason: Reason, secret: str) -> str:

@@ -7,6 +7,25 @@ import orjson
 from shared.domain.chat import ChatRequest
 from shared.errors import InvalidInput
 
+ADAPTABLE = frozenset(
+    {
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "seed",
+        "logprobs",
+        "top_logprobs",
+        "parallel_tool_calls",
+        "reasoning_effort",
+    }
+)
+"""Parameters without which an answer is still an answer to the request."""
+
+OTHER_NAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+
 
 def body(
     request: ChatRequest,
@@ -14,15 +33,22 @@ def body(
     *,
     renames: tuple[tuple[str, str], ...] = (),
     message_fields_refused: frozenset[str] = frozenset(),
+    unsupported: frozenset[str] = frozenset(),
 ) -> bytes:
     """The request as the provider wants it. A stream always asks for usage, since the ledger needs it.
 
-    `message_fields_refused` are left out of messages, their content parts and tools. Raises InvalidInput for a payload that is nested too deeply to be written.
+    `message_fields_refused` are left out of messages, their content parts and tools. `unsupported` parameters go under
+    their other name, or are left out. Raises InvalidInput for a payload that is nested too deeply to be written.
     """
     payload: dict[str, Any] = {**request.payload, "model": api_model_name}
     for old, new in renames:
         if old in payload and payload.get(new) is None:
             payload[new] = payload.pop(old)
+    for name in unsupported:
+        value = payload.pop(name, None)
+        other = OTHER_NAMES.get(name)
+        if value is not None and other is not None and other not in unsupported:
+            payload.setdefault(other, value)
     if message_fields_refused:
         for name in ("messages", "tools"):
             if isinstance(payload.get(name), list):

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible provider's failures, classified by status and structured code, never by message text."""
+"""An OpenAI-compatible provider's failures, classified by status and structured code, then by known sentences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +16,10 @@ from shared.errors import (
     UpstreamRefused,
     UpstreamThrottled,
     UpstreamTimeout,
+    UpstreamUnsupportedParameter,
 )
 from shared.providers import retry_after as waits
+from shared.providers.wordings import meaning
 
 CONTEXT_CODES = frozenset(
     {"context_length_exceeded", "string_above_max_length", "token_limit_exceeded", "exceed_context_size_error"}
@@ -38,6 +40,12 @@ REFUSAL_CODES = frozenset(
 """What a provider's rules do not let it answer: OpenAI, Azure, OpenAI's images and reasoning models, Alibaba."""
 
 AUTH_CODES = frozenset({"invalid_api_key", "authentication_error", "permission_error"})
+PARAMETER_CODES = frozenset({"unsupported_parameter", "unsupported_value"})
+"""What OpenAI and Azure say, with the name in `param`, of a parameter that a model does not support."""
+
+REJECTED = frozenset({400, 405, 409, 413, 415, 422})
+"""What a provider answers to a request that it finds wrong."""
+
 MAX_DETAIL = 500
 
 
@@ -45,7 +53,8 @@ def from_response(
     provider: str, status: int, headers: Mapping[str, str], body: bytes, *, secret: str = ""
 ) -> UpstreamError:
     """The failure that an error answer means. `secret`, the key that was sent, is never passed on."""
-    return classify(provider, status, error_object(body), retry_after=waits.seconds(headers), secret=secret)
+    error = error_object(body)
+    return classify(provider, status, error, retry_after=waits.seconds(headers, error), secret=secret)
 
 
 def from_event(provider: str, error: Any, *, usage: dict[str, Any] | None = None, secret: str = "") -> UpstreamError:
@@ -116,21 +125,21 @@ def classify(
     codes = _codes(error)
     what = f"{provider} answered {status}" if status else f"{provider} reported an error"
     details = _details(error, secret)
-    if codes & CONTEXT_CODES:
-        return UpstreamContextTooLong(
-            f"{what}: the conversation is longer than the model's context window.", status=status, details=details
-        )
+    told = meaning(details) if status is None or status in REJECTED else None
+    if codes & CONTEXT_CODES or told is UpstreamContextTooLong:
+        reason = details or "the conversation is longer than the model's context window."
+        return UpstreamContextTooLong(f"{what}: {reason}", status=status, details=details)
     if codes & REFUSAL_CODES:
         return UpstreamRefused(
             f"{what}: its rules do not let it answer this; ask in another way, or use another provider's model.",
             status=status,
             details=details,
         )
-    if status == 402 or codes & QUOTA_CODES:
+    if status == 402 or codes & QUOTA_CODES or told is UpstreamQuota:
         return UpstreamQuota(
             f"{what}: the account has no credit left; top it up or use another provider.", status=status
         )
-    if status in (401, 403) or codes & AUTH_CODES:
+    if status in (401, 403) or codes & AUTH_CODES or told is UpstreamAuthFailed:
         return UpstreamAuthFailed(
             f"{what}: the provider refuses the API key; check it in the gateway's settings.",
             status=status,
@@ -151,8 +160,14 @@ def classify(
         return UpstreamError(
             f"{what}: it does not know this model; check the model's apiModelName.", status=status, details=details
         )
-    if status in (400, 405, 409, 413, 415, 422):
-        return UpstreamBadRequest(f"{what}: it does not accept this request.", status=status, details=details)
+    if status in REJECTED:
+        reason = details or "it does not accept this request."
+        parameter = error.get("param")
+        if codes & PARAMETER_CODES and isinstance(parameter, str):
+            return UpstreamUnsupportedParameter(
+                f"{what}: {reason}", parameter=parameter, status=status, details=details
+            )
+        return UpstreamBadRequest(f"{what}: {reason}", status=status, details=details)
     return UpstreamError(f"{what}.", status=status, details=details, retry_after=retry_after)
 
 

@@ -7,13 +7,14 @@ import orjson
 
 from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Model
-from shared.errors import UpstreamError
+from shared.errors import UpstreamError, UpstreamUnsupportedParameter
 from shared.providers.base import FoundModel, Probe, Timeouts
 from shared.providers.http_client import MAX_ERROR_BYTES, Exchange, HttpClient
 from shared.providers.openai import encode, errors
 from shared.providers.openai.decode import completion
 from shared.providers.openai.stream import StreamDecoder
 
+NOTHING: frozenset[str] = frozenset()
 PROBE_TIMEOUTS = Timeouts(connect=3, first_token=5, stall=5, total=8)
 
 
@@ -43,6 +44,7 @@ class OpenAICompatible:
         self._renames = renames
         self._message_fields_refused = message_fields_refused
         self._probe_path = probe_path
+        self._unsupported: dict[str, frozenset[str]] = {}
         self._headers = {"Content-Type": "application/json", "User-Agent": "ai-mcp-gateway", **(headers or {})}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
@@ -58,24 +60,34 @@ class OpenAICompatible:
 
     async def complete(self, model: Model, request: ChatRequest, timeouts: Timeouts) -> Completion:
         """The whole answer."""
-        async with self._post(model, request, timeouts) as exchange:
-            if exchange.status != 200:
-                raise await self._failure(exchange)
-            body = await exchange.read()
-        return completion(self.name, body, model.api_model_name, secret=self._key)
+        unsupported = self._unsupported.get(model.api_model_name, NOTHING)
+        async with self._post(model, request, timeouts, unsupported) as exchange:
+            failure = None if exchange.status == 200 else await self._failure(exchange)
+            body = b"" if failure else await exchange.read()
+        if failure is None:
+            return completion(self.name, body, model.api_model_name, secret=self._key)
+        if not self._adapts(model, unsupported, failure):
+            raise failure
+        return await self.complete(model, request, timeouts)
 
     @asynccontextmanager
     async def stream(
         self, model: Model, request: ChatRequest, timeouts: Timeouts
     ) -> AsyncIterator[AsyncIterator[Chunk]]:
         """The answer as it comes."""
-        async with self._post(model, request, timeouts) as exchange:
-            if exchange.status != 200:
-                raise await self._failure(exchange)
-            async with aclosing(
-                self._chunks(exchange, StreamDecoder(self.name, model.api_model_name, secret=self._key))
-            ) as chunks:
-                yield chunks
+        unsupported = self._unsupported.get(model.api_model_name, NOTHING)
+        async with self._post(model, request, timeouts, unsupported) as exchange:
+            failure = None if exchange.status == 200 else await self._failure(exchange)
+            if failure is None:
+                decoder = StreamDecoder(self.name, model.api_model_name, secret=self._key)
+                async with aclosing(self._chunks(exchange, decoder)) as chunks:
+                    yield chunks
+        if failure is None:
+            return
+        if not self._adapts(model, unsupported, failure):
+            raise failure
+        async with self.stream(model, request, timeouts) as again:
+            yield again
 
     async def probe(self) -> Probe:
         """Ask for the list of models."""
@@ -94,12 +106,26 @@ class OpenAICompatible:
     async def aclose(self) -> None:
         """Nothing to free: the client is shared."""
 
-    def _post(self, model: Model, request: ChatRequest, timeouts: Timeouts) -> Exchange:
+    def _adapts(self, model: Model, left_out: frozenset[str], failure: UpstreamError) -> bool:
+        """Remember a parameter that the model does not support, other than those that were left out already.
+
+        Returns whether the request is worth sending again without it.
+        """
+        if not isinstance(failure, UpstreamUnsupportedParameter):
+            return False
+        if failure.parameter not in encode.ADAPTABLE - left_out:
+            return False
+        known = self._unsupported.get(model.api_model_name, NOTHING)
+        self._unsupported[model.api_model_name] = known | {failure.parameter}
+        return True
+
+    def _post(self, model: Model, request: ChatRequest, timeouts: Timeouts, unsupported: frozenset[str]) -> Exchange:
         body = encode.body(
             request,
             model.api_model_name,
             renames=self._renames,
             message_fields_refused=self._message_fields_refused,
+            unsupported=unsupported,
         )
         return self._client.post(
             self.base_url + "/chat/completions", headers=self._headers, body=body, timeouts=timeouts

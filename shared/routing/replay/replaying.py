@@ -104,7 +104,7 @@ class Replay:
         world = self._world
         conditions = Conditions(
             serves=lambda model: model.id in places or (model.provider not in record.away and world.serves(model)),
-            cooling=lambda model: resting.get(model.id, 0.0),
+            cooling=lambda model, _: resting.get(model.id, 0.0),
             rates=world.prices.rates,
             may_bill=world.may_bill,
             rank=lambda model: (False, float(places.get(model.id, len(places)))),

@@ -128,11 +128,11 @@ async def test_a_model_that_was_turned_off_answers_no_more(tmp_path: Path) -> No
         await with_model(made)
         assert await states(made, 2) == ["miss", "hit"]
         await made.http.put(f"/v1/models/{MODEL['id']}", json={"enabled": False})
-        assert (await made.http.post(PATH, json=HELLO)).status_code == 503
+        assert (await made.http.post(PATH, json=HELLO)).status_code == 400
         await made.http.put(f"/v1/models/{MODEL['id']}", json={"enabled": True, "relativeCost": 7})
         assert await states(made, 1) == ["hit"]
         await made.http.put("/v1/layers/L0/toggle", json={"enabled": False})
-        assert (await made.http.post(PATH, json=HELLO)).status_code == 503
+        assert (await made.http.post(PATH, json=HELLO)).status_code == 400
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -13,6 +13,7 @@ import pytest
 from shared.domain.identity import LOCAL
 from shared.domain.models import Capabilities
 from shared.errors import (
+    InvalidInput,
     NotFound,
     Unavailable,
     UpstreamBadRequest,
@@ -174,7 +175,7 @@ async def test_with_no_usable_model_the_reasons_are_given(stack: ChatStack) -> N
 async def test_what_the_available_models_cannot_do_is_said_in_the_message(stack: ChatStack) -> None:
     await stack.add("scripted", capabilities=Capabilities())
     await stack.add("off", enabled=False)
-    with pytest.raises(Unavailable, match="scripted/scripted: it cannot call tools"):
+    with pytest.raises(InvalidInput, match="scripted/scripted: it cannot call tools"):
         await stack.chat(tools=[{"type": "function", "function": {"name": "f"}}])
 
 
@@ -314,7 +315,7 @@ async def test_a_refused_request_that_nearly_fills_its_models_window_goes_on_to_
     await stack.add("scripted", priority=2, context_window=100_000)
     answer = await stack.chat(messages=LONG)
     assert answer.payload["model"] == "scripted"
-    assert stack.ledger.totals.by_outcome == {"context_too_long": 1, "ok": 1}
+    assert stack.ledger.totals.by_outcome == {"context_length_exceeded": 1, "ok": 1}
     assert stack.health.cooling_models() == {}
 
 

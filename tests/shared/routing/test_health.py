@@ -86,7 +86,8 @@ def test_a_dead_key_rests_with_all_its_models_and_the_other_keys_go_on(health: H
     assert health.cooling(OTHER, 1) >= 60
     assert health.cooling(M, 0) == health.cooling(OTHER, 0) == 0
     assert health.cooling(model("elsewhere", provider="anthropic"), 1) == 0
-    assert list(health.cooling_models()) == ["m (key 2)", "provider:openai (key 2)"]
+    whole = "credit" if isinstance(error, UpstreamQuota) else "provider"
+    assert list(health.cooling_models()) == ["m (key 2)", f"{whole}:openai (key 2)"]
     health.succeeded(OTHER, 1)
     assert health.cooling(OTHER, 1) == 0
     assert health.cooling(M, 1) >= 60

@@ -53,7 +53,7 @@ def planned(
 ) -> Plan:
     conditions = Conditions(
         serves=lambda found: found.provider not in away,
-        cooling=lambda found: (cooling or {}).get(found.id, 0.0),
+        cooling=lambda found, _: (cooling or {}).get(found.id, 0.0),
         rates=PRICES.rates,
         may_bill=lambda _: may_bill,
         rank=rank,
@@ -294,7 +294,7 @@ def test_it_stops_looking_once_it_has_enough() -> None:
         return True
 
     snapshot = Snapshot.build(1, [model(f"m{number:05}", "L0", number) for number in range(10_000)], ON)
-    conditions = Conditions(serves=serves, cooling=lambda _: 0.0, rates=PRICES.rates)
+    conditions = Conditions(serves=serves, cooling=lambda *_: 0.0, rates=PRICES.rates)
     found = plan(ask().facts, snapshot, Policy(), conditions, enough=3)
     assert names(found) == looked == ["m00000", "m00001", "m00002"]
 

@@ -82,10 +82,27 @@ def test_a_finer_code_wins(status: int, kind: str, code: str, expected: type[tre
     assert code in found.operator_detail
 
 
-def test_the_text_of_a_message_never_decides() -> None:
-    found = failure(400, "invalid_request_error", "prompt is too long: rate limit, billing, authentication")
+def test_unknown_words_of_a_message_never_decide() -> None:
+    found = failure(400, "invalid_request_error", "messages: rate limit, billing, authentication")
     assert type(found) is tree.UpstreamBadRequest
+    assert found.message == "anthropic answered 400: messages: rate limit, billing, authentication"
     assert not found.retryable
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kind"),
+    [
+        ("prompt is too long: 210000 tokens > 200000 maximum", tree.UpstreamContextTooLong),
+        ("input length and `max_tokens` exceed context limit: 190000 + 32000 > 200000", tree.UpstreamContextTooLong),
+        ("Your credit balance is too low to access the Anthropic API.", tree.UpstreamQuota),
+    ],
+)
+def test_a_bad_request_is_what_its_sentence_says(sentence: str, kind: type[tree.UpstreamError]) -> None:
+    assert type(failure(400, "invalid_request_error", sentence)) is kind
+
+
+def test_a_sentence_decides_nothing_under_another_status() -> None:
+    assert type(failure(529, "overloaded_error", "prompt is too long")) is tree.UpstreamOverloaded
 
 
 def test_an_unknown_model_may_be_tried_elsewhere() -> None:

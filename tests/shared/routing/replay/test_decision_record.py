@@ -30,7 +30,7 @@ SNAPSHOT = Snapshot.build(
     ],
     dict.fromkeys(LAYERS, True),
 )
-CONDITIONS = Conditions(serves=lambda _: True, cooling=lambda _: 0.0, rates=PriceBook().rates)
+CONDITIONS = Conditions(serves=lambda _: True, cooling=lambda *_: 0.0, rates=PriceBook().rates)
 
 layers = st.sampled_from([None, *LAYERS])
 amounts = st.none() | st.decimals(0, 100, allow_nan=False, allow_infinity=False, places=12)

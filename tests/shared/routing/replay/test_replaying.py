@@ -229,7 +229,7 @@ def test_a_refusal_passes_by_its_provider_and_a_long_prompt_what_is_no_bigger() 
         SECOND.model_copy(update={"context_window": 8_000}),
         other,
     ]
-    too_long = decided(asked(), small[:1], [made(small[0], "context_too_long")])
+    too_long = decided(asked(), small[:1], [made(small[0], "context_length_exceeded")])
     assert replay(too_long, models=small).now.model == "elsewhere"
 
 
@@ -242,7 +242,9 @@ def test_who_was_away_then_is_away_and_who_was_there_is_there() -> None:
 
 
 def planned(models: Sequence[Model], away: str) -> Plan:
-    conditions = Conditions(serves=lambda model: model.provider != away, cooling=lambda _: 0.0, rates=PriceBook().rates)
+    conditions = Conditions(
+        serves=lambda model: model.provider != away, cooling=lambda *_: 0.0, rates=PriceBook().rates
+    )
     snapshot = Snapshot.build(1, models, dict.fromkeys(LAYERS, True))
     return plan(asked().facts, snapshot, policy_of(NOW), conditions)
 

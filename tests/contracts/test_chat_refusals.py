@@ -1,0 +1,203 @@
+"""What providers refuse in words, codes and waits of their own, through the whole gateway: who answers instead, or what
+the caller is told.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.providers.scripted import Failing
+from tests.support.http_gateway import Surface, surface, without_models
+from tests.support.http_stack import error_of
+
+ABLE = {"general": True, "tools": True}
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+
+
+@pytest.fixture
+async def there(tmp_path: Path) -> AsyncIterator[Surface]:
+    async with surface(tmp_path) as found:
+        await without_models(found)
+        yield found
+
+
+async def add(there: Surface, name: str, *, priority: int = 0, price: float = 0.001, **more: Any) -> None:
+    prices = {"pricePer1kInputTokens": price, "pricePer1kOutputTokens": price}
+    body = {"id": name, "provider": "openai", "apiModelName": name, "layer": "L0", "priority": priority, **prices}
+    answer = await there.http.post("/v1/models", json={**body, "capabilities": ABLE, **more})
+    assert answer.status_code == 201, answer.text
+
+
+async def chat(there: Surface, text: str = "hi", **more: Any) -> httpx.Response:
+    body = {"messages": [{"role": "user", "content": text}], **more}
+    return await there.http.post("/v1/chat/completions", json=body)
+
+
+def always(status: int, error: Any, headers: str = "") -> Failing:
+    return lambda _: (status, error, headers)
+
+
+def asked(there: Surface) -> list[str]:
+    return [str(seen.body["model"]) for seen in there.provider.seen if seen.path.endswith("/chat/completions")]
+
+
+OVERFLOWS = [
+    "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.",
+    "This endpoint's maximum context length is 32768 tokens. However, you requested about 40000 tokens.",
+    "prompt is too long: 210000 tokens > 200000 maximum",
+    "input length and `max_tokens` exceed context limit: 190000 + 32000 > 200000",
+    "Your input exceeds the context window of this model. Please adjust your input and try again.",
+    "the request exceeds the available context size, try increasing it",
+    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+    "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+    "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+    "Please reduce the length of the messages or completion.",
+    "Input is too long for requested model.",
+    "The number of tokens to keep from the initial prompt is greater than the context length.",
+]
+
+
+@pytest.mark.parametrize("sentence", OVERFLOWS)
+async def test_an_overflow_keeps_its_code_and_the_providers_sentence(there: Surface, sentence: str) -> None:
+    await add(there, "small")
+    there.provider.fails["small"] = always(400, {"error": {"message": sentence, "type": "invalid_request_error"}})
+    answer = await chat(there)
+    assert answer.status_code == 400
+    assert error_of(answer)["code"] == "context_length_exceeded"
+    assert sentence in error_of(answer)["error"]
+
+
+async def test_after_an_overflow_a_model_with_a_bigger_window_answers(there: Surface) -> None:
+    await add(there, "small", contextWindow=8_000)
+    await add(there, "scripted", priority=1, contextWindow=100_000)
+    there.provider.fails["small"] = always(400, {"error": {"message": OVERFLOWS[0]}})
+    answer = await chat(there)
+    assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, "scripted")
+
+
+@pytest.mark.parametrize("stainless", [False, True])
+async def test_a_bad_request_carries_the_providers_reason_in_its_message(there: Surface, stainless: bool) -> None:
+    await add(there, "strict")
+    reason = "Invalid 'messages[0].name': string does not match pattern."
+    there.provider.fails["strict"] = always(400, {"error": {"message": reason}})
+    headers = {"x-stainless-lang": "python"} if stainless else {}
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    answer = await there.http.post("/v1/chat/completions", json=body, headers=headers)
+    assert answer.status_code == 400
+    message = answer.json()["error"]["message"] if stainless else answer.json()["error"]
+    assert reason in message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": {"message": "Your credit balance is too low to access the API.", "type": "invalid_request_error"}},
+        [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}}],
+        {"error": {"message": "Your organization must be verified to stream this model.", "param": "stream"}},
+    ],
+)
+async def test_a_400_that_is_not_the_callers_is_made_good_by_another_model(there: Surface, error: Any) -> None:
+    await add(there, "broke")
+    there.provider.fails["broke"] = always(400, error)
+    await add(there, "scripted", priority=1)
+    answer = await chat(there)
+    assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, "scripted")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_unsupported_parameter_is_adapted_once_and_remembered(there: Surface, stream: bool) -> None:
+    await add(there, "scripted")
+
+    def picky(body: dict[str, Any]) -> tuple[int, Any, str] | None:
+        for name in ("max_tokens", "temperature"):
+            if name in body:
+                error = {"message": f"Unsupported parameter: '{name}'.", "param": name, "code": "unsupported_parameter"}
+                return 400, {"error": error}, ""
+        return None
+
+    there.provider.fails["scripted"] = picky
+    for expected in (3, 4):
+        answer = await chat(there, stream=stream, max_tokens=50, temperature=0.2)
+        assert answer.status_code == 200
+        assert len(asked(there)) == expected
+        assert there.provider.seen[-1].body["max_completion_tokens"] == 50
+
+
+async def test_a_parameter_that_shapes_the_answer_is_not_dropped(there: Surface) -> None:
+    await add(there, "scripted")
+    error = {"message": "Unsupported parameter: 'tools'.", "param": "tools", "code": "unsupported_parameter"}
+    there.provider.fails["scripted"] = always(400, {"error": error})
+    answer = await chat(there, tools=[TOOL])
+    assert answer.status_code == 400
+    assert "Unsupported parameter: 'tools'." in error_of(answer)["error"]
+    assert asked(there) == ["scripted"]
+
+
+async def test_without_credit_the_free_models_of_the_same_key_go_on(there: Surface) -> None:
+    await add(there, "paid", price=1)
+    await add(there, "scripted", priority=1, price=0)
+    sentence = "This request requires more credits, or fewer max_tokens."
+    there.provider.fails["paid"] = always(402, {"error": {"code": 402, "message": sentence}})
+    for attempts in ("2", "1"):
+        answer = await chat(there)
+        assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, "scripted")
+        assert answer.headers["x-gateway-attempts"] == attempts
+
+
+async def test_of_models_that_rest_together_the_most_preferred_is_asked_first(there: Surface) -> None:
+    for priority, name in enumerate(("first", "second", "third", "fourth")):
+        await add(there, name, priority=priority)
+        there.provider.fails[name] = always(401, {"error": {"message": "no", "code": "invalid_api_key"}})
+    await chat(there)
+    assert asked(there) == ["first", "second"]
+    there.provider.seen.clear()
+    await chat(there)
+    assert asked(there)[0] == "first"
+
+
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        ("retry-after-ms: 7000\r\n", {}),
+        (f"x-ratelimit-reset: {int((time.time() + 400_000) * 1000)}\r\n", {}),
+        ("", {"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}]}),
+        ("", {"metadata": {"headers": {"X-RateLimit-Reset": str(int(time.time()) + 400_000)}}}),
+    ],
+)
+async def test_every_way_to_name_a_wait_is_honoured(there: Surface, headers: str, error: dict[str, Any]) -> None:
+    await add(there, "limited")
+    there.provider.fails["limited"] = always(429, {"error": {"message": "slow down", **error}}, headers)
+    answer = await chat(there)
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] in ("7", "86400")
+
+
+async def test_a_long_max_tokens_is_lowered_to_what_fits_and_told(there: Surface) -> None:
+    await add(there, "scripted", contextWindow=8_000)
+    answer = await chat(there, max_tokens=32_000)
+    assert answer.status_code == 200
+    sent = there.provider.seen[-1].body["max_tokens"]
+    assert 7_000 < sent < 8_000
+    assert answer.headers["x-gateway-notice"] == (
+        f"max_tokens was lowered from 32000 to {sent} to fit the context window of scripted"
+    )
+
+
+async def test_a_prompt_that_fits_no_window_is_an_overflow_that_names_the_largest(there: Surface) -> None:
+    await add(there, "scripted", contextWindow=8_000)
+    answer = await chat(there, "word " * 20_000)
+    assert (answer.status_code, error_of(answer)["code"]) == (400, "context_length_exceeded")
+    assert "maximum context length" in error_of(answer)["error"]
+    assert "8000 tokens" in error_of(answer)["error"]
+    assert not asked(there)
+
+
+async def test_what_no_model_can_do_is_refused_for_good(there: Surface) -> None:
+    await add(there, "scripted", capabilities={"tools": False})
+    answer = await chat(there, tools=[TOOL])
+    assert (answer.status_code, error_of(answer)["code"]) == (400, "no_suitable_model")
+    assert "it cannot call tools" in error_of(answer)["error"]
