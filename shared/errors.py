@@ -191,6 +191,8 @@ class UpstreamBadRequest(UpstreamError):
 class UpstreamUnsupportedParameter(UpstreamBadRequest):
     """The model does not support `parameter`, or the value given for it."""
 
+    code = "provider_unsupported_parameter"
+
     def __init__(self, message: str, *, parameter: str, **more: Any) -> None:
         super().__init__(message, **more)
         self.parameter = parameter
