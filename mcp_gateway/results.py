@@ -170,5 +170,6 @@ class CommandResult(Wire):
     truncated: bool = Field(description="Some output is left out; see `note`.")
     cwd: str = Field(description="Directory of the shell afterwards.")
     session_id: str | None = Field(description="Of a command in the background.")
+    output_id: str | None = Field(description="Where output was cut: pass it to `read_output`.")
     sandbox: str | None = Field(description="`bwrap`, `landlock` or `none`.")
     note: str = Field(description="What to do next, if anything.")

@@ -24,6 +24,7 @@ MEMBERS: Mapping[Toolset, tuple[str, ...]] = {
         "open_terminal",
         "send_to_terminal",
         "read_terminal",
+        "read_output",
         "close_terminal",
         "list_terminals",
     ),

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from shared import logging
@@ -37,13 +38,14 @@ from shared.settings import Settings, comma_separated, secret_fields
 from shared.storage.database import Database
 from shared.storage.key_values import MemoryValues, RedisValues, Values
 from shared.storage.redis_store import RedisStore
+from shared.terminal.kept_outputs import KeptLimits, KeptOutputs
 from shared.terminal.local import LocalShells
 from shared.terminal.policy.live import LivePolicy
 from shared.terminal.process_groups import find_limit
 from shared.terminal.recordings import Recordings
 from shared.terminal.sandbox import DEFAULT_WRITABLE, Rules, Sandbox
 from shared.terminal.sandbox_trial import find_sandbox
-from shared.terminal.sessions import Sessions, TerminalLimits
+from shared.terminal.sessions import Sessions, TerminalLimits, new_id
 from shared.terminal.sockets import Sockets
 from shared.terminal.ssh.client_config import ClientConfig
 from shared.terminal.ssh.hosts import SshHosts
@@ -198,6 +200,7 @@ def terminals(settings: Settings, sandbox: Sandbox, nodes: Nodes, own_ports: Con
             days=settings.terminal_recording_days,
             secrets=secret_values(settings),
         ),
+        outputs=KeptOutputs(settings.data_dir / "outputs", now, partial(new_id, "out", nodes), KeptLimits()),
         nodes=nodes,
     )
 

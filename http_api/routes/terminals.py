@@ -2,7 +2,7 @@
 
 from http_api.binding import Row
 from shared.domain.terminal import MAX_COMMAND_BYTES, MAX_STDIN
-from shared.operations import answers, connections, files, terminals
+from shared.operations import answers, connections, files, kept, terminals
 from shared.settings import Settings
 
 ESCAPED = 6
@@ -30,6 +30,7 @@ ROWS = (
     Row(method="PUT", path="/v1/terminal/connections/{id}", operation=connections.UPDATE_CONNECTION),
     Row(method="DELETE", path="/v1/terminal/connections/{id}", operation=connections.DELETE_CONNECTION),
     Row(method="POST", path="/v1/terminal/connections/{id}/connect", operation=connections.CONNECT_SAVED, status=201),
+    Row(method="GET", path="/v1/terminal/outputs/{id}", operation=kept.READ_KEPT),
     Row(method="GET", path="/v1/terminal/{id}", operation=terminals.GET_TERMINAL),
     Row(method="DELETE", path="/v1/terminal/{id}", operation=terminals.CLOSE_TERMINAL),
     Row(
@@ -43,6 +44,7 @@ ROWS = (
     Row(method="POST", path="/v1/terminal/{id}/signal", operation=terminals.SIGNAL_TERMINAL),
     Row(method="POST", path="/v1/terminal/{id}/resize", operation=terminals.RESIZE_TERMINAL),
     Row(method="GET", path="/v1/terminal/{id}/output", operation=terminals.READ_TERMINAL),
+    Row(method="GET", path="/v1/terminal/{id}/search", operation=kept.SEARCH_TERMINAL),
     Row(method="POST", path="/v1/terminal/{id}/answer", operation=answers.ANSWER_PROMPT),
     Row(method="GET", path="/v1/terminal/{id}/files", operation=files.LIST_FILES),
     Row(method="GET", path="/v1/terminal/{id}/files/content", operation=files.READ_FILE),

@@ -67,6 +67,7 @@ def _begun(session_id: str) -> CommandResult:
         truncated=False,
         cwd="",
         session_id=session_id,
+        output_id=None,
         sandbox=None,
         note=f"It goes on. Call read_terminal with sessionId {session_id}, cursor 0 and waitSeconds for its output "
         "(waitFor exit for its end and exit code), send_to_terminal with signal INT to interrupt it, close_terminal to "
@@ -87,6 +88,7 @@ def _result(call: Call, command: str, found: terminal.CommandResult) -> CommandR
         truncated=found.truncated or cut,
         cwd=found.cwd,
         session_id=None,
+        output_id=found.output_id if found.truncated or cut else None,
         sandbox=found.sandbox,
         note=" ".join(
             [*filter(None, [found.notice]), *_how_to_read_on(command, found, stdout, stderr), *_after_time_out(found)]
@@ -97,10 +99,15 @@ def _result(call: Call, command: str, found: terminal.CommandResult) -> CommandR
 def _how_to_read_on(command: str, found: terminal.CommandResult, stdout: Cut, stderr: Cut) -> list[str]:
     if not (found.truncated or stdout.left_out or stderr.left_out):
         return []
+    sizes = f"Output was cut in the middle (it wrote {found.stdout_bytes:,} bytes to stdout and {found.stderr_bytes:,} to stderr). "
+    if found.output_id is not None:
+        return [
+            f"{sizes}Read the rest with read_output and outputId {found.output_id}: by page, `tail` or `search`; it is kept "
+            "for an hour."
+        ]
     short = command if len(command) <= 200 and "\n" not in command else "COMMAND"
     return [
-        f"Output was cut in the middle (it wrote {found.stdout_bytes:,} bytes to stdout and {found.stderr_bytes:,} to "
-        "stderr). To read the rest, put it into a file once and read that in parts: "
+        f"{sizes}The rest is not kept; put it into a file and read that in parts: "
         f"`{{ {short}; }} > /tmp/output.txt 2>&1`, then `sed -n '1,200p' /tmp/output.txt`; or narrow it with grep, "
         "head or tail."
     ]

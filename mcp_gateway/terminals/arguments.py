@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from shared.domain.files import FileEncoding
+from shared.domain.kept import MAX_CONTEXT, SearchPattern
 from shared.domain.signals import AnySignal
 from shared.domain.targets import Host, Id, Path, Port, SessionType, Username, refuse
-from shared.domain.terminal import Columns, Cursor, Rows, Typed, View
+from shared.domain.terminal import Columns, Cursor, OutputStream, Rows, Typed, View
 from shared.domain.wire import Wire
 
 MAX_WAIT_SECONDS = 45
@@ -136,6 +137,30 @@ class ReadTerminalArguments(Wire):
         if self.wait_seconds is not None:
             return self.wait_seconds
         return ASKED_SECONDS if self.pattern is not None or "wait_for" in self.model_fields_set else 0.0
+
+
+class ReadOutputArguments(Wire):
+    """What `read_output` takes."""
+
+    output_id: Id | None = Field(None, description="`outputId` of a `run_command` whose output was cut.")
+    session_id: Id | None = Field(
+        None, description="Instead: an open session, to `search` in all that its terminal has shown and still holds."
+    )
+    stream: OutputStream = Field("stdout", description="Of a command's output.")
+    search: SearchPattern | None = Field(None, description="Return the lines that match (RE2 syntax), with numbers.")
+    context: Annotated[int, Field(ge=0, le=MAX_CONTEXT)] = Field(0, description="Lines around each match.")
+    tail: Annotated[int, Field(ge=1, le=1000)] | None = Field(None, description="Begin so many lines before the end.")
+    cursor: Cursor | None = Field(None, description="`nextCursor` of the part before; the beginning without it.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.output_id is None) == (self.session_id is None):
+            raise refuse("output_id", "give this or 'sessionId'")
+        if self.session_id is not None and self.search is None:
+            raise refuse("search", "this field is required with 'sessionId'; read_terminal reads without searching")
+        if self.tail is not None and (self.cursor is not None or self.search is not None):
+            raise refuse("tail", "cannot be given together with 'cursor' or 'search'")
+        return self
 
 
 class CloseTerminalArguments(Wire):

@@ -2,6 +2,7 @@
 
 from mcp_gateway.terminals.results import (
     ClosedTerminal,
+    KeptText,
     OpenedTerminal,
     RemoteContent,
     RemoteListing,
@@ -19,6 +20,12 @@ def output(result: TerminalOutput) -> str:
         state.append("ended" if result.exit_code is None else f"ended with exit code {result.exit_code}")
     parts = [result.text.rstrip("\n"), f"[{', '.join(state)}; cursor {result.cursor}]", result.note]
     return "\n".join(part for part in parts if part)
+
+
+def kept(result: KeptText) -> str:
+    """The text, and where it goes on."""
+    more = "end" if result.next_cursor is None else f"goes on at cursor {result.next_cursor}"
+    return "\n".join(filter(None, [result.text.rstrip("\n"), f"[from line {result.line}; {more}]", result.note]))
 
 
 def opened(result: OpenedTerminal) -> str:

@@ -34,6 +34,16 @@ class TerminalOutput(Wire):
     note: str = Field(description="How to go on, where that is not plain; empty otherwise.")
 
 
+class KeptText(Wire):
+    """What `read_output` gives."""
+
+    text: str = Field(description="A page, or the lines that match, as `grep -n` shows them.")
+    line: int = Field(description="Number of the first line.")
+    next_cursor: int | None = Field(description="Pass it as `cursor` for more; null at the end.")
+    matches: int | None = Field(description="How many lines match in this part; null without `search`.")
+    note: str
+
+
 class OpenedTerminal(TerminalOutput):
     """What `open_terminal` gives: the session, and what it shows first."""
 

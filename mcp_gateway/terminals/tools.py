@@ -9,6 +9,7 @@ from mcp_gateway.terminals.arguments import (
     CloseTerminalArguments,
     ListTerminalsArguments,
     OpenTerminalArguments,
+    ReadOutputArguments,
     ReadRemoteFileArguments,
     ReadTerminalArguments,
     RemotePathArguments,
@@ -17,6 +18,7 @@ from mcp_gateway.terminals.arguments import (
 )
 from mcp_gateway.terminals.results import (
     ClosedTerminal,
+    KeptText,
     OpenedTerminal,
     RemoteContent,
     RemoteListing,
@@ -62,6 +64,12 @@ async def _read(call: "Call", arguments: ReadTerminalArguments) -> TerminalOutpu
     from mcp_gateway.calls import interaction
 
     return await interaction.read(call, arguments)
+
+
+async def _read_output(call: "Call", arguments: ReadOutputArguments) -> KeptText:
+    from mcp_gateway.calls import outputs
+
+    return await outputs.read(call, arguments)
 
 
 async def _list_files(call: "Call", arguments: RemotePathArguments) -> RemoteListing | InputRequiredResult:
@@ -143,6 +151,22 @@ TERMINAL_TOOLS: tuple[Tool[Any, Any], ...] = (
         run=_read,
         render=rendering.output,
         like="send_to_terminal",
+    ),
+    Tool(
+        name="read_output",
+        title="Read or search kept output",
+        description=(
+            "Read or search output that was cut: by page (`cursor`), from the end (`tail`) or by regular expression "
+            "(`search`, with line numbers). A `run_command` whose output was cut names an `outputId`, which holds for an "
+            "hour. Use it instead of running the command again."
+        ),
+        arguments=ReadOutputArguments,
+        result=KeptText,
+        annotations=READS,
+        operations=("read_kept_output", "search_terminal"),
+        first="reading …",
+        run=_read_output,
+        render=rendering.kept,
     ),
     Tool(
         name="close_terminal",

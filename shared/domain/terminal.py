@@ -265,6 +265,11 @@ class CommandResult(Wire):
     cwd: str
     stdout_bytes: int = Field(description="Bytes it wrote, those left out of 'stdout' included.")
     stderr_bytes: int = Field(description="Bytes it wrote, those left out of 'stderr' included.")
+    output_id: str | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Where output was cut: what 'GET /v1/terminal/outputs/{id}' pages and searches for an hour.",
+    )
     signal: str | None = Field(None, exclude_if=lambda value: value is None, description="The signal that ended it.")
     notice: str | None = Field(
         None,

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 MAX_AUDITED = 2000
 MAX_WAITING_OUTPUT = 64 * 1024
+KEPT_FROM = 1024
+"""Bytes of output that a surface may cut for a model, even if each of them takes six in JSON."""
 
 
 async def open_session(gateway: "Gateway", caller: Caller, request: OpenSession) -> SessionAnswer:
@@ -184,6 +186,7 @@ async def _run_to_the_end(
         cwd=None if alone else request.cwd,
         env=request.env,
         on_output=on_output,
+        keep_from=KEPT_FROM,
     )
     if request.session_id is not None:
         return await terminals.get(caller.id, request.session_id).execute(replace(command, permit=permit.again))

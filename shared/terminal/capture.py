@@ -7,16 +7,22 @@ from collections.abc import Callable
 class Capture:
     """Keeps at most `limit` bytes of a stream, half from its beginning and half from its end, however much comes.
 
-    `listener` is told of the text as it comes, decoded so that no character is cut.
+    `listener` is told of the text as it comes, decoded so that no character is cut; `sink` gets all bytes.
     """
 
-    def __init__(self, limit: int, listener: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        limit: int,
+        listener: Callable[[str], None] | None = None,
+        sink: Callable[[bytes], None] | None = None,
+    ) -> None:
         self.total = 0
         self._head = bytearray()
         self._head_limit = limit - limit // 2
         self._tail = bytearray()
         self._tail_limit = limit // 2
         self._listener = listener
+        self._sink = sink
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     @property
@@ -27,6 +33,8 @@ class Capture:
     def feed(self, data: bytes) -> None:
         """Take in some output."""
         self.total += len(data)
+        if self._sink is not None:
+            self._sink(data)
         if self._listener and (text := self._decoder.decode(data)):
             self._listener(text)
         room = self._head_limit - len(self._head)
@@ -41,13 +49,13 @@ class Capture:
         """What was kept, with a line in place of what was left out."""
         if not self.truncated:
             return (self._head + self._tail).decode(errors="replace")
-        head = _whole_end(self._head)
+        head = whole_end(self._head)
         tail = _whole_start(self._tail[len(self._tail) - self._tail_limit :])
         left_out = self.total - len(head) - len(tail)
         return f"{head.decode(errors='replace')}\n[... {left_out} bytes left out ...]\n{tail.decode(errors='replace')}"
 
 
-def _whole_end(data: bytearray) -> bytearray:
+def whole_end(data: bytearray) -> bytearray:
     """Without the first bytes of a character whose rest was left out."""
     for back in range(1, min(4, len(data)) + 1):
         byte = data[-back]

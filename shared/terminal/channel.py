@@ -19,7 +19,8 @@ AnyTarget = TypeVar("AnyTarget", contravariant=True)
 class Command:
     """A command to run: seconds it gets, bytes to keep of each stream, and who is told of output as it comes.
 
-    `permit` is asked once nothing runs before it any more, and raises where it may not run after all.
+    `sink` gives what takes in all of a stream, to be kept where the result is cut; from `keep_from` bytes on it is kept
+    even if the result is whole. `permit` is asked once nothing runs before it any more, and raises where it may not run after all.
     """
 
     text: str
@@ -30,6 +31,12 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     on_output: OutputListener | None = None
     permit: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    sink: Callable[[OutputStream], Callable[[bytes], None]] | None = field(default=None, repr=False)
+    keep_from: int | None = None
+
+    def kept(self, stream: OutputStream) -> Callable[[bytes], None] | None:
+        """What takes in all of one of the streams."""
+        return None if self.sink is None else self.sink(stream)
 
     def listener(self, stream: OutputStream) -> Callable[[str], None] | None:
         """Who is told of one of the streams."""

@@ -35,8 +35,8 @@ class LocalRun:
         self._state = state
         self._nonce = token_hex(16)
         self._report = bytearray()
-        self._stdout = Capture(command.max_output_bytes, command.listener("stdout"))
-        self._stderr = Capture(command.max_output_bytes, command.listener("stderr"))
+        self._stdout = Capture(command.max_output_bytes, command.listener("stdout"), command.kept("stdout"))
+        self._stderr = Capture(command.max_output_bytes, command.listener("stderr"), command.kept("stderr"))
         self._readers: list[Reader] = []
         self._report_reader: Reader | None = None
         self._input: Writer | None = None

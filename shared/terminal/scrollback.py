@@ -39,6 +39,7 @@ class Scrollback:
         self.ended = False
         self.start = 0
         self.end = 0
+        self.lines_gone = 0
         self.flow = Flow()
         self._chunks: deque[str] = deque()
         self._bytes = 0
@@ -100,6 +101,7 @@ class Scrollback:
             gone = self._chunks.popleft()
             self._bytes -= len(gone.encode())
             self.start += len(gone)
+            self.lines_gone += gone.count("\n")
         reserve = self.limit // 4
         self.flow.near(self.start, self.start + reserve if self._bytes > self.limit - reserve else 0)
         self._wake()

@@ -5,9 +5,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
-
-import anyio
 
 from shared.domain.signals import SignalName
 from shared.domain.targets import LocalTarget, SshTarget, Target, background_of, type_of
@@ -17,9 +14,11 @@ from shared.terminal.answers import Answers, check_prompt, secret_of
 from shared.terminal.channel import Channel, Command, Seat
 from shared.terminal.display import Display, Rendering
 from shared.terminal.files import Files, HasFiles
+from shared.terminal.jobs import unless_cancelled
+from shared.terminal.kept_outputs import KeptOutputs
 from shared.terminal.keys import Input, Modes
 from shared.terminal.recording_channel import RecordedChannel
-from shared.terminal.scrollback import Slice
+from shared.terminal.scrollback import Scrollback, Slice
 from shared.terminal.transfers import Transfers
 from shared.terminal.waits import Outcome, Waiting, Wanted
 
@@ -41,6 +40,7 @@ class Session:
         target: Target,
         seat: Seat,
         channel: Channel,
+        outputs: KeptOutputs,
         *,
         title: str | None = None,
         clock: Callable[[], datetime] = _now,
@@ -55,6 +55,7 @@ class Session:
         self._clock = clock
         self._seat = seat
         self._channel = channel
+        self._outputs = outputs
         self._created = self._last = clock()
         self._used_at = time.monotonic()
         self._users = 0
@@ -122,11 +123,12 @@ class Session:
                     await command.permit()
                     self._check_open()
                 stop = asyncio.Event()
-                job = asyncio.get_running_loop().create_task(self._channel.execute(command, stop))
+                running = self._outputs.keeping(self.owner, command, self._channel.execute, stop)
+                job = asyncio.get_running_loop().create_task(running)
                 job.add_done_callback(self._moved)
                 self._job = job, stop
                 try:
-                    result = await _unless_cancelled(job, stop)
+                    result = await unless_cancelled(job, stop)
                 except TerminalError:
                     self._check_open()
                     raise
@@ -254,6 +256,12 @@ class Session:
             self._seat.scrollback.flow.claim(reader, part.cursor)
             return part
 
+    async def held(self) -> Scrollback:
+        """The scrollback, for a search of all that it holds."""
+        with self._in_use():
+            await self._begin()
+            return self._seat.scrollback
+
     @asynccontextmanager
     async def follow(self, after: int = 0) -> AsyncIterator[AsyncIterator[Slice]]:
         """Everything after the cursor as it comes, until the shell or the connection ends."""
@@ -375,24 +383,6 @@ class Session:
     def _touch(self) -> None:
         self._used_at = time.monotonic()
         self._last = self._clock()
-
-
-async def _unless_cancelled(job: asyncio.Task[CommandResult], stop: asyncio.Event) -> CommandResult:
-    """The job's result. When the wait for it is cancelled, the job is told to stop, and has stopped, before that."""
-    try:
-        return await asyncio.shield(job)
-    except asyncio.CancelledError:
-        stop.set()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait({job})
-        _seen(job)
-        raise
-
-
-def _seen(task: "asyncio.Task[Any]") -> None:
-    """Whoever waited for it may have left; its failure is not to be reported as one that nobody saw."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _bare(channel: Channel) -> Channel:

@@ -17,6 +17,7 @@ from shared.domain.terminal import CommandResult
 from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited, invalid_field
 from shared.terminal import environment
 from shared.terminal.channel import Channel, Command, LocalOpener, Opener, OutputListener, Seat
+from shared.terminal.kept_outputs import KeptOutputs
 from shared.terminal.recordings import Recordings
 from shared.terminal.scrollback import Scrollback
 from shared.terminal.session import Session
@@ -53,6 +54,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         ssh: Opener[SshTarget],
         telnet: Opener[TelnetTarget],
         recordings: Recordings,
+        outputs: KeptOutputs,
         nodes: Nodes | None = None,
     ) -> None:
         self.limits = limits
@@ -61,6 +63,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self._ssh = ssh
         self._telnet = telnet
         self.recordings = recordings
+        self.outputs = outputs
         self._sessions: dict[str, Session] = {}
         self._open_slots = _Slots(limits.sessions, limits.sessions_per_caller)
         self._run_slots = _Slots(limits.sessions, limits.sessions_per_caller)
@@ -88,6 +91,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             if self._closing:
                 await asyncio.wait(self._closing)
             await self._local.aclose()
+            self.outputs.close()
 
     def stop(self) -> None:
         """Begin to end everything, and take in nothing more."""
@@ -149,6 +153,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
 
     def end_of(self, gone: Callable[[str], bool]) -> None:
         """Begin to end every session whose owner is gone; one that opens in this moment is seen the next time."""
+        self.outputs.end_of(gone)
         for session in [found for found in self._sessions.values() if gone(found.owner)]:
             self._end(session)
         for session in [found for found in self._passing if gone(found.owner)]:
@@ -170,6 +175,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         env: Mapping[str, str] | None = None,
         on_output: OutputListener | None = None,
         timeout_field: str = "timeoutMs",
+        keep_from: int | None = None,
     ) -> Command:
         """A command within the limits. Raises InvalidInput that names the field."""
         limits = self.limits
@@ -186,6 +192,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             cwd=cwd,
             env={**(env or {}), **environment.of_trace()},
             on_output=on_output,
+            keep_from=keep_from,
         )
 
     @asynccontextmanager
@@ -226,18 +233,13 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         return session
 
     async def _opened(self, owner: str, target: Target, seat: Seat, *, title: str, recorded: bool) -> Session:
-        session_id = self._new_id()
+        session_id = new_id("term", self._nodes)
         channel = await self._channel(owner, target, seat)
         if recorded:
             channel = await self.recordings.record(channel, seat, session_id=session_id, owner=owner, target=target)
-        session = Session(session_id, owner, target, seat, channel, title=title or None)
+        session = Session(session_id, owner, target, seat, channel, self.outputs, title=title or None)
         self._passing.add(session)  # here, so that no shutdown comes between
         return session
-
-    def _new_id(self) -> str:
-        """Where there are other processes it says which one has the session; the rest of it nobody can guess."""
-        node = "" if self._nodes is None else self._nodes.id
-        return f"term-{time.time_ns() // 1_000_000}-{node}{token_hex(16 - len(node) // 2)}"
 
     async def _take_place(self, owner: str) -> None:
         """A place for one more session; where all are taken, that of one that has ended. Raises RateLimited."""
@@ -312,6 +314,12 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
                 self._end(session)
             longest = max((session.idle_seconds for session in self._sessions.values()), default=0.0)
             await asyncio.sleep(max(limit - longest, 0.01))
+
+
+def new_id(kind: str, nodes: Nodes | None) -> str:
+    """An id that nobody can guess. Where there are other processes it says which one has what it names."""
+    node = "" if nodes is None else nodes.id
+    return f"{kind}-{time.time_ns() // 1_000_000}-{node}{token_hex(16 - len(node) // 2)}"
 
 
 class _Slots:

@@ -31,6 +31,7 @@ from tests.support.http_server import serving
 from tests.support.http_stack import layers
 from tests.support.no_audit import NoAudit
 from tests.support.nodes import alone
+from tests.support.terminals import kept_outputs
 from tests.support.waiting import until
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}
@@ -61,7 +62,14 @@ async def attaching(
     shells = LocalShells(ENVIRONMENT, shell="/bin/sh")
     nowhere = cast("Any", None)
     recordings = Recordings(Path("unused"), lambda: datetime.now(UTC))
-    async with Sessions(limits, local=shells, ssh=nowhere, telnet=nowhere, recordings=recordings) as sessions:
+    async with Sessions(
+        limits,
+        local=shells,
+        ssh=nowhere,
+        telnet=nowhere,
+        recordings=recordings,
+        outputs=kept_outputs(Path("unused")),
+    ) as sessions:
         session = await sessions.open(LOCAL.id, LocalTarget())
         gateway = cast(
             "Any", SimpleNamespace(terminals=sessions, policy=LivePolicy(nowhere), audit=NoAudit(), nodes=alone())

@@ -34,6 +34,7 @@ async def test_output_and_exit_code_are_the_commands(gateway: Gateway, tmp_path:
         "truncated": False,
         "cwd": str(tmp_path),
         "sessionId": None,
+        "outputId": None,
         "note": "",
     }
     assert "[exit code 3" in text_of(result)
@@ -87,7 +88,7 @@ async def test_long_output_is_cut_in_the_middle_and_says_how_to_read_on(gateway:
     assert facts["stdout"].endswith("19999\n20000\n")
     assert "characters left out here" in facts["stdout"]
     assert size_of(facts["stdout"]) < 2_400
-    assert "seq 1 20000" in facts["note"]
+    assert f"read_output and outputId {facts['outputId']}" in facts["note"]
     assert "108,894 bytes" in facts["note"]
 
 
@@ -146,3 +147,45 @@ async def test_one_in_the_background_gives_its_session_at_once(gateway: Gateway,
         assert "in the background" in text_of(result)
         (listed,) = facts_of(await client.call_tool("list_terminals", {}))["sessions"]
         assert (listed["sessionId"], listed["label"], listed["connected"]) == (facts["sessionId"], "sleep 300", True)
+
+
+async def test_cut_output_is_paged_and_searched(gateway: Gateway) -> None:
+    async with client_of(gateway) as client:
+        command = "for i in $(seq 1 9000); do echo line $i; done; echo bad >&2"
+        facts = facts_of(await client.call_tool("run_command", {"command": command}))
+        output_id = facts["outputId"]
+        assert facts["truncated"] is True
+        assert output_id in facts["note"]
+        pages: list[str] = []
+        asked: dict[str, Any] = {"outputId": output_id}
+        while True:
+            page = facts_of(await client.call_tool("read_output", asked))
+            assert page["text"].startswith(f"line {page['line']}\n")
+            pages.append(page["text"])
+            if page["nextCursor"] is None:
+                break
+            asked["cursor"] = page["nextCursor"]
+        assert "".join(pages) == "".join(f"line {number}\n" for number in range(1, 9001))
+        found = facts_of(
+            await client.call_tool("read_output", {"outputId": output_id, "search": "^line 500$", "context": 1})
+        )
+        assert (found["text"], found["matches"]) == ("499-line 499\n500:line 500\n501-line 501", 1)
+        tail = facts_of(await client.call_tool("read_output", {"outputId": output_id, "tail": 2}))
+        assert tail["text"] == "line 8999\nline 9000\n"
+        stderr = facts_of(await client.call_tool("read_output", {"outputId": output_id, "stream": "stderr"}))
+        assert stderr["text"] == "bad\n"
+        wrong = await client.call_tool("read_output", {"outputId": output_id, "search": "(?=x)"})
+        assert wrong.is_error
+        assert "RE2" in text_of(wrong)
+
+
+async def test_what_a_terminal_has_shown_is_searched(gateway: Gateway) -> None:
+    async with client_of(gateway) as client:
+        session = facts_of(await client.call_tool("open_terminal", {}))["sessionId"]
+        typed = {"sessionId": session, "text": "seq 1 300; echo an-$((40+2))-end", "keys": "<Enter>"}
+        await client.call_tool("send_to_terminal", {**typed, "pattern": "an-42-end"})
+        found = facts_of(
+            await client.call_tool("read_output", {"sessionId": session, "search": "^an-42-end$", "context": 1})
+        )
+        assert found["matches"] == 1
+        assert "-300\n" in found["text"]

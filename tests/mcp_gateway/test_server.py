@@ -26,6 +26,7 @@ NAMES = [
     "open_terminal",
     "send_to_terminal",
     "read_terminal",
+    "read_output",
     "close_terminal",
     "list_terminals",
 ]
@@ -94,6 +95,7 @@ def test_the_annotations_are_honest() -> None:
         "open_terminal": (False, False, False, True),
         "send_to_terminal": (False, True, False, True),
         "read_terminal": (True, False, True, False),
+        "read_output": (True, False, True, False),
         "close_terminal": (False, True, True, False),
         "list_terminals": (True, False, True, False),
         "list_remote_files": (True, False, True, True),

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from secrets import randbelow
 from typing import Any
@@ -16,17 +17,25 @@ from pydantic import SecretStr
 
 from shared.domain.targets import LocalTarget, SshLogin, SshTarget, Target
 from shared.domain.terminal import CommandResult
+from shared.terminal.kept_outputs import KeptLimits, KeptOutputs
 from shared.terminal.local import LocalShells
 from shared.terminal.recordings import Recordings
 from shared.terminal.sandbox import Sandbox
 from shared.terminal.session import Session
-from shared.terminal.sessions import Sessions, TerminalLimits
+from shared.terminal.sessions import Sessions, TerminalLimits, new_id
 from shared.terminal.ssh.hosts import SshHosts
 from shared.terminal.telnet import TelnetHosts
 from tests.support.openssh_server import OpenSsh
 from tests.support.ssh_server import PASSWORD, USER, SshServer
 
 OWNER = "owner"
+
+
+def kept_outputs(folder: Path, **limits: Any) -> KeptOutputs:
+    """A store in that folder, which is made with the first output."""
+    return KeptOutputs(
+        folder / "outputs", lambda: datetime.now(UTC), partial(new_id, "out", None), KeptLimits(**limits)
+    )
 
 
 def make_sessions(
@@ -51,6 +60,7 @@ def make_sessions(
         ssh=SshHosts(folder / "known_hosts", policy=policy, timeout=timeout, agent_path=agent_path),
         telnet=TelnetHosts(allow_public=allow_public, timeout=timeout),
         recordings=Recordings(folder / "recordings", lambda: datetime.now(UTC), **(recording or {})),
+        outputs=kept_outputs(folder),
     )
 
 

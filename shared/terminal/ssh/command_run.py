@@ -33,8 +33,8 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         self.closed = False
         self.lost = False
         self.began = time.monotonic()
-        self.stdout = Capture(command.max_output_bytes, command.listener("stdout"))
-        self.stderr = Capture(command.max_output_bytes, command.listener("stderr"))
+        self.stdout = Capture(command.max_output_bytes, command.listener("stdout"), command.kept("stdout"))
+        self.stderr = Capture(command.max_output_bytes, command.listener("stderr"), command.kept("stderr"))
         self.exit_code: int | None = None
         self.group = 0
         self._nonce = nonce

@@ -145,3 +145,24 @@ async def test_all_of_the_input_that_a_command_may_get_is_taken(tmp_path: Path, 
         assert int(ran.json()["result"]["stdout"]) == MAX_STDIN * len(character.encode())
         over = await made.http.post(path, json={"command": "wc -c", "stdin": "x" * (MAX_STDIN + 1)})
         assert over.status_code == 400
+
+
+async def test_cut_output_is_read_by_its_id(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        http = made.http
+        session = (await http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        path = f"/v1/terminal/{session}"
+        asked = {"command": "seq 1 5000", "maxOutputBytes": 100}
+        result = (await http.post(f"{path}/execute", json=asked)).json()["result"]
+        assert result["truncated"] is True
+        kept = f"/v1/terminal/outputs/{result['outputId']}"
+        page = (await http.get(f"{kept}?tail=3")).json()
+        assert (page["output"], page["line"], page["nextCursor"]) == ("4998\n4999\n5000\n", 4998, None)
+        found = (await http.get(f"{kept}?search=%5E12.4%24&maxMatches=2")).json()
+        assert [match["line"] for match in found["matches"]] == [1204, 1214]
+        rest = (await http.get(f"{kept}?search=%5E12.4%24&cursor={found['nextCursor']}")).json()
+        assert rest["matches"][0]["line"] == 1224
+        assert (await http.get(f"{kept}?search=%28")).status_code == 400
+        assert error_of(await http.get("/v1/terminal/outputs/out-1-none"))["code"] == "output_not_found"
+        await http.delete(path)
+        assert (await http.get(kept)).status_code == 200

@@ -26,7 +26,7 @@ from tests.support.waiting import until
 
 def test_there_are_few_enough_to_choose_from() -> None:
     assert len(TOOLS) <= 20
-    assert [*TOOLS][-8:] == [tool.name for tool in (*TERMINAL_TOOLS, *FILE_TOOLS)]
+    assert [*TOOLS][-9:] == [tool.name for tool in (*TERMINAL_TOOLS, *FILE_TOOLS)]
 
 
 @pytest.mark.parametrize("tool", [*TERMINAL_TOOLS, *FILE_TOOLS], ids=lambda tool: tool.name)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from shared.terminal.scrollback import Scrollback
 from shared.terminal.session import Session
 from shared.terminal.waits import Wanted
 from tests.support.clock import Clock
+from tests.support.terminals import kept_outputs
 
 
 class Loopback:
@@ -61,7 +63,16 @@ def channel() -> Loopback:
 
 @pytest.fixture
 async def session(channel: Loopback) -> AsyncIterator[Session]:
-    made = Session("term-1-x", "owner", LocalTarget(), channel.seat, channel, title="mine", clock=Clock())
+    made = Session(
+        "term-1-x",
+        "owner",
+        LocalTarget(),
+        channel.seat,
+        channel,
+        kept_outputs(Path("unused")),
+        title="mine",
+        clock=Clock(),
+    )
     yield made
     await made.end()
 
@@ -270,7 +281,7 @@ async def test_keys_follow_the_programs_modes(session: Session, channel: Loopbac
 
 async def test_what_the_encoding_lacks_is_not_typed() -> None:
     channel = Loopback(Seat(Scrollback(1000, "latin-1")))
-    session = Session("term-1-x", "owner", LocalTarget(), channel.seat, channel)
+    session = Session("term-1-x", "owner", LocalTarget(), channel.seat, channel, kept_outputs(Path("unused")))
     with pytest.raises(InvalidInput, match="latin-1"):
         await session.send("é漢")
     assert (await session.read("a")).text == ""
