@@ -2,7 +2,6 @@
 the caller is told.
 """
 
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from shared.providers.scripted import Failing
 from tests.support.http_gateway import Surface, surface, without_models
 from tests.support.http_stack import error_of
 
+YEAR_2100 = 4_102_444_800
 ABLE = {"general": True, "tools": True}
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 
@@ -163,9 +163,9 @@ async def test_of_models_that_rest_together_the_most_preferred_is_asked_first(th
     ("headers", "error"),
     [
         ("retry-after-ms: 7000\r\n", {}),
-        (f"x-ratelimit-reset: {int((time.time() + 400_000) * 1000)}\r\n", {}),
+        (f"x-ratelimit-reset: {YEAR_2100 * 1000}\r\n", {}),
         ("", {"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}]}),
-        ("", {"metadata": {"headers": {"X-RateLimit-Reset": str(int(time.time()) + 400_000)}}}),
+        ("", {"metadata": {"headers": {"X-RateLimit-Reset": str(YEAR_2100)}}}),
     ],
 )
 async def test_every_way_to_name_a_wait_is_honoured(there: Surface, headers: str, error: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from shared.domain.usage import Usage
 from shared.errors import UpstreamBadAnswer
 from shared.providers.emptiness import empty_answer, not_json
 from shared.providers.openai import errors
+from shared.providers.openai.repairs import repair_choice
 
 ANSWER_FIELDS = (
     "content",
@@ -44,6 +45,8 @@ def completion(provider: str, body: bytes, api_model_name: str, *, secret: str =
         empty = empty_answer(provider, reasons, usage=answer.get("usage"))
         if empty is not None:
             raise empty
+    for choice in choices:
+        repair_choice(choice)
     answer["model"] = api_model_name
     used = Usage.from_answer(answer)
     return Completion(answer, used if used.prompt or used.completion else None)

@@ -12,14 +12,15 @@ from shared.errors import UpstreamBadAnswer, UpstreamError, UpstreamNetwork
 from shared.providers.emptiness import TRUNCATED, empty_answer
 from shared.providers.openai import errors
 from shared.providers.openai.decode import has_content
+from shared.providers.openai.repairs import StreamRepairs
 from shared.providers.server_sent_events import EventSplitter, encode, payload, split
 
 DONE = b"[DONE]"
 
 
 def _looks_plain(events: bytes) -> bool:
-    """Whether every event ends as an object does, and none can hold usage, an error or the end."""
-    if DONE in events or b'"error":' in events:
+    """Whether every event ends as an object does, and none can hold usage, an error, a tool call or the end."""
+    if DONE in events or b'"error":' in events or b'"tool_calls":[' in events or b'"tool_calls": [' in events:
         return False
     if b'"usage"' in events:
         fields = events.count(b'"usage"')
@@ -37,7 +38,7 @@ class StreamDecoder:
     """Turns network blocks into chunks. Until the first content every event is read; after it bytes pass through,
     and only blocks with something noteworthy in them (usage, an error, the end) are taken apart.
 
-    What is changed: the model's name, usage (held back, and taken out of an event that says more), and, where events are
+    What is changed: the model's name, what `repairs` puts right, usage (held back, and taken out of an event that says more), and, where events are
     read, comments and fields other than `data`. A finish alone is no content: a stream that has nothing else is a failure, or cut by its length.
     """
 
@@ -47,6 +48,7 @@ class StreamDecoder:
         self._provider = provider
         self._model = api_model_name
         self._splitter = EventSplitter()
+        self._repairs = StreamRepairs()
         self._committed = False
         self._finished = False
         self._reasons: set[str] = set()
@@ -58,7 +60,7 @@ class StreamDecoder:
     def feed(self, block: bytes) -> Chunk:
         """The events that are whole by now. Raises UpstreamError for an error event or one that isn't JSON."""
         events = self._splitter.feed(block)
-        if self._committed and _looks_plain(events):
+        if self._committed and _looks_plain(events) and not (self._repairs.called and _finishes(events)):
             self._finished = self._finished or _finishes(events)
             return Chunk(self._renamed(events), content=bool(events))
         return self._take_apart(events)
@@ -74,7 +76,8 @@ class StreamDecoder:
             raise UpstreamNetwork(f"{self._provider} broke off in the middle of its answer.", usage=usage, begun=True)
         if not self._committed and (empty := empty_answer(self._provider, self._reasons, usage=usage)) is not None:
             raise empty
-        return Chunk(last.data, content=last.content, final=self._final)
+        ending = b"" if self._finished else encode(self._repairs.ending(self._model))
+        return Chunk(last.data + ending, content=last.content, final=self._final)
 
     def _last(self) -> Chunk:
         try:
@@ -100,7 +103,7 @@ class StreamDecoder:
                     raise
                 self._failure, self.done = error, True  # what came before it in this block goes out first
                 continue
-            rest = self._without_usage(parsed, data)
+            rest = self._without_usage(parsed, orjson.dumps(parsed) if self._repairs.repair(parsed) else data)
             if rest is None:
                 continue
             content = self._has_content(parsed) or content

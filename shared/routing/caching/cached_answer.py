@@ -14,7 +14,9 @@ from shared.domain.usage import Usage
 from shared.providers.server_sent_events import encode, payload, split
 from shared.routing.answers import Answer, EventStream, Route
 
-FINISHED = frozenset({"stop", "length", "tool_calls", "function_call"})
+FINISHED = frozenset({"stop", "tool_calls", "function_call"})
+"""An answer that its length cut is not kept: asked again, it may come to its end."""
+
 READ = 8 * 1024
 """About how many bytes of a kept stream are sent at once."""
 

@@ -85,7 +85,7 @@ def test_keeping_an_answer_leaves_it_as_it_was() -> None:
     assert answer.payload == whole().payload
 
 
-@pytest.mark.parametrize("finish", ["stop", "length", "tool_calls", "function_call"])
+@pytest.mark.parametrize("finish", ["stop", "tool_calls", "function_call"])
 def test_an_answer_that_came_to_its_end_is_good(finish: str) -> None:
     assert kept(whole(finish))
 
