@@ -1,6 +1,7 @@
 """The parts of a gateway, each made from the settings."""
 
 import os
+import site
 import sys
 from collections.abc import Container
 from contextlib import AsyncExitStack
@@ -55,8 +56,9 @@ from shared.usage.ledger import Ledger
 from shared.usage.webhook import Webhook
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("shared", "mcp_gateway", "http_api")
-"""The code of the gateway, which commands may not change."""
+"""Where the gateway's code is, which commands may not change: with the project's files around it, which install and start it,
+and with modules that would be imported from there in place of others.
+"""
 
 
 def now() -> datetime:
@@ -152,13 +154,18 @@ async def sandbox(settings: Settings) -> Sandbox:
     """What holds local commands, tried for real. Raises Unavailable when it must be there and cannot."""
     rules = Rules(
         writable=comma_separated(settings.terminal_writable_paths) or DEFAULT_WRITABLE,
-        protected=_real(*(ROOT / name for name in PACKAGES), Path(sys.prefix), policy_file(settings)),
+        protected=_real(ROOT, Path(sys.prefix), *_user_site(), policy_file(settings)),
         hidden=_real(settings.data_dir, *settings.files),
         network=settings.terminal_network == "on",
         sockets=Sockets(home=str(Path.home()), agent=os.environ.get("SSH_AUTH_SOCK", "")),
     )
     found = await find_sandbox(settings.terminal_sandbox, rules)
     return replace(found, limit=find_limit(settings.terminal_max_processes))
+
+
+def _user_site() -> tuple[Path, ...]:
+    """The user's own packages, where this Python imports from them."""
+    return (Path(site.getusersitepackages()),) if site.ENABLE_USER_SITE else ()
 
 
 def _real(*paths: Path) -> tuple[str, ...]:

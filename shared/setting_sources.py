@@ -42,7 +42,8 @@ def load_settings(
         raise SettingsError(
             [_problem(found) for found in error.errors(include_input=False, include_url=False)]
         ) from None
-    settings._files = tuple(path for source, _ in layers[1:] if source and (path := Path(source)).is_file())
+    near = () if directory is None else (directory / ".env",)  # absent too: a command could make one for the next start
+    settings._files = (*near, *(path for source, _ in layers[2:] if (path := Path(source)).is_file()))
     return settings
 
 

@@ -365,7 +365,7 @@ class Settings(BaseModel):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that these were read from, which may hold secrets."""
+        """The files that these were read from, which may hold secrets, and the `.env` that the next start would read."""
         return self._files
 
     @property

@@ -13,6 +13,7 @@ from shared.errors import GatewayError
 from shared.operations import dispatch
 from shared.operations.providers import LIST_PROVIDERS, ProviderState
 from shared.operations.system import HEALTH, HealthReport
+from shared.terminal.keeper.confinement import SCOPED_SINCE, landlock_version
 from shared.terminal.sandbox import HOME, TURNED_OFF
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def _sandbox(sandbox: "Sandbox") -> Finding:
     text = f"local commands run in {sandbox.kind}{network}"
     if sandbox.kind == "landlock":
         text = f"{text}, which cannot close sockets (Docker's, the session bus, agents)"
+        if landlock_version() < SCOPED_SINCE:
+            text = f"{text} nor keep commands from ending the gateway's processes (this kernel's Landlock is older than version 6)"
     if sandbox.unprotected:
         text = f"{text}, which cannot keep {', '.join(sandbox.unprotected)} from being changed"
     if sandbox.exposed:

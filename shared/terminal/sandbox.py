@@ -75,7 +75,7 @@ class Sandbox:
         """What a keeper takes on itself."""
         if self.kind == "bwrap" or (self.kind == "none" and self.rules.network):
             return {}
-        files = {"writable": writable, "hidden": _present(self.rules.hidden), "strict": self.strict}
+        files = {"writable": writable, "hidden": _outermost(self.rules.hidden), "strict": self.strict}
         return {"files": files if self.kind == "landlock" else None, "network": self.rules.network}
 
     @property
@@ -107,12 +107,13 @@ def bwrap_arguments(writable: Iterable[str], rules: Rules, *, agent: bool = True
     """A view of this machine that is read-only but for some directories, with processes and devices of its own."""
     bases = tuple(writable)
     protected = [path for path in _present(rules.protected) if _within(path, bases)]
-    hidden = _present((*rules.hidden, *rules.sockets.hidden(agent=agent)))
+    absent = [path for path in _absent(rules.hidden) if _within(path, bases) and not _within(path, protected)]
+    hidden = _outermost((*absent, *_present((*rules.hidden, *rules.sockets.hidden(agent=agent)))))
     arguments = ["--unshare-pid", "--as-pid-1", "--ro-bind", "/", "/"]
     arguments += bwrap_first(rules.sockets, agent=agent, further=rules.protected)
     for path in (*bases, *_leading_to((*protected, *hidden), bases)):
         arguments += ["--bind", path, path]
-    arguments += ["--dev", "/dev", "--proc", "/proc"]
+    arguments += ["--dev", "/dev", "--proc", "/proc", *_kernel_read_only()]
     for path in protected:
         arguments += ["--ro-bind", path, path]
     for path in hidden:
@@ -124,6 +125,22 @@ def bwrap_arguments(writable: Iterable[str], rules: Rules, *, agent: bool = True
     if os.geteuid() == 0:  # whose capabilities bubblewrap leaves, and they undo every mount
         arguments += ["--cap-drop", "ALL"]
     return [*arguments, "--chdir", "/", "--"]
+
+
+def _kernel_read_only() -> list[str]:
+    """Arguments that keep the kernel's settings from being written, which belong to the whole machine: `/sys`, and all of
+    `/proc` but the processes. Bubblewrap itself covers only some of it, and nothing for root.
+    """
+    with os.scandir("/proc") as found:
+        shared = sorted(entry.path for entry in found if not entry.name.isdecimal() and _may_be_written(entry))
+    return [argument for path in ("/sys", *shared) if os.path.exists(path) for argument in ("--ro-bind", path, path)]
+
+
+def _may_be_written(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a directory, or a file with a write permission. Links lead to entries of their own."""
+    if entry.is_symlink():
+        return False
+    return entry.is_dir() or bool(entry.stat().st_mode & 0o222)
 
 
 def _meant(path: str, home: str, here: str | None) -> str | None:
@@ -143,6 +160,11 @@ def _outermost(paths: Iterable[str]) -> tuple[str, ...]:
 
 def _present(paths: Iterable[str]) -> tuple[str, ...]:
     return _outermost(path for path in paths if os.path.exists(path))
+
+
+def _absent(paths: Iterable[str]) -> tuple[str, ...]:
+    """Those that do not exist but could be made. Bubblewrap makes an empty file of each, to have something to cover."""
+    return tuple(path for path in paths if not os.path.lexists(path) and os.access(os.path.dirname(path), os.W_OK))
 
 
 def _leading_to(paths: Iterable[str], bases: Sequence[str]) -> list[str]:

@@ -18,4 +18,4 @@ async def test_the_sandbox_hides_what_holds_secrets_and_protects_what_the_gatewa
     rules = (await parts.sandbox(load_settings(environ, directory=tmp_path))).rules
     assert rules.hidden == (str(tmp_path / "data"), str(tmp_path / ".env"))
     assert str(tmp_path / "policy.toml") in rules.protected
-    assert str(Path(parts.__file__).parent) in rules.protected
+    assert str(Path(parts.__file__).parents[1]) in rules.protected

@@ -57,6 +57,12 @@ def test_the_files_that_were_read_are_known(tmp_path: Path) -> None:
     assert load(tmp_path).files == ()
 
 
+def test_the_file_that_the_next_start_would_read_counts_before_it_exists(tmp_path: Path) -> None:
+    assert load_settings({"DATA_DIR": str(tmp_path)}, directory=tmp_path / "here").files == (
+        tmp_path / "here" / ".env",
+    )
+
+
 def test_empty_values_count_as_not_set(tmp_path: Path) -> None:
     assert load(tmp_path, {"API_PORT": "", "DEFAULT_LAYER": ""}).api_port == 3000
 

@@ -25,6 +25,12 @@ OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
 """All that a version of Landlock knows of files, from that version on."""
 
+KERNEL = ("/proc", "/sys")
+DEVICES = tuple(
+    f"/dev/{name}" for name in ("full", "mqueue", "null", "ptmx", "pts", "random", "shm", "tty", "urandom", "zero")
+)
+"""What of `/dev` commands get, as under bubblewrap: no disks, no memory, no kernel log."""
+
 SCOPED_SINCE = 6
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
 
@@ -67,16 +73,18 @@ def enter(rules: dict[str, Any]) -> None:
 def granted(writable: Sequence[str], hidden: Sequence[str], *, strict: bool) -> dict[str, int]:
     """What is allowed beneath each path. Landlock only grants, so that around a hidden path all else is listed.
 
-    In such a listing nothing new can be made; where that would be in a writable directory, only `strict` hides.
+    In such a listing nothing new can be made; where that would be in a writable directory, only `strict` hides. Disks
+    and memory in `/dev` are never granted by it, nor is writing to `/proc` and `/sys`, to those who name `/` writable.
     """
-    holes = [path for path in hidden if strict or not any(_beneath(path, base) for base in writable)]
+    holes = ["/dev", *(path for path in hidden if strict or not any(_beneath(path, base) for base in writable))]
     everything = RIGHTS[max(RIGHTS)]
     found = dict.fromkeys(_around(holes, "/"), READ)
     for path in _along(holes, "/"):
         found[path] = READ_DIR
     for base in writable:
-        found.update(dict.fromkeys(_around(holes, base), everything))
-    found["/dev"] = everything
+        found.update(dict.fromkeys(_around([*holes, *KERNEL], base), everything))
+    found["/dev"] = READ_DIR
+    found.update((path, everything) for path in (*DEVICES, *(path for path in writable if _beneath(path, "/dev"))))
     return found
 
 
@@ -118,7 +126,7 @@ def _drop_capabilities() -> None:
 def _enter_landlock(allowed: dict[str, int], network: bool) -> None:
     version = landlock_version()
     known = RIGHTS[max(since for since in RIGHTS if since <= version)]
-    scopes = 0 if version < SCOPED_SINCE else SCOPE_SIGNALS | (0 if network else SCOPE_ABSTRACT_SOCKETS)
+    scopes = SCOPE_SIGNALS | SCOPE_ABSTRACT_SOCKETS if version >= SCOPED_SINCE else 0
     attributes = struct.pack("QQQ", known, 0, scopes)
     ruleset = _check(_libc().syscall(CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0))
     for path, rights in allowed.items():

@@ -1,6 +1,7 @@
 """The keeper itself: has a warden ready for the next command, and ends what a warden that was killed has left.
 
-`keepers.py` starts it. It goes when the gateway does, however that ended, once its wardens have ended theirs.
+`keepers.py` starts it. It goes when the gateway does, however that ended, once its wardens have ended theirs. Under Landlock
+a guard is above it, outside of its domain, whom no command can signal.
 """
 
 import gc
@@ -28,9 +29,41 @@ def main(descriptor: int, rules: str, most_processes: int) -> None:
     processes.close_to_others(True)
     mark.mark()
     headcount.raise_wall(most_processes)
-    confinement.enter(json.loads(rules))
+    held = json.loads(rules)
+    if held.get("files"):
+        _guard(descriptor)
+    confinement.enter(held)
     gc.freeze()
     _Keeper(socket.socket(fileno=descriptor), Headcount(most_processes)).run()
+
+
+def _guard(descriptor: int) -> None:
+    """Go on in a child. This process ends all that the child leaves, which a command can kill with its wardens."""
+    keeper = os.fork()
+    if keeper == 0:
+        processes.adopt_orphans()
+        return
+    os.close(descriptor)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 2)  # whose end tells the gateway of the keeper's
+    while True:
+        pid, status = os.waitpid(-1, os.WUNTRACED)
+        if pid == keeper and os.WIFSTOPPED(status):  # by a command, to get away from it
+            os.kill(keeper, signal.SIGKILL)
+        elif pid == keeper:
+            break
+    while processes.freeze_and_kill():
+        time.sleep(RETRY)
+        _reap_all()
+    os._exit(0)
+
+
+def _reap_all() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue
+    except ChildProcessError:
+        return
 
 
 class _Keeper:

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import socket
+import stat
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from secrets import randbelow
 from typing import Any
 
 import psutil
@@ -430,3 +433,107 @@ async def test_a_keeper_that_is_gone_is_replaced(ground: Ground, sandbox: Sandbo
                 one.kill()
         await until(lambda: not keeper.alive)
         assert (await terminal.run("echo again")).stdout == "again\n"
+
+
+KERNEL_WALK = """
+import os
+for top in ("/proc", "/sys"):
+    for folder, folders, files in os.walk(top):
+        if folder == "/proc":
+            folders[:] = [name for name in folders if not name.isdigit()]
+        for name in files:
+            path = os.path.join(folder, name)
+            try:
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
+            except OSError:
+                continue
+            print(path)
+"""
+
+
+async def test_no_setting_of_the_kernel_can_be_written(confined: Terminal, ground: Ground) -> None:
+    (ground.project / "walk.py").write_text(KERNEL_WALK)
+    walked = await confined.run(f"{sys.executable} -I -S walk.py", timeout=60)
+    assert (walked.stdout, walked.exit_code) == ("", 0), walked
+
+
+async def test_no_disk_or_memory_in_dev_can_be_opened(confined: Terminal) -> None:
+    devices = [entry.path for entry in os.scandir("/dev") if entry.is_file(follow_symlinks=False) or _is_block(entry)]
+    devices += [path for path in ("/dev/mem", "/dev/kmsg", "/dev/port", "/dev/kvm") if os.path.exists(path)]
+    if not devices:
+        pytest.skip("this machine has no such device")
+    for path in devices:
+        assert (await confined.run(f"head -c1 {path}")).exit_code != 0, path
+
+
+def _is_block(entry: "os.DirEntry[str]") -> bool:
+    return stat.S_ISBLK(entry.stat(follow_symlinks=False).st_mode)
+
+
+END_ALL_ABOVE = """
+import os, signal, subprocess, sys
+def parent(pid):
+    return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+above, pid = [], os.getpid()
+while (pid := parent(pid)) != int(sys.argv[1]):
+    above.append(pid)
+os.setsid()
+for pid in reversed(above):
+    try:
+        os.kill(pid, signal.SIGKILL)
+        outcome = "done"
+    except PermissionError:
+        outcome = "refused"
+    with open(sys.argv[2], "a") as file:
+        file.write(outcome + "\\n")
+os.execv("/bin/sleep", ["sleep", sys.argv[3]])
+"""
+
+
+@pytest.mark.parametrize("signal_name", ["SIGKILL", "SIGSTOP"])
+@pytest.mark.parametrize("other_user", [False, True])
+async def test_a_landlocked_command_cannot_get_out_from_under_the_guard_and_live_on(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, other_user: bool, signal_name: str
+) -> None:
+    if confinement.landlock_version() < confinement.SCOPED_SINCE:
+        pytest.skip("this kernel's Landlock has no scope for signals")
+    setpriv = shutil.which("setpriv")
+    if other_user and (os.getuid() != 0 or setpriv is None):
+        pytest.skip("only root may become another user, with setpriv")
+    without_bubblewrap(monkeypatch)
+    found = await find_sandbox("required", ground.rules())
+    if other_user:
+        become = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups"]
+        monkeypatch.setattr(Sandbox, "prefix", lambda *_, **__: become)
+    nap, told = a_nap(), Path("/dev/shm") / f"told-{os.getpid()}-{randbelow(10**9)}"
+    script = END_ALL_ABOVE.replace("SIGKILL", signal_name)
+    attack = shlex.join([sys.executable, "-I", "-S", "-c", script, str(os.getpid()), str(told), nap])
+    try:
+        async with ground.sessions(found) as sessions, opened(sessions, LocalTarget(cwd="/")) as terminal:
+            with contextlib.suppress(TerminalError):
+                await terminal.run(attack)
+            await until(lambda: told.exists() and told.read_text())
+            assert told.read_text().split()[0] == "refused"  # by the guard, which all stay below
+            await until(lambda: not running(nap))
+            assert (await terminal.run("echo again")).stdout == "again\n"
+    finally:
+        told.unlink(missing_ok=True)
+
+
+async def test_settings_for_the_next_start_cannot_be_planted_where_there_are_none(
+    ground: Ground, sandbox: Sandbox
+) -> None:
+    start = ground.project / "start"
+    start.mkdir()
+    env = start / ".env"
+    found = await find_sandbox("required", ground.rules(hidden=(str(ground.data), str(env))))
+    async with ground.sessions(found) as sessions, opened(sessions, LocalTarget(cwd=str(ground.project))) as terminal:
+        for attack in (
+            "echo TERMINAL_SANDBOX=off >start/.env",
+            "echo TERMINAL_SANDBOX=off >e && mv -f e start/.env",
+            "ln -sf e start/.env",
+            "mv start s && mkdir start && cp e start/.env",
+        ):
+            assert (await terminal.run(attack)).exit_code != 0, attack
+        assert (await terminal.run("touch ~/new")).exit_code == 0
+    assert not env.exists() or env.read_bytes() == b""
