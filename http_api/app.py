@@ -15,6 +15,7 @@ from http_api.context import Route
 from http_api.dashboard import routes as dashboard
 from http_api.gauges import gauges_of
 from http_api.internal import Internal
+from http_api.large_bodies import LargeBodyLimits
 from http_api.metrics import Metrics
 from http_api.middleware.body_limits import BodyLimits
 from http_api.middleware.boundary import Boundary
@@ -180,7 +181,9 @@ def compose(
     rechecking = Rechecking()
     gateway.departures.watch(lambda _: rechecking.look())
     app: ASGIApp = Endpoint(_router(mounted), _router(sockets), rechecking)
-    app = BodyLimits(app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes)
+    app = BodyLimits(
+        app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes, large=_large_bodies(settings)
+    )
     app = RateLimiting(app, gateway.rate_limits, throttle=throttle)
     if settings.auth_mode == "local" and settings.local_users == "own":
         guests = GuestLimits(settings.local_guests_max_layer, settings.local_guests_per_minute)
@@ -201,6 +204,14 @@ def compose(
         error_format=settings.error_format,
     )
     return app if gateway.nodes.alone else Internal(app, gateway, _router(mounted))
+
+
+def _large_bodies(settings: "Settings") -> LargeBodyLimits:
+    return LargeBodyLimits(
+        values=settings.max_body_values,
+        caller_bytes=settings.max_body_bytes_in_work_per_caller,
+        total_bytes=settings.max_body_bytes_in_work,
+    )
 
 
 def _router(routes: Sequence[BaseRoute]) -> Router:

@@ -217,6 +217,17 @@ class Settings(BaseModel):
         1024 * 1024,
         description="Largest body of any other request; commands with their input, and files, have limits of their own.",
     )
+    max_body_values: Annotated[int, Field(ge=1000)] = Field(
+        250_000,
+        description="Most JSON values in a request body, counted as commas and opening brackets outside of texts.",
+    )
+    max_body_bytes_in_work_per_caller: Annotated[int, Field(ge=64 * 1024)] = Field(
+        64 * 1024 * 1024,
+        description="Bytes of bodies over 64 KiB that one caller's unanswered requests may hold; beyond it 429.",
+    )
+    max_body_bytes_in_work: Annotated[int, Field(ge=64 * 1024)] = Field(
+        256 * 1024 * 1024, description="The same of all callers of a process together."
+    )
     error_format: Literal["auto", "flat", "openai"] = Field(
         "auto", description="Form of error answers; `auto` gives OpenAI's form to OpenAI's SDKs."
     )

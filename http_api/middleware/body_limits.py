@@ -2,21 +2,27 @@
 
 from collections.abc import Awaitable
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from http_api.context import exchange_of
-from http_api.errors import HttpError
+from http_api.context import Exchange, exchange_of
+from http_api.errors import ClientGone, HttpError
+from http_api.large_bodies import SMALL, BodiesInWork, LargeBodyLimits, Share
+from shared.cluster.requests import again
 
 BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 class BodyLimits:
-    """Refuses a body by its headers at once, and by its size while it comes. `mounted_limit` is for what is mounted."""
+    """Refuses a body by its headers at once, and by its size while it comes. `mounted_limit` is for what is mounted.
 
-    def __init__(self, app: ASGIApp, *, limit: int, mounted_limit: int) -> None:
+    Large bodies, and those of unknown size, are read here as a whole, counted and checked before anything parses them.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int, mounted_limit: int, large: LargeBodyLimits) -> None:
         self._app = app
         self._limit = limit
         self._mounted_limit = mounted_limit
+        self._bodies = BodiesInWork(large)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["method"] in BODILESS:
@@ -30,21 +36,38 @@ class BodyLimits:
         limit = (exchange.route.body_limit or self._limit) if exchange.route else self._mounted_limit
         if length is not None and int(length) > limit:
             raise _too_large(limit)
-        return self._app(scope, _counted(receive, limit) if chunked else receive, send)
+        if length is not None and int(length) <= SMALL:
+            return self._app(scope, receive, send)
+        return self._large(exchange, limit, scope, receive, send)
+
+    async def _large(self, exchange: Exchange, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._bodies.share_of(exchange.caller.id) as share:
+            await self._app(scope, await self._checked(receive, limit, share), send)
+
+    async def _checked(self, receive: Receive, limit: int, share: Share) -> Receive:
+        """The body once more, read and checked; it goes with the first message, and is kept nowhere else."""
+        body = await _read(receive, limit, share)
+        if len(body) > SMALL:
+            self._bodies.check_values(body)
+        return again(body, receive)
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
-    size = 0
-
-    async def counted() -> Message:
-        nonlocal size
+async def _read(receive: Receive, limit: int, share: Share) -> bytes:
+    """The whole body. Raises HttpError beyond the limit, RateLimited without room for it, ClientGone."""
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
         message = await receive()
-        size += len(message.get("body", b""))
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        more = message.get("more_body", False)
         if size > limit:
             raise _too_large(limit)
-        return message
-
-    return counted
+        if size > SMALL:
+            share.take(size - share.size)
+    return b"".join(chunks)
 
 
 def _check_media(content_type: bytes, encoding: bytes | None) -> None:

@@ -42,9 +42,13 @@ def test_packages_hold_only_their_docstring() -> None:
             assert len(body) == 1, relative(path)
 
 
+ONE_TABLE = {"shared/settings.py": 600}
+"""Files that are one table of rows, and the lines that they may have."""
+
+
 def test_no_file_is_too_long_to_read() -> None:
-    long = {relative(path): count for path in sources() if (count := len(path.read_text("utf-8").splitlines())) > 400}
-    assert long == {}
+    lines = {relative(path): len(path.read_text("utf-8").splitlines()) for path in sources()}
+    assert {name: count for name, count in lines.items() if count > ONE_TABLE.get(name, 400)} == {}
 
 
 def mutable_globals(path: Path) -> Iterator[str]:

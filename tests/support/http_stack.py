@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Message
 
 from http_api.context import Route
+from http_api.large_bodies import LargeBodyLimits
 from http_api.metrics import Metrics
 from http_api.middleware.body_limits import BodyLimits
 from http_api.middleware.boundary import Boundary
@@ -27,6 +28,7 @@ def layers(
     hosts: Sequence[str] = (),
     origins: Sequence[str] = (),
     limit: int = 1000,
+    large: LargeBodyLimits = LargeBodyLimits(),  # noqa: B008 - frozen
     inner: Callable[[ASGIApp], ASGIApp] = lambda app: app,
     stopping: Callable[[], bool] = lambda: False,
     **context: Any,
@@ -34,7 +36,7 @@ def layers(
     """All layers but those that need a gateway; `inner` puts further ones around the endpoint."""
     router = Router(list(mounted), redirect_slashes=False, default=not_found)
     app: ASGIApp = Endpoint(router, router, Rechecking())
-    app = BodyLimits(inner(app), limit=limit, mounted_limit=limit)
+    app = BodyLimits(inner(app), limit=limit, mounted_limit=limit, large=large)
     app = HostGuard(app, hosts=hosts, origins=origins)
     app = Boundary(Routing(app, routes), stopping=stopping)
     return RequestContext(app, metrics=context.pop("metrics", None) or Metrics(), **context)
