@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from shared.security.command_secrets import names_program, spans
+from shared.security.secret_forms import NAMES, OPTION_NAMES, PHRASES, SENSITIVE_FIELD, TOKEN_PREFIXES
+
 MASK = "[redacted]"
 LONGEST_LOOKED_AT = 64 * 1024
 LONGEST_TEXT = 4_000
@@ -11,43 +14,31 @@ MOST_ITEMS = 100
 DEEPEST = 8
 SHORTEST_KNOWN_SECRET = 6
 
-_SECRET_NAME = re.compile(
-    r"(?:pass(?:word|wd|phrase)|pwd|secrets?|(?:api|private|access|secrets?|signing|encryption|sealed)[_-]?key|credentials?"
-    r"|authorization|cookie|(?:^|[_-]|access|auth|refresh|bearer|session|id)token)$",
-    re.IGNORECASE,
-)
+_SECRET_NAME = re.compile(SENSITIVE_FIELD, re.IGNORECASE)
 
 # The look-behinds and possessive quantifiers keep every pattern linear in a hostile text.
 _BLOCK = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)"
 _JWT = r"(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{4,}+\.[A-Za-z0-9_\-]{2,}+\.[A-Za-z0-9_\-]*+"
-_PROVIDER_KEY = (
-    r"(?<![A-Za-z0-9_\-])(?:(?:sk|pk|rk|mgw|gsk|xai|hf|pat|ghp|gho|ghs|ghu|ghr|github_pat|glpat|npm|pypi|xox[a-z])[_\-]"
-    r"[A-Za-z0-9_\-]{8,}+|AIza[A-Za-z0-9_\-]{20,}+|(?:AKIA|ASIA)[A-Z0-9]{12,}+)"
-)
+_PROVIDER_KEY = rf"(?<![A-Za-z0-9_\-])(?:{'|'.join(TOKEN_PREFIXES)})"
 _WHOLE = re.compile(f"{_BLOCK}|{_JWT}|{_PROVIDER_KEY}", re.DOTALL)
 _BEARER = re.compile(r"(\bbearer[ \t]{1,8})[A-Za-z0-9._~+/=\-]{4,}+", re.IGNORECASE)
 _USERINFO = re.compile(r"(://[^\s/?#@:\"']{0,128}+:)[^\s/?#@\"']{1,512}+(?=@)")
+_TOKEN_BEFORE_HOST = re.compile(r"(://)(?=[^\s/@]{0,80}[0-9])[A-Za-z0-9_\-]{20,512}+(?=@)")
 _ASSIGNED = (
-    r"\\?[\"']?(?:[ \t]{0,4}[=:][ \t]{0,4}"
-    r"|(?<=--password)[ \t]{1,4}|(?<=--passphrase)[ \t]{1,4}|(?<=--token)[ \t]{1,4}|(?<=--secret)[ \t]{1,4}|(?<=--api-key)[ \t]{1,4})"
+    r"\\?[\"']?[ \t]{0,4}[=:][ \t]{0,4}"
     r"(?:(?:bearer|basic|token|digest|negotiate)[ \t]{1,4})?"
 )
 _VALUE = r"(?:(\")(?:[^\"\\\r\n]|\\.)*+\"?|(\\\")(?:[^\"\\\r\n]|\\(?!\"))*+(?:\\\")?|(')[^'\r\n]*+'?|(?:[^\s\"'&,;\\]|\\(?![\"']))++)"
-_NAMED = re.compile(
-    rf"((?:pass(?:word|wd|phrase)|pwd|secrets?(?:[_-]key)?|(?:api|private|access|signing|encryption|sealed)[_-]?key|token"
-    rf"|authorization){_ASSIGNED}){_VALUE}",
-    re.IGNORECASE,
-)
-_WORD = r"(?:\"[^\"\r\n]*+\"?|'[^'\r\n]*+'?|[^\s\"']++)"
+_NAMED = re.compile(rf"((?:{'|'.join(NAMES)}){_ASSIGNED}){_VALUE}", re.IGNORECASE)
+_OPTION = rf"(?<![A-Za-z0-9_\-])--(?!no-)(?:[a-z0-9]{{1,20}}-){{0,3}}(?:{'|'.join(OPTION_NAMES)})[ \t]{{1,4}}(?!-)"
+_ANNOUNCED = re.compile(rf"({_OPTION}|{'|'.join(PHRASES)}){_VALUE}", re.IGNORECASE)
 _PLACED = re.compile(
     r"(\b(?:set-)?cookie\\?[\"']?[ \t]{0,4}:[ \t]{0,4}\\?[\"']?)[^\s\"'\\][^\r\n\"'\\]*+"
-    rf"|(\bsshpass[ \t]{{1,4}}-p[ \t]{{0,4}}){_WORD}"
-    rf"|(\bmysql[a-z]{{0,8}}[ \t](?:[^\r\n]{{0,80}}[ \t])?-p){_WORD}"
     r"|([ \t](?:-u|--user)[ \t=]{1,4}[\"']?[^\s:/\"']{1,64}:)(?![0-9]{1,10}(?:\s|$))[^\s\"']++"
     r"|((?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/)[A-Za-z0-9/_\-]++",
     re.IGNORECASE,
 )
-"""Secrets that only their place tells: cookies, what a few programs take on the command line, and webhooks."""
+"""Secrets that only their place tells: cookies, a user and a password, and webhooks."""
 
 _MARKS = (
     *(
@@ -63,8 +54,18 @@ _MARKS = (
         "token",
         "authorization",
         "cookie",
-        "sshpass",
-        "mysql",
+        "pass=",
+        "-pass",
+        "auth",
+        "identified",
+        "community",
+        "accountkey",
+        "account-key",
+        "account_key",
+        "sharedaccesskey",
+        "sig=",
+        "requirepass",
+        "apikey",
         "-u",
         "--user",
     ),
@@ -75,6 +76,21 @@ _MARKS = (
     ),
     *(f"{name}{joint}" for name in ("sk", "pk", "rk", "mgw", "xai", "hf", "pat", "npm", "pypi") for joint in "_-"),
     *(f"{name}{joint}" for name in ("ghp", "gho", "ghs", "ghu", "ghr") for joint in "_-"),
+    *(
+        "nvapi-",
+        "tskey-",
+        "whsec_",
+        "shpat_",
+        "glrt-",
+        "dop_v1_",
+        "lin_api_",
+        "figd_",
+        "hvs.",
+        "hvb.",
+        "ya29.",
+        "sg.",
+        "atatt3",
+    ),
     *("xox", "aiza", "akia", "asia", "slack.com", "discord"),
 )
 """In lower case, one of them stands in everything that a pattern above finds (`gsk_` holds `sk_`, `glpat-` holds `pat-`).
@@ -104,10 +120,13 @@ class Redactor:
         if not _may_hold_secrets(text):
             return text
         text = _WHOLE.sub(MASK, text)
+        text = _without_spans(text)
         text = _BEARER.sub(rf"\1{MASK}", text)
         text = _USERINFO.sub(rf"\1{MASK}", text)
+        text = _TOKEN_BEFORE_HOST.sub(rf"\1{MASK}", text)
         text = _PLACED.sub(lambda match: f"{match[match.lastindex or 0]}{MASK}", text)
-        return _NAMED.sub(_masked_value, text)
+        text = _NAMED.sub(_masked_value, text)
+        return _ANNOUNCED.sub(_masked_value, text)
 
     def line(self, text: str) -> str:
         """The text as one safe line: secrets masked, control characters escaped, the rest of a long one cut off."""
@@ -148,10 +167,22 @@ def _may_hold_secrets(text: str) -> bool:
     if not text.isascii():
         return True
     lowered = text.lower()
+    if names_program(lowered):
+        return True
     for mark in _MARKS:  # noqa: SIM110 - a generator would be resumed for each of them, with every line of the log
         if mark in lowered:
             return True
     return False
+
+
+def _without_spans(text: str) -> str:
+    """The text without what programs take as secrets on their command lines."""
+    pieces, end = [], 0
+    for begin, last in spans(text):
+        if begin >= end:
+            pieces += [text[end:begin], MASK]
+        end = max(end, last)
+    return "".join((*pieces, text[end:])) if pieces else text
 
 
 def _masked_value(match: re.Match[str]) -> str:

@@ -41,6 +41,32 @@ async def test_a_session_without_one_says_nothing_of_it(tmp_path: Path) -> None:
         assert (await made.http.get(f"/v1/terminal/{session['id']}/recording")).status_code == 404
 
 
+async def test_what_programs_take_as_secrets_is_in_neither_the_audit_trail_nor_the_recording(tmp_path: Path) -> None:
+    lines = (
+        "true || curl -su me:hunter2x http://host/",
+        "true || redis-cli -a hunter2x",
+        "echo hunter2x | true sudo -S id",
+    )
+    async with surface(tmp_path) as made:
+        http = made.http
+        session = (await http.post("/v1/terminal/sessions", json={"type": "local", "record": True})).json()["session"]
+        path = f"/v1/terminal/{session['id']}"
+        for line in lines:
+            await http.post(f"{path}/execute", json={"command": line})
+            wait = {"for": "output", "pattern": "done-2", "timeoutMs": 5000}
+            typed = {"data": f"{line}; echo done-$((1+1))\n", "wait": wait}
+            assert (await http.post(f"{path}/send", json=typed)).status_code == 200
+        await http.delete(path)
+        audited = (await http.get("/v1/audit", params={"limit": 100})).text
+        cast = (await http.get(f"{path}/recording", headers={"accept": "application/x-asciicast"})).content
+    recorded = parse_cast(cast)
+    for shown in (audited, cast.decode()):
+        assert "hunter2x" not in shown
+        assert "curl -su me:[redacted] http://host/" in shown
+    assert "redis-cli -a [redacted]" in recorded.text()
+    assert any("redis-cli -a [redacted]" in typed for typed in recorded.of("i"))
+
+
 async def test_somebody_elses_recording_is_not_there(tmp_path: Path) -> None:
     async with surface(tmp_path, auth_mode="required") as made:
         admin = {"authorization": f"Bearer {await made.login()}"}
