@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from shared.domain.models import Layer, ModelId, Priority
 from shared.domain.routing import Quality
-from shared.domain.targets import Id, Path, refuse
-from shared.domain.terminal import Command
+from shared.domain.targets import Environment, Id, Path, refuse
+from shared.domain.terminal import MAX_STDIN, Command
 from shared.domain.wire import Money, Wire
 
 MAX_CHAT_CHARACTERS = 2_000_000
@@ -172,14 +172,18 @@ class UsageArguments(Wire):
 class RunCommandArguments(Wire):
     """What `run_command` takes."""
 
-    command: Command = Field(
-        description="A shell command line; pipes, `&&`, redirections and several lines work. Its standard input is empty."
-    )
+    command: Command = Field(description="A shell command line; pipes, `&&`, redirections and several lines work.")
     session_id: Id | None = Field(
         None, description="Open session to run it in, whose directory and exported variables it shares."
     )
     connection: Id | None = Field(None, description="Saved connection (an SSH host) to run it on.")
     cwd: Path | None = Field(None, description="Directory to run it in.")
+    stdin: Annotated[str, Field(max_length=MAX_STDIN)] | None = Field(
+        None, repr=False, description="Text for its standard input, which is empty otherwise."
+    )
+    env: Annotated[Environment, BeforeValidator(_from_text)] | None = Field(
+        None, repr=False, description="Environment variables to add."
+    )
     timeout_seconds: Annotated[float, Field(gt=0, le=MAX_COMMAND_SECONDS)] = Field(
         30, description="After these it is ended with all its children."
     )
@@ -197,6 +201,8 @@ class RunCommandArguments(Wire):
         if self.background:
             if self.session_id is not None:
                 raise refuse("session_id", "cannot be given together with 'background', which has a session of its own")
+            if self.stdin is not None:
+                raise refuse("stdin", "cannot be given together with 'background'; type with send_to_terminal")
             if "timeout_seconds" in self.model_fields_set:
                 raise refuse("timeout_seconds", "has no use with 'background'; leave it out")
         return self

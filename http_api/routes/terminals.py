@@ -2,7 +2,7 @@
 
 from http_api.binding import Row
 from shared.domain.terminal import MAX_COMMAND_BYTES, MAX_STDIN
-from shared.operations import answers, connections, files, kept, terminals
+from shared.operations import answers, connections, files, kept, one_shot, terminals
 from shared.settings import Settings
 
 ESCAPED = 6
@@ -30,6 +30,13 @@ ROWS = (
     Row(method="PUT", path="/v1/terminal/connections/{id}", operation=connections.UPDATE_CONNECTION),
     Row(method="DELETE", path="/v1/terminal/connections/{id}", operation=connections.DELETE_CONNECTION),
     Row(method="POST", path="/v1/terminal/connections/{id}/connect", operation=connections.CONNECT_SAVED, status=201),
+    Row(
+        method="POST",
+        path="/v1/terminal/execute",
+        operation=one_shot.EXECUTE_ONCE,
+        nul=True,
+        body_limit=_execute_limit,
+    ),
     Row(method="GET", path="/v1/terminal/outputs/{id}", operation=kept.READ_KEPT),
     Row(method="GET", path="/v1/terminal/{id}", operation=terminals.GET_TERMINAL),
     Row(method="DELETE", path="/v1/terminal/{id}", operation=terminals.CLOSE_TERMINAL),

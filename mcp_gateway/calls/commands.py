@@ -33,7 +33,14 @@ async def run(call: Call, arguments: RunCommandArguments) -> CommandResult | Inp
             return await _ran(call, payload if approval is None else {**payload, "approvalId": approval})
 
     needed = 0 if arguments.background else arguments.timeout_seconds
-    return await leave.with_leave(call, arguments.command, work, arguments.approval_id, needed=needed)
+    return await leave.with_leave(call, _shown(arguments), work, arguments.approval_id, needed=needed)
+
+
+def _shown(arguments: RunCommandArguments) -> str:
+    """All that the user agrees to: the command, and what it is given."""
+    variables = [f"{name}={value}" for name, value in sorted((arguments.env or {}).items())]
+    stdin = [] if arguments.stdin is None else ["with this standard input:", arguments.stdin]
+    return "\n".join([arguments.command, *(["with these variables:", *variables] if variables else []), *stdin])
 
 
 async def _ran(call: Call, payload: dict[str, Any]) -> CommandResult:

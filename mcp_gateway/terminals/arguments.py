@@ -143,14 +143,12 @@ class ReadOutputArguments(Wire):
     """What `read_output` takes."""
 
     output_id: Id | None = Field(None, description="`outputId` of a `run_command` whose output was cut.")
-    session_id: Id | None = Field(
-        None, description="Instead: an open session, to `search` in all that its terminal has shown and still holds."
-    )
+    session_id: Id | None = Field(None, description="Instead: an open session, to `search` its scrollback.")
     stream: OutputStream = Field("stdout", description="Of a command's output.")
     search: SearchPattern | None = Field(None, description="Return the lines that match (RE2 syntax), with numbers.")
     context: Annotated[int, Field(ge=0, le=MAX_CONTEXT)] = Field(0, description="Lines around each match.")
     tail: Annotated[int, Field(ge=1, le=1000)] | None = Field(None, description="Begin so many lines before the end.")
-    cursor: Cursor | None = Field(None, description="`nextCursor` of the part before; the beginning without it.")
+    cursor: Cursor | None = Field(None, description="`nextCursor` of the part before.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

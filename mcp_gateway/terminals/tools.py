@@ -156,9 +156,8 @@ TERMINAL_TOOLS: tuple[Tool[Any, Any], ...] = (
         name="read_output",
         title="Read or search kept output",
         description=(
-            "Read or search output that was cut: by page (`cursor`), from the end (`tail`) or by regular expression "
-            "(`search`, with line numbers). A `run_command` whose output was cut names an `outputId`, which holds for an "
-            "hour. Use it instead of running the command again."
+            "Read on in output that `run_command` cut (its `outputId` holds for an hour): by page, from the end (`tail`) or "
+            "by regular expression (`search`). Use it instead of running the command again."
         ),
         arguments=ReadOutputArguments,
         result=KeptText,

@@ -10,7 +10,7 @@ import anyio
 
 from shared.domain.identity import Caller
 from shared.domain.signals import SignalTerminal
-from shared.domain.targets import LocalTarget, SshTarget, Target, redacted
+from shared.domain.targets import SshTarget, Target, redacted
 from shared.domain.terminal import (
     CommandAnswer,
     CommandResult,
@@ -35,7 +35,7 @@ from shared.domain.terminal import (
 )
 from shared.domain.wire import NoInput
 from shared.errors import NotFound, TerminalError
-from shared.operations import background, host_leave, interactive, policing, targets
+from shared.operations import background, host_leave, interactive, one_shot, policing, targets
 from shared.operations.elsewhere import gather
 from shared.operations.operation import Operation, StreamOperation
 from shared.terminal.channel import OutputListener
@@ -190,13 +190,9 @@ async def _run_to_the_end(
     )
     if request.session_id is not None:
         return await terminals.get(caller.id, request.session_id).execute(replace(command, permit=permit.again))
-    if request.connection is not None:
-        target = await targets.saved(gateway, caller, request.connection)
-        target = await policing.permit_opening(gateway, caller, target, request.connection)
-        return await host_leave.connecting(
-            gateway, caller, lambda: terminals.run_once(caller.id, target, command), permit.give_back
-        )
-    return await terminals.run_once(caller.id, LocalTarget(cwd=request.cwd), command)
+    return await one_shot.run_alone(
+        gateway, caller, command, connection=request.connection, cwd=request.cwd, permit=permit
+    )
 
 
 async def _events(work: "asyncio.Task[CommandResult]", waiting: "_Waiting") -> AsyncIterator[RunEvent]:
@@ -250,7 +246,7 @@ def _ran(request: RunCommand) -> dict[str, Any]:
         "connection": request.connection,
         "cwd": request.cwd,
         "background": request.background or None,
-        "env": sorted(request.env) if request.env else None,
+        "env": one_shot.names_of(request.env),
     }
     return {name: value for name, value in facts.items() if value is not None}
 

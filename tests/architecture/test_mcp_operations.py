@@ -16,6 +16,7 @@ ONLY_ONE_FORM = {
     "run_command",  # `run_command_events`, so that progress can carry the output
     "replay_events",  # `replay` says the same at its end
     "execute_command",  # `run_command` in a session does the same
+    "execute_once",  # `run_command` without a session does the same
     "connect_saved",  # `open_terminal` takes a connection
     "get_connection",  # `list_terminals` shows them
     "type_live",  # `send_to_terminal` does the same in one piece

@@ -122,6 +122,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/operations/host_leave.py": "mcp_gateway/calls/test_leave.py",
     "shared/terminal/jobs.py": "shared/terminal/test_sessions.py",
     "shared/operations/kept.py": "http_api/routes/test_terminals.py",
+    "shared/operations/one_shot.py": "http_api/routes/test_terminals.py",
     "shared/operations/policing.py": "http_api/routes/test_policy.py",
     "shared/operations/replay.py": "http_api/routes/test_decisions.py",
     "shared/parts.py": "shared/test_upkeep.py",

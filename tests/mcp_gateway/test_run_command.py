@@ -13,6 +13,8 @@ from mcp_gateway.rendering import size_of
 from shared.domain.identity import LOCAL
 from shared.domain.targets import LocalTarget
 from shared.gateway import Gateway
+from shared.operations import dispatch
+from shared.operations.audit import LIST_AUDIT
 from tests.support.mcp_stack import ERAS, client_of, facts_of, text_of
 from tests.support.processes import lives
 
@@ -189,3 +191,20 @@ async def test_what_a_terminal_has_shown_is_searched(gateway: Gateway) -> None:
         )
         assert found["matches"] == 1
         assert "-300\n" in found["text"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+async def test_a_command_gets_its_input_and_variables(gateway: Gateway, inside: bool) -> None:
+    given: dict[str, Any] = {"stdin": "b\na\n", "env": {"COLOUR": "s3cret-blue"}}
+    if inside:
+        given["sessionId"] = (await gateway.terminals.open(LOCAL.id, LocalTarget())).id
+    async with client_of(gateway) as client:
+        facts = facts_of(await client.call_tool("run_command", {"command": 'echo "[$COLOUR]"; sort', **given}))
+        assert facts["stdout"] == "[s3cret-blue]\na\nb\n"
+        for wrong in ({"env": {"A-B": "x"}}, {"env": {"A": "x\0y"}}, {"stdin": "x", "background": True}):
+            result = await client.call_tool("run_command", {"command": "true", **wrong})
+            assert result.is_error
+            assert "is not valid" in text_of(result)
+    entries = (await dispatch.call(gateway, LOCAL, LIST_AUDIT, {})).model_dump_json()
+    assert "COLOUR" in entries
+    assert "s3cret-blue" not in entries

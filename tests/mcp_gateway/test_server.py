@@ -163,8 +163,9 @@ async def test_wrong_arguments_are_named_and_never_repeated(
 async def test_a_wrong_argument_is_answered_with_the_right_ones() -> None:
     async with Client(create_server(never)) as client:
         result = await client.call_tool("run_command", {"cmd": "ls"})
-    assert "run_command takes: command, sessionId, connection, cwd, timeoutSeconds, background, approvalId." in text_of(
-        result
+    assert (
+        "run_command takes: command, sessionId, connection, cwd, stdin, env, timeoutSeconds, background, approvalId."
+        in text_of(result)
     )
 
 

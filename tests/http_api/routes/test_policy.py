@@ -218,3 +218,13 @@ async def test_a_file_in_the_data_directory_is_in_force(tmp_path: Path) -> None:
         assert (await made.http.get("/v1/terminal/policy")).json()["source"] == "file"
         path = await session(made.http)
         assert (await made.http.post(f"{path}/execute", json={"command": "rm x"})).status_code == 403
+
+
+async def test_a_command_without_a_session_is_judged_with_its_variables(tmp_path: Path) -> None:
+    only_true = {"name": "p", "default": "deny", "rules": [{"action": "allow", "commands": ["true"]}]}
+    async with policed(tmp_path, only_true) as made:
+        path = "/v1/terminal/execute"
+        assert (await made.http.post(path, json={"command": "true"})).status_code == 200
+        for more in ({"command": "id"}, {"env": {"LD_PRELOAD": "/tmp/x.so"}}, {"command": "sh", "stdin": "id\n"}):
+            answer = await made.http.post(path, json={"command": "true", **more})
+            assert answer.status_code == 403, (more, answer.text)

@@ -166,3 +166,27 @@ async def test_cut_output_is_read_by_its_id(tmp_path: Path) -> None:
         assert error_of(await http.get("/v1/terminal/outputs/out-1-none"))["code"] == "output_not_found"
         await http.delete(path)
         assert (await http.get(kept)).status_code == 200
+
+
+async def test_one_command_is_run_without_a_session(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        http, path = made.http, "/v1/terminal/execute"
+        asked = {"command": 'pwd; echo "[$A]"; cat; exit 3', "cwd": "/usr", "env": {"A": "s3cret-value"}, "stdin": "in"}
+        result = (await http.post(path, json=asked)).json()["result"]
+        assert (result["stdout"], result["exitCode"], result["cwd"]) == ("/usr\n[s3cret-value]\nin", 3, "/usr")
+        assert (await http.get("/v1/terminal/sessions")).json()["sessions"] == []
+        audit = await http.get("/v1/audit?action=execute_once")
+        assert audit.json()["entries"][0]["details"]["env"] == ["A"]
+        assert "s3cret-value" not in audit.text
+        saved = await http.post("/v1/terminal/connections", json={"name": "here", "type": "local", "cwd": "/usr/bin"})
+        connection = saved.json()["connection"]["id"]
+        there = (await http.post(path, json={"command": "pwd", "connectionId": connection})).json()["result"]
+        assert there["stdout"] == "/usr/bin\n"
+        late = await http.post(path, json={"command": "echo some; sleep 60", "timeoutMs": 300})
+        assert (late.json()["result"]["stdout"], late.json()["result"]["timedOut"]) == ("some\n", True)
+        long = await http.post(path, json={"command": "true", "timeoutMs": 10_000_000})
+        assert (long.status_code, "timeoutMs" in error_of(long)["error"]) == (400, True)
+        assert (await http.post(path, json={"command": "true", "env": {"A B": "x"}})).status_code == 400
+        assert error_of(await http.post(path, json={"command": "true", "connectionId": "none"}))["code"].endswith(
+            "not_found"
+        )

@@ -76,6 +76,18 @@ async def test_the_user_sees_where_it_runs_and_what_hides_in_it(policed: Gateway
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_the_user_sees_the_variables_and_the_input(policed: Gateway, era: str) -> None:
+    person = Person(YES)
+    async with client_of(policed, mode=era, elicitation_callback=person) as client:
+        given = {"command": "printf done; cat", "env": {"LANG": "C"}, "stdin": "the input"}
+        facts = facts_of(await client.call_tool("run_command", given))
+    assert facts["stdout"] == "donethe input"
+    (question,) = person.asked
+    assert "LANG=C" in question
+    assert "the input" in question
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_without_the_users_leave_it_does_not(policed: Gateway, era: str) -> None:
     async with client_of(policed, mode=era, elicitation_callback=Person(NO)) as client:
         result = await client.call_tool("run_command", ASK)

@@ -1,0 +1,104 @@
+"""One command without a session: here, or on the host of a saved connection."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from shared.domain.identity import Caller
+from shared.domain.targets import Environment, Id, LocalTarget, Path
+from shared.domain.terminal import Command as CommandText
+from shared.domain.terminal import CommandAnswer, CommandResult, RunCommand, Stdin, WithLeave
+from shared.operations import host_leave, policing, targets
+from shared.operations.operation import Operation
+from shared.terminal.channel import Command
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+MAX_AUDITED = 2000
+
+
+class ExecuteOnce(WithLeave):
+    """Run one command in a shell of its own and wait for its end."""
+
+    command: CommandText
+    cwd: Path | None = Field(None, description="Directory to run it in.")
+    env: Environment | None = Field(None, repr=False, description="Environment variables to add.")
+    stdin: Stdin | None = Field(None, repr=False, description="Text for its standard input, which is empty otherwise.")
+    timeout_ms: Annotated[int, Field(ge=1)] | None = Field(None, description="Milliseconds it gets; 30000 by default.")
+    max_output_bytes: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Bytes to keep of each output stream, from its beginning and its end."
+    )
+    connection_id: Id | None = Field(None, description="A saved connection to run it on; this machine by default.")
+
+
+async def run_alone(
+    gateway: "Gateway",
+    caller: Caller,
+    command: Command,
+    *,
+    connection: str | None,
+    cwd: str | None,
+    permit: policing.Permit,
+) -> CommandResult:
+    """Run a command that has leave, with no process of it left afterwards."""
+    if connection is None:
+        return await gateway.terminals.run_once(caller.id, LocalTarget(cwd=cwd), command)
+    target = await targets.saved(gateway, caller, connection)
+    target = await policing.permit_opening(gateway, caller, target, connection)
+    return await host_leave.connecting(
+        gateway, caller, lambda: gateway.terminals.run_once(caller.id, target, command), permit.give_back
+    )
+
+
+def names_of(env: dict[str, str] | None) -> list[str] | None:
+    """What the audit trail has of variables: their names, never the values."""
+    return sorted(env) if env else None
+
+
+async def _execute(gateway: "Gateway", caller: Caller, request: ExecuteOnce) -> CommandAnswer:
+    connection, cwd = request.connection_id, request.cwd
+    command = gateway.terminals.command(
+        request.command,
+        timeout=None if request.timeout_ms is None else request.timeout_ms / 1000,
+        max_output_bytes=request.max_output_bytes,
+        stdin=request.stdin,
+        cwd=None if connection is None else cwd,
+        env=request.env,
+    )
+    wanted = policing.Wanted.of(
+        RunCommand(
+            command=request.command,
+            connection=connection,
+            cwd=cwd,
+            env=request.env,
+            stdin=request.stdin,
+            approval_id=request.approval_id,
+            approval_wait_ms=request.approval_wait_ms,
+        )
+    )
+    permit = await policing.permit(gateway, caller, wanted, connection=connection)
+    result = await run_alone(gateway, caller, command, connection=connection, cwd=cwd, permit=permit)
+    return CommandAnswer(result=result)
+
+
+def _executed(request: ExecuteOnce) -> dict[str, Any]:
+    facts = {
+        "command": request.command[:MAX_AUDITED],
+        "connectionId": request.connection_id,
+        "cwd": request.cwd,
+        "env": names_of(request.env),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+EXECUTE_ONCE = Operation(
+    name="execute_once",
+    summary="Run one command without a session, on this machine or on a saved connection.",
+    scope="terminal",
+    effect="execute",
+    request=ExecuteOnce,
+    result=CommandAnswer,
+    run=_execute,
+    audit=_executed,
+)
