@@ -160,7 +160,8 @@ async def sandbox(settings: Settings) -> Sandbox:
         sockets=Sockets(home=str(Path.home()), agent=os.environ.get("SSH_AUTH_SOCK", "")),
     )
     found = await find_sandbox(settings.terminal_sandbox, rules)
-    return replace(found, limit=find_limit(settings.terminal_max_processes))
+    limit = replace(find_limit(settings.terminal_max_processes), most_bytes=settings.terminal_max_memory)
+    return replace(found, limit=limit)
 
 
 def _user_site() -> tuple[Path, ...]:

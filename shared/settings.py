@@ -266,6 +266,10 @@ class Settings(BaseModel):
         512,
         description="Processes of a local command or terminal with all that it starts; with more it is ended. 0: no limit.",
     )
+    terminal_max_memory: Annotated[int, Field(ge=0, le=2**50)] = Field(
+        0,
+        description="Bytes of memory of a local command or terminal with all that it starts, on Linux; with more it is ended. 0: no limit.",
+    )
     terminal_recording: Literal["off", "allowed", "always"] = Field(
         "allowed",
         description="Recordings of terminal sessions in `DATA_DIR`/recordings, secrets left out: `allowed` for those opened with `record`, `always` for all.",

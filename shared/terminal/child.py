@@ -16,12 +16,15 @@ from typing import Protocol
 
 import anyio
 
-from shared.terminal.keeper.warden import CROWDED, ENDED, FAILED, LENGTH, RECORD, STARTED
+from shared.terminal.keeper.warden import CROWDED, ENDED, FAILED, HEAVY, LENGTH, RECORD, STARTED
 
 READ_SIZE = 64 * 1024
 MAX_DRAIN = 2 * 1024 * 1024
 MAX_PENDING_INPUT = 1024 * 1024
-CROWDED_NOTICE = "It was ended, with all that it started, for having more processes than TERMINAL_MAX_PROCESSES allows."
+NOTICES = {
+    CROWDED: "It was ended, with all that it started, for having more processes than TERMINAL_MAX_PROCESSES allows.",
+    HEAVY: "It was ended, with all that it started, for using more memory than TERMINAL_MAX_MEMORY allows.",
+}
 START_LIMIT = 10.0
 END_LIMIT = 5.0
 
@@ -52,14 +55,14 @@ class Starter(Protocol):
 class Child:
     """A started process with all that it starts. `exited` is set once it has ended, `gone` once nothing of it is left.
 
-    `terminal` is our side of its terminal, where it has one. `crowded` says that it was ended for having too many processes.
+    `terminal` is our side of its terminal, where it has one. `notice` says which limit it was ended for.
     """
 
     def __init__(self, control: socket.socket) -> None:
         self.exited = asyncio.Event()
         self.gone = asyncio.Event()
         self.terminal: int | None = None
-        self.crowded = False
+        self.notice: str | None = None
         self._control = control
         self._loop = asyncio.get_running_loop()
         self._started: asyncio.Future[None] = self._loop.create_future()
@@ -167,8 +170,8 @@ class Child:
             self._started.set_result(None)
         elif kind == FAILED and not self._started.done():
             self._started.set_exception(OSError(number, os.strerror(number) if number else "its keeper refused"))
-        elif kind == CROWDED:
-            self.crowded = True
+        elif kind in NOTICES:
+            self.notice = NOTICES[kind]
         elif kind == ENDED:
             self._status = number
             self.exited.set()

@@ -22,7 +22,7 @@ from shared.terminal.sandbox import Sandbox
 log = get_logger(__name__)
 
 ROOT = str(Path(__file__).parents[2])
-BOOT = "import sys; sys.path.append(sys.argv[1]); from shared.terminal.keeper.program import main; main(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))"
+BOOT = "import sys; sys.path.append(sys.argv[1]); from shared.terminal.keeper.program import main; main(int(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:]))"
 """With neither site-packages nor anything of the user's on the path: it starts in a third of the time, and alone."""
 
 END_SECONDS = 6.0
@@ -69,13 +69,14 @@ class Keeper:
         rules: "dict[str, object]",
         *,
         most_processes: int = 0,
+        most_bytes: int = 0,
         group: Group | NoGroup = NoGroup(),  # noqa: B008 - it has no state
     ) -> Self:
-        """Start one whose commands may have so many processes each; 0 is no limit. Raises OSError."""
+        """Start one whose commands may have so many processes and bytes of memory each; 0 is no limit. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                arguments = [str(theirs.fileno()), json.dumps(rules), str(most_processes)]
+                arguments = [str(theirs.fileno()), json.dumps(rules), str(most_processes), str(most_bytes)]
                 process = await asyncio.to_thread(_spawn, [*group.entering(), *prefix], arguments, theirs.fileno())
             except BaseException:
                 ours.close()
@@ -203,6 +204,7 @@ class Keepers:
             self.sandbox.prefix(view.writable, agent=view.agent),
             self.sandbox.confinement(view.writable),
             most_processes=limit.most,
+            most_bytes=limit.most_bytes,
             group=limit.new_group(),
         )
 

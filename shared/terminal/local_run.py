@@ -12,7 +12,7 @@ from shared.errors import TerminalError
 from shared.terminal import shell_state
 from shared.terminal.capture import Capture
 from shared.terminal.channel import Command
-from shared.terminal.child import CROWDED_NOTICE, Child, Launch, Reader, Writer
+from shared.terminal.child import Child, Launch, Reader, Writer
 from shared.terminal.notices import NO_STATE
 from shared.terminal.sandbox import Sandbox
 from shared.terminal.shell_state import ShellState
@@ -130,8 +130,8 @@ class LocalRun:
         )
 
     def _notice(self, ended: bool) -> str | None:
-        if self.child is not None and self.child.crowded:
-            return CROWDED_NOTICE
+        if self.child is not None and self.child.notice:
+            return self.child.notice
         if self.state_after is None:
             return NO_STATE if ended else None
         return self.state_after.notice

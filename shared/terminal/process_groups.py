@@ -76,10 +76,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimit:
-    """How many processes a command may have with all that it starts (0: as many as it likes), and where groups can be made."""
+    """How many processes a command may have with all that it starts, where groups can be made, and how many bytes of memory.
+
+    0 is no limit.
+    """
 
     most: int = 0
     groups: Path | None = None
+    most_bytes: int = 0
 
     def by(self, sandbox: str) -> LimitedBy:
         """What is the wall behind the count."""

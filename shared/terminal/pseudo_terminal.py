@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from shared.errors import TerminalError
 from shared.terminal.channel import Seat
-from shared.terminal.child import CROWDED_NOTICE, Child, Launch, Reader, Writer
+from shared.terminal.child import Child, Launch, Reader, Writer
 from shared.terminal.local_run import Start
+from shared.terminal.notices import notice
 from shared.terminal.shell_state import ShellState
 
 
@@ -98,7 +99,7 @@ class PseudoTerminal:
         self._writer.close()
         os.close(self._size)
         self._seat.exit_code = self.child.exit_code
-        if self.child.crowded:
-            self._seat.reason = CROWDED_NOTICE
-            self._seat.scrollback.feed(f"\r\n[gateway: {CROWDED_NOTICE}]\r\n".encode())
+        if self.child.notice:
+            self._seat.reason = self.child.notice
+            self._seat.scrollback.feed(notice(self.child.notice))
         self._seat.scrollback.finish()

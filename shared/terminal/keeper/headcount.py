@@ -1,4 +1,4 @@
-"""How many processes commands may have: each with all that it started is counted, and all together meet a wall.
+"""How many processes and how much memory commands may have: each with all that it started is counted, and meets a wall.
 
 The count is what tells whose fault it was. It is taken now and then, so that what forks without end can be far over it by then:
 the wall (`RLIMIT_NPROC` here, a control group in `process_groups.py`) is what the machine can rely on.
@@ -18,18 +18,23 @@ WALL = 4
 """So many times what one command may have is what all of a view may have together, threads included."""
 
 
+LOWEST_MEMORY_WALL = 256 * 1024 * 1024
+"""The processes above a command meet the same wall."""
+
+
 class Headcount:
     """Counts what wardens have below them. A tree cannot have grown by more than there were new numbers since."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_bytes: int = 0) -> None:
         self._most = most
+        self._most_bytes = most_bytes
         self._number = last_number()
         self._largest = 0
 
     @property
     def tick(self) -> float | None:
         """Seconds between two looks; None when nothing is to be counted."""
-        return TICK if self._most else None
+        return TICK if self._most or self._most_bytes else None
 
     def crowded(self, wardens: Collection[int]) -> list[int]:
         """Those below which there are too many."""
@@ -38,6 +43,12 @@ class Headcount:
         sizes = processes.sizes_below(wardens)
         self._largest = max(sizes.values())
         return [pid for pid, size in sizes.items() if size > self._most]
+
+    def heavy(self, wardens: Collection[int]) -> list[int]:
+        """Those below which too much memory is in use. Only where the system lists children."""
+        if not self._most_bytes:
+            return []
+        return [pid for pid in wardens if processes.memory_of(processes.below(pid)) > self._most_bytes]
 
     def _may_have_grown(self) -> bool:
         number = last_number()
@@ -64,6 +75,15 @@ def raise_wall(most: int) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (wall, wall))
 
 
+def raise_memory_wall(most_bytes: int) -> None:
+    """Let the kernel refuse a single process what is far too much (RLIMIT_DATA, getrlimit(2))."""
+    if most_bytes:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        wall = max(WALL * most_bytes, LOWEST_MEMORY_WALL)
+        if hard == resource.RLIM_INFINITY or wall < hard:
+            resource.setrlimit(resource.RLIMIT_DATA, (wall, wall))
+
+
 def counts_alone() -> bool:
     """Whether this is a user of a namespace of its own, as of Linux 5.14; the limit never holds for root."""
     try:
@@ -74,19 +94,19 @@ def counts_alone() -> bool:
     return not whole and os.getuid() != 0
 
 
-def end_crowd(warden: int) -> None:
-    """Tell a warden that it has too many below it, which it ends.
+def end_all_below(warden: int, why: int) -> None:
+    """Tell a warden by a signal that it has too much below it, which it ends.
 
     In a namespace of its own, where this is process 1, everything is stopped at once and they are killed meanwhile: they
     would otherwise go on forking while they are looked for.
     """
     if os.getpid() != 1:
-        _signal(warden, signal.SIGUSR1)
+        _signal(warden, why)
         return
     _signal(-1, signal.SIGSTOP)
     for pid in processes.below(warden):
         _signal(pid, signal.SIGKILL)
-    _signal(warden, signal.SIGUSR1)
+    _signal(warden, why)
     _signal(-1, signal.SIGCONT)
 
 

@@ -20,7 +20,7 @@ LIMIT = 5.0
 RETRY = 0.02
 
 
-def main(descriptor: int, rules: str, most_processes: int) -> None:
+def main(descriptor: int, rules: str, most_processes: int, most_bytes: int) -> None:
     """Serve the gateway at the other end of this socket, confined as told."""
     os.set_inheritable(descriptor, False)
     os.umask(0o022)
@@ -29,12 +29,13 @@ def main(descriptor: int, rules: str, most_processes: int) -> None:
     processes.close_to_others(True)
     mark.mark()
     headcount.raise_wall(most_processes)
+    headcount.raise_memory_wall(most_bytes)
     held = json.loads(rules)
     if held.get("files"):
         _guard(descriptor)
     confinement.enter(held)
     gc.freeze()
-    _Keeper(socket.socket(fileno=descriptor), Headcount(most_processes)).run()
+    _Keeper(socket.socket(fileno=descriptor), Headcount(most_processes, most_bytes)).run()
 
 
 def _guard(descriptor: int) -> None:
@@ -121,7 +122,9 @@ class _Keeper:
         if self._strays:  # what a warden leaves that was killed becomes ours
             self._strays = processes.freeze_and_kill(spared=self._wardens)
         for crowded in self._headcount.crowded(self._wardens - self._idle):
-            headcount.end_crowd(crowded)
+            headcount.end_all_below(crowded, signal.SIGUSR1)
+        for heavy in self._headcount.heavy(self._wardens - self._idle):
+            headcount.end_all_below(heavy, signal.SIGUSR2)
         self._idle_count[0] = min(len(self._idle), 255)
 
     def _have_one_ready(self) -> OSError | None:

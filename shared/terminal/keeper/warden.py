@@ -18,8 +18,11 @@ from typing import Any, NoReturn
 
 from shared.terminal.keeper import processes
 
-STARTED, FAILED, ENDED, CROWDED = b"S", b"F", b"E", b"C"
-"""What is told to the gateway; each with a number: none, the error, the wait status, none."""
+STARTED, FAILED, ENDED, CROWDED, HEAVY = b"S", b"F", b"E", b"C", b"M"
+"""What is told to the gateway; each with a number: none, the error, the wait status, none, none."""
+
+TOO_MUCH = {signal.SIGUSR1: CROWDED, signal.SIGUSR2: HEAVY}
+"""The keeper's word that there are too many processes below, or that they have too much memory."""
 
 RECORD = struct.Struct("!ci")
 LENGTH = struct.Struct("!I")
@@ -53,7 +56,8 @@ def serve(gateway: socket.socket, states: int, idle: mmap.mmap, parent: int) -> 
     `states` is told when one was taken and when this process is free again; `idle` says how many others are.
     """
     wake = wake_up_pipe()
-    signal.signal(signal.SIGUSR1, lambda *_: None)  # the keeper's word that there are too many processes below
+    for number in TOO_MUCH:
+        signal.signal(number, lambda *_: None)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 2)  # whose end tells of the keeper's
     while True:
@@ -202,7 +206,7 @@ class _Watch:
         self._control = control
         self._child = child
         self._wake = wake
-        self._crowded = False
+        self._too_much = False
         self._poll = select.poll()
         self._poll.register(self._wake, select.POLLIN)
         self._poll.register(control, select.POLLIN)
@@ -213,7 +217,7 @@ class _Watch:
             if self._asked_to_end(None):
                 self._end_all(self._first_signal())
                 return
-            if self._crowded:
+            if self._too_much:
                 self._end_all(signal.SIGKILL)
                 return
 
@@ -226,9 +230,11 @@ class _Watch:
 
     def _heed(self) -> None:
         """Take in which signals came, and the keeper's word among them."""
-        if signal.SIGUSR1 in drained(self._wake) and not self._crowded:
-            self._crowded = True
-            self._tell(CROWDED)
+        came = drained(self._wake)
+        for number, what in TOO_MUCH.items():
+            if number in came and not self._too_much:
+                self._too_much = True
+                self._tell(what)
 
     def _first_signal(self) -> int:
         try:

@@ -183,7 +183,7 @@ async def main():
             refused += 1
     os.close(writing)
     await reader.ended.wait()
-    print(len(children), [child.crowded for child in children].count(True), refused + said.decode().count("fork"))
+    print(len(children), sum(child.notice is not None for child in children), refused + said.decode().count("fork"))
     await keeper.aclose()
 asyncio.run(main())
 """
@@ -249,3 +249,35 @@ def test_what_a_killed_gateway_left_is_removed(tmp_path: Path) -> None:
         path.mkdir()
     find_limit(10, root=tmp_path, own=tmp_path / "own")
     assert (left.exists(), living.exists()) == (False, True)
+
+
+MEMORY = 96 * 1024 * 1024
+HOLD = "import time; held = bytearray(b'x') * {size}; print('held', flush=True); time.sleep(60)"
+
+
+def holding(size: int) -> str:
+    """A command that keeps that many bytes in memory, in a process of a session of its own."""
+    return f'setsid -w {sys.executable} -I -S -c "{HOLD.format(size=size)}"'
+
+
+async def test_a_command_with_too_much_memory_is_ended_and_told_why(limited: Sandbox, tmp_path: Path) -> None:
+    sandbox = replace(limited, limit=ProcessLimit(most_bytes=MEMORY))
+    async with make_sessions(tmp_path, sandbox=sandbox) as sessions, opened(sessions) as terminal:
+        result = await terminal.run(holding(MEMORY * 3 // 2), timeout=15)
+        assert (result.exit_code, result.signal, result.timed_out) == (137, "SIGKILL", False)
+        assert "TERMINAL_MAX_MEMORY" in (result.notice or "")
+        together = await terminal.run(f"{holding(MEMORY * 2 // 3)} & {holding(MEMORY * 2 // 3)} & wait", timeout=15)
+        assert "TERMINAL_MAX_MEMORY" in (together.notice or "")
+        one = f"{sys.executable} -I -S -c \"len(bytearray({MEMORY // 4})); print('well')\""
+        after = await terminal.run(one)
+        assert (after.stdout, after.notice) == ("well\n", None)
+        await terminal.session.send(f"{holding(MEMORY * 3 // 2)}\n")
+        await terminal.shows("TERMINAL_MAX_MEMORY")
+
+
+async def test_the_kernel_refuses_one_process_what_is_far_too_much(limited: Sandbox, tmp_path: Path) -> None:
+    sandbox = replace(limited, limit=ProcessLimit(most_bytes=MEMORY))
+    far = headcount.WALL * MEMORY + headcount.LOWEST_MEMORY_WALL
+    async with make_sessions(tmp_path, sandbox=sandbox) as sessions, opened(sessions) as terminal:
+        refused = await terminal.run(f'{sys.executable} -I -S -c "bytearray({far})"')
+        assert (refused.exit_code, "MemoryError" in refused.stderr) == (1, True)
