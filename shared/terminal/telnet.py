@@ -17,6 +17,9 @@ from shared.terminal.telnet_negotiation import BREAK, INTERRUPT_PROCESS, MAX_REQ
 from shared.terminal.telnet_reports import Place, Queries, Query, answer
 
 MAX_PENDING = 1024 * 1024
+BYTES_A_TURN = 16 * 1024
+"""Bytes of one host that are read in one turn of the event loop: a flood leaves the loop to others in between."""
+
 MAX_QUERIES = 8
 """Questions of a host that wait for an answer; more at once are none of an honest host's."""
 HUNG_UP = "The host has closed the connection; open another session."
@@ -67,6 +70,9 @@ class TelnetChannel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._lost = asyncio.Event()
         self._why = HUNG_UP
+        self._unread = b""
+        self._busy = self._held = False
+        self._reading = True
 
     @property
     def connected(self) -> bool:
@@ -106,6 +112,7 @@ class TelnetChannel(asyncio.Protocol):
 
     async def aclose(self) -> None:
         """Hang up."""
+        self._unread = b""
         if self._transport is not None:
             self._transport.abort()
             await self._lost.wait()
@@ -117,24 +124,47 @@ class TelnetChannel(asyncio.Protocol):
         self._seat.scrollback.flow.attach(self._hold)
 
     def data_received(self, data: bytes) -> None:
+        self._unread += data
+        if not self._busy:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Take in one turn's bytes. After a full turn, read nothing more before the next one."""
+        part, self._unread = self._unread[:BYTES_A_TURN], self._unread[BYTES_A_TURN:]
+        self._take(part)
+        self._busy = len(part) == BYTES_A_TURN
+        if self._busy:
+            asyncio.get_running_loop().call_soon(self._turn)
+        elif self._lost.is_set():
+            self._seat.scrollback.finish()
+        self._set_reading()
+
+    def _set_reading(self) -> None:
+        wanted = not self._held and not self._busy
+        if wanted != self._reading and self._transport is not None and not self._transport.is_closing():
+            self._reading = wanted
+            (self._transport.resume_reading if wanted else self._transport.pause_reading)()
+
+    def _take(self, data: bytes) -> None:
         text, reply = self._negotiation.receive(data)
-        if self._transport is not None and reply:
+        if self._transport is not None and reply and not self._transport.is_closing():
             self._transport.write(reply)
         self._show(text)
         if self._transport is not None and self._negotiation.requests > MAX_REQUESTS:
-            self._why = CUT_OFF
+            self._unread, self._why = b"", CUT_OFF
             self._transport.abort()
 
     def _hold(self, held: bool) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            (self._transport.pause_reading if held else self._transport.resume_reading)()
+        self._held = held
+        self._set_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
         if exc is not None and self._why == HUNG_UP:
             self._why = f"The connection to the host was lost ({_cause(exc)}); open another session."
         self._seat.reason = self._why
-        self._seat.scrollback.finish()
+        if not self._busy:
+            self._seat.scrollback.finish()
 
     def _show(self, text: bytes) -> None:
         """Show it, and see to it that what it asks of a terminal is answered, unless a live terminal does so."""

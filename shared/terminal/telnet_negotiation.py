@@ -1,5 +1,7 @@
 """The telnet protocol (RFC 854, 855, 856, 857, 858, 1073, 1091) without I/O: bytes in, text and replies out."""
 
+import re
+
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 BINARY, ECHO, SUPPRESS_GO_AHEAD, TERMINAL_TYPE, WINDOW_SIZE = 0, 1, 3, 24, 31
 INTERRUPT_PROCESS, BREAK = 244, 243
@@ -14,6 +16,9 @@ THEIRS = frozenset({BINARY, ECHO, SUPPRESS_GO_AHEAD})
 MAX_SUBNEGOTIATION = 1024
 MAX_REQUESTS = 1000
 """More than any honest host makes in the life of a connection."""
+
+_PLAIN = re.compile(rb"[^\xff\r]+")
+"""A run of bytes that mean themselves."""
 
 _REQUESTS = frozenset({DO, DONT, WILL, WONT})
 
@@ -44,10 +49,9 @@ class Negotiation:
         text, reply = bytearray(), bytearray()
         at = 0
         while at < len(data):
-            if self._in_text and (end := _plain_end(data, at)) > at:
-                self._after_cr = False
-                text += data[at:end]
-                at = end
+            if self._in_text and (plain := _PLAIN.match(data, at)):
+                text += plain.group()
+                at = plain.end()
             else:
                 self._take(data[at], text, reply)
                 at += 1
@@ -132,9 +136,3 @@ class Negotiation:
     def _window_size(self) -> bytes:
         size = self._cols.to_bytes(2, "big") + self._rows.to_bytes(2, "big")
         return bytes((IAC, SB, WINDOW_SIZE)) + size.replace(b"\xff", b"\xff\xff") + bytes((IAC, SE))
-
-
-def _plain_end(data: bytes, at: int) -> int:
-    """Where the run of bytes that mean themselves ends."""
-    ends = [end for end in (data.find(IAC, at), data.find(CR, at)) if end >= 0]
-    return min(ends, default=len(data))

@@ -1,6 +1,7 @@
 """Telnet sessions with a real connection."""
 
 import asyncio
+import itertools
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -10,8 +11,11 @@ import pytest
 
 from shared.domain.targets import TelnetTarget
 from shared.errors import Forbidden, TerminalError, Unsupported
+from shared.terminal.channel import Seat
+from shared.terminal.scrollback import Scrollback
 from shared.terminal.sessions import Sessions
-from shared.terminal.telnet_negotiation import DO, IAC, SB, TERMINAL_TYPE, WILL, WINDOW_SIZE
+from shared.terminal.telnet import BYTES_A_TURN, TelnetChannel
+from shared.terminal.telnet_negotiation import DO, IAC, SB, TERMINAL_TYPE, WILL, WINDOW_SIZE, Negotiation
 from tests.support.telnet_device import TelnetDevice, running_telnet_device
 from tests.support.terminals import Terminal, make_sessions, open_descriptors, opened, until
 
@@ -153,3 +157,32 @@ async def test_a_device_that_asks_on_and_on_is_cut_off(sessions: Sessions) -> No
         await asyncio.wait_for(over.wait(), 5)
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("unit", [b"\xff\xff", b"x\xff\xff", b"plain text\r\n"])
+async def test_a_flood_leaves_the_loop_to_others_after_each_part(unit: bytes) -> None:
+    """All of it arrives at once; whatever is waiting in the loop runs before more than a turn's bytes are taken in."""
+    seat = Seat(cols=80, rows=24, scrollback=Scrollback(8 * 1024 * 1024))
+    channel = TelnetChannel(seat)
+    flood = unit * (8 * BYTES_A_TURN // len(unit) + 1)
+    seen: list[int] = []
+    channel.data_received(flood)
+    while not seen or seen[-1] != seat.scrollback.end:
+        seen.append(seat.scrollback.end)
+        await asyncio.sleep(0)
+    steps = [after - before for before, after in itertools.pairwise([0, *seen])]
+    assert max(steps) <= BYTES_A_TURN
+    expected = Negotiation(cols=80, rows=24).receive(flood)[0]
+    assert seat.scrollback.read(0).text == expected.decode(errors="replace")
+
+
+async def test_what_came_before_the_end_of_a_flood_is_shown_to_its_end() -> None:
+    seat = Seat(cols=80, rows=24, scrollback=Scrollback(8 * 1024 * 1024))
+    channel = TelnetChannel(seat)
+    channel.data_received(b"x" * (3 * BYTES_A_TURN) + b"the end")
+    channel.connection_lost(None)
+    assert not seat.scrollback.ended
+    async with asyncio.timeout(5):
+        while not seat.scrollback.ended:
+            await seat.scrollback.wait(seat.scrollback.end)
+    assert seat.scrollback.read(0).text.endswith("xthe end")

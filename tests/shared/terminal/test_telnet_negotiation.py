@@ -1,5 +1,7 @@
 """The telnet protocol without I/O."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -203,3 +205,22 @@ def test_any_bytes_come_as_they_were_sent(data: bytes, binary: bool) -> None:
         data = data.replace(b"\0", b"")
         sent = data.replace(b"\xff", b"\xff\xff").replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
     assert side.receive(sent) == (data, b"")
+
+
+FLOODS = {"escapes": b"\xff", "text and escapes": b"\xff\xffx", "carriage returns": b"\rx", "no operation": b"\xff\xf1"}
+
+
+@pytest.mark.parametrize("unit", FLOODS.values(), ids=FLOODS)
+def test_each_byte_of_a_flood_is_looked_at_a_bounded_number_of_times(unit: bytes) -> None:
+    """Counted, not timed: what is searched for the end of plain text is what belongs to it."""
+
+    class Counted(bytes):
+        looked_at = 0
+
+        def find(self, *arguments: Any) -> int:
+            Counted.looked_at += len(self)
+            return super().find(*arguments)
+
+    data = Counted(unit * 4000)
+    negotiation().receive(data)
+    assert Counted.looked_at <= 2 * len(data)
