@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.openssh_server import running_openssh
 from tests.support.serving import Serving, serving
 from tests.support.terminals import a_nap, running, until
 
@@ -52,6 +53,30 @@ async def test_nothing_outlives_a_gateway_that_is_killed(tmp_path: Path, sandbox
         await until(lambda: not running(nap), seconds=10)
         await until(lambda: not any(one.is_running() for one in processes), seconds=10)
     assert not list(folder.iterdir())
+
+
+@pytest.mark.slow
+async def test_no_ssh_command_outlives_a_gateway_that_is_killed(tmp_path: Path) -> None:
+    nap = a_nap()
+    home = tmp_path / "home"
+    home.mkdir()
+    with running_openssh(tmp_path / "sshd", home) as host:
+        async with serving(tmp_path / "data") as served:
+            target = {
+                "type": "ssh",
+                "host": "127.0.0.1",
+                "port": host.port,
+                "username": host.username,
+                "privateKey": host.private_key.get_secret_value(),
+            }
+            session = (await post(served, "/v1/terminal/sessions", target))["session"]["id"]
+            command = {"command": f"setsid sleep {nap} & trap '' TERM; sleep {nap}; sleep {nap}", "stdin": "text"}
+            work = asyncio.ensure_future(served.http.post(f"/v1/terminal/{session}/execute", json=command))
+            await until(lambda: len([one for one in running(nap) if one.name() == "sleep"]) >= 2, seconds=20)
+            await served.kill()
+            await asyncio.wait({work})
+            assert work.exception() is not None
+            await until(lambda: not running(nap), seconds=10)
 
 
 @pytest.mark.slow

@@ -90,7 +90,7 @@ class SshChannel:
             shell, waited = taking.result()
             run = CommandRun(command, shell.nonce)
             self._cut_off = shell, run
-            shell.serve(run, self._task(command, shell) + (command.stdin or b""))
+            shell.serve(run, self._task(command, shell))
             patience = command.timeout if waited else min(GREETING_TIMEOUT, command.timeout)
             if await run.greets(stop, patience) or (not run.over.is_set() and patience == command.timeout):
                 return shell, run
@@ -147,7 +147,7 @@ class SshChannel:
         command = Command(text=text, timeout=ASIDE_TIMEOUT, max_output_bytes=1000, stdin=stdin)
         shell = await self._shells.begin(RemoteState(cwd), {})
         run = CommandRun(command, shell.nonce)
-        shell.serve(run, remote_shell.task(text, shell.state, {}, nonce=shell.nonce) + (stdin or b""))
+        shell.serve(run, remote_shell.task(text, shell.state, {}, nonce=shell.nonce, stdin=stdin or b""))
         never = asyncio.Event()
         try:
             if not await run.greets(never, GREETING_TIMEOUT):
@@ -224,7 +224,7 @@ class SshChannel:
         state = shell.state
         if command.cwd:
             state = RemoteState(_joined(state.cwd, command.cwd), state.umask)
-        return remote_shell.task(command.text, state, command.env, nonce=shell.nonce)
+        return remote_shell.task(command.text, state, command.env, nonce=shell.nonce, stdin=command.stdin or b"")
 
     async def _open(
         self,

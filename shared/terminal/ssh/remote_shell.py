@@ -10,6 +10,9 @@ line can be seen by every user of the host, and variables hold secrets. `read` t
 The mark, too, is on no command line, so that not even a listing of all processes has it, and the inner shell knows it in
 two halves, so that not even a listing of its variables has it.
 
+Between the channel and the inner shell stands a watcher, since a host tells a command without a terminal nothing of a
+connection that has ended.
+
 What begins the shells and what they are to do then are told apart, since shells can be begun before there is a command.
 """
 
@@ -39,6 +42,14 @@ _MARK = f'"${_OWN}a" "${_OWN}b"'
 _REPORT = f'LC_ALL=C; printf "%s%s%s\\n%s%s%s" {_MARK} "${{#1}}" "$1" {_MARK} >&9'
 """Tells what is in the first parameter, and how long it is."""
 
+_PAUSE = "{ sleep 0.3 || sleep 1; }"
+_END = (
+    'k() { n=0; [ -n "$g" ] && kill -$1 -$g; '
+    "for e in $(l); do p=${e#/proc/}; kill -$1 ${p%/environ} && n=1; done; return $n; }; "
+    f"k TERM || {_PAUSE}; i=0; until k KILL; do i=$((i+1)); [ $i -gt 50 ] && break; done; "
+)
+"""Ends the process group `g`, where that is set, and every process of which `l` tells the environ."""
+
 _LINE = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "\\%"} | {ord("%"): "%%"}
 _PORTABLE = {byte: text for byte, text in _LINE.items() if text not in "'\"$`!"}
 
@@ -63,7 +74,8 @@ def shells(state: RemoteState, env: Mapping[str, str], *, marker: str, nonce: st
     outer = (
         f"{MARKER}={quote(marker)}; export {MARKER}; trap 'exit 143' HUP INT TERM; "
         "b=bash; o=--norc; command -v $b >/dev/null || { b=sh; o=; }; "
-        f"exec 3>&2 2>/dev/null; (exec {clean} $b $o -c {inner} $b 2>&3 9>&3 3>&-); r=$?; "
+        f"exec 3>&2 2>/dev/null; exec 4<&0; {_watcher(marker)} | {{ exec 4<&-; trap : HUP INT TERM; read -r w; "
+        f"(exec {clean} $b $o -c {inner} $b $$ 2>&3 9>&3 3>&-); r=$?; kill -KILL $w; exit $r; }}; r=$?; "
         f'printf "%s0\\n%s" {nonce} {nonce} >&3; printf %s%s {nonce} {nonce}; exit $r'
     )
     half = len(nonce) // 2
@@ -72,17 +84,19 @@ def shells(state: RemoteState, env: Mapping[str, str], *, marker: str, nonce: st
     return f"{_escaped(outer, _LINE)}\n{_escaped(variables, _LINE)}\n".encode("ascii")
 
 
-def task(command: str, state: RemoteState, env: Mapping[str, str], *, nonce: str) -> bytes:
+def task(command: str, state: RemoteState, env: Mapping[str, str], *, nonce: str, stdin: bytes = b"") -> bytes:
     """Lines that have the shells run a command, where and with what the state says, and with these variables too.
 
-    The first thing is a greeting, so that a shell is known to be there and to have begun, and its process group.
+    The size of its standard input and that input follow. What is sent after it belongs to nothing: the watcher waits for
+    the end of the stream, which is that of the channel. The first thing is a greeting, so that a shell is known to be there and to have begun, and its process group.
     """
     umask = f"umask {quote(state.umask)}; " if state.umask else ""
     report = f'set -- "\n\n{_line(nonce)}\n{GONE}"; {_REPORT}'
     directory = f"cd {_directory(state.cwd)} 2>/dev/null || {{ {report}; exit 1; }}; " if state.cwd else ""
-    greets = f'printf "%s%s\\n" {greeting(nonce)} "$PPID" >&2; '
+    greets = f'printf "%s%s\\n" {greeting(nonce)} "${_OWN}g" >&2; '
     before = f"{greets}{umask}{directory}{_exports(env)}"
-    return f"{_escaped(before, _LINE)}\n{_escaped(f' {command}', _LINE)}\n".encode("ascii")
+    lines = f"{_escaped(before, _LINE)}\n{_escaped(f' {command}', _LINE)}\n{len(stdin)}\n"
+    return lines.encode("ascii") + stdin
 
 
 def greeting(nonce: str) -> str:
@@ -96,15 +110,10 @@ def reaper(pattern: str, *, group: int | None = None) -> str:
     Without a group it also ends what the terminals of its own connection have started: OpenSSH takes no marker for those,
     but tells all of them the connection, and only them the terminal.
     """
-    end = (
-        'k() { n=0; [ -n "$g" ] && kill -$1 -$g; '
-        "for e in $(l); do p=${e#/proc/}; kill -$1 ${p%/environ} && n=1; done; return $n; }; "
-        "k TERM || { sleep 0.3 || sleep 1; }; i=0; until k KILL; do i=$((i+1)); [ $i -gt 50 ] && break; done; "
-    )
     here = f"g=; {OWN_CONNECTION}; "
     if group is not None:  # whose number may be another's by now
         here = f'g={group or ""}; t=; case "$(ps -o args= -p $g)" in *{quote(_READ)}*) ;; *) g=;; esac; '
-    return _portable(f"exec 2>/dev/null; {here}{looking(f'{MARKER}={pattern}')}{end}exit 0")
+    return _portable(f"exec 2>/dev/null; {here}{looking(f'{MARKER}={pattern}')}{_END}exit 0")
 
 
 def looking(variable: str, *, whole: bool = False) -> str:
@@ -199,6 +208,21 @@ class Separator:
         return next((size for size in range(most, 0, -1) if self._held.endswith(self._mark[:size])), 0)
 
 
+def _watcher(marker: str) -> str:
+    """Shell text that feeds the inner shell its lines and the command's standard input, then waits for the channel's end.
+
+    That comes when the gateway or its connection has gone while the command runs; then the command's process group is ended,
+    and so is what has left the group and bears the marker. Its own process id is the first line, for the shell beside it,
+    which kills it once the command has ended; so another process does the ending. No shell waits for it, since that one may be
+    killed itself.
+    """
+    own_id = "{ read -r w l </proc/self/stat; } || w=$(exec sh -c 'echo $PPID'); echo $w; "
+    feeds = "for n in 1 2 3; do IFS= read -r l || exit; printf '%s\\n' \"$l\"; done; read -r n || exit; [ $n = 0 ] || head -c $n; "
+    waits = "exec >/dev/null; while read -r l; do :; done; "
+    ends = f"unset {MARKER}; kill -TERM -$$; {_PAUSE}; g=; t=; {looking(f'{MARKER}={marker}')}{_END}kill -KILL -$$; "
+    return f"{{ {{ trap '' HUP INT TERM; {own_id}{feeds}{waits}( {ends}) & }} <&4 3>&- 4<&- & }}"
+
+
 def _inner(*, marker: str, nonce: str) -> str:
     """What the inner shell runs: three lines in turn, of which the last is the command.
 
@@ -208,7 +232,7 @@ def _inner(*, marker: str, nonce: str) -> str:
     dump = f'{{ [ -n "${{{_OWN}done-}}" ] || {{ set +aeuxv; {_OWN}done=1; {told}; }}; }} 2>/dev/null'
     line, meant = f"IFS= read -r {_OWN}line || exit", f'"$(printf "${_OWN}line")"'
     return (
-        f"{line}; eval {meant}; export {MARKER}={quote(marker)}; {line}; eval {meant}; trap {quote(dump)} EXIT; {line}; "
+        f"{_OWN}g=$1; shift; {line}; eval {meant}; export {MARKER}={quote(marker)}; {line}; eval {meant}; trap {quote(dump)} EXIT; {line}; "
         f'if [ -n "${{BASH_VERSION-}}" ]; then eval {meant} 9>&-; else eval {meant}; fi; '
         f'{{ {_OWN}status=$?; set +euxv; }} 2>/dev/null; {dump}; exit "${_OWN}status"'
     )

@@ -52,12 +52,10 @@ class Shell(asyncssh.SSHClientSession[bytes]):
         self._said.clear()
         self.write(lines)
 
-    def write(self, lines: bytes, *, last: bool = True) -> None:
-        """Let it read something, and with `last` the end."""
+    def write(self, lines: bytes) -> None:
+        """Let it read something. Its input ends with the channel alone, which is how the host notices that we are gone."""
         try:
             self.channel.write(lines)
-            if last:
-                self.channel.write_eof()
         except OSError:  # it has ended
             return
 
@@ -134,7 +132,7 @@ class Shells:
         except BaseException:
             shell.abandon()
             raise
-        shell.write(remote_shell.shells(state, given, marker=shell.marker, nonce=shell.nonce), last=False)
+        shell.write(remote_shell.shells(state, given, marker=shell.marker, nonce=shell.nonce))
         return shell
 
     def prepare(self, state: RemoteState) -> None:

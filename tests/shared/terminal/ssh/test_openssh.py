@@ -251,3 +251,30 @@ async def test_a_wrong_password_is_said_to_be_one_where_a_server_offers_what_it_
         with pytest.raises(TerminalError) as refused:
             await sessions.open("a", openssh_target(server, **login))
     assert refused.value.code == "authentication_failed"
+
+
+async def test_a_dropped_connection_ends_the_command_on_the_host_without_a_new_one(
+    sessions: Sessions, server: OpenSsh
+) -> None:
+    nap = a_nap()
+    async with opened(sessions, openssh_target(server)) as terminal:
+        work = asyncio.ensure_future(terminal.run(f"trap '' TERM HUP; setsid sleep {nap} & sleep {nap}; sleep {nap}"))
+        await until(lambda: len(running(nap)) >= 2)
+        server.drop()
+        with pytest.raises(TerminalError) as lost:
+            await asyncio.wait_for(work, 5)
+        assert lost.value.code == "connection_lost"
+        await until(lambda: not running(nap), seconds=10)
+
+
+async def test_standard_input_reaches_a_watched_command_whole(sessions: Sessions, server: OpenSsh) -> None:
+    stdin = "".join(map(chr, range(128))) * 8192
+    async with opened(sessions, openssh_target(server)) as terminal:
+        counted = await terminal.run("wc -c; exit 7", stdin=stdin)
+        unread = await terminal.run("exit 3", stdin=stdin)
+        left = await terminal.run("head -c 5", stdin=stdin.replace("\0", "x"))
+        empty = await terminal.run("cat; kill -KILL $$")
+    assert (counted.stdout.strip(), counted.exit_code) == (str(len(stdin)), 7)
+    assert unread.exit_code == 3
+    assert left.stdout == "x\x01\x02\x03\x04"
+    assert (empty.stdout, empty.signal) == ("", "SIGKILL")

@@ -42,14 +42,23 @@ class Ran:
         begin = shells(state, {}, marker=self.marker, nonce=nonce)
         line = begin + task(command, state, env, nonce=nonce)
         assert line.isascii()
-        assert line.count(b"\n") == 4
-        self.ended = subprocess.run(
-            [login_shell, "-c", LAUNCHER],
-            input=line + stdin,
-            env={"PATH": path or os.environ["PATH"], "HOME": "/usr", "BASE": "base", "LANG": "C.UTF-8"},
-            capture_output=True,
-            check=False,
-        )
+        assert line.count(b"\n") == 5
+        reading, writing = os.pipe()  # whose end stays open, as a channel's does
+        try:
+            sending = begin + task(command, state, env, nonce=nonce, stdin=stdin)
+            assert os.write(writing, sending) == len(sending)
+            self.ended = subprocess.run(
+                [login_shell, "-c", LAUNCHER],
+                stdin=reading,
+                env={"PATH": path or os.environ["PATH"], "HOME": "/usr", "BASE": "base", "LANG": "C.UTF-8"},
+                capture_output=True,
+                check=False,
+                timeout=20,
+                start_new_session=True,
+            )
+        finally:
+            os.close(reading)
+            os.close(writing)
         stderr = bytearray()
         separator = Separator(nonce, stderr.extend)
         separator.feed(self.ended.stderr)
@@ -71,7 +80,7 @@ def login_shell(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def without_bash(tmp_path: Path) -> str:
     """A PATH on which bash is not found."""
-    for name in ("sh", "mkdir", "cat", "rm", "env", "sleep", "kill", "printenv"):
+    for name in ("sh", "mkdir", "cat", "rm", "env", "sleep", "kill", "printenv", "head"):
         found = next(Path(folder) / name for folder in ("/bin", "/usr/bin") if (Path(folder) / name).exists())
         (tmp_path / name).symlink_to(found)
     return str(tmp_path)
@@ -205,12 +214,14 @@ def test_the_reaper_ends_what_carries_the_marker(login_shell: str) -> None:
     process = subprocess.Popen(
         [login_shell, "-c", LAUNCHER], start_new_session=True, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    with process.stdin as given:  # type: ignore[union-attr]
-        given.write(line)
+    assert process.stdin is not None
+    process.stdin.write(line)
+    process.stdin.flush()
     other = subprocess.Popen(["sleep", other_nap], env={**os.environ, "MCP_GATEWAY_JOB": "other:1"})
     eventually(lambda: len(running_programs(nap, "sleep")) >= 3)
     subprocess.run([login_shell, "-c", reaper(marker, group=process.pid)], check=True, timeout=10)
     process.wait(5)
+    process.stdin.close()
     eventually(lambda: not running(nap))
     assert other.poll() is None
     other.kill()
