@@ -34,6 +34,11 @@ class Rule(Wire):
     action: Action
     reason: Reason = Field("", description="Told to whoever is refused or asked.")
     commands: Patterns = Field([], description="Names, or names with subcommands: `rm`, `mkfs*`, `git push`.")
+    lines: Patterns = Field(
+        [],
+        description="Whole commands, their words joined by single blanks: `make test*`, `python3 -m pytest**`. What an "
+        "allow rule spells out so is allowed also where the policy does not know all that it does.",
+    )
     options: Patterns = Field([], description="Each must be given; `-r|-R|--recursive` are forms of one.")
     arguments: Patterns = Field([], description="Some argument is one of these.")
     writes: Patterns = Field(
@@ -44,8 +49,8 @@ class Rule(Wire):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not (self.commands or self.arguments or self.writes or self.paths or self.variables):
-            raise refuse("commands", "a rule needs one of commands, arguments, writes, paths and variables")
+        if not (self.commands or self.lines or self.arguments or self.writes or self.paths or self.variables):
+            raise refuse("commands", "a rule needs one of commands, lines, arguments, writes, paths and variables")
         return self
 
 
@@ -61,7 +66,11 @@ class Policy(Wire):
         description="Ids and names of saved connections, `type:ssh`, `host:10.0.**`; `!` before one excepts it. "
         "Empty: everywhere.",
     )
-    default: Action = "allow"
+    default: Action = Field(
+        "allow",
+        description="What becomes of a command that no rule fits. Under deny and confirm, a rule that allows fits only "
+        "commands all of whose effects the policy knows, or that it spells out in `lines`.",
+    )
     unknown: Action = Field(
         "deny", description="What becomes of a command that fits a rule only if parts known at run time say so."
     )

@@ -15,7 +15,8 @@ _HOMES = re.compile(r"^/(?:root|home/[^/\x00-\x02]+|Users/[^/\x00-\x02]+)(?=/|$)
 class Act:
     """One thing that would be done. `words` begin with the command's name; `operands` are those that are no options.
 
-    `writes`, `reads`: files. `variable`: the name of one that is set. Words may hold the marks of words.py.
+    `writes`, `reads`: files. `variable`: the name of one that is set. `doubt` says why the policy does not see all that it
+    does (known.py); empty where it does. Words may hold the marks of words.py.
     """
 
     words: tuple[str, ...] = ()
@@ -23,6 +24,7 @@ class Act:
     writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     variable: str = ""
+    doubt: str = ""
 
     @property
     def hidden(self) -> bool:

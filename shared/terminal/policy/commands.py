@@ -26,6 +26,8 @@ FORK_BOMB = "fork-bomb"
 """What rules call a function that starts itself again and again."""
 
 _PROMPT = re.compile(r"@P\}$")
+_SETS = re.compile(r"\$\{(\w+)(?:\[[^\]]*\])?:?=")
+_PLAIN_GLOB = re.compile(r"[?*+@!]\([\w.*/-]+(?:\|[\w.*/-]*)+\)|[\w.*/-]*")
 _NO_WORDS = KINDS | {"variable_assignment"}
 _WORDS = frozenset({"command", "declaration_command", "unset_command"})
 
@@ -102,10 +104,14 @@ class _Reader:
                 self.runs.add(HIDDEN)
             case "file_redirect":
                 self.redirect(node)
+            case "for_statement" | "select_statement" if name := node.child_by_field_name("variable"):
+                self.runs.assigned((name.text or b"").decode("utf-8", "replace"), ANY)
             case "process_substitution" if (node.text or b"").startswith(b">"):
                 own = SPLIT
-            case "expansion" if _PROMPT.search((node.text or b"").decode("utf-8", "replace")):
-                self.runs.add(HIDDEN)
+            case "expansion":
+                self.expansion((node.text or b"").decode("utf-8", "replace"))
+            case "extglob_pattern" if not _PLAIN_GLOB.fullmatch((node.text or b"").decode("utf-8", "replace")):
+                self.runs.add(HIDDEN)  # zsh runs what stands in some
         if node.type in _WORDS:
             self.command(node, own)
         if node.children and node.children[0].type == "((":
@@ -155,6 +161,13 @@ class _Reader:
         plain = re.match(r"\w*", (name.text or b"").decode("utf-8", "replace"))
         text = "" if value.type in ("=", "+=") else ANY if value.type == "array" else text_of(value)
         self.runs.assigned(plain[0] if plain else "", text)
+
+    def expansion(self, text: str) -> None:
+        """An expansion: some read their value as a prompt, with the commands in it, and some set the variable."""
+        if _PROMPT.search(text):
+            self.runs.add(HIDDEN)
+        if found := _SETS.match(text):
+            self.runs.assigned(found[1], ANY)
 
     def redirect(self, node: "Node") -> None:
         target = destination(node)

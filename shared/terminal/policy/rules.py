@@ -10,6 +10,7 @@ from shared.domain.targets import SessionType
 from shared.terminal.policy import patterns
 from shared.terminal.policy.acts import NOWHERE, Act, Whence, readings
 from shared.terminal.policy.commands import Seen
+from shared.terminal.policy.known import FOLDERS
 from shared.terminal.policy.patterns import Match
 from shared.terminal.policy.words import MARKS, SPLIT
 
@@ -42,9 +43,6 @@ class Verdict:
     unsure: bool = False
     ask: tuple[Asking, ...] = ()
 
-
-FOLDERS = frozenset({"", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/opt/homebrew/bin"})
-"""Where commands are what their names say."""
 
 ALLOWED = Verdict(action="allow")
 
@@ -94,8 +92,12 @@ def _verdicts(policy: Policy, act: Act, whence: Whence) -> Iterator[Verdict]:
             ask=tuple(policy.ask),
         )
 
+    passed = ""
     for number, rule in enumerate(policy.rules, 1):
         found = fit(rule, act, whence)
+        if found is Match.YES and rule.action == "allow" and policy.default != "allow" and act.doubt and not rule.lines:
+            passed = passed or f"{act.doubt}, so that a rule with `lines` has to spell it out"
+            continue
         if found is Match.YES:
             yield verdict(rule.action, number, rule.reason)
             return
@@ -104,9 +106,9 @@ def _verdicts(policy: Policy, act: Act, whence: Whence) -> Iterator[Verdict]:
             if action != "allow":
                 yield verdict(action, number, rule.reason, unsure=True)
     if act.words or act.writes or policy.default == "allow":
-        yield verdict(policy.default, None, "")
+        yield verdict(policy.default, None, passed)
     elif act.variable or act.reads:
-        yield verdict(policy.default if act.variable else "allow", None, "")
+        yield verdict(policy.default if act.variable else "allow", None, passed)
 
 
 def fit(rule: Rule, act: Act, whence: Whence = NOWHERE) -> Match:
@@ -117,6 +119,9 @@ def fit(rule: Rule, act: Act, whence: Whence = NOWHERE) -> Match:
     found = Match.YES
     if rule.commands:
         found = min(found, _command(rule.commands, act, strict=strict))
+    if rule.lines:
+        line = (" ".join(act.words),) if act.words else ()
+        found = min(found, _any(rule.lines, line, NOWHERE, strict=strict))
     if found is not Match.NO and (rule.options or rule.arguments):
         found = min(found, _arguments(rule, act, whence, strict=strict))
     if found is not Match.NO and rule.writes:

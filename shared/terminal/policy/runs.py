@@ -8,12 +8,13 @@ from itertools import pairwise
 from shared.terminal.policy import wrappers
 from shared.terminal.policy.acts import HIDDEN, Act, values_of, within, written
 from shared.terminal.policy.grammar import Unparsable
+from shared.terminal.policy.known import doubt
+from shared.terminal.policy.known_rows import KNOWN, VARIABLES
 from shared.terminal.policy.words import ANY, MARKS, SPLIT, STAR
 from shared.terminal.policy.wrapper_rows import (
     COMMAND_VARIABLES,
     DIRECTORIES,
     INPUTS,
-    MEANING_VARIABLES,
     RUNUSER,
     STARTUP_VARIABLES,
     WRAPPERS,
@@ -28,6 +29,7 @@ RUNS_AGAIN = re.compile(r"\w\[[^\]]*(?:\$\(|`)")
 
 _FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _FIND_WRITES = frozenset({"-fprint", "-fprintf", "-fprint0", "-fls"})
+_ASSIGN = frozenset(["env", "sudo", "time", "coproc", "export", "declare", "typeset", "local", "readonly"])
 _PROGRAM = re.compile(r"/(?:usr/)?(?:local/)?s?bin/[^/]+")
 
 
@@ -50,15 +52,14 @@ class Runs:
         """A variable that is set; some of them are commands, and some change what commands mean."""
         if RUNS_AGAIN.search(value):
             self.add(HIDDEN)
+        if not VARIABLES.fullmatch(name):
+            self.add(Act(variable=name, doubt="what it changes is not known"))
         if COMMAND_VARIABLES.fullmatch(name):
-            self.add(Act(variable=name))
             self._valued(name, value)
-        elif MEANING_VARIABLES.fullmatch(name):
-            self.add(Act(variable=name))
-            if name == "GIT_CONFIG_PARAMETERS" and value:
-                self.add(HIDDEN)
-            if name in STARTUP_VARIABLES and (INPUTS.fullmatch(value) or not MARKS.isdisjoint(value)):
-                self.add(HIDDEN)
+        elif (name == "GIT_CONFIG_PARAMETERS" and value) or (
+            name in STARTUP_VARIABLES and (INPUTS.fullmatch(value) or not MARKS.isdisjoint(value))
+        ):
+            self.add(HIDDEN)
 
     def _valued(self, name: str, value: str) -> None:
         """What a variable whose value is a command, or may be one, runs."""
@@ -92,7 +93,8 @@ class Runs:
         plain = [word for word in words[1:] if word[:1] != "-"]
         operands = reading.operands if row and row.then == "subcommand" else plain
         writes = written(name, words[1:], plain)
-        self.add(Act(words=tuple(words), operands=tuple(operands), writes=writes))
+        unsure = doubt(KNOWN, words)
+        self.add(Act(words=tuple(words), operands=tuple(operands), writes=writes, doubt=unsure))
         if not MARKS.isdisjoint(words[0]) or ("/" in words[0] and self._made(words[0])):
             self.add(HIDDEN)
         if any(RUNS_AGAIN.search(word) for word in words[1:] if not (row and row.then in ("line", "shell", "code"))):
@@ -134,7 +136,7 @@ class Runs:
             behind = words[words.index("--") + 1 :] if "--" in words else []
             for program in values_of(words, ("-x", "-a", "--exec", "--startas")):
                 self.run([program, *behind], None)
-        elif name in ("env", "sudo", "time", "coproc"):
+        elif name in _ASSIGN:
             for word in words:
                 variable, equals, value = word.partition("=")
                 if equals and variable[:1] != "-":

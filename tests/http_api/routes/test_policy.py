@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.shared.terminal.policy.corpus import NATURAL, lines
 from tests.support.http_gateway import Surface, surface
 from tests.support.http_stack import error_of
 
@@ -228,3 +229,22 @@ async def test_a_command_without_a_session_is_judged_with_its_variables(tmp_path
         for more in ({"command": "id"}, {"env": {"LD_PRELOAD": "/tmp/x.so"}}, {"command": "sh", "stdin": "id\n"}):
             answer = await made.http.post(path, json={"command": "true", **more})
             assert answer.status_code == 403, (more, answer.text)
+
+
+async def test_what_the_policy_does_not_know_runs_nowhere_unasked(tmp_path: Path) -> None:
+    rule = {"action": "allow", "commands": NATURAL.split()}
+    unknown, everyday = lines("unknown.txt"), lines("everyday.txt")
+    async with policed(tmp_path, {"name": "natural", "default": "confirm", "rules": [rule]}) as made:
+
+        async def checked(line: str) -> str:
+            answer = await made.http.post("/v1/terminal/policy/check", json={"command": line})
+            return str(answer.json()["action"] if answer.status_code == 200 else error_of(answer)["code"])
+
+        assert [line for line in unknown if await checked(line) == "allow"] == []
+        assert [line for line in everyday if await checked(line) != "allow"] == []
+        path = await session(made.http, cwd=str(tmp_path))
+        for line in ("git grep -O./x foo", "ENV='$(touch found)' sh -i", "awk 'BEGIN { system(\"touch found\") }'"):
+            answer = await made.http.post(f"{path}/execute", json={"command": line})
+            assert (answer.status_code, error_of(answer)["code"]) == (409, "approval_required"), line
+        assert not (tmp_path / "found").exists()
+        assert (await made.http.post(f"{path}/execute", json={"command": "ls | head"})).status_code == 200
