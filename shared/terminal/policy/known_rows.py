@@ -335,5 +335,5 @@ ROWS: tuple[Form, ...] = (
     Form(names="node npm yarn pnpm", needs="--version --help -v", most=0),
 )
 
-KNOWN: Mapping[str, Form] = {name: row for row in reversed(ROWS) for name in row.names.split()}
-"""The forms by the name of a command and its subcommand. An earlier row counts before a later one."""
+KNOWN: Mapping[str, Form] = {name: row for row in ROWS for name in row.names.split()}
+"""The forms by the name of a command and its subcommand."""

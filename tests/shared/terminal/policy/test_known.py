@@ -3,6 +3,7 @@
 import pytest
 
 from shared.domain.policy import CommandPolicy, Policy, Rule
+from shared.terminal.policy import known_rows
 from shared.terminal.policy.commands import seen
 from tests.shared.terminal.policy.corpus import action, lines, natural
 
@@ -61,3 +62,8 @@ def test_the_reason_says_what_is_not_known() -> None:
     found = rules.judge(rules.applying(natural("confirm"), LOCAL, rules.Place()), seen("git grep -O./x foo"))
     assert "'-O'" in found.reason
     assert "lines" in found.reason
+
+
+def test_no_name_stands_in_two_rows() -> None:
+    names = [name for row in known_rows.ROWS for name in row.names.split()]
+    assert sorted(names) == sorted(set(names))
