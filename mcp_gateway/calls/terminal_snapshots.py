@@ -20,12 +20,14 @@ class SessionsSnapshot(Wire):
     """The caller's open sessions."""
 
     sessions: list[TerminalEntry]
+    incomplete: list[str]
 
 
 async def sessions(gateway: "Gateway", caller: Caller) -> str:
     """terminal://sessions"""
-    found = (await dispatch.call(gateway, caller, LIST_TERMINALS, {})).sessions
-    return SessionsSnapshot(sessions=[entry(session) for session in found]).model_dump_json(by_alias=True)
+    found = await dispatch.call(gateway, caller, LIST_TERMINALS, {})
+    entries = [entry(session) for session in found.sessions]
+    return SessionsSnapshot(sessions=entries, incomplete=found.incomplete).model_dump_json(by_alias=True)
 
 
 async def output(gateway: "Gateway", caller: Caller, session_id: str) -> str:

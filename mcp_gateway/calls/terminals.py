@@ -62,16 +62,17 @@ async def _on_typing(call: Call, session: SessionInfo) -> str:
 
 async def list_(call: Call, arguments: ListTerminalsArguments) -> TerminalList:
     """The caller's open sessions and saved connections."""
-    sessions = (await dispatch.call(call.gateway, call.caller, LIST_TERMINALS, {})).sessions
+    found = await dispatch.call(call.gateway, call.caller, LIST_TERMINALS, {})
     saved = (await dispatch.call(call.gateway, call.caller, LIST_CONNECTIONS, {})).connections
-    matching = [found for found in saved if _matches(found, arguments.search)]
+    matching = [one for one in saved if _matches(one, arguments.search)]
     return TerminalList(
-        sessions=[entry(session) for session in sessions],
+        sessions=[entry(session) for session in found.sessions],
         connections=[
-            ConnectionEntry(name=found.name, type=found.type, host=found.host, username=found.username)
-            for found in matching[:MOST_CONNECTIONS]
+            ConnectionEntry(name=one.name, type=one.type, host=one.host, username=one.username)
+            for one in matching[:MOST_CONNECTIONS]
         ],
         more_connections=max(len(matching) - MOST_CONNECTIONS, 0),
+        incomplete=found.incomplete,
     )
 
 

@@ -42,6 +42,11 @@ def listing(result: TerminalList) -> str:
     ]
     if result.more_connections:
         lines.append(f"… and {result.more_connections} more saved connections.")
+    if result.incomplete:
+        lines.append(
+            f"Incomplete: {len(result.incomplete)} of the gateway's processes did not answer in time "
+            f"({', '.join(result.incomplete)}), and their sessions are missing. Call again."
+        )
     return "\n".join(lines)
 
 

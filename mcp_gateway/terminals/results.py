@@ -83,6 +83,9 @@ class TerminalList(Wire):
         description="Saved connections: pass a name as `connection` to `open_terminal` or `run_command`."
     )
     more_connections: int = Field(description="How many further ones there are; narrow them with `search`.")
+    incomplete: list[str] = Field(
+        description="Processes of the gateway whose sessions are missing: they did not answer."
+    )
 
 
 class ClosedTerminal(Wire):

@@ -1,12 +1,12 @@
 """Terminal sessions and commands: what callers ask for and what they are told."""
 
-import codecs
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from shared.domain.encodings import Encoding
 from shared.domain.targets import Environment, Id, Path, SessionType, TargetFields, no_nul, refuse
 from shared.domain.transfers import TransferInfo
 from shared.domain.wire import Name, Timestamp, Wire
@@ -30,23 +30,6 @@ def _command(value: str) -> str:
     return no_nul(value)
 
 
-def _encoding(value: str) -> str:
-    """Those of Python's text encodings that leave ASCII, with the controls of a terminal, as it is."""
-    ascii_text = "".join(map(chr, range(128))) + "\x1b[1;31m\x1b(B\x1b$"
-    try:
-        name = codecs.lookup(value).name
-        if (
-            ascii_text.encode(name) == ascii_text.encode("ascii")
-            and ascii_text.encode("ascii").decode(name) == ascii_text
-        ):
-            return name
-    except (LookupError, UnicodeError):  # there is no such encoding, or it is none of text
-        pass
-    raise PydanticCustomError(
-        "encoding", "must be a text encoding that has ASCII in it, such as utf-8, latin-1 or cp437"
-    )
-
-
 Command = Annotated[str, AfterValidator(_command), Field(min_length=1)]
 Columns = Annotated[int, Field(ge=1, le=500)]
 Rows = Annotated[int, Field(ge=1, le=300)]
@@ -54,7 +37,6 @@ MAX_STDIN = 1024 * 1024
 """Characters."""
 Stdin = Annotated[str, Field(max_length=MAX_STDIN)]
 Typed = Annotated[str, Field(min_length=1, max_length=256 * 1024)]
-Encoding = Annotated[str, AfterValidator(_encoding), Field(min_length=1, max_length=40)]
 Cursor = Annotated[int, Field(ge=0)]
 
 
@@ -297,6 +279,11 @@ class SessionList(Wire):
     """The caller's sessions, oldest first."""
 
     sessions: list[SessionInfo]
+    incomplete: list[str] = Field(
+        default_factory=list,
+        exclude_if=lambda value: not value,
+        description="Ids of processes of the gateway that did not answer in time: their sessions are missing here.",
+    )
 
 
 class CommandAnswer(Wire):

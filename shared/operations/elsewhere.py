@@ -56,17 +56,20 @@ def stream(
     return cast("AbstractAsyncContextManager[Stream]", there)
 
 
-async def gather(gateway: "Gateway", caller: Caller, operation: Operation[Any, Result]) -> list[Result]:
-    """The answers of all the others that answer soon, to an operation that takes nothing."""
+async def gather(
+    gateway: "Gateway", caller: Caller, operation: Operation[Any, Result], payload: Mapping[str, Any]
+) -> tuple[list[Result], list[str]]:
+    """The answers of the other processes to an operation, and the ids of those that do not answer in time."""
 
-    async def ask(node: Node) -> Result | None:
+    async def ask(node: Node) -> Result | str:
         try:
-            answer = await gateway.peers.call(node, caller, operation.name, {}, strict=True, within=GATHER_SECONDS)
+            answer = await gateway.peers.call(node, caller, operation.name, payload, strict=True, within=GATHER_SECONDS)
             return cast("Result", wire.read(operation.result, answer))
         except GatewayError as error:
             reason = error.operator_detail or error.message
-            log.warning("what another process (%s) has is left out: %s", node.address, reason)
-            return None
+            log.warning("another process (%s) did not answer, so the list is incomplete: %s", node.address, reason)
+            return node.id
 
     answers = await asyncio.gather(*(ask(node) for node in gateway.nodes.others))
-    return [answer for answer in answers if answer is not None]
+    missing = [answer for answer in answers if isinstance(answer, str)]
+    return [answer for answer in answers if not isinstance(answer, str)], sorted(missing)

@@ -85,11 +85,11 @@ async def close_unknown(gateway: "Gateway", caller: Caller, answer: SessionAnswe
 
 
 async def _list(gateway: "Gateway", caller: Caller, _: NoInput) -> SessionList:
-    """Those of all processes, oldest first; one that does not answer soon is left out."""
-    elsewhere = [] if gateway.nodes.alone else await gather(gateway, caller, LIST_TERMINALS_HERE)
+    """Those of all processes, oldest first, and the processes that did not answer in time."""
+    elsewhere, missing = ([], []) if gateway.nodes.alone else await gather(gateway, caller, LIST_TERMINALS_HERE, {})
     own = [session.info for session in gateway.terminals.list(caller.id)]
     found = own + [session for answer in elsewhere for session in answer.sessions]
-    return SessionList(sessions=sorted(found, key=lambda session: session.created_at))
+    return SessionList(sessions=sorted(found, key=lambda session: session.created_at), incomplete=missing)
 
 
 async def _list_here(gateway: "Gateway", caller: Caller, _: NoInput) -> SessionList:

@@ -3,7 +3,7 @@
 import { del, download, get, part, post } from "./api.js";
 import { el } from "./dom.js";
 import { bytes, when } from "./format.js";
-import { badge, button, card, code, confirmed, notify, table } from "./parts.js";
+import { badge, button, card, code, confirmed, notify, quiet, table } from "./parts.js";
 import { into, loader, place } from "./places.js";
 import { changeConnection, openTerminal, saveConnection } from "./terminal-forms.js";
 import { liveTerminal, name } from "./terminal-live.js";
@@ -37,7 +37,10 @@ function one(context, id) {
 
 function all(context) {
   const sessions = place();
-  const showSessions = () => into(sessions, async () => sessionList((await get("/v1/terminal/sessions")).sessions, showSessions), { polled: true });
+  const showSessions = () => into(sessions, async () => {
+    const found = await get("/v1/terminal/sessions");
+    return [found.incomplete && quiet(`Incomplete: ${found.incomplete.join(", ")} did not answer in time.`), sessionList(found.sessions, showSessions)];
+  }, { polled: true });
   context.every(EVERY, showSessions);
   const connections = loader(async () => connectionList((await get("/v1/terminal/connections")).connections, () => connections.reload()));
   const recordings = loader(async () => recordingList((await get("/v1/terminal/recordings")).recordings, () => recordings.reload()));
