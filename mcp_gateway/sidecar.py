@@ -11,6 +11,7 @@ import anyio
 
 from http_api.app import Mounted, hosts_of
 from http_api.serve import CannotServe, listen, serve, url_of
+from mcp_gateway.bridge.trust import Untrusted
 from mcp_gateway.bridge.upstream import Upstream, local_url
 from mcp_gateway.throttling import Throttled
 from mcp_gateway.transports import HttpTransports
@@ -86,6 +87,8 @@ async def _why_not(settings: Settings, error: CannotServe) -> str:
     upstream = Upstream(local_url(settings))
     try:
         is_gateway = settings.api_port and await upstream.is_ours()
+    except Untrusted as found:
+        return f"{error} {found} This gateway answers on stdio only."
     finally:
         await upstream.aclose()
     if is_gateway:

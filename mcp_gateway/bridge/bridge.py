@@ -131,8 +131,8 @@ class Bridge:
     async def _answer(self, call: Call) -> None:
         try:
             answer = await self._exchanged(call)
-        except Away:
-            answer = failure(call.message.id, away(self._upstream))
+        except Away as error:
+            answer = failure(call.message.id, away(self._upstream, str(error)))
         except Lost:
             answer = failure(call.message.id, BROKE_OFF.format(base=self._upstream.base))
         except Exception as error:  # the host waits for an answer, whatever happens

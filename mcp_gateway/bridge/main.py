@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from mcp_gateway.bridge.bridge import Bridge
 from mcp_gateway.bridge.lines import Writer, read_lines
+from mcp_gateway.bridge.trust import Untrusted
 from mcp_gateway.bridge.upstream import VARIABLE, Upstream, key_here, local_url
 from mcp_gateway.wire import Wire
 
@@ -45,10 +46,17 @@ def bridge(wire: Wire, url: str) -> None:
 
 
 def _conceal_what_others_need() -> None:
-    """A host may hand on the secrets of a gateway, which commands of that gateway could then read from this process."""
+    """A host may hand on the secrets of a gateway, which commands of that gateway could then read from this process.
+
+    Without a key the gateway has to see which process is at the other end, so that this one stays open.
+    """
     from shared.terminal.concealment import conceal
 
-    conceal(name for name in os.environ if name.endswith(SECRETS))
+    conceal(_secrets(), closed=bool(os.environ.get(VARIABLE, "").strip()))
+
+
+def _secrets() -> list[str]:
+    return [name for name in os.environ if name.endswith(SECRETS)]
 
 
 def with_scheme(address: str) -> str:
@@ -87,13 +95,27 @@ def _configured() -> str:
 
 async def _found_and_bridged(wire: Wire, base: str) -> int | None:
     """The exit code, None when this machine has no gateway there."""
-    upstream = Upstream(base, key_here())
-    if upstream.is_local and not await upstream.is_ours():
+    try:
+        upstream = Upstream(base, key_here())
+    except ValueError as error:
+        _say(str(error))
+        return MISUSED
+    try:
+        found = not upstream.is_local or await upstream.is_ours()
+    except Untrusted as error:
+        _say(str(error))
+        await upstream.aclose()
+        return FAILED
+    if not found:
         _say(f"No gateway runs at {upstream.base}; this process opens its own.")
         await upstream.aclose()
         return None
+    for name in _secrets():
+        del os.environ[name]
     if upstream.has_key and not upstream.is_local and base.startswith("http:"):
-        _say(f"The key for {upstream.base} crosses the network unencrypted; use https.")
+        _say(
+            f"The key for {upstream.base} crosses the network unencrypted, to a listener nobody vouches for; use https."
+        )
     return await serve(wire, upstream)
 
 

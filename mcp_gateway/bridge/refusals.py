@@ -13,8 +13,10 @@ BROKE_OFF = (
 )
 
 
-def away(upstream: Upstream) -> str:
+def away(upstream: Upstream, reason: str) -> str:
     """Nothing was sent."""
+    if reason:
+        return reason
     how = "Start it with `mcp-gateway serve`" if upstream.is_local else "Check the address, and that it runs"
     return f"No gateway answers at {upstream.base}; nothing was done. {how}, and try again."
 

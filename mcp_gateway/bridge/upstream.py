@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 import orjson
 
+from mcp_gateway.bridge.trust import Untrusted, checks
 from shared.errors import UpstreamBadAnswer
 from shared.providers.server_sent_events import EventSplitter, payloads
 
@@ -38,7 +39,7 @@ Lost = httpx2.TransportError
 
 
 class Away(Exception):
-    """No gateway answers; nothing was sent."""
+    """No gateway of ours answers; nothing was sent. Its text, if any, says what does."""
 
 
 class Response:
@@ -77,7 +78,8 @@ class Response:
 class Upstream:
     """One gateway. `base` is its address, with or without `/mcp` at the end.
 
-    One that is being started again is waited for, `patience` seconds at most.
+    One that is being started again is waited for, `patience` seconds at most. Raises ValueError when MCP_GATEWAY_USER
+    names no user.
     """
 
     def __init__(self, base: str, key: str = "", *, patience: float = RETURN_SECONDS) -> None:
@@ -85,6 +87,7 @@ class Upstream:
         self.base = base.rstrip("/").removesuffix(ENDPOINT).rstrip("/")
         self.is_local = is_loopback(self.base)
         self.has_key = bool(key)
+        self._extensions = checks(self.base, has_key=self.has_key)
         headers = {"user-agent": "mcp-gateway-stdio", "accept-encoding": "identity"}
         if key:
             headers["authorization"] = f"Bearer {key}"
@@ -92,7 +95,8 @@ class Upstream:
             headers=headers,
             timeout=httpx2.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS, pool=None),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
-            trust_env=not self.is_local,  # a proxy of the environment would send us out and back, or nowhere
+            # a proxy of the environment would send us out and back, or nowhere
+            trust_env=not (self.is_local or self._extensions),
         )
 
     async def aclose(self) -> None:
@@ -100,10 +104,12 @@ class Upstream:
         await self._client.aclose()
 
     async def is_ours(self) -> bool | None:
-        """Whether what answers there is a gateway; None when nothing does."""
+        """Whether what answers there is a gateway; None when nothing does. Raises Untrusted."""
         try:
-            answer = await self._client.get(self.base + "/health", timeout=LOOK_SECONDS)
+            answer = await self._client.get(self.base + "/health", timeout=LOOK_SECONDS, extensions=self._extensions)
             found = orjson.loads(answer.content)
+        except Untrusted:
+            raise
         except Lost:
             return None
         except orjson.JSONDecodeError:
@@ -113,7 +119,9 @@ class Upstream:
     @asynccontextmanager
     async def post(self, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[Response]:
         """Send a message. Raises Away when it was not sent, Lost when the connection broke off after that."""
-        request = self._client.build_request("POST", self.base + ENDPOINT, content=body, headers=dict(headers))
+        request = self._client.build_request(
+            "POST", self.base + ENDPOINT, content=body, headers=dict(headers), extensions=self._extensions
+        )
         response = await self._sent(request)
         try:
             yield Response(response)
@@ -123,14 +131,16 @@ class Upstream:
     @asynccontextmanager
     async def listen(self, headers: Mapping[str, str]) -> AsyncIterator[Response]:
         """Open the stream for what the server says by itself. Raises Lost."""
-        async with self._client.stream("GET", self.base + ENDPOINT, headers=dict(headers)) as response:
+        url, extensions = self.base + ENDPOINT, self._extensions
+        async with self._client.stream("GET", url, headers=dict(headers), extensions=extensions) as response:
             yield Response(response)
 
     async def end_session(self, headers: Mapping[str, str]) -> None:
         """Tell the gateway that the session is over; it then ends what runs in it."""
         with suppress(Lost, TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._client.delete(self.base + ENDPOINT, headers=dict(headers))
+                url, extensions = self.base + ENDPOINT, self._extensions
+                await self._client.delete(url, headers=dict(headers), extensions=extensions)
 
     async def _sent(self, request: httpx2.Request) -> httpx2.Response:
         loop = asyncio.get_running_loop()
@@ -138,9 +148,11 @@ class Upstream:
         while True:
             try:
                 return await self._client.send(request, stream=True)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            except Untrusted as error:
+                raise Away(str(error)) from None
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 if loop.time() > until:
-                    raise Away(str(error)) from None
+                    raise Away() from None
                 await asyncio.sleep(RETURN_STEP)
 
 

@@ -84,8 +84,7 @@ class LocalPeers:
         A command can hide one from its own list of descriptors: in a thread with a list of its own, on the way from one process to
         another, in a call that goes on while the socket is closed. A socket without a visible holder is therefore a command's.
         """
-        link = f"socket:[{peer.inode}]"
-        holder = next((pid for pid in chain(tuple(self._recent), self._processes()) if self._holds(pid, link)), None)
+        holder = self._holder(peer)
         if holder is None:
             return not self._only_closed_ones(peer.uid)
         if self._is_command(holder):
@@ -93,6 +92,16 @@ class LocalPeers:
         if holder not in self._recent:
             self._recent.append(holder)
         return False
+
+    def is_seen_at_command(self, peer: Peer) -> bool:
+        """Whether a command of a gateway is seen to have the socket. One that hides it is not found."""
+        holder = self._holder(peer)
+        return holder is not None and self._is_command(holder)
+
+    def _holder(self, peer: Peer) -> int | None:
+        """A process that is seen to have the socket."""
+        link = f"socket:[{peer.inode}]"
+        return next((pid for pid in chain(tuple(self._recent), self._processes()) if self._holds(pid, link)), None)
 
     def _only_closed_ones(self, uid: int) -> bool:
         """Whether this user has processes that do not let us see their descriptors (root's, sshd), and no commands."""

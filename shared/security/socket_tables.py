@@ -55,13 +55,16 @@ def peer_of(client: Address, server: Address, *, proc: Path = Path("/proc")) -> 
 def is_of_this_machine(client: Address, server: Address) -> bool:
     """Whether a connection cannot have come from another machine: by an end on loopback, or by the client's address."""
     here, there = _plain(server[0]), _plain(client[0])
-    return here.is_loopback or there.is_loopback or here == there or _can_be_bound(client[0])
+    return here.is_loopback or there.is_loopback or here == there or is_own_address(client[0])
 
 
-def _can_be_bound(host: str) -> bool:
-    """Whether it is an address of this machine."""
-    plain = str(_plain(host)) if "%" not in host else host
-    family, *_, address = socket.getaddrinfo(plain, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+def is_own_address(host: str) -> bool:
+    """Whether it is an address of this machine: one that can be bound. False of names."""
+    try:
+        plain = host if "%" in host else str(_plain(host))
+        family, *_, address = socket.getaddrinfo(plain, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    except (OSError, ValueError):
+        return False
     with socket.socket(family, socket.SOCK_DGRAM) as trial:
         try:
             trial.bind(address)

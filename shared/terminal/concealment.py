@@ -8,10 +8,10 @@ from collections.abc import Iterable
 PR_SET_DUMPABLE = 4
 
 
-def conceal(names: Iterable[str]) -> None:
+def conceal(names: Iterable[str], *, closed: bool = True) -> None:
     """Blank these variables in the environment that the system shows of this process, and close its memory to others.
 
-    Python's own copy stays. On Linux only: elsewhere the system shows the environment to its user in any case.
+    Where it is `closed`, other processes of the user cannot see its descriptors either. Python's own copy stays. On Linux only: elsewhere the system shows the environment to its user in any case.
     """
     if sys.platform != "linux":
         return
@@ -22,4 +22,5 @@ def conceal(names: Iterable[str]) -> None:
         place = libc.getenv(os.fsencode(name))
         if place:
             ctypes.memset(place, ord("x"), len(ctypes.string_at(place)))
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if closed:
+        libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
