@@ -63,6 +63,11 @@ class Seat:
     hides_input: Callable[[], bool] = lambda: False
     followers: int = 0
 
+    def let_go(self) -> None:
+        """Forget the channel once it is closed: they refer to each other, and would keep the scrollback in memory."""
+        self.hides_input = lambda: True
+        self.scrollback.flow.attach(bool)
+
 
 class Channel(Protocol):
     """One open target.

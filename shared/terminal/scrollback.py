@@ -51,6 +51,11 @@ class Scrollback:
         """Take in what the shell wrote."""
         self._append(self._decoder.decode(data))
 
+    @property
+    def size(self) -> int:
+        """Bytes that are kept."""
+        return self._bytes
+
     def finish(self) -> None:
         """Nothing more will come for now: readers that wait are told so."""
         self._append(self._decoder.decode(b"", final=True))

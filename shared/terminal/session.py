@@ -283,6 +283,11 @@ class Session:
             await self._something_new(self._display.cursor if after is None else after, wait)
             return await self._display.view(after)
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of its scrollback."""
+        return self._seat.scrollback.size
+
     def end(self, *, shutting_down: bool = False) -> asyncio.Task[None]:
         """Begin to end everything that was started here; nothing of it is left when the task is done.
 
@@ -305,6 +310,7 @@ class Session:
         if self._running is not None:
             await asyncio.wait({self._running})
         await self._display.settle()
+        self._seat.let_go()
 
     def _part(self, reader: str, cursor: int | None, strip: bool) -> Slice:
         part = self._seat.scrollback.read(self._read_up_to.get(reader, 0) if cursor is None else cursor)

@@ -1,22 +1,26 @@
 """All sessions: limits, owners, expiry, shutting down."""
 
 import asyncio
+import gc
 import os
+import platform
 import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import SecretStr
 
 from shared.domain.targets import LocalTarget, SshLogin, SshTarget, TelnetTarget
 from shared.errors import GatewayError, InvalidInput, NotFound, Overloaded, RateLimited
+from shared.terminal import sessions as sessions_module
 from shared.terminal.channel import Channel, Seat
 from shared.terminal.sessions import Sessions
 from tests.support.children import children
 from tests.support.telnet_device import running_telnet_device
-from tests.support.terminals import a_nap, make_sessions, open_descriptors, opened, running, until
+from tests.support.terminals import OWNER, a_nap, make_sessions, open_descriptors, opened, running, until
 
 LOCAL = LocalTarget()
 
@@ -289,3 +293,39 @@ async def test_a_session_that_opens_in_the_moment_its_caller_leaves_is_ended(
     assert len(sessions) == 0
     assert not sessions._open_slots._taken
     await until(lambda: not sessions._passing)
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return psutil.Process().memory_info().rss
+
+
+async def opened_and_closed(sessions: Sessions, kept: int) -> int:
+    """Fill the scrollback of as many sessions as there may be, and close them; the memory in use before that."""
+    output = LocalTarget(background=f"head -c {2 * kept} /dev/urandom | base64")
+    made = [await sessions.open(OWNER, output) for _ in range(sessions.limits.sessions_per_caller)]
+    for session in made:
+        await session.read("test", cursor=0, wait=5)
+    await until(lambda: all(session.kept_bytes > kept // 2 and not session.connected for session in made), 20)
+    full = resident()
+    for session in made:
+        await sessions.close(OWNER, session.id)
+    return full
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is told to give memory back")
+async def test_the_memory_of_closed_sessions_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_module, "FREED_SECONDS", 0.1)
+    kept = 1024 * 1024
+    gc.disable()  # what is given back does not wait for it
+    try:
+        async with make_sessions(tmp_path, sessions_per_caller=20, scrollback_bytes=kept) as sessions:
+            await opened_and_closed(sessions, kept)  # for what stays: code, pools, keepers
+            await until(lambda: sessions._giving_back is None)
+            before = resident()
+            full = await opened_and_closed(sessions, kept)
+            await until(lambda: sessions._giving_back is None)
+            assert full - before > 10 * kept
+            assert resident() - before < (full - before) // 4, (before, full, resident())
+    finally:
+        gc.enable()
