@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_gateway.forwarding import InItsProcess, MessagesInTheirProcess
 from mcp_gateway.identity import caller_in
+from mcp_gateway.plain_refusals import AsJson
 from mcp_gateway.refused_messages import Screened
 from mcp_gateway.server import GatewayServer
 from mcp_gateway.toolsets import selected
@@ -60,7 +61,7 @@ class Serving:
             server, security_settings=security, max_request_body_size=max_body_bytes, max_sessions=MAX_SESSIONS
         )
         self._streamable: ASGIApp = self.sessions.handle_request
-        self._messages: ASGIApp = self.sse.handle_post_message
+        self._messages: ASGIApp = AsJson(self.sse.handle_post_message)
         if node:
             self._streamable = InItsProcess(self._streamable, gateway)
             self._messages = MessagesInTheirProcess(self._messages, gateway)

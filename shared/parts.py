@@ -205,6 +205,7 @@ def terminals(settings: Settings, sandbox: Sandbox, nodes: Nodes, own_ports: Con
             now,
             mode=settings.terminal_recording,
             max_bytes=settings.terminal_recording_max_bytes,
+            max_total_bytes=settings.terminal_recording_total_bytes,
             days=settings.terminal_recording_days,
             secrets=secret_values(settings),
         ),

@@ -277,6 +277,10 @@ class Settings(BaseModel):
     terminal_recording_max_bytes: Annotated[int, Field(ge=4096, le=1024**3)] = Field(
         50 * 1024 * 1024, description="Bytes of one recording; it stops there."
     )
+    terminal_recording_total_bytes: Annotated[int, Field(ge=4096)] = Field(
+        2 * 1024**3,
+        description="Bytes of all recordings together; beyond it the oldest finished one of the caller who has most is deleted.",
+    )
     terminal_recording_days: Annotated[int, Field(ge=0, le=3660)] = Field(
         30, description="Days that recordings are kept; 0 keeps them until they are deleted."
     )

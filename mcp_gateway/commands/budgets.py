@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, print_table
+from mcp_gateway.commands.output import AsJson, print_json, print_table, printable
 from mcp_gateway.commands.tags import tag_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def delete(
     if as_json:
         print_json(gone)
     else:
-        print(f"{gone.budget_id} is deleted.")
+        print(printable(f"{gone.budget_id} is deleted."))
 
 
 def _row(budget: "BudgetStanding") -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import orjson
 
+from mcp_gateway.commands.output import escaped, printable
 from shared.errors import Details, GatewayError
 from shared.setting_sources import SettingsError
 
@@ -46,9 +47,9 @@ def guarded(*, as_json: bool = False) -> Iterator[None]:
 def fail(message: str, *more: str, code: int = FAILED) -> NoReturn:
     """Say what is wrong and end the process."""
     with suppress(OSError):
-        print(f"error: {message}", file=sys.stderr)
+        print(printable(f"error: {message}"), file=sys.stderr)
         for line in more:
-            print(f"  {line}", file=sys.stderr)
+            print(printable(f"  {line}"), file=sys.stderr)
     sys.exit(code)
 
 
@@ -61,7 +62,8 @@ def _object(wanted: bool, message: str, details: Details, code: str) -> None:
     """The failure as REST has it."""
     if wanted:
         try:
-            print(orjson.dumps({"error": message, "details": details, "code": code}, default=str).decode())
+            body = orjson.dumps({"error": message, "details": details, "code": code}, default=str)
+            print(escaped(body.decode()))
             _flush()
         except OSError:
             _leave_stdout()

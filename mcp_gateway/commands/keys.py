@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table
+from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from shared.domain.keys import ApiKey
@@ -119,7 +119,7 @@ def delete(
     if as_json:
         print_json(gone)
     else:
-        print(f"{gone.key_id} is deleted.")
+        print(printable(f"{gone.key_id} is deleted."))
 
 
 def _items(given: list[str]) -> list[str]:

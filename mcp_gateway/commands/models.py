@@ -110,7 +110,8 @@ def _update(model_id: str, change: dict[str, object], as_json: bool) -> None:
         print_json(changed)
     else:
         model = changed.model
-        print(f"{model.id}: {'on' if model.enabled else 'off'}, layer {model.layer}, priority {model.priority}")
+        state = "on" if model.enabled else "off"
+        print(printable(f"{model.id}: {state}, layer {model.layer}, priority {model.priority}"))
 
 
 def _row(entry: "ModelEntry") -> tuple[object, ...]:

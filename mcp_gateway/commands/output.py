@@ -16,7 +16,8 @@ GAP = 2
 SHORT = 12
 """Cells of so many characters are never folded while others can be."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, those of C1 included, and what changes the order in which text is shown."""
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -36,7 +37,12 @@ def print_json(value: Any) -> None:
     """One JSON document on stdout."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", by_alias=True)
-    print(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode())
+    print(escaped(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()))
+
+
+def escaped(json_text: str) -> str:
+    """The same JSON with the characters written as escapes that `printable` takes out of text."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", json_text)
 
 
 def on_terminal() -> bool:
@@ -59,7 +65,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right:
 
 
 def printable(text: str) -> str:
-    """The same without control characters but tabs and line feeds: a model's words must not move the cursor."""
+    """The same without control characters but tabs and line feeds, and without bidirectional ones.
+
+    A model's words, and names that others chose, must not move the cursor or look like other words.
+    """
     return _CONTROL.sub("", text)
 
 

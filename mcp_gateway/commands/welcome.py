@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mcp_gateway.answering import likely_model
+from mcp_gateway.commands.output import printable
 from mcp_gateway.transports import HTTP_PATH, SSE_PATH
 from shared.errors import GatewayError
 
@@ -41,4 +42,4 @@ def who_answers(gateway: "Gateway") -> str:
         model = likely_model(gateway)
     except GatewayError as error:
         return f"no model yet. {error.message}"
-    return f"{model.api_model_name} ({model.provider}, layer {model.layer})"
+    return printable(f"{model.api_model_name} ({model.provider}, layer {model.layer})")

@@ -4,6 +4,7 @@ The format: https://docs.asciinema.org/manual/asciicast/v2/
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import time
@@ -31,12 +32,13 @@ log = get_logger(__name__)
 
 
 class CastFile:
-    """The file, as the writing thread sees it. Every write adds whole lines."""
+    """The file, as the writing thread sees it. Every write adds whole lines. It is locked while its session goes on."""
 
     def __init__(self, path: Path, header: Mapping[str, Any], *, max_bytes: int, redact: Redact) -> None:
         """Raises OSError."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
         self._left = max_bytes
         self._veil = Veil(redact)
         self.full = False

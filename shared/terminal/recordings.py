@@ -1,10 +1,13 @@
 """All recordings of terminal sessions: a folder of files, whose they are, and how long they are kept."""
 
 import asyncio
+import fcntl
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,13 +23,27 @@ from shared.terminal.recording import CastFile, Recorder
 from shared.terminal.recording_channel import RecordedChannel
 
 MAX_BYTES = 50 * 1024 * 1024
+MAX_TOTAL_BYTES = 2 * 1024 * 1024 * 1024
 LONGEST_HEADER = 4096
 _SESSION_ID = re.compile(r"term-[0-9]{1,20}-[0-9a-f]{32}")
 _SUFFIX = ".cast"
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A recording on disk; `changed` is the time of its last write."""
+
+    path: Path
+    owner: str
+    size: int
+    changed: float
+
+
 class Recordings:
-    """The recordings in one folder. `secrets` are values that none of them may show; 0 `days` keeps them for ever."""
+    """The recordings in one folder. `secrets` are values that none of them may show; 0 `days` keeps them for ever.
+
+    A new one makes room for itself within `max_total_bytes` by deleting finished ones: the oldest of the owner who has most.
+    """
 
     def __init__(
         self,
@@ -35,6 +52,7 @@ class Recordings:
         *,
         mode: RecordingMode = "allowed",
         max_bytes: int = MAX_BYTES,
+        max_total_bytes: int = MAX_TOTAL_BYTES,
         days: int = 30,
         secrets: Iterable[str] = (),
     ) -> None:
@@ -42,6 +60,7 @@ class Recordings:
         self._clock = clock
         self._mode = mode
         self._max_bytes = max_bytes
+        self._max_total_bytes = max_total_bytes
         self._days = days
         self._secrets = tuple(secrets)
         self._active: dict[str, Recorder] = {}
@@ -98,6 +117,7 @@ class Recordings:
     def _create(self, session_id: str, header: dict[str, Any], redact: Callable[[str], str]) -> CastFile:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
+        self._make_room(self._max_bytes)
         return CastFile(self._path(session_id), header, max_bytes=self._max_bytes, redact=redact)
 
     def _header(self, seat: Seat, owner: str, target: Target) -> dict[str, Any]:
@@ -133,6 +153,29 @@ class Recordings:
         header = _header_of(path)
         if header is None or owner not in (None, header["owner"]):
             raise _unknown()
+
+    def _make_room(self, wanted: int) -> None:
+        """Delete finished recordings until so many bytes fit. Raises TerminalError when that is not enough."""
+        kept = sorted(self._stored(), key=lambda stored: stored.changed)
+        held: Counter[str] = Counter()
+        for stored in kept:
+            held[stored.owner] += stored.size
+        while held.total() + wanted > self._max_total_bytes:
+            finished = [stored for stored in kept if not _is_written(stored.path)]
+            if not finished:
+                raise _full()
+            most = max((stored.owner for stored in finished), key=lambda owner: held[owner])
+            oldest = next(stored for stored in finished if stored.owner == most)
+            oldest.path.unlink(missing_ok=True)
+            held[most] -= oldest.size
+            kept.remove(oldest)
+
+    def _stored(self) -> Iterator[_Stored]:
+        for path in self._paths():
+            header = _header_of(path)
+            if header is not None:
+                found = path.stat()
+                yield _Stored(path, str(header["owner"]), found.st_size, found.st_mtime)
 
     def _prune(self, before: float) -> None:
         for path in self._paths():
@@ -171,6 +214,18 @@ def _header_of(path: Path) -> dict[str, Any] | None:
     return header if isinstance(header, dict) and {"owner", "title", "timestamp"} <= header.keys() else None
 
 
+def _is_written(path: Path) -> bool:
+    """Whether some process of the gateway still writes it."""
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _title(target: Target) -> str:
     if isinstance(target, LocalTarget):
         return f"local {target.shell or ''}".strip()
@@ -186,6 +241,14 @@ def _secrets_of(target: Target) -> Iterator[str]:
         for secret in (login.password, login.private_key, login.passphrase):
             if isinstance(secret, SecretStr):
                 yield from secret.get_secret_value().splitlines()
+
+
+def _full() -> TerminalError:
+    return TerminalError(
+        "Recordings of open sessions take up all the space that recordings may have (TERMINAL_RECORDING_TOTAL_BYTES); "
+        "close one, or open the session without 'record'.",
+        code="recordings_full",
+    )
 
 
 def _unknown() -> NotFound:

@@ -2,6 +2,8 @@
 
 const PROPERTIES = new Set(["value", "checked", "disabled", "selected", "readOnly", "required", "hidden", "open", "htmlFor"]);
 const REFUSED = /^(on|style$|src|formaction$|xlink)/i;
+/** Characters that change the order in which text is shown: a name must not look like another one. */
+const REORDERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const OWN_LINK = /^(#|\/(?![/\\])|blob:)/;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -29,7 +31,7 @@ export function nodes(children) {
   return children
     .flat(Infinity)
     .filter((child) => child !== null && child !== undefined && child !== false)
-    .map((child) => (child instanceof Node ? child : document.createTextNode(String(child))));
+    .map((child) => (child instanceof Node ? child : document.createTextNode(String(child).replace(REORDERING, ""))));
 }
 
 function fill(node, given, children) {

@@ -194,3 +194,37 @@ async def test_a_folder_that_cannot_be_written_is_told_and_leaves_nothing_open(t
         assert failed.value.code == "recording_failed"
         assert len(sessions) == 0
         await until(lambda: open_descriptors() <= before)
+
+
+async def test_a_new_recording_makes_room_at_the_cost_of_whoever_has_most(tmp_path: Path) -> None:
+    limits = {"max_bytes": 10_000, "max_total_bytes": 30_000}
+    async with make_sessions(tmp_path, recording=limits) as sessions:
+        ids = {}
+        for number, owner in enumerate(("bob", "alice", "alice")):
+            async with opened(sessions, owner=owner, record=True) as terminal:
+                await terminal.close()
+            path = tmp_path / "recordings" / f"{terminal.session.id}.cast"
+            with path.open("ab") as file:
+                file.write(b"[0, 'o', 'x']\n" * 500)
+            os.utime(path, (number, number))
+            ids[terminal.session.id] = owner
+        kept = {info.session_id for info in await sessions.recordings.list(None)}
+        assert kept == set(ids)
+        async with opened(sessions, owner="carol", record=True) as terminal:
+            left = [info.owner for info in await sessions.recordings.list(None)]
+            assert sorted(left) == ["alice", "bob", "carol"]
+            assert list(ids)[2] in {info.session_id for info in await sessions.recordings.list("alice")}
+            await terminal.close()
+
+
+async def test_a_recording_that_is_being_written_is_never_deleted_for_room(tmp_path: Path) -> None:
+    limits = {"max_bytes": 10_000, "max_total_bytes": 10_100}
+    async with make_sessions(tmp_path, recording=limits) as sessions, opened(sessions, record=True) as terminal:
+        with pytest.raises(TerminalError) as refused:
+            await sessions.open(OWNER, LocalTarget(), record=True)
+        assert refused.value.code == "recordings_full"
+        assert [info.session_id for info in await sessions.recordings.list(None)] == [terminal.session.id]
+        await terminal.close()
+        async with opened(sessions, record=True) as other:
+            await other.close()
+        assert [info.session_id for info in await sessions.recordings.list(None)] == [other.session.id]

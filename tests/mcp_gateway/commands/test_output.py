@@ -1,0 +1,33 @@
+"""What the command line prints of words that others chose."""
+
+import json
+
+import pytest
+
+from mcp_gateway.commands.failures import fail
+from mcp_gateway.commands.output import print_json, print_table, printable
+
+HOSTILE = "".join(map(chr, (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0)))) + (
+    "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+def test_text_keeps_its_words_tabs_and_lines() -> None:
+    assert printable(f"a{HOSTILE}b\tc\nd é 人 👩\u200d🚀") == "ab\tc\nd é 人 👩\u200d🚀"
+
+
+def test_tables_and_errors_show_none_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["name"], [[f"key{HOSTILE}one"]])
+    with pytest.raises(SystemExit):
+        fail(f"no key{HOSTILE}two", f"more{HOSTILE}")
+    shown = "".join(capsys.readouterr())
+    assert "keyone" in shown
+    assert "keytwo" in shown
+    assert not set(HOSTILE) & set(shown)
+
+
+def test_json_says_the_same_in_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"name": HOSTILE})
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == {"name": HOSTILE}
+    assert not set(HOSTILE) & set(shown)
