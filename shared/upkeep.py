@@ -1,6 +1,7 @@
 """What goes on in the background for as long as a gateway is open."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 REFRESH_SECONDS = 0.5
+READ_SECONDS = 10.0
+"""So often, at least, the database is read where it tells of no change."""
 FIRST_LOOK_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
 SUM_UP_SECONDS = 300.0
@@ -71,26 +74,43 @@ def _note_death(gateway: "Gateway", task: "asyncio.Task[None]") -> None:
 async def _refresh(gateway: "Gateway") -> None:
     """Take over what other processes changed, and end what ran for callers who are gone since, for ever.
 
-    One part that fails does not hold up the others.
+    One part that fails does not hold up the others. What is in the database is read again where that may have changed,
+    where a part failed, and now and then, since some parts also go by the clock.
     """
-    parts: tuple[Callable[[], Awaitable[None]], ...] = (
+    stored: tuple[Callable[[], Awaitable[None]], ...] = (
         gateway.accounts.refresh,
         gateway.api_keys.refresh,
         gateway.registry.refresh,
         gateway.configuration.refresh,
         gateway.policy.refresh,
         gateway.accounts_of_providers.refresh,
-        gateway.budgets.refresh,
+        *(() if gateway.redis else (gateway.budgets.refresh,)),
+    )
+    others: tuple[Callable[[], Awaitable[None]], ...] = (
+        *((gateway.budgets.refresh,) if gateway.redis else ()),  # Redis counts what others spend
+        gateway.policy.refresh_file,
         gateway.nodes.refresh,
         gateway.departures.look,
     )
+    read_at = float("-inf")
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
-        for part in parts:
-            try:
-                await part()
-            except GatewayError as error:  # also a row that the database has and cannot read
-                log.warning("going on with what is in memory", reason=error.message, detail=error.operator_detail)
+        now = time.monotonic()
+        if gateway.database.may_have_changed() or now - read_at >= READ_SECONDS:
+            read_at = now if await _done(stored) else float("-inf")
+        await _done(others)
+
+
+async def _done(parts: tuple[Callable[[], Awaitable[None]], ...]) -> bool:
+    """Do each of the parts; False when one failed."""
+    well = True
+    for part in parts:
+        try:
+            await part()
+        except GatewayError as error:  # also a row that the database has and cannot read
+            well = False
+            log.warning("going on with what is in memory", reason=error.message, detail=error.operator_detail)
+    return well
 
 
 async def _forget(gateway: "Gateway") -> None:

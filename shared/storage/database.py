@@ -43,6 +43,8 @@ class Database(AbstractAsyncContextManager["Database"]):
         self.reachable = True
         self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
+        self._observer: sqlite3.Connection | None = None
+        self._seen: int | None = None
 
     @property
     def engine(self) -> Engine:
@@ -71,6 +73,25 @@ class Database(AbstractAsyncContextManager["Database"]):
             return False
         return True
 
+    def may_have_changed(self) -> bool:
+        """Whether any connection, of any process, may have committed something since the last call.
+
+        SQLite tells it from its shared memory in some microseconds, so this needs no thread. Of a server nothing is
+        known without asking, so the answer is yes. https://www.sqlite.org/pragma.html#pragma_data_version
+        """
+        if not self.is_sqlite or not self.url.database or self.url.database == ":memory:":
+            return True
+        try:
+            if self._observer is None:
+                self._observer = sqlite3.connect(
+                    self.url.database, timeout=0, isolation_level=None, check_same_thread=False
+                )
+            (version,) = self._observer.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error:
+            return True
+        before, self._seen = self._seen, int(version)
+        return before != self._seen
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """What was begun is carried through, also when the task that waits for it is cancelled."""
         with anyio.CancelScope(shield=True):
@@ -80,6 +101,8 @@ class Database(AbstractAsyncContextManager["Database"]):
     def _close(self) -> None:
         """Once the threads are done: a task that was cancelled has left its work in one of them."""
         self._threads.shutdown()
+        if self._observer is not None:
+            self._observer.close()
         self._engine.dispose()
 
     def run_sync(self, work: Callable[[Session], T], *, write: bool = True) -> T:

@@ -69,6 +69,39 @@ async def test_what_ran_for_a_caller_ends_in_every_process_once_one_has_let_them
         assert len(other.terminals.list(LOCAL.id)) == 1
 
 
+async def test_a_database_that_nobody_changes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.01)
+    monkeypatch.setattr(upkeep, "READ_SECONDS", 3600.0)
+    async with open_gateway(settings_for(tmp_path)) as one, open_gateway(settings_for(tmp_path)) as other:
+        rounds, reads = 0, list[int]()
+        version, look = other.accounts.refresh, other.departures.look
+
+        async def reading() -> None:
+            reads.append(rounds)
+            await version()
+
+        async def looking() -> None:
+            nonlocal rounds
+            rounds += 1
+            await look()
+
+        monkeypatch.setattr(other.accounts, "refresh", reading)
+        monkeypatch.setattr(other.departures, "look", looking)
+        await until(lambda: rounds > 50)
+        assert len(reads) < 25, "the start of two gateways writes now and then"
+        await one.accounts.add("ann", "admin", PASSWORD)
+        token = (await one.accounts.login("ann", PASSWORD, "127.0.0.1")).token
+        await until(lambda: is_login(other, token))
+
+
+def is_login(gateway: Gateway, token: str) -> bool:
+    try:
+        gateway.accounts.authenticate(token)
+    except GatewayError:
+        return False
+    return True
+
+
 async def test_a_job_that_dies_shows_in_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.01)
     async with open_gateway(settings_for(tmp_path)) as gateway:

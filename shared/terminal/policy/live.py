@@ -69,12 +69,18 @@ class LivePolicy:
         await self._refresh_stored()
 
     async def refresh(self) -> None:
-        """Take over what is stored and what has changed in the file; one with mistakes leaves the one before in force."""
+        """Take over what is stored and what has changed in the file."""
+        await self.refresh_file()
+        await self._refresh_stored()
+
+    async def refresh_file(self) -> None:
+        """Take over what has changed in the file; one with mistakes leaves the one before in force."""
+        if not self._file_has_changed():
+            return
         try:
             await anyio.to_thread.run_sync(self._read_file)
         except Unavailable as error:
             log.error("the command policy stays as it was", reason=error.message)
-        await self._refresh_stored()
 
     async def put(self, policy: CommandPolicy | None) -> PolicyState:
         """Put a policy into force; None returns to the file's."""
@@ -122,12 +128,21 @@ class LivePolicy:
     def _choose(self) -> None:
         self.current = self._stored if self._stored is not None else self._from_file or NOTHING
 
+    def _file_has_changed(self) -> bool:
+        if self._file is None:
+            return False
+        try:
+            return _stamp_of(self._file) != self._stamp
+        except FileNotFoundError:
+            return self._stamp is not None
+        except OSError:
+            return True  # reading it says why
+
     def _read_file(self) -> None:
         if self._file is None:
             return
         try:
-            found = self._file.stat()
-            stamp = (found.st_mtime_ns, found.st_size)
+            stamp = _stamp_of(self._file)
             if stamp == self._stamp:
                 return
             self._stamp = stamp  # whatever comes of it: a mistake is told once
@@ -145,6 +160,11 @@ class LivePolicy:
                 f"The command policy {self._file} cannot be read: {error.strerror}.", code="wrong_policy"
             ) from None
         self._choose()
+
+
+def _stamp_of(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def _load(session: "Transaction") -> tuple[int, Any]:
