@@ -16,6 +16,8 @@ from shared.structured import get_logger
 log = get_logger(__name__)
 
 FLUSH_SECONDS = 0.5
+QUIET_SECONDS = 10.0
+"""So often `then` is done while there is nothing to write."""
 AWAY_SECONDS = 2.0
 """How long a database that took nothing is left alone, however much there is to write."""
 
@@ -48,6 +50,7 @@ class WriteBehind(Generic[Item]):
         self._capacity = capacity
         self._then = then
         self._queue: deque[Item] = deque()
+        self._filled = asyncio.Event()
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._gone = 0
@@ -67,15 +70,18 @@ class WriteBehind(Generic[Item]):
                 log.error(f"{self._what} are being lost: the database does not take them", queued=len(self._queue))
             return
         self._queue.append(item)
+        self._filled.set()
         if len(self._queue) >= BATCH:
             self._wake.set()
 
     async def run(self) -> None:
         """Write what is queued, for ever."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(FLUSH_SECONDS):
-                    await self._wake.wait()
+            if not self._queue:
+                self._filled.clear()
+            await _until(self._filled, None if self._then is None else QUIET_SECONDS)
+            if self._queue:
+                await _until(self._wake, FLUSH_SECONDS)
             self._wake.clear()
             try:
                 await self.flush()
@@ -142,6 +148,12 @@ class WriteBehind(Generic[Item]):
 
     def _written(self, batch: Sequence[Item], session: Session) -> None:
         self._write(session, batch)
+
+
+async def _until(event: asyncio.Event, seconds: float | None) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _seen(task: "asyncio.Task[None]") -> None:

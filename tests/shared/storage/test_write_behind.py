@@ -53,6 +53,28 @@ async def test_what_is_queued_is_written_by_itself(database: Database) -> None:
     assert len(await written(database)) == write_behind.BATCH
 
 
+async def test_an_empty_queue_leaves_the_database_alone(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_behind, "FLUSH_SECONDS", 0.01)
+    numbers, again = queue(database), asyncio.Event()
+    flush = numbers.flush
+
+    async def counting() -> None:
+        again.set()
+        await flush()
+
+    monkeypatch.setattr(numbers, "flush", counting)
+    running = asyncio.create_task(numbers.run())
+    numbers.put(1)
+    await until(lambda: again.is_set() and not len(numbers))
+    again.clear()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(again.wait(), 0.2)
+    numbers.put(2)
+    await asyncio.wait_for(again.wait(), 5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_what_has_no_room_is_counted_and_said_once(database: Database) -> None:
     numbers = queue(database, capacity=3)
     with capture_logs() as logs:
