@@ -5,7 +5,7 @@ import functools
 import signal
 import socket
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import cast
 
@@ -17,6 +17,10 @@ from http_api.protocol import LimitedProtocol
 from http_api.socket_protocol import LimitedSocket
 
 GRACE_SECONDS = 5
+BUSY_SECONDS = 0.1
+"""Between two looks at connections that are slower than they may be."""
+QUIET_SECONDS = 1.0
+"""Between two looks without a connection; the date that answers bear is not older."""
 KEEP_ALIVE_SECONDS = 30
 
 
@@ -56,14 +60,28 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
         self._on_stopping = on_stopping
         self._handle_signals = handle_signals
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked_to_end = asyncio.Event()
 
     def stop(self) -> None:
         """Begin to go down; `serve` returns when that is done."""
         self.should_exit = True
+        self._asked_to_end.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_ready()
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, but seldom awake while there is no connection."""
+        self._loop = asyncio.get_running_loop()
+        counter = 0
+        while not await self.on_tick(counter):
+            quiet = not self.server_state.connections
+            counter = 0 if quiet else counter + 1  # the date is set at each tenth
+            with suppress(TimeoutError):
+                async with asyncio.timeout(QUIET_SECONDS if quiet else BUSY_SECONDS):
+                    await self._asked_to_end.wait()
 
     async def on_tick(self, counter: int) -> bool:
         now = asyncio.get_running_loop().time()
@@ -93,6 +111,8 @@ class Server(uvicorn.Server):
         """The first signal asks, the second insists; but a closing terminal hangs up more than once."""
         self.force_exit = self.force_exit or (self.should_exit and sig in (signal.SIGINT, signal.SIGTERM))
         self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._asked_to_end.set)
 
 
 def ending_signals() -> list[signal.Signals]:

@@ -347,6 +347,16 @@ async def test_a_stream_under_way_is_ended_with_an_error_event_when_the_server_s
         writer.close()
 
 
+async def test_a_server_without_connections_sleeps_until_it_is_asked_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("http_api.server.QUIET_SECONDS", 1000)
+    async with running() as (_, server):
+        server.server.handle_exit(15, None)
+        await until(lambda: not server.server.servers[0].is_serving())
+    async with running() as (_, server):
+        server.server.stop()
+        await until(lambda: not server.server.servers[0].is_serving())
+
+
 async def test_a_second_signal_insists() -> None:
     async with running() as (_, server):
         assert (server.server.should_exit, server.server.force_exit) == (False, False)
