@@ -256,7 +256,8 @@ class CommandResult(Wire):
     notice: str | None = Field(
         None,
         exclude_if=lambda value: value is None,
-        description="What became of the session, where it was reconnected, or why the command was ended.",
+        description="What became of the session, where it was reconnected, why the command was ended, or what the sandbox "
+        "has to do with its failure.",
     )
     sandbox: SandboxKind | None = Field(
         None, exclude_if=lambda value: value is None, description="What held it, on this machine."

@@ -124,17 +124,18 @@ class LocalRun:
             cwd=shown(cwd),
             sandbox=sandbox.kind,
             process_limit=sandbox.limited_by,
-            notice=self._notice(ended),
+            notice=self._notice(ended, sandbox),
             stdout_bytes=self._stdout.total,
             stderr_bytes=self._stderr.total,
         )
 
-    def _notice(self, ended: bool) -> str | None:
+    def _notice(self, ended: bool, sandbox: Sandbox) -> str | None:
         if self.child is not None and self.child.notice:
             return self.child.notice
         if self.state_after is None:
             return NO_STATE if ended else None
-        return self.state_after.notice
+        refused = sandbox.hint(self._stderr.text()) if self.child is not None and self.child.exit_code else None
+        return "\n".join(filter(None, (self.state_after.notice, refused))) or None
 
     def _open_report(self, pipes: list[int]) -> int:
         reading, writing = os.pipe()

@@ -21,6 +21,9 @@ SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", 
 BESIDES_SYSTEM = ("/run/media", "/var/tmp", "/var/www")  # noqa: S108 - allowed, not used
 """Directories that a session makes writable by being opened in them are none of the system's, but may be in these."""
 
+NO_NETWORK = ("Network is unreachable", "name resolution", "resolve host", "Name or service not known")
+"""What programs say that have no network."""
+
 DEFAULT_WRITABLE = (HOME, HERE, tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 - allowed, not used
 
 
@@ -82,6 +85,26 @@ class Sandbox:
     def limited_by(self) -> LimitedBy:
         """What holds the number of processes."""
         return self.limit.by(self.kind)
+
+    def hint(self, stderr: str) -> str | None:
+        """What the sandbox had to do with a failure of which a command said this, and what lifts it; None where nothing is known."""
+        if self.kind == "none":
+            return None
+        if "no new privileges" in stderr:
+            return (
+                f"The sandbox ({self.kind}) gives no command new privileges, so that sudo does not work in it. The user of this "
+                "machine can run the command, or set TERMINAL_SANDBOX=off."
+            )
+        if "Read-only file system" in stderr or (self.kind == "landlock" and "Permission denied" in stderr):
+            certainty = "keeps" if self.kind == "bwrap" else "may be the reason: it keeps"
+            return (
+                f"The sandbox ({self.kind}) {certainty} the disk read-only but for {', '.join(self.rules.writable)} "
+                "(~: home, .: the directory the session was opened in, unless by an API key), and the gateway's own files everywhere. "
+                "TERMINAL_WRITABLE_PATHS adds directories; TERMINAL_SANDBOX=off lifts it."
+            )
+        if not self.rules.network and any(sentence in stderr for sentence in NO_NETWORK):
+            return f"The sandbox ({self.kind}) has no network. TERMINAL_NETWORK=on lifts that."
+        return None
 
     def hidden_directories(self) -> tuple[tuple[int, int] | None, ...]:
         """Which directories now lie where they are hidden, each by device and inode; None for anything else."""

@@ -537,3 +537,22 @@ async def test_settings_for_the_next_start_cannot_be_planted_where_there_are_non
             assert (await terminal.run(attack)).exit_code != 0, attack
         assert (await terminal.run("touch ~/new")).exit_code == 0
     assert not env.exists() or env.read_bytes() == b""
+
+
+async def test_what_the_sandbox_refuses_is_explained_in_the_result(confined: Terminal, sandbox: Sandbox) -> None:
+    refused = await confined.run("touch /etc/new")
+    assert "TERMINAL_WRITABLE_PATHS" in (refused.notice or "")
+    assert f"({sandbox.kind})" in (refused.notice or "")
+    assert (await confined.run("touch ~/new")).notice is None
+    assert (await confined.run("echo nonsense >&2; false")).notice is None
+    if shutil.which("sudo"):
+        assert "TERMINAL_SANDBOX" in ((await confined.run("sudo -n true")).notice or "")
+
+
+def test_a_refusal_of_new_privileges_or_of_the_network_is_explained() -> None:
+    sudo = "sudo: The 'no new privileges' flag is set, which prevents sudo from running as root."
+    assert "sudo" in (Sandbox(kind="bwrap").hint(sudo) or "")
+    unreachable = "connect: Network is unreachable"
+    assert "TERMINAL_NETWORK" in (Sandbox(kind="landlock", rules=Rules(network=False)).hint(unreachable) or "")
+    assert Sandbox(kind="bwrap").hint(unreachable) is None
+    assert Sandbox().hint(sudo) is None
