@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from shared.domain.json_values import has_more_values
 from shared.domain.trace import CURRENT
 from shared.errors import UpstreamBadAnswer, UpstreamError, UpstreamNetwork, UpstreamTimeout
 from shared.providers.base import Timeouts
@@ -21,6 +22,8 @@ from shared.providers.http.pool import Pool
 from shared.providers.http.target import Origin, head_of, target_of
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_ANSWER_VALUES = 2_000_000
+"""JSON values of an answer. More would hold the event loop while they are parsed: 12 million do so for 1.7 s."""
 MAX_ERROR_BYTES = 64 * 1024
 DRAIN_SECONDS = 0.05
 STALE_SECONDS = 0.25
@@ -110,7 +113,7 @@ class Exchange:
         return self._connection.headers
 
     async def read(self, limit: int = MAX_ANSWER_BYTES) -> bytes:
-        """The whole body. Raises UpstreamError when it is cut off or larger than `limit` bytes."""
+        """The whole body. Raises UpstreamError when it is cut off, larger than `limit` bytes, or has too many JSON values."""
         parts: list[bytes] = []
         size = 0
         async for block in self.blocks(stall=self._timeouts.total):
@@ -120,7 +123,14 @@ class Exchange:
                     "The provider's answer is too large to handle.", operator_detail=f"over {limit} bytes", begun=True
                 )
             parts.append(block)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        if size > MAX_ANSWER_VALUES and has_more_values(body, MAX_ANSWER_VALUES):
+            raise UpstreamBadAnswer(
+                "The provider's answer has too many values to handle.",
+                operator_detail=f"over {MAX_ANSWER_VALUES} JSON values",
+                begun=True,
+            )
+        return body
 
     async def beginning(self, limit: int = MAX_ERROR_BYTES) -> bytes:
         """What comes of a failure's body, up to `limit` bytes: its status counts even where the rest is too much, or missing."""

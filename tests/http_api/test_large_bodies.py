@@ -13,9 +13,10 @@ from starlette.types import Receive, Scope, Send
 from http_api.app import Mounted
 from http_api.bodies import parse_object, read_body
 from http_api.context import Route
-from http_api.large_bodies import SMALL, BodiesInWork, LargeBodyLimits, has_more_values
+from http_api.large_bodies import SMALL, BodiesInWork, LargeBodyLimits
 from http_api.responses import send_json
 from mcp_gateway.transports import HttpTransports
+from shared.domain.json_values import has_more_values
 from shared.errors import RateLimited
 from tests.support.http_gateway import surface
 from tests.support.http_stack import client, error_of, layers

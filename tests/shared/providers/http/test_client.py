@@ -361,3 +361,13 @@ async def test_a_slow_reader_slows_the_server_down(client: HttpClient) -> None:
 async def test_a_header_cannot_become_two(client: HttpClient, value: str) -> None:
     with pytest.raises(UpstreamNetwork):
         client.get("http://127.0.0.1:1/", headers={"X-Key": value}, timeouts=QUICK)
+
+
+async def test_an_answer_of_very_many_small_values_is_refused_before_it_is_parsed(client: HttpClient) -> None:
+    objects, text = b"[" + b"{}," * 2_000_000 + b"0]", b'"' + b"{}," * 2_000_000 + b'"'
+    patient = Timeouts(connect=5, first_token=30, stall=30, total=30)
+    async with serving(always(whole(objects))) as server:
+        with pytest.raises(UpstreamBadAnswer, match="too many values"):
+            await read(client, server, patient)
+    async with serving(always(whole(text))) as server:
+        assert await read(client, server, patient) == text
