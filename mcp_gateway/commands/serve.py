@@ -45,7 +45,9 @@ def _serve_one(settings: "Settings", *, allow_open: bool, inherited: list[int], 
     from mcp_gateway.commands.welcome import welcome
     from mcp_gateway.sidecar import mounted
     from shared.gateway import open_gateway
+    from shared.terminal.keeper.mark import mark_gateway
 
+    mark_gateway()
     opened: list[Gateway] = []
 
     @asynccontextmanager

@@ -74,7 +74,8 @@ class LocalPeers:
                 socket.create_server(("127.0.0.1", 0)) as server,
                 socket.create_connection(server.getsockname()) as client,
             ):
-                return self.owner_of(client.getsockname(), server.getsockname()).whose == "own"
+                peer = peer_of(client.getsockname(), server.getsockname(), proc=self._proc)
+                return peer is not None and peer.uid == self._uid and self._holder(peer) is not None
         except OSError:
             return False
 
@@ -87,7 +88,7 @@ class LocalPeers:
         holder = self._holder(peer)
         if holder is None:
             return not self._only_closed_ones(peer.uid)
-        if self._is_command(holder):
+        if self._is_command(holder) or self._is_gateway(holder):
             return True
         if holder not in self._recent:
             self._recent.append(holder)
@@ -104,19 +105,26 @@ class LocalPeers:
         return next((pid for pid in chain(tuple(self._recent), self._processes()) if self._holds(pid, link)), None)
 
     def _only_closed_ones(self, uid: int) -> bool:
-        """Whether this user has processes that do not let us see their descriptors (root's, sshd), and no commands."""
+        """Whether this user has processes that do not let us see their descriptors (root's, sshd), but no commands and no
+        other gateway.
+        """
         closed = False
         for pid in self._processes():
-            if uid not in self._uids(pid):
+            if pid == os.getpid() or uid not in self._uids(pid):
                 continue
-            if self._is_command(pid):
+            if self._is_command(pid) or self._is_gateway(pid):
                 return False
             closed = closed or not os.access(self._proc / str(pid) / "fd", os.R_OK)
         return closed
 
     def _is_command(self, pid: int) -> bool:
         """Whether a gateway started it, by its mark or its ancestors. A process that ends meanwhile counts as a command."""
-        return self._limit(pid) < self._limit(os.getpid()) or self._is_below_keeper(pid)
+        return self._limits(pid)[1] < self._limits(os.getpid())[1] or self._is_below_keeper(pid)
+
+    def _is_gateway(self, pid: int) -> bool:
+        """Whether it is a gateway, whose connections are made for its callers."""
+        soft, hard = self._limits(pid)
+        return soft < hard
 
     def _is_below_keeper(self, pid: int) -> bool:
         """A gateway that runs as a command of another one does not count the keeper that is above both."""
@@ -137,13 +145,13 @@ class LocalPeers:
                 return None
         return found
 
-    def _limit(self, pid: int) -> float:
-        """Its hard limit of locks; less than every other one when it has ended."""
+    def _limits(self, pid: int) -> tuple[float, float]:
+        """Its soft and hard limit of locks; less than every other one when it has ended."""
         _, name, rest = self._read(pid, "limits").partition(MARK)
         if not name:
-            return -1
-        hard = rest.split(None, 2)[1]
-        return inf if hard == b"unlimited" else int(hard)
+            return -1, -1
+        soft, hard = (inf if limit == b"unlimited" else int(limit) for limit in rest.split(None, 2)[:2])
+        return soft, hard
 
     def _uids(self, pid: int) -> frozenset[int]:
         """Its real, effective, saved and filesystem user."""

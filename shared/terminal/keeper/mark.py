@@ -12,6 +12,13 @@ RLIMIT_LOCKS = 10
 HIGHEST = 1 << 40
 
 
+def mark_gateway() -> None:
+    """Mark this process alone as a gateway, whose own connections (telnet sessions) are made for its callers: by the soft limit."""
+    if sys.platform == "linux":
+        _, hard = resource.getrlimit(RLIMIT_LOCKS)
+        resource.setrlimit(RLIMIT_LOCKS, (HIGHEST + 1 if hard == resource.RLIM_INFINITY else max(hard - 1, 0), hard))
+
+
 def mark() -> None:
     """Mark this process and all that it will start, below the mark that it may have itself."""
     if sys.platform == "linux":

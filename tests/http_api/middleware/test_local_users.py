@@ -301,7 +301,7 @@ async def test_a_command_that_has_killed_all_above_itself_is_still_known(tmp_pat
         told = tmp_path / "told"
         script = shlex.join([sys.executable, "-I", "-S", "-c", ORPHAN, str(told), *asking(there)])
         await there.http.post(f"/v1/terminal/{session}/execute", json={"command": script})
-        await until(told.exists)
+        await until(told.exists, 15)
         assert statuses(answers(told.read_text())) == ALLOWED
 
 
@@ -339,3 +339,13 @@ async def test_each_local_guest_has_an_identity_a_rate_and_free_layers_of_its_ow
                 assert "LOCAL_GUESTS_PER_MINUTE" in found[3][1]["error"]
             spent = (await there.http.get("/v1/usage?groupBy=key")).json()
             assert {group["group"] for group in spent["groups"]} == {"local-uid-65534", "local-uid-65533"}
+
+
+async def test_a_telnet_session_of_another_gateway_is_no_user_of_this_one(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as there, serving(tmp_path / "second") as second:
+        target = {"type": "telnet", "host": "127.0.0.1", "port": int(there.url.rpartition(":")[2])}
+        session = (await second.http.post("/v1/terminal/sessions", json=target)).json()["session"]["id"]
+        typed = "GET /v1/keys HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        wait = {"for": "output", "pattern": "not_your_gateway|HTTP.1.1 200"}
+        said = await second.http.post(f"/v1/terminal/{session}/send", json={"data": typed, "wait": wait})
+        assert "HTTP/1.1 403" in said.text, said.text
