@@ -2,12 +2,12 @@
 
 The client sends `{"type":"input","data"}` and `{"type":"resize","cols","rows"}`. It gets what the scrollback holds
 after `?cursor=` (0 without one) and then what comes, as `{"type":"output","data","cursor","dropped"}`, and at the end
-`{"type":"closed","reason"}`. Credentials that end while the socket is open end it too. A slow client finds a gap counted in `dropped`; it never holds up the terminal.
+`{"type":"closed","reason"}`. An administrator may watch a session of another caller, and types into it only with `?takeOver=true`. Credentials that end while the socket is open end it too. A slow client finds a gap counted in `dropped`; it never holds up the terminal.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
@@ -30,6 +30,9 @@ NORMAL, UNSUPPORTED_DATA, POLICY = 1000, 1003, 1008
 LONGEST_REASON = 120
 """Bytes; a close frame holds 123."""
 RECHECK_SECONDS = 2.0
+READ_ONLY = "You watch a session of another caller; connect with takeOver=true to type into it."
+
+Use = Literal["own", "watch", "take over"]
 
 
 class TerminalSocket:
@@ -42,13 +45,14 @@ class TerminalSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange, session_id = exchange_of(scope), scope["path_params"]["id"]
         caller = exchange.caller
-        await dispatch.call(self._gateway, caller, GET_TERMINAL, {"id": session_id})
-        cursor = _cursor(scope)
+        found = await dispatch.call(self._gateway, caller, GET_TERMINAL, {"id": session_id})
+        cursor, take_over = _asked_for(scope)
+        use: Use = "own" if found.session.owner is None else "take over" if take_over else "watch"
         await receive()
         offered = BEARER_SUBPROTOCOL in scope.get("subprotocols", ())
         await send({"type": "websocket.accept", "subprotocol": BEARER_SUBPROTOCOL if offered else None})
         here = _Here(exchange.authenticate, receive, self._recheck_seconds)
-        await _Attached(self._gateway, here, session_id, send).run(cursor)
+        await _Attached(self._gateway, here, session_id, send, use).run(cursor)
 
 
 class _Here:
@@ -81,8 +85,9 @@ class _Here:
 class _Attached:
     """One client at a session."""
 
-    def __init__(self, gateway: "Gateway", here: _Here, session_id: str, send: Send) -> None:
+    def __init__(self, gateway: "Gateway", here: _Here, session_id: str, send: Send, use: Use) -> None:
         self._gateway = gateway
+        self._use = use
         self._here = here
         self._id = session_id
         self._send = send
@@ -132,8 +137,10 @@ class _Attached:
     async def _do(self, kind: str, payload: dict[str, Any]) -> None:
         caller = self._here.caller()
         if kind == "input":
+            if self._use == "watch":
+                raise Forbidden(READ_ONLY, code="read_only")
             await self._typing.type(caller, payload)
-        else:
+        elif self._use == "own":  # another caller's screen keeps its size
             await dispatch.call(self._gateway, caller, RESIZE_TERMINAL, {**payload, "id": self._id})
 
     async def _say(self, **message: Any) -> None:
@@ -161,11 +168,14 @@ def _asked(message: Message) -> tuple[str, dict[str, Any]]:
     return kind, payload
 
 
-def _cursor(scope: Scope) -> int:
+def _asked_for(scope: Scope) -> tuple[int, bool]:
+    """The cursor to begin at, and whether to take over. Raises InvalidInput."""
     query = parse_query(scope["query_string"])
-    for name in query.keys() - {"cursor"}:
+    for name in query.keys() - {"cursor", "takeOver"}:
         raise invalid_field(name[:100], "this field is not known here")
     text = query.get("cursor", "0")
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise invalid_field("cursor", "it must be a whole number")
-    return int(text)
+    if query.get("takeOver", "false") not in ("true", "false"):
+        raise invalid_field("takeOver", "it must be true or false")
+    return int(text), query.get("takeOver") == "true"

@@ -12,6 +12,8 @@ from mcp_gateway.terminals.arguments import CloseTerminalArguments, ListTerminal
 from mcp_gateway.terminals.results import ClosedTerminal, ConnectionEntry, OpenedTerminal, TerminalEntry, TerminalList
 from shared.domain.connections import ConnectionInfo
 from shared.domain.terminal import SessionAnswer, SessionInfo
+from shared.domain.watchers import WatcherInfo
+from shared.domain.wire import iso
 from shared.errors import NotFound
 from shared.operations import dispatch, policing
 from shared.operations.connections import LIST_CONNECTIONS
@@ -93,7 +95,14 @@ def entry(session: SessionInfo) -> TerminalEntry:
         label=session.title or None,
         exit_code=None if session.connected else session.exit_code,
         last_activity=session.last_activity,
+        watched=", ".join(map(_watcher, session.watchers)) or None,
     )
+
+
+def _watcher(found: WatcherInfo) -> str:
+    """What one administrator does, or has done."""
+    did = "watches" if found.watching else f"watched until {iso(found.last_seen)}"
+    return f"{found.name} {did}{' and has typed into it' if found.took_over else ''}"
 
 
 def _payload(arguments: OpenTerminalArguments) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from shared.domain.encodings import Encoding
 from shared.domain.targets import Environment, Id, Path, SessionType, TargetFields, no_nul, refuse
 from shared.domain.transfers import TransferInfo
+from shared.domain.watchers import WatcherInfo
 from shared.domain.wire import Name, Timestamp, Wire
 
 View = Literal["text", "screen", "diff"]
@@ -228,6 +229,14 @@ class SessionInfo(Wire):
     reason: str | None = Field(
         None, exclude_if=lambda value: value is None, description="Why it is not connected, where that is known."
     )
+    owner: str | None = Field(
+        None, exclude_if=lambda value: value is None, description="Caller that has it, where that is another one."
+    )
+    watchers: list[WatcherInfo] = Field(
+        default_factory=list,
+        exclude_if=lambda value: not value,
+        description="Administrators who have watched it, or typed into it.",
+    )
     transfers: list[TransferInfo] = Field(
         default_factory=list,
         exclude_if=lambda value: not value,
@@ -268,6 +277,12 @@ class CommandResult(Wire):
         description="What held the number of its processes, on this machine: the gateway's `count` alone, or a `cgroup` or "
         "`rlimit` of the kernel behind it.",
     )
+
+
+class ListSessions(Wire):
+    """List open sessions."""
+
+    all: bool = Field(False, description="Those of all callers, for an administrator; with AUTH_MODE=required.")
 
 
 class SessionAnswer(Wire):

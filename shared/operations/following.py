@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shared.domain.identity import Caller
 from shared.domain.terminal import SessionRef
+from shared.operations import oversight
 from shared.operations.operation import StreamOperation
 from shared.terminal.scrollback import Slice
 
@@ -23,7 +24,10 @@ class FollowTerminal(SessionRef):
 
 @asynccontextmanager
 async def _follow(gateway: "Gateway", caller: Caller, request: FollowTerminal) -> AsyncIterator[AsyncIterator[Slice]]:
-    async with gateway.terminals.get(caller.id, request.id).follow(request.cursor) as parts:
+    async with (
+        oversight.following(gateway, caller, request.id) as session,
+        session.follow(request.cursor) as parts,
+    ):
         yield parts
 
 

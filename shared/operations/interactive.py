@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shared.domain.identity import Caller
 from shared.domain.signals import SignalTerminal
 from shared.domain.terminal import Done, Output, ReadOutput, ScreenInfo, Send, Sent, View, Wait
-from shared.operations import policing
+from shared.operations import oversight, policing
 from shared.terminal import keys
 from shared.terminal.display import Rendering
 from shared.terminal.patterns import Pattern
@@ -24,14 +24,16 @@ FIRST_PROMPT = 5.0
 
 async def send(gateway: "Gateway", caller: Caller, request: Send) -> Sent:
     """Type, and wait where that was asked for. What does not make sense is refused before anything is typed."""
-    session, wait = gateway.terminals.get(caller.id, request.id), request.wait
+    types, wait = bool(request.data or request.keys), request.wait
+    to_use = oversight.to_type_into if types else oversight.to_watch
+    session = await to_use(gateway, caller, request.id)
     typed = keys.Input(text=request.data or "", paste=request.paste, keys=keys.parse(request.keys or ""))
-    if request.data or request.keys:
+    if types:
         await policing.permit_typing(gateway, caller, session)
     if wait is None:
         await session.send(typed)
         return Sent()
-    wanted = _wanted(wait, fresh=bool(request.data or request.keys))
+    wanted = _wanted(wait, fresh=types)
     shown_from = session.end_cursor if session.ended_shell else None  # so that it is told that this is another shell
     if wanted.fresh and wanted.kind == "prompt" and not session.shell_runs:
         wanted = await _after_first_prompt(session, wanted)
@@ -82,7 +84,7 @@ async def signal(gateway: "Gateway", caller: Caller, request: SignalTerminal) ->
 
 async def read(gateway: "Gateway", caller: Caller, request: ReadOutput) -> Output:
     """What the shell has shown, in the view that was asked for."""
-    session, wait = gateway.terminals.get(caller.id, request.id), request.wait_ms / 1000
+    session, wait = await oversight.to_watch(gateway, caller, request.id), request.wait_ms / 1000
     return await _shown(session, caller, request.view, cursor=request.cursor, strip=request.strip, wait=wait)
 
 

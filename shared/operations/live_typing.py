@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shared.domain.identity import Caller
 from shared.domain.terminal import Done, SessionRef, Typed
 from shared.errors import GatewayError, InvalidInput
-from shared.operations import dispatch, policing
+from shared.operations import dispatch, oversight, policing
 from shared.operations.operation import Operation
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class TypeLive(SessionRef):
 
 
 async def _type(gateway: "Gateway", caller: Caller, request: TypeLive) -> Done:
-    session = gateway.terminals.get(caller.id, request.id)
+    session = await oversight.to_type_into(gateway, caller, request.id)
     await gateway.audit.require()
     await policing.permit_typing(gateway, caller, session)
     await session.send(request.data)

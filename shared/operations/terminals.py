@@ -16,6 +16,7 @@ from shared.domain.terminal import (
     CommandResult,
     Done,
     Execute,
+    ListSessions,
     OpenSession,
     Output,
     OutputStream,
@@ -33,9 +34,8 @@ from shared.domain.terminal import (
     SessionList,
     SessionRef,
 )
-from shared.domain.wire import NoInput
 from shared.errors import NotFound, TerminalError
-from shared.operations import background, host_leave, interactive, one_shot, policing, targets
+from shared.operations import background, host_leave, interactive, one_shot, oversight, policing, targets
 from shared.operations.elsewhere import gather
 from shared.operations.operation import Operation, StreamOperation
 from shared.terminal.channel import OutputListener
@@ -84,20 +84,23 @@ async def close_unknown(gateway: "Gateway", caller: Caller, answer: SessionAnswe
         return
 
 
-async def _list(gateway: "Gateway", caller: Caller, _: NoInput) -> SessionList:
+async def _list(gateway: "Gateway", caller: Caller, request: ListSessions) -> SessionList:
     """Those of all processes, oldest first, and the processes that did not answer in time."""
-    elsewhere, missing = ([], []) if gateway.nodes.alone else await gather(gateway, caller, LIST_TERMINALS_HERE, {})
-    own = [session.info for session in gateway.terminals.list(caller.id)]
-    found = own + [session for answer in elsewhere for session in answer.sessions]
-    return SessionList(sessions=sorted(found, key=lambda session: session.created_at), incomplete=missing)
+    own, alone, asked = await _list_here(gateway, caller, request), gateway.nodes.alone, {"all": request.all}
+    elsewhere, missing = ([], []) if alone else await gather(gateway, caller, LIST_TERMINALS_HERE, asked)
+    sessions = [session for answer in (own, *elsewhere) for session in answer.sessions]
+    return SessionList(sessions=sorted(sessions, key=lambda session: session.created_at), incomplete=missing)
 
 
-async def _list_here(gateway: "Gateway", caller: Caller, _: NoInput) -> SessionList:
-    return SessionList(sessions=[session.info for session in gateway.terminals.list(caller.id)])
+async def _list_here(gateway: "Gateway", caller: Caller, request: ListSessions) -> SessionList:
+    if request.all:
+        oversight.check(gateway, caller)
+    sessions = gateway.terminals.list(None if request.all else caller.id)
+    return SessionList(sessions=[oversight.info_for(caller, session) for session in sessions])
 
 
 async def _get(gateway: "Gateway", caller: Caller, request: SessionRef) -> SessionAnswer:
-    return SessionAnswer(session=gateway.terminals.get(caller.id, request.id).info)
+    return SessionAnswer(session=oversight.info_for(caller, oversight.found(gateway, caller, request.id)))
 
 
 async def _execute(gateway: "Gateway", caller: Caller, request: Execute) -> CommandAnswer:
@@ -118,7 +121,8 @@ async def _resize(gateway: "Gateway", caller: Caller, request: Resize) -> Done:
 
 
 async def _close(gateway: "Gateway", caller: Caller, request: SessionRef) -> Done:
-    await gateway.terminals.close(caller.id, request.id)
+    session = await oversight.to_close(gateway, caller, request.id)
+    await gateway.terminals.close(session.owner, session.id)
     return Done()
 
 
@@ -265,10 +269,10 @@ OPEN_TERMINAL = Operation(
 
 LIST_TERMINALS = Operation(
     name="list_terminals",
-    summary="Your open terminal sessions.",
+    summary="Your open terminal sessions; for an administrator, those of all callers.",
     scope="terminal",
     effect="read",
-    request=NoInput,
+    request=ListSessions,
     result=SessionList,
     run=_list,
 )
@@ -278,7 +282,7 @@ LIST_TERMINALS_HERE = Operation(
     summary="Your open terminal sessions in one process of the gateway.",
     scope="terminal",
     effect="read",
-    request=NoInput,
+    request=ListSessions,
     result=SessionList,
     run=_list_here,
 )

@@ -21,6 +21,7 @@ from shared.terminal.recording_channel import RecordedChannel
 from shared.terminal.scrollback import Scrollback, Slice
 from shared.terminal.transfers import Transfers
 from shared.terminal.waits import Outcome, Waiting, Wanted
+from shared.terminal.watchers import Watchers
 
 ANSWER_QUIET = 0.1
 """Seconds without output after which a line counts as a prompt that stands there."""
@@ -49,6 +50,7 @@ class Session:
         self.owner = owner
         self.closed = self._shutting_down = False
         self.transfers = Transfers()
+        self.watchers = Watchers(clock)
         self.directory: str | None = None  # of its commands, once one has told
         self._target = target
         self._title = title
@@ -86,6 +88,7 @@ class Session:
             recording=isinstance(self._channel, RecordedChannel) and self._channel.recording,
             background=background_of(self._target) is not None,
             reason=None if self.connected else self._why_ended(),
+            watchers=self.watchers.shown,
             transfers=self.transfers.now,
         )
 

@@ -155,9 +155,13 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             )
         return session
 
-    def list(self, owner: str) -> "list[Session]":
-        """The sessions of this owner, oldest first."""
-        return [session for session in self._sessions.values() if session.owner == owner]
+    def named(self, session_id: str) -> Session | None:
+        """A session of any owner."""
+        return self._sessions.get(session_id)
+
+    def list(self, owner: str | None) -> "list[Session]":
+        """The sessions of this owner, or of all, oldest first."""
+        return [session for session in self._sessions.values() if owner in (None, session.owner)]
 
     async def close(self, owner: str, session_id: str) -> None:
         """End a session; nothing of it is left when this returns. Raises NotFound."""

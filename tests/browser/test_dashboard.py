@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.browser import visiting
+from tests.support.http_gateway import PASSWORD
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -383,3 +384,25 @@ async def test_the_command_policy_is_tried_and_changed(browser: "Browser", tmp_p
         await at.sees("The policy is in force.")
         state = (await at.gateway.http.get("/v1/terminal/policy")).json()
         assert [policy["name"] for policy in state["policy"]["policies"]] == ["calm"]
+
+
+async def test_an_administrator_watches_a_session_of_another(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path, auth_mode="required") as at:
+        page, http = at.page, at.gateway.http
+        login = await http.post("/v1/auth/login", json={"username": "admin", "password": PASSWORD})
+        admin = {"authorization": f"Bearer {login.json()['token']}"}
+        made = await http.post("/v1/keys", json={"name": "alice", "scopes": ["terminal"]}, headers=admin)
+        alice = {"authorization": f"Bearer {made.json()['secret']}"}
+        given = {"type": "local", "title": "of alice"}
+        session = (await http.post("/v1/terminal/sessions", json=given, headers=alice)).json()["session"]["id"]
+        await at.view("terminals")
+        await at.login()
+        await page.get_by_role("button", name="Show all callers' sessions").click()
+        await page.get_by_role("button", name="Watch of alice").click()
+        await at.sees("it is read-only")
+        await page.get_by_text(LIVE).wait_for()
+        await page.get_by_role("button", name="Take over").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Take over").click()
+        await at.sees("You type into a session of")
+        shown = (await http.get(f"/v1/terminal/{session}", headers=alice)).json()["session"]
+        assert shown["watchers"][0]["name"] == "admin"

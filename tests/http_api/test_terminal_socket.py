@@ -72,7 +72,14 @@ async def attaching(
     ) as sessions:
         session = await sessions.open(LOCAL.id, LocalTarget())
         gateway = cast(
-            "Any", SimpleNamespace(terminals=sessions, policy=LivePolicy(nowhere), audit=NoAudit(), nodes=alone())
+            "Any",
+            SimpleNamespace(
+                terminals=sessions,
+                policy=LivePolicy(nowhere),
+                audit=NoAudit(),
+                nodes=alone(),
+                settings=SimpleNamespace(auth_mode="local"),
+            ),
         )
 
         def as_caller(app: Any) -> Any:

@@ -240,6 +240,29 @@ async def test_the_sessions_of_a_process_that_died_are_gone(tmp_path: Path, redi
         assert await opened(other)
 
 
+async def test_an_administrator_oversees_the_sessions_of_all_processes(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    password = "correct horse battery staple"
+    required = {"AUTH_MODE": "required", "ADMIN_USERNAME": "admin", "ADMIN_PASSWORD": password}
+    async with two(tmp_path, redis_server, **required) as (one, other):
+        login = await other.http.post("/v1/auth/login", json={"username": "admin", "password": password})
+        other.http.headers["Authorization"] = f"Bearer {login.json()['token']}"
+        made = await other.http.post("/v1/keys", json={"name": "alice", "scopes": ["terminal"]})
+        one.http.headers["Authorization"] = f"Bearer {made.json()['secret']}"
+        async with asyncio.timeout(5):
+            while (await one.http.get("/v1/terminal/sessions")).status_code == 401:
+                pass  # it takes up keys of the other process within a second
+        session_id = await opened(one)
+        listed = (await other.http.get("/v1/terminal/sessions?all=true")).json()["sessions"]
+        assert [(session["id"], session["owner"][:4]) for session in listed] == [(session_id, "key-")]
+        path = f"/v1/terminal/{session_id}"
+        assert (await other.http.get(f"{path}/output?cursor=0")).status_code == 200
+        assert (await one.http.get(path)).json()["session"]["watchers"][0]["name"] == "admin"
+        assert (await other.http.delete(path)).json() == {"success": True}
+        assert (await one.http.get(path)).status_code == 404
+
+
 @pytest.mark.parametrize("signature", ["", "1795580000.000 0 0", "garbage"])
 async def test_nobody_else_may_ask_as_a_process_does(tmp_path: Path, redis_server: RedisServer, signature: str) -> None:
     port = str(free_port())

@@ -11,8 +11,12 @@ const NORMAL = 1000;
 const POLICY = 1008;
 
 /** The terminal of a session. `leave` ends the view, not the session. */
-export function liveTerminal(session, closed) {
-  const live = new Live(session);
+export function liveTerminal(session, closed, { takeOver = false } = {}) {
+  const live = new Live(session, takeOver);
+  const take = live.watches && button("Take over", async () => {
+    if (!(await confirmed("Type into another caller's session?", "Its owner sees that, and it is in the audit trail.", "Take over"))) return;
+    location.hash = `#/terminals/${encodeURIComponent(session.id)}/take-over`;
+  });
   const end = button("Close the session", async () => {
     if (!(await confirmed("Close this session?", "Everything that runs in it is ended.", "Close"))) return;
     await del(`/v1/terminal/${part(session.id)}`);
@@ -22,7 +26,8 @@ export function liveTerminal(session, closed) {
   const node = el("section", { class: "live", "aria-label": "Live terminal" },
     el("div", { class: "head" },
       el("div", {}, el("h2", {}, live.title), live.state),
-      el("div", { class: "actions" }, button("Ctrl-C", () => live.say({ type: "input", data: "\x03" }), { small: true }), end)),
+      el("div", { class: "actions" }, take || button("Ctrl-C", () => live.type("\x03"), { small: true }), end)),
+    session.owner && quiet(live.watches ? `You watch a session of ${session.owner}; it is read-only.` : `You type into a session of ${session.owner}.`),
     live.view.node,
     live.gap,
     quiet("Everything that you type goes to the terminal, Tab too; Shift+F6 leaves it. Ctrl+C copies while text is selected. When the shell has ended, typing starts another one."));
@@ -32,8 +37,9 @@ export function liveTerminal(session, closed) {
 }
 
 class Live {
-  constructor(session) {
+  constructor(session, takeOver) {
     this.session = session;
+    this.watches = Boolean(session.owner) && !takeOver;
     this.cursor = 0;
     this.dropped = 0;
     this.tried = 0;
@@ -47,13 +53,13 @@ class Live {
     this.view = new TerminalView({
       onInput: (data) => this.type(data),
       onPaste: (data) => this.paste(data),
-      onResize: (cols, rows) => this.say({ type: "resize", cols, rows }),
+      onResize: (cols, rows) => this.resize(cols, rows),
     });
   }
 
   connect() {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const address = `${scheme}//${location.host}/v1/terminal/${part(this.session.id)}/ws?cursor=${this.cursor}`;
+    const address = `${scheme}//${location.host}/v1/terminal/${part(this.session.id)}/ws?cursor=${this.cursor}${this.session.owner && !this.watches ? "&takeOver=true" : ""}`;
     this.show("connecting …", "");
     this.socket = new WebSocket(address, subprotocols());
     this.socket.addEventListener("open", () => this.opened());
@@ -68,7 +74,7 @@ class Live {
     this.view.begin();
     this.view.fit();
     this.view.focus();
-    this.say({ type: "resize", cols: this.view.screen.columns, rows: this.view.screen.rows });
+    this.resize(this.view.screen.columns, this.view.screen.rows);
     this.starting = false;
     if (this.typedAhead) this.say({ type: "input", data: this.typedAhead });
     this.typedAhead = "";
@@ -140,7 +146,13 @@ class Live {
     }
   }
 
+  /** The screen of another caller's session keeps its size. */
+  resize(cols, rows) {
+    if (!this.session.owner) this.say({ type: "resize", cols, rows });
+  }
+
   type(data) {
+    if (this.watches) return;
     if (this.again) this.start({ data });
     else if (this.starting) this.typedAhead += data;
     else this.say({ type: "input", data });
@@ -164,6 +176,7 @@ class Live {
 
   /** Whole, and so that nothing of it runs by itself: the gateway knows whether the program there takes pastes in brackets. */
   paste(data) {
+    if (this.watches) return;
     if (this.again) this.start({ data, paste: true });
     else post(`/v1/terminal/${part(this.session.id)}/send`, { data, paste: true }).catch(failed);
   }

@@ -14,14 +14,14 @@ export const terminals = {
   id: "terminals",
   title: "Terminals",
   scope: "terminal",
-  render(context, [id]) {
-    return id ? one(context, id) : all(context);
+  render(context, [id, how]) {
+    return id ? one(context, id, how === "take-over") : all(context);
   },
 };
 
 const go = (session) => { location.hash = `#/terminals/${encodeURIComponent(session.id)}`; };
 
-function one(context, id) {
+function one(context, id, takeOver) {
   const back = () => { location.hash = "#/terminals"; };
   let left = false;
   let leave = () => {};
@@ -29,7 +29,7 @@ function one(context, id) {
   return [el("a", { href: "#/terminals" }, "← All terminals"), loader(async () => {
     const { session } = await get(`/v1/terminal/${part(id)}`);
     if (left) return null;
-    const live = liveTerminal(session, back);
+    const live = liveTerminal(session, back, { takeOver });
     leave = live.leave;
     return live.node;
   }, { label: "Connecting …" })];
@@ -37,8 +37,15 @@ function one(context, id) {
 
 function all(context) {
   const sessions = place();
+  const oversees = context.may("admin") && context.who.authMode === "required";
+  let everyone = false;
+  const whose = oversees && button("Show all callers' sessions", () => {
+    everyone = !everyone;
+    whose.textContent = everyone ? "Show my sessions" : "Show all callers' sessions";
+    return showSessions();
+  });
   const showSessions = () => into(sessions, async () => {
-    const found = await get("/v1/terminal/sessions");
+    const found = await get(`/v1/terminal/sessions${everyone ? "?all=true" : ""}`);
     return [found.incomplete && quiet(`Incomplete: ${found.incomplete.join(", ")} did not answer in time.`), sessionList(found.sessions, showSessions)];
   }, { polled: true });
   context.every(EVERY, showSessions);
@@ -46,28 +53,32 @@ function all(context) {
   const recordings = loader(async () => recordingList((await get("/v1/terminal/recordings")).recordings, () => recordings.reload()));
   return [
     el("div", { class: "head" }, el("h1", {}, "Terminals"), el("div", { class: "actions" },
+      whose,
       button("Other host", () => openTerminal(go)),
       button("Open a local terminal", async () => go((await post("/v1/terminal/sessions", { type: "local" })).session), { kind: "primary" }))),
     sessions, connections, recordings,
   ];
 }
 
+/** Which administrators are, or have been, at a session. */
+const watched = ({ watchers }) => watchers.map((one) => `${one.name} ${one.watching ? "watches" : "watched"}${one.tookOver ? " and typed" : ""}`).join(", ");
+
 const sessionList = (found, reload) => card("Open sessions", table([
-  { title: "Session", wide: true, cell: (session) => [el("a", { href: `#/terminals/${encodeURIComponent(session.id)}` }, name(session)), el("small", {}, code(session.id))] },
+  { title: "Session", wide: true, cell: (session) => [el("a", { href: `#/terminals/${encodeURIComponent(session.id)}` }, name(session)), el("small", {}, code(session.id)), session.owner && el("small", {}, "of ", code(session.owner))] },
   { title: "Type", cell: (session) => badge(session.type) },
-  { title: "State", cell: (session) => [session.connected ? badge("connected", "good") : badge("ended", "bad"), session.recording && badge("recorded"), session.reason && el("small", {}, session.reason)] },
+  { title: "State", cell: (session) => [session.connected ? badge("connected", "good") : badge("ended", "bad"), session.recording && badge("recorded"), session.watchers && badge(watched(session), "bad"), session.reason && el("small", {}, session.reason)] },
   { title: "Last used", cell: (session) => when(session.lastActivity) },
   { title: "Opened", cell: (session) => when(session.createdAt) },
   {
     title: "", cell: (session) => el("span", { class: "actions" },
-      button("Attach", () => go(session), { small: true, name: `Attach to ${name(session)}` }),
+      button(session.owner ? "Watch" : "Attach", () => go(session), { small: true, name: `${session.owner ? "Watch" : "Attach to"} ${name(session)}` }),
       button("Close", async () => {
         await del(`/v1/terminal/${part(session.id)}`);
         notify("The session is closed.");
         await reload();
       }, { small: true, kind: "danger", name: `Close ${name(session)}` })),
   },
-], found, { empty: "You have no open session. Others do not see yours, nor you theirs.", label: "Sessions" }));
+], found, { empty: "You have no open session. Other callers do not see yours; an administrator may, where callers log in.", label: "Sessions" }));
 
 const connectionList = (found, reload) => card({ text: "Saved connections", actions: button("Save a connection", () => saveConnection(reload), { small: true }) }, table([
   { title: "Name", wide: true, cell: (saved) => saved.name },

@@ -277,3 +277,14 @@ async def test_where_typing_is_not_allowed_the_model_is_told_what_to_do_instead(
         assert "'careful' lets nobody type" in opened["note"]
         assert "run_command" in opened["note"]
         assert (await model.read())["connected"] is True
+
+
+async def test_the_owner_is_told_who_watches_a_session(gateway: Gateway) -> None:
+    session = await gateway.terminals.open(LOCAL.id, LocalTarget())
+    session.watchers.types("user-1", "admin")
+    async with client_of(gateway) as client:
+        listed = await client.call_tool("list_terminals", {})
+        assert facts_of(listed)["sessions"][0]["watched"].startswith("admin watched until ")
+        assert "and has typed into it" in text_of(listed)
+        with session.watchers.following("user-1"):
+            assert "admin watches" in text_of(await client.call_tool("list_terminals", {}))

@@ -28,6 +28,7 @@ class Gateway(SimpleNamespace):
     def __init__(self, sessions: Any) -> None:
         super().__init__(terminals=sessions, connections=self, audit=self, audited=[], policy=LivePolicy(NO_DATABASE))
         self.nodes = alone()
+        self.settings = SimpleNamespace(auth_mode="local")
 
     async def require(self) -> None:
         """It can always write."""
