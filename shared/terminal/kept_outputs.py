@@ -27,14 +27,16 @@ IN_MEMORY = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptLimits:
-    """Bytes and counts. One output holds a long build log; all together stay well below what a disk has left."""
+    """Bytes and counts. One output holds a long build log; all together need at most a quarter of the 1,024 descriptors
+    that a process usually may have (two for each output), and half a gibibyte of disk.
+    """
 
     seconds: float = 3600
     bytes_per_stream: int = 32 * 1024 * 1024
     bytes_per_caller: int = 128 * 1024 * 1024
     bytes_in_all: int = 512 * 1024 * 1024
-    outputs_per_caller: int = 64
-    outputs_in_all: int = 512
+    outputs_per_caller: int = 32
+    outputs_in_all: int = 128
 
 
 class KeptOutputs:

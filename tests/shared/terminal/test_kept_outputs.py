@@ -10,7 +10,7 @@ from shared.domain.targets import LocalTarget
 from shared.errors import NotFound
 from shared.terminal.kept_outputs import KeptLimits, KeptOutputs
 from shared.terminal.sessions import Sessions
-from tests.support.terminals import kept_outputs, make_sessions
+from tests.support.terminals import kept_outputs, make_sessions, open_descriptors
 
 LONG = "seq 1 40000"
 
@@ -92,3 +92,19 @@ async def test_output_expires_and_goes_with_its_caller(tmp_path: Path) -> None:
         async with asyncio.timeout(5):
             while await _is_there(sessions, expired or ""):
                 pass
+
+
+async def test_a_full_disk_ends_keeping_and_not_the_command(tmp_path: Path) -> None:
+    (tmp_path / "outputs").write_text("in the way of the folder")
+    async with make_sessions(tmp_path) as sessions:
+        result = await sessions.run_once("a", LocalTarget(), sessions.command(LONG, max_output_bytes=1000))
+        assert (result.exit_code, result.truncated, result.output_id) == (0, True, None)
+
+
+async def test_no_descriptor_is_left_when_all_is_closed(tmp_path: Path) -> None:
+    before = open_descriptors()
+    async with make_sessions(tmp_path) as sessions:
+        for _ in range(3):
+            await _ran(sessions, "a")
+        assert open_descriptors() > before
+    assert open_descriptors() == before

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.domain.kept import ReadKept
 from shared.domain.targets import LocalTarget
 from shared.errors import InvalidInput
 from shared.terminal.sessions import Sessions
@@ -71,6 +72,18 @@ async def test_an_endless_flood_does_not_starve_others(terminal: Terminal) -> No
     assert result.truncated
     assert len(result.stdout) < 1200
     assert turns > 100
+
+
+async def test_output_that_is_cut_is_kept_whole(terminal: Terminal) -> None:
+    result = await terminal.run("seq 1 20000; echo bad >&2", max_output_bytes=100)
+    assert result.output_id is not None
+    wanted = ReadKept(id=result.output_id, max_bytes=200_000)
+    kept = await terminal.sessions.outputs.read(terminal.session.owner, wanted)
+    assert kept.output == "".join(f"{number}\n" for number in range(1, 20001))
+    errors = await terminal.sessions.outputs.read(
+        terminal.session.owner, wanted.model_copy(update={"stream": "stderr"})
+    )
+    assert errors.output == "bad\n"
 
 
 async def test_output_limits_can_be_lowered_and_not_raised(terminal: Terminal) -> None:
