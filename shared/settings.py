@@ -242,7 +242,10 @@ class Settings(BaseModel):
     )
 
     # Terminal
-    terminal_shell: str = Field("", description="Shell of local sessions. Empty: bash, else sh.")
+    terminal_shell: str = Field(
+        "",
+        description="Shell of local sessions. Empty: bash, else sh. Commands (`execute`) of one that is no POSIX shell, as fish, run in bash.",
+    )
     terminal_sandbox: Literal["auto", "required", "off"] = Field(
         "auto",
         description="Sandbox for local commands. `auto`: bubblewrap where it works, else Landlock, else none; `required`: refuse to start without one; `off`: your user's rights.",

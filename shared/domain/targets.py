@@ -162,7 +162,10 @@ class TargetFields(SshCredentials):
     type: SessionType | None = Field(None, description="local, ssh or telnet.")
     cwd: Path | None = Field(None, description="Directory to start in (local, ssh).")
     env: Environment | None = Field(None, repr=False, description="Environment variables to add (local, ssh).")
-    shell: Path | None = Field(None, description="Shell to run (local). Default: bash, else sh.")
+    shell: Path | None = Field(
+        None,
+        description="Shell to run (local). Default: bash, else sh. Commands need a POSIX shell; one like fish can only be typed into.",
+    )
     host: Host | None = Field(None, description="DNS name or IP address (ssh, telnet).")
     jump: Jump | None = Field(None, description="ssh: a host to go through.")
     jumps: Annotated[list[Jump], Field(min_length=1, max_length=MAX_JUMPS)] | None = Field(

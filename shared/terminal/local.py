@@ -55,7 +55,10 @@ class LocalShells:
             raise invalid_field("cwd", "there is no such directory")
         parted = owner if self._keepers.sandbox.kind != "none" else ""
         place = Place(self._keepers, View(writable, parted, agent=not of_key))
-        return LocalChannel(seat, shell, ShellState(cwd or "/", env), place, background=target.background)
+        posix = os.path.basename(shell) in shell_state.POSIX_SHELLS
+        command_shell = shell if posix else None if target.shell else find_shell("", env)
+        shells = Shells(shell, command_shell)
+        return LocalChannel(seat, shells, ShellState(cwd or "/", env), place, background=target.background)
 
     async def aclose(self) -> None:
         """End what starts the processes, once all sessions are closed."""
@@ -84,17 +87,35 @@ class Place:
         return await self.keepers.child(self.view, launch)
 
 
+@dataclass(frozen=True, slots=True)
+class Shells:
+    """The interactive shell, and the one of commands: another where the gateway's own setting is no POSIX shell, and
+    none where the caller asked for such a one.
+    """
+
+    interactive: str
+    of_commands: str | None
+
+    def for_commands(self) -> str:
+        """Raises TerminalError."""
+        if self.of_commands is None:
+            raise TerminalError(
+                f"Commands need a POSIX shell, and this session was opened with '{os.path.basename(self.interactive)}'. Type into its "
+                "terminal instead, or open a session with the shell 'bash' or 'sh'.",
+                code="shell_not_posix",
+            )
+        return self.of_commands
+
+
 class LocalChannel:
     """A session on this machine. With `background`, its terminal runs that command instead of an interactive shell."""
 
     def __init__(
-        self, seat: Seat, shell: str, state: ShellState, place: Place, *, background: str | None = None
+        self, seat: Seat, shells: Shells, state: ShellState, place: Place, *, background: str | None = None
     ) -> None:
         self.connected = True
         self._seat = seat
-        self._shell = shell
-        posix = os.path.basename(shell) in shell_state.POSIX_SHELLS
-        self._command_shell = shell if posix else (find_shell("", state.env) or "/bin/sh")
+        self._shells = shells
         self._first = state
         self._state = ShellState(state.cwd, {**NON_INTERACTIVE, **state.env})
         self._place = place
@@ -105,9 +126,10 @@ class LocalChannel:
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""
+        shell = self._shells.for_commands()
         state = await asyncio.to_thread(self._state_in, command.cwd) if command.cwd else self._state
         env = {**state.env, **command.env, "PWD": state.cwd}
-        run = LocalRun(self._command_shell, command, ShellState(state.cwd, env, state.umask))
+        run = LocalRun(shell, command, ShellState(state.cwd, env, state.umask))
         try:
             await self._begin(run)
             timed_out = await run.ended(stop)
@@ -136,12 +158,14 @@ class LocalChannel:
 
     async def _begun(self) -> PseudoTerminal:
         if self._background is not None:
-            arguments = [self._command_shell, "-c", self._background]
+            arguments = [self._shells.for_commands(), "-c", self._background]
             return await PseudoTerminal.begin(self._place.start, arguments, self._state, self._seat, env={})
         env = {name: value for name, value in self._state.env.items() if NON_INTERACTIVE.get(name) != value}
         env.setdefault("HISTFILE", "/dev/null")  # what clients type does not belong into the user's own history
         state = ShellState(self._state.cwd, env, self._state.umask)
-        return await PseudoTerminal.begin(self._place.start, [self._shell, "-i"], state, self._seat, env=INTERACTIVE)
+        return await PseudoTerminal.begin(
+            self._place.start, [self._shells.interactive, "-i"], state, self._seat, env=INTERACTIVE
+        )
 
     def send(self, data: bytes) -> None:
         """Type into the interactive shell."""

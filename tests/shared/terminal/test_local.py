@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -129,7 +130,8 @@ async def test_a_shell_that_is_not_posix_is_for_typing_only(sessions: Sessions, 
     odd.write_text("#!/bin/sh\necho this is odd; cat\n")
     odd.chmod(0o755)
     async with opened(sessions, LocalTarget(shell=str(odd))) as terminal:
-        assert (await terminal.run("cd /usr && echo ran")).stdout == "ran\n"
+        with pytest.raises(TerminalError, match="oddshell"):
+            await terminal.run("echo ran")
         await terminal.session.send("hello\n")
         await terminal.shows("this is odd")
 
@@ -299,3 +301,26 @@ async def test_a_shell_that_starts_clears_the_reason_why_the_one_before_ended(se
         await terminal.session.send("exit\n")
         await until(lambda: not terminal.session.connected)
         assert terminal.session.info.reason == "The shell has ended; typing starts a new one."
+
+
+async def test_a_shell_that_was_asked_for_is_honoured_or_refused(sessions: Sessions, tmp_path: Path) -> None:
+    false = shutil.which("false") or "/bin/false"
+    async with opened(sessions, LocalTarget(shell=false)) as terminal:
+        with pytest.raises(TerminalError, match="'false'") as refused:
+            await terminal.run("echo hello")
+        assert refused.value.code == "shell_not_posix"
+        await terminal.session.read("test", cursor=0, wait=5)
+        await until(lambda: not terminal.session.connected)
+        assert terminal.session.info.exit_code == 1
+    async with make_sessions(tmp_path, shell=false) as configured, opened(configured) as terminal:
+        assert (await terminal.run("echo hello")).stdout == "hello\n"
+
+
+async def test_fish_is_typed_into_but_runs_no_commands(sessions: Sessions) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    async with opened(sessions, LocalTarget(shell="fish")) as terminal:
+        with pytest.raises(TerminalError, match="'fish'"):
+            await terminal.run("echo hello")
+        await terminal.session.send("string join - fi sh\r")
+        await terminal.shows("fi-sh")
