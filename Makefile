@@ -156,6 +156,10 @@ bench-mcp: $(VENV)/.dev ## Measure calls over MCP against a bare SDK server (abo
 bench-startup: $(VENV)/.dev ## Measure the start of stdio against a minimal SDK server (about 1 minute)
 	@$(BIN)/python bench/startup.py
 
+.PHONY: bench-idle
+bench-idle: $(VENV)/.dev ## Measure what a gateway costs that nobody uses, beside a loop that sleeps (about 2 minutes)
+	@$(BIN)/python bench/idle.py
+
 .PHONY: clean
 clean: ## Take away everything that make set up
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
