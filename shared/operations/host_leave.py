@@ -1,13 +1,15 @@
-"""SSH hosts whose key nobody has seen before, where a person is to say whether it is theirs (SSH_HOST_KEYS=ask)."""
+"""Keys of SSH hosts that a person is to accept: unknown ones with SSH_HOST_KEYS=ask, and changed ones unless it is strict."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.domain.identity import Caller
-from shared.errors import GatewayError, TerminalError
+from shared.errors import Conflict, GatewayError, HostKeyChanged, TerminalError
 
 if TYPE_CHECKING:
+    from shared.domain.policy import Asking
     from shared.gateway import Gateway
+    from shared.terminal.policy.rules import Verdict
 
 T = TypeVar("T")
 
@@ -33,11 +35,15 @@ async def connecting(
     while True:
         try:
             return await work()
-        except TerminalError as error:
-            if error.code != "host_key_unconfirmed" or not isinstance(error.details, dict):
+        except (TerminalError, HostKeyChanged) as error:
+            wanted = error.code in ("host_key_unconfirmed", "host_key_changed")
+            if not wanted or not isinstance(error.details, dict) or "key" not in error.details:
                 raise
             try:
-                await _agreed(gateway, caller, error.details)
+                if isinstance(error, HostKeyChanged):
+                    await _replaced(gateway, caller, error.details)
+                else:
+                    await _agreed(gateway, caller, error.details)
             except GatewayError:
                 await give_back()
                 raise
@@ -56,8 +62,12 @@ async def _agreed(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -> 
         "cwd": None,
     }
     details = {"host": host, "port": port, "fingerprint": key.fingerprint}
+    verdict = _verdict(
+        "this gateway has not seen that host before; compare the fingerprint with one that its operator gives you",
+        ask=("client", "queue"),
+    )
     try:
-        decided_by = await _leave(gateway, caller, facts)
+        decided_by = await _leave(gateway, caller, facts, verdict)
     except GatewayError as error:
         await gateway.audit.record(caller, ACTION, details, error.code)
         raise
@@ -65,18 +75,54 @@ async def _agreed(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -> 
     await gateway.audit.record(caller, ACTION, {**details, "decidedBy": decided_by}, "approved")
 
 
-async def _leave(gateway: "Gateway", caller: Caller, facts: dict[str, Any]) -> str | None:
+async def _replaced(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -> None:
+    """Return once the new key stands in the place of those known. Raises HostKeyChanged when these are others by now."""
+    from shared.terminal.ssh.known_hosts import HostKey, KnownHosts
+
+    host, port, old = shown["host"], shown["port"], shown["knownFingerprint"]
+    key = HostKey.of(shown["keyType"], shown["key"])
+    facts = {
+        "command": f"trust {key.type} {key.fingerprint} as the host key of {host}:{port} in the place of {old}",
+        "place": f"ssh {host}:{port}",
+        "session_id": None,
+        "cwd": None,
+    }
+    details = {"host": host, "port": port, "before": old, "fingerprint": key.fingerprint}
+    verdict = _verdict(
+        f"this host showed another key before ({old}), so that somebody may be in between; ask its operator whether the "
+        "key was changed, and compare the fingerprint",
+        ask=("queue",) if caller.kind == "key" else ("client", "queue"),
+    )
+    try:
+        decided_by = await _leave(gateway, caller, facts, verdict)
+    except Conflict as error:
+        await gateway.audit.record(caller, ACTION, details, error.code)
+        told = error.details if isinstance(error.details, dict) else {}
+        fingerprints = {name: shown[name] for name in ("host", "port", "knownFingerprint", "presentedFingerprint")}
+        raise Conflict(error.message, code=error.code, details={**told, **fingerprints}) from error
+    except GatewayError as error:
+        await gateway.audit.record(caller, ACTION, details, error.code)
+        raise
+    known = KnownHosts(gateway.settings.data_dir / "known_hosts")
+    if not await known.replace(host, port, key, known=frozenset(old.split(", "))):
+        raise HostKeyChanged(
+            f"The known keys of {host}:{port} have been changed meanwhile, so nothing was replaced; open the session again.",
+            details={name: value for name, value in shown.items() if name != "key"},
+        )
+    await gateway.audit.record(caller, ACTION, {**details, "decidedBy": decided_by}, "approved")
+
+
+def _verdict(reason: str, *, ask: "tuple[Asking, ...]") -> "Verdict":
+    from shared.terminal.policy.rules import Verdict
+
+    return Verdict(action="confirm", policy="SSH_HOST_KEYS", reason=reason, ask=ask)
+
+
+async def _leave(gateway: "Gateway", caller: Caller, facts: dict[str, Any], verdict: "Verdict") -> str | None:
     """Who has agreed. Raises Conflict (approval_required), Forbidden (approval_denied)."""
     from shared.terminal.approvals import required
-    from shared.terminal.policy.rules import Verdict
 
     given = await gateway.approvals.take(caller, facts)
     if given is not None:
         return given.decided_by
-    verdict = Verdict(
-        action="confirm",
-        policy="SSH_HOST_KEYS",
-        reason="this gateway has not seen that host before; compare the fingerprint with one that its operator gives you",
-        ask=("client", "queue"),
-    )
     raise required(await gateway.approvals.ask(caller, verdict, facts, kind="host_key"))

@@ -75,14 +75,16 @@ function command(item, load) {
 /** What the gateway writes as "trust TYPE FINGERPRINT as the host key of HOST". */
 function trusted(item) {
   const [, type, fingerprint] = item.command.split(" ");
-  return { type, fingerprint, host: item.place.replace(/^ssh /, "") };
+  const [, before] = item.command.split(" in the place of ");
+  return { type, fingerprint, before, host: item.place.replace(/^ssh /, "") };
 }
 
 function hostKey(item, load) {
-  const { type, fingerprint, host } = trusted(item);
-  return waiting(item, load, { title: `Trust the host key of ${host}?`, what: `the host key of ${host}`, approved: "Approved: the next connection to it remembers the key." },
+  const { type, fingerprint, before, host } = trusted(item);
+  return waiting(item, load, { title: before ? `Trust the changed host key of ${host}?` : `Trust the host key of ${host}?`, what: `the host key of ${host}`, approved: "Approved: the next connection to it remembers the key." },
     el("pre", { class: "command", tabindex: "0", "aria-label": "Fingerprint" }, fingerprint),
     el("dl", {},
+      fact("Key until now", before && code(before)),
       fact("Kind of key", type),
       fact("Host", code(host)),
       fact("Why it waits", item.reason),

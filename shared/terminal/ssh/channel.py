@@ -246,7 +246,7 @@ class SshChannel:
             if self.connected and isinstance(error, asyncssh.ChannelOpenError):
                 if await self._made_room():
                     return await self._open(session, command, **options)
-                raise refused(error) from error
+                raise refused(error, shell_open=bool(self._shell) and not self._seat.scrollback.ended) from error
             raise lost(str(error)) from error
         return channel
 
@@ -330,7 +330,9 @@ class SshChannel:
             duration_ms=round((time.monotonic() - run.began) * 1000),
             timed_out=timed_out,
             truncated=run.stdout.truncated or run.stderr.truncated,
-            cwd=self._state.cwd.encode("utf-8", errors="surrogateescape").decode(errors="replace"),
+            cwd=(self._state.cwd.encode(errors="surrogateescape") or run.login_directory or b"~").decode(
+                errors="replace"
+            ),
             stdout_bytes=run.stdout.total,
             stderr_bytes=run.stderr.total,
             notice=" ".join(filter(None, (self._notice(), kept))) or None,

@@ -24,7 +24,8 @@ QUIET = 2.0
 class CommandRun(asyncssh.SSHClientSession[bytes]):
     """A command that runs. `over` is set when it has ended and its output is in; `lost` says that some never came.
 
-    `group` is its process group on the host, once it has greeted; 0 where that is not known.
+    `group` is its process group on the host, once it has greeted; 0 where that is not known. `login_directory` is where a
+    login begins there.
     """
 
     def __init__(self, command: Command, nonce: str) -> None:
@@ -37,6 +38,7 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         self.stderr = Capture(command.max_output_bytes, command.listener("stderr"), command.kept("stderr"))
         self.exit_code: int | None = None
         self.group = 0
+        self.login_directory = b""
         self._nonce = nonce
         self._out = remote_shell.Separator(nonce, self.stdout.feed)
         self._err = remote_shell.Separator(nonce, self.stderr.feed)
@@ -106,6 +108,7 @@ class CommandRun(asyncssh.SSHClientSession[bytes]):
         if not ended:
             self._before = (before + found + group)[-MOST_BEFORE:]
             return b""
+        group, _, self.login_directory = group.partition(b" ")
         self.group = int(group) if group.isdigit() else 0
         self.greeted.set()
         return before + after

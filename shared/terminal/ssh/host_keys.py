@@ -23,7 +23,7 @@ class HostKeyGuard:
         elif key in self.known.keys:
             return True
         elif self.known.keys:
-            self.problem = changed(self._login, self.known, key)
+            self.problem = changed(self._login, self.known, key, may_ask=self._policy != "strict")
         elif self._policy == "strict":
             self.problem = TerminalError(
                 f"The host key of {where} is not known, and unknown ones are refused. If {key.fingerprint} is right, "
@@ -49,8 +49,8 @@ class HostKeyGuard:
         return self.problem is None
 
 
-def changed(login: SshLogin, known: Known, key: HostKey) -> HostKeyChanged:
-    """What to tell of a host that shows another key than the one we know."""
+def changed(login: SshLogin, known: Known, key: HostKey, *, may_ask: bool = False) -> HostKeyChanged:
+    """What to tell of a host that shows another key than the one we know; `key` in it is for a person to accept."""
     old = ", ".join(known_key.fingerprint for known_key in known.keys)
     name = f"[{login.host}]:{login.port}" if login.port != 22 else login.host
     return HostKeyChanged(
@@ -63,5 +63,6 @@ def changed(login: SshLogin, known: Known, key: HostKey) -> HostKeyChanged:
             "knownFingerprint": old,
             "presentedFingerprint": key.fingerprint,
             "keyType": key.type,
+            **({"key": key.text} if may_ask else {}),
         },
     )

@@ -6,10 +6,14 @@ import fcntl
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
+from secrets import token_hex
+from typing import IO
 
 from shared.errors import TerminalError
 
@@ -68,6 +72,16 @@ class KnownHosts:
         except OSError as error:
             raise _unusable("written", error) from error
 
+    async def replace(self, host: str, port: int, key: HostKey, *, known: frozenset[str]) -> bool:
+        """Put a key in the place of all others of the host; false where these are not those of the fingerprints `known`.
+
+        Raises TerminalError.
+        """
+        try:
+            return await asyncio.to_thread(self._replace, entry_name(host, port), key, known)
+        except OSError as error:
+            raise _unusable("written", error) from error
+
     def _of(self, name: str) -> Known:
         try:
             lines = self._path.read_text("utf-8", errors="replace").splitlines()
@@ -80,15 +94,43 @@ class KnownHosts:
         )
 
     def _remember(self, name: str, key: HostKey) -> Known:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with self._locked() as file:
             before = self._of(name)
             if not before.keys:
                 line = f"{name} {key.type} {key.text}\n".encode()
-                file.write(line if _ends_whole(descriptor) else b"\n" + line)
+                file.write(line if _ends_whole(file.fileno()) else b"\n" + line)
             return before
+
+    def _replace(self, name: str, key: HostKey, known: frozenset[str]) -> bool:
+        with self._locked():
+            before = self._of(name)
+            if key in before.revoked or {old.fingerprint for old in before.keys} != known:
+                return False
+            lines = self._path.read_text("utf-8", errors="surrogateescape").splitlines()
+            kept = [line for line in map(partial(_without, name), lines) if line is not None]
+            text = "\n".join([*kept, f"{name} {key.type} {key.text}", ""])
+            fresh = self._path.with_name(f"{self._path.name}.{token_hex(8)}")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(text.encode("utf-8", errors="surrogateescape"))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+            return True
+
+    @contextmanager
+    def _locked(self) -> Iterator[IO[bytes]]:
+        """The file, to append to, which nobody else changes meanwhile; made anew where another process replaced it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while True:
+            with os.fdopen(os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                try:
+                    current = os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+                except FileNotFoundError:
+                    current = False
+                if current:
+                    yield file
+                    return
 
 
 def _ends_whole(descriptor: int) -> bool:
@@ -122,6 +164,20 @@ def _entries(lines: Iterable[str], name: str) -> Iterable[tuple[str, HostKey]]:
             yield marker, HostKey.of(fields[1], fields[2])
         except ValueError:
             continue
+
+
+def _without(name: str, line: str) -> str | None:
+    """The line without this host, None where it is of no other; markers, comments and lines of others stay as they are."""
+    fields = line.split()
+    if len(fields) < 3 or fields[0].startswith(("#", "@")) or not _matches(fields[0], name):
+        return line
+    others = [pattern for pattern in fields[0].split(",") if pattern.lower() != name]
+    if not others or fields[0].startswith("|1|"):
+        return None
+    patterns = ",".join(others)
+    if _matches(patterns, name):  # by a wildcard
+        patterns += f",!{name}"
+    return line.replace(fields[0], patterns, 1)
 
 
 def _matches(patterns: str, name: str) -> bool:

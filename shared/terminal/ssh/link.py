@@ -72,10 +72,15 @@ def lost(operator_detail: str = "") -> TerminalError:
     )
 
 
-def refused(error: Exception) -> TerminalError:
-    """The error for a channel more than the host allows."""
+def refused(error: Exception, *, shell_open: bool = False) -> TerminalError:
+    """The error for a channel more than the host allows; `shell_open` says that the interactive shell has one."""
+    advice = (
+        " This session's interactive shell is open and takes a place: type the command into it (send), end it with "
+        "`exit` and run the command again, or run the command in another session."
+    )
     return TerminalError(
-        "The host does not run this: it refuses another command or shell, or a file transfer, on the connection.",
+        "The host does not run this: it refuses another command or shell, or a file transfer, on the connection."
+        f"{advice if shell_open else ''}",
         code="channel_refused",
         operator_detail=str(error),
     )

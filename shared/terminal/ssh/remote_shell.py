@@ -88,12 +88,14 @@ def task(command: str, state: RemoteState, env: Mapping[str, str], *, nonce: str
     """Lines that have the shells run a command, where and with what the state says, and with these variables too.
 
     The size of its standard input and that input follow. What is sent after it belongs to nothing: the watcher waits for
-    the end of the stream, which is that of the channel. The first thing is a greeting, so that a shell is known to be there and to have begun, and its process group.
+    the end of the stream, which is that of the channel. The first thing is a greeting, so that a shell is known to be there and to have begun, its process group and the
+    directory of the login.
     """
     umask = f"umask {quote(state.umask)}; " if state.umask else ""
     report = f'set -- "\n\n{_line(nonce)}\n{GONE}"; {_REPORT}'
     directory = f"cd {_directory(state.cwd)} 2>/dev/null || {{ {report}; exit 1; }}; " if state.cwd else ""
-    greets = f'printf "%s%s\\n" {greeting(nonce)} "${_OWN}g" >&2; '
+    login = 'case $PWD in *"\n"*) echo;; *) printf "%s\\n" "$PWD";; esac'
+    greets = f'{{ printf "%s%s " {greeting(nonce)} "${_OWN}g"; {login}; }} >&2; '
     before = f"{greets}{umask}{directory}{_exports(env)}"
     lines = f"{_escaped(before, _LINE)}\n{_escaped(f' {command}', _LINE)}\n{len(stdin)}\n"
     return lines.encode("ascii") + stdin

@@ -125,7 +125,7 @@ async def test_a_password_prompt_is_answered_and_the_password_is_nowhere(tmp_pat
         assert PASSWORD not in screen
 
 
-async def test_a_changed_host_key_is_a_conflict_that_says_what_changed(tmp_path: Path) -> None:
+async def test_a_changed_host_key_is_taken_once_a_person_has_accepted_it(tmp_path: Path) -> None:
     async with a_session(tmp_path) as (made, server, path):
         await made.http.delete(path)
         port, known = server.port, server.fingerprints[0]
@@ -135,12 +135,26 @@ async def test_a_changed_host_key_is_a_conflict_that_says_what_changed(tmp_path:
         await server.acceptor.wait_closed()
         async with running_ssh_server(server.home, port=port) as impostor:
             refused = await made.http.post("/v1/terminal/sessions", json={"connectionId": "host"})
-            assert (refused.status_code, error_of(refused)["code"]) == (409, "host_key_changed")
+            assert (refused.status_code, error_of(refused)["code"]) == (409, "approval_required")
             details = error_of(refused)["details"]
             assert (details["knownFingerprint"], details["presentedFingerprint"]) == (known, impostor.fingerprints[0])
             ran = await made.http.post("/v1/terminal/sessions", json={"connectionId": "host"})
             assert ran.status_code == 409
             assert impostor.logins == 0
+            shown = (await made.http.get("/v1/approvals")).json()["approvals"][0]
+            assert (shown["kind"], shown["status"]) == ("host_key", "pending")
+            assert known in shown["command"]
+            assert impostor.fingerprints[0] in shown["command"]
+            decided = await made.http.post(f"/v1/approvals/{shown['id']}", json={"decision": "approve"})
+            assert decided.status_code == 200, decided.text
+            opened = await made.http.post("/v1/terminal/sessions", json={"connectionId": "host"})
+            assert opened.status_code == 201, opened.text
+            assert impostor.logins == 1
+            kept = (tmp_path / "data" / "known_hosts").read_text()
+            assert len(kept.splitlines()) == 1
+            rows = (await made.http.get("/v1/audit?action=host_key")).json()["entries"]
+            assert rows[0]["outcome"] == "approved"
+            assert rows[0]["details"]["before"] == known
 
 
 async def test_the_ssh_configuration_is_for_the_local_user_and_not_for_keys(tmp_path: Path) -> None:

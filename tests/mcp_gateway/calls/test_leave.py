@@ -5,17 +5,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 from mcp.types import ElicitRequestFormParams, ElicitResult, InputRequiredResult
 
 from mcp_gateway.calls.call import Limits
 from mcp_gateway.calls.leave import LONGEST
-from shared.domain.identity import LOCAL
+from shared.domain.identity import LOCAL, Caller
 from shared.domain.policy import CommandPolicy
+from shared.errors import Conflict, Forbidden
 from shared.gateway import Gateway
 from shared.operations import dispatch
+from shared.operations.approvals import CONFIRM_COMMAND
 from shared.operations.audit import LIST_AUDIT
 from shared.operations.connections import CREATE_CONNECTION
+from shared.operations.terminals import OPEN_TERMINAL
 from tests.support.mcp_stack import ERAS, client_of, facts_of, gateway_with, text_of
 from tests.support.ssh_server import PASSWORD, USER, SshServer, running_ssh_server
 from tests.support.terminals import ssh_target
@@ -255,6 +259,51 @@ async def test_where_nobody_can_be_asked_about_a_new_host_it_is_said_how_to_go_o
         assert server.fingerprints[0] in waiting.command
         await gateway.approvals.decide(LOCAL, waiting.id, "approve")
         assert facts_of(await client.call_tool("open_terminal", {"connection": "far"}))["sessionId"]
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_changed_host_key_is_the_users_to_accept(tmp_path: Path, era: str, agrees: bool) -> None:
+    person = Person(YES if agrees else NO)
+    async with (
+        far(tmp_path) as (gateway, server),
+        client_of(gateway, mode=era, elicitation_callback=person) as client,
+    ):
+        known = tmp_path / "data" / "known_hosts"
+        old = asyncssh.generate_private_key("ssh-ed25519")
+        line = f"[127.0.0.1]:{server.port} {old.export_public_key().decode()}"
+        others = f"other,[127.0.0.1]:{server.port} {old.export_public_key().decode()}"
+        known.write_text(f"# mine\n{line}{others}")
+        result = await client.call_tool("open_terminal", {"connection": "far"})
+        (question,) = person.asked
+        assert old.get_fingerprint() in question
+        assert server.fingerprints[0] in question
+        lines = known.read_text().splitlines()
+        if agrees:
+            assert facts_of(result)["sessionId"]
+            assert [found.split()[0] for found in lines] == ["#", "other", f"[127.0.0.1]:{server.port}"]
+        else:
+            assert "(code: approval_denied)" in text_of(result)
+            assert len(lines) == 3
+        assert server.logins == agrees
+
+
+async def test_an_api_key_cannot_accept_a_changed_host_key_for_itself(tmp_path: Path) -> None:
+    key = Caller(id="key:1", kind="key", name="agent", scopes=LOCAL.scopes)
+    async with far(tmp_path) as (gateway, server):
+        old = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+        (tmp_path / "data" / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {old}")
+        target = {key: value for key, value in SAVED.items() if key != "name"} | {"port": server.port}
+        with pytest.raises(Conflict) as asked:
+            await dispatch.call(gateway, key, OPEN_TERMINAL, target)
+        assert isinstance(asked.value.details, dict)
+        assert asked.value.details["ask"] == ["queue"]
+        (waiting,) = await gateway.approvals.queue()
+        with pytest.raises(Forbidden):
+            await dispatch.call(gateway, key, CONFIRM_COMMAND, {"id": waiting.id, "agreed": True})
+        with pytest.raises(Forbidden):
+            await gateway.approvals.decide(key, waiting.id, "approve")
+        assert server.logins == 0
 
 
 CONFIRM_ALL = {"policies": [{"name": "all", "default": "confirm", "ask": ["client", "queue"]}]}

@@ -158,8 +158,11 @@ async def test_a_host_that_allows_one_channel_at_a_time_has_it_for_what_is_wante
                 assert (await terminal.run(f"echo {number}")).stdout == f"{number}\n"
             await terminal.session.send("echo typed-$((1+1))\n")
             await terminal.shows("typed-2")
-            with pytest.raises(TerminalError, match="refuses another command or shell"):
+            with pytest.raises(TerminalError, match=r"refuses another command or shell.*end it with `exit`"):
                 await terminal.run("true")
+            await terminal.session.send("exit\n")
+            await until(lambda: not terminal.session.shell_runs)
+            assert (await terminal.run("echo again")).stdout == "again\n"
             await terminal.close()
 
 
@@ -265,6 +268,13 @@ async def test_a_dropped_connection_ends_the_command_on_the_host_without_a_new_o
             await asyncio.wait_for(work, 5)
         assert lost.value.code == "connection_lost"
         await until(lambda: not running(nap), seconds=10)
+
+
+async def test_a_first_command_that_times_out_tells_the_directory(sessions: Sessions, server: OpenSsh) -> None:
+    async with opened(sessions, openssh_target(server)) as terminal:
+        result = await terminal.run("sleep 100", timeout=0.5)
+        assert (result.timed_out, result.stdout) == (True, "")
+        assert f"{result.cwd}\n" == (await terminal.run("pwd")).stdout
 
 
 async def test_standard_input_reaches_a_watched_command_whole(sessions: Sessions, server: OpenSsh) -> None:

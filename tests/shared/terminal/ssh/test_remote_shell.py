@@ -64,7 +64,7 @@ class Ran:
         separator.feed(self.ended.stderr)
         separator.finish()
         greets, _, told = bytes(stderr).partition(b"\n")
-        assert re.fullmatch(rf"{greeting(nonce)}\d+", greets.decode())
+        assert re.fullmatch(rf"{greeting(nonce)}\d+ /.*", greets.decode())
         self.stderr = told
         self.stdout = self.ended.stdout.removesuffix(f"{nonce}{nonce}".encode()).decode()
         self.whole = separator.whole and self.ended.stdout.endswith(f"{nonce}{nonce}".encode())
