@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from shared.domain.identity import Caller
 from shared.domain.terminal import SessionInfo
-from shared.errors import Forbidden
+from shared.errors import Forbidden, invalid_field
 from shared.terminal.session import Session
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ def oversees(gateway: "Gateway", caller: Caller) -> bool:
 
 
 def check(gateway: "Gateway", caller: Caller) -> None:
-    """Raises Forbidden unless the caller oversees the sessions of others."""
+    """Raises Forbidden unless the caller oversees the sessions of others, InvalidInput where nobody does."""
+    if gateway.settings.auth_mode != "required":
+        raise invalid_field("all", "it is for gateways with AUTH_MODE=required; leave it out")
     if not oversees(gateway, caller):
         raise Forbidden(
-            "Only an administrator lists the sessions of all callers, and only with AUTH_MODE=required; leave out 'all'.",
-            details={"scope": "admin"},
+            "Only an administrator lists the sessions of all callers; leave out 'all'.", details={"scope": "admin"}
         )
 
 

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.support.http_gateway import surface
+from tests.support.http_stack import error_of
 from tests.support.serving import Serving, serving
 
 REQUIRED = {
@@ -108,6 +110,18 @@ async def test_an_administrator_lists_watches_takes_over_and_closes(tmp_path: Pa
         facts = await at.audited()
         assert [fact["did"] for fact in facts] == ["watch", "take_over", "close"]
         assert {(fact["sessionId"], fact["owner"]) for fact in facts} == {(at.session, session["owner"])}
+
+
+async def test_in_local_mode_nobody_oversees_others(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        answer = await made.http.get("/v1/terminal/sessions?all=true")
+        assert (answer.status_code, "AUTH_MODE=required" in error_of(answer)["error"]) == (400, True)
+        made_key = await made.http.post("/v1/keys", json={"name": "boss", "scopes": ["terminal", "admin"]})
+        boss = {"authorization": f"Bearer {made_key.json()['secret']}"}
+        opened = await made.http.post("/v1/terminal/sessions", json={"type": "local"})
+        path = f"/v1/terminal/{opened.json()['session']['id']}"
+        assert (await made.http.get(path, headers=boss)).status_code == 404
+        assert (await made.http.delete(path, headers=boss)).status_code == 404
 
 
 @pytest.mark.slow
