@@ -51,6 +51,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.UpstreamQuota: 429,
     errors.UpstreamRefused: 400,
     errors.UpstreamBadRequest: 400,
+    errors.UpstreamUnsupportedParameter: 400,
     errors.UpstreamContextTooLong: 400,
     errors.TerminalError: 502,
 }

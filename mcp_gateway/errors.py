@@ -49,6 +49,7 @@ MEANINGS: Mapping[type[GatewayError], Meaning] = {
     errors.UpstreamQuota: Meaning("The user's account at this provider is used up; name a model of another one."),
     errors.UpstreamRefused: Meaning("Ask in another way, or name a model of another provider."),
     errors.UpstreamBadRequest: Meaning("Change the request, or name another model."),
+    errors.UpstreamUnsupportedParameter: Meaning("Leave the parameter out, or name another model."),
     errors.UpstreamContextTooLong: Meaning("Send less text, or name a model with a larger context window."),
     errors.TerminalError: Meaning("Check that the target is there, then try again."),
 }
@@ -69,6 +70,8 @@ ADVICE: Mapping[str, str] = {
     "command_stopped": AGAIN,
     "connection_lost": "Look at what was done before you do it again.",
     "directory_gone": FIRST_LOOK,
+    "recordings_full": "Delete recordings that are no longer needed, or open the terminal without `record`.",
+    "shell_not_posix": "Type into its shell with send_to_terminal, or open a terminal without `shell` to run commands.",
     "file_failed": "Look at the file with list_remote_files, then try again.",
     "host_key_revoked": "Do not connect: tell the user.",
     "host_key_unknown": "Tell the user the fingerprint; they must make the key known to the gateway first.",

@@ -193,7 +193,7 @@ class UpstreamUnsupportedParameter(UpstreamBadRequest):
 
     code = "provider_unsupported_parameter"
 
-    def __init__(self, message: str, *, parameter: str, **more: Any) -> None:
+    def __init__(self, message: str, *, parameter: str = "", **more: Any) -> None:
         super().__init__(message, **more)
         self.parameter = parameter
 

@@ -22,6 +22,7 @@ from tests.support.http_gateway import MODEL, Surface, opener, settings_for, sur
 from tests.support.http_stack import client, error_of
 
 JSON = {"content-type": "application/json"}
+QUERIES = {"read_file": "?path=f", "search_terminal": "?search=x"}
 GOOD_BODIES: dict[str, dict[str, Any]] = {
     "write_file": {"path": "f", "content": ""},
     "update_model": {"enabled": True},
@@ -156,7 +157,7 @@ async def test_nothing_is_found_under_an_unknown_id(tmp_path: Path) -> None:
         for row in (row for row in ROWS if "{" in row.path and "{layer}" not in row.path):
             body = GOOD_BODIES.get(row.operation.name)
             options = {} if row.method in WITHOUT_BODY else {"json": body or {}}
-            query = "?path=f" if row.operation.name == "read_file" else ""
+            query = QUERIES.get(row.operation.name, "")
             answer = await made.http.request(row.method, f"{path_of(row)}{query}", **options)
             findings.refused(answer, "an unknown id", 404)
 

@@ -52,7 +52,7 @@ async def test_a_change_in_one_is_seen_by_the_others_and_survives_a_kill(
 
             await one.http.put("/v1/layers/L0/toggle", json={"enabled": False})
             await eventually(other, "/v1/models/layers", lambda found: found["layers"]["L0"]["enabled"] is False)
-            assert (await other.http.post("/v1/chat/completions", json=ASK)).status_code == 503
+            assert (await other.http.post("/v1/chat/completions", json=ASK)).status_code == 400
 
             await other.http.put("/v1/config", json={"defaultLayer": "L2"})
             await eventually(one, "/v1/config", lambda found: found["configuration"]["defaultLayer"] == "L2")

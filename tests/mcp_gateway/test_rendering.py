@@ -134,6 +134,7 @@ def test_a_command_reads_as_a_terminal_shows_it() -> None:
         session_id=None,
         sandbox="none",
         note="",
+        output_id=None,
     )
     assert rendering.command(result) == "out\n[stderr]\nerr\n[exit code 3, 12 ms, in /x]"
     stopped = result.model_copy(update={"timed_out": True, "exit_code": None, "stderr": "", "note": "More time."})
