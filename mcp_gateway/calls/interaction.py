@@ -12,7 +12,8 @@ from mcp_gateway.calls.screens import Picture, mostly_changed, pictured, text_of
 from mcp_gateway.calls.watching import REACTION, Ended, Wanted, Watch, screen_of
 from mcp_gateway.terminals.arguments import ReadTerminalArguments, SendToTerminalArguments
 from mcp_gateway.terminals.results import TerminalOutput
-from shared.domain.terminal import Output, ScreenInfo, SessionInfo, View
+from shared.domain.screens import ScreenInfo, ScreenSpan
+from shared.domain.terminal import Output, SessionInfo, View
 from shared.operations import dispatch
 from shared.operations.answers import ANSWER_PROMPT
 from shared.operations.terminals import GET_TERMINAL, SEND_TO_TERMINAL, SIGNAL_TERMINAL
@@ -37,6 +38,7 @@ class Found:
     picture: Picture
     full_screen: bool
     screen: ScreenInfo | None = None
+    attributes: list[ScreenSpan] | None = None
 
 
 async def send(call: Call, arguments: SendToTerminalArguments) -> TerminalOutput:
@@ -58,25 +60,26 @@ async def _send(call: Call, arguments: SendToTerminalArguments) -> TerminalOutpu
     if before.part.cursor == 0 and not (await _info(call, session_id)).background:
         await first_prompt(call, session_id, START_SECONDS)
         before = await Watch(call, session_id, 0).written()
-    watch = Watch(call, session_id, before.part.cursor, full_screen=before.full_screen)
+    watch = Watch(call, session_id, before.part.cursor, before)
     await _type(call, arguments)
     ended = None
     if arguments.longest:
         wanted = _wanted(call, arguments)
-        ended = await watch.until(wanted, reaction=REACTION if before.full_screen else wanted.seconds)
-    return await result_of(call, session_id, await _since(call, watch, arguments.view), ended)
+        ended = await watch.until(wanted, reaction=REACTION if before.held else wanted.seconds)
+    found = await _since(call, watch, arguments.view)
+    return await result_of(call, session_id, found, ended, attributes=arguments.attributes)
 
 
 async def _read(call: Call, arguments: ReadTerminalArguments) -> TerminalOutput:
     session_id, after = arguments.session_id, arguments.cursor
     _check_pattern(arguments)
     now = await Watch(call, session_id, 0).written()
-    watch = Watch(call, session_id, now.part.cursor if after is None else after, full_screen=now.full_screen)
+    watch = Watch(call, session_id, now.part.cursor if after is None else after, now)
     ended = None
     if arguments.longest:
         ended = await watch.until(_wanted(call, arguments))
     found = await (_since(call, watch, arguments.view) if after is not None else _as_it_is(call, arguments))
-    return await result_of(call, session_id, found, ended)
+    return await result_of(call, session_id, found, ended, attributes=arguments.attributes)
 
 
 def _check_pattern(arguments: SendToTerminalArguments | ReadTerminalArguments) -> None:
@@ -105,7 +108,9 @@ async def first_shown(call: Call, session_id: str, seconds: float) -> TerminalOu
     return await result_of(call, session_id, await _since(call, Watch(call, session_id, 0), "auto"), ended)
 
 
-async def result_of(call: Call, session_id: str, found: Found, ended: Ended | None) -> TerminalOutput:
+async def result_of(
+    call: Call, session_id: str, found: Found, ended: Ended | None, *, attributes: bool = False
+) -> TerminalOutput:
     """What was found as a result, with how the session is and how to go on."""
     info = await _info(call, session_id)
     picture, screen = found.picture, found.screen
@@ -119,6 +124,7 @@ async def result_of(call: Call, session_id: str, found: Found, ended: Ended | No
         match=None if ended is None or ended.match is None else ended.match[:MOST_OF_MATCH],
         connected=info.connected,
         exit_code=None if info.connected else info.exit_code,
+        attributes=found.attributes if attributes else None,
         cursor=picture.cursor,
         truncated=bool(picture.left_out or picture.lost),
         note=" ".join([*_left_out(picture), *_how_to_go_on(picture, ended, info)]),
@@ -147,7 +153,7 @@ async def _as_it_is(call: Call, arguments: ReadTerminalArguments) -> Found:
 
 def _seen(call: Call, screen: Output, view: View) -> Found:
     picture = pictured(screen, view, limit=call.limits.terminal_characters)
-    return Found(picture, _full_screen(screen), screen.screen)
+    return Found(picture, _full_screen(screen), screen.screen, screen.attributes)
 
 
 def _full_screen(screen: Output) -> bool:

@@ -1,18 +1,23 @@
 """What a terminal has shown, in the form that costs a model least: text, a whole screen, or its changed rows. Pure."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcp_gateway.rendering import fitted
+from shared.domain.screens import ScreenSpan
 from shared.domain.terminal import Output, View
 from shared.terminal.sequences import plain, split_unfinished
 
 DIFF_SHARE = 0.5
 HEAD_SHARE = 0.6
+MARKS = "\N{BLACK RIGHT-POINTING TRIANGLE}\N{BLACK LEFT-POINTING TRIANGLE}"
+"""What stands before and after highlighted text."""
 RECENT = 32 * 1024
 """Characters that are looked at for what kind of program writes them."""
 
 _SWITCH = re.compile(r"\x1b\[\?(?:1049|1047|47)([hl])")
+_KEYPAD = re.compile(r"\x1b\[\?1([hl])")
 _PLACED = re.compile(
     r"\x1b\[(?:\d+;\d+[Hf]|\d+d)"  # at a row
     r"|\x1b\[H(?!\x1b\[[0-3]?J)"  # at the top, and not to clear what is there, as `clear` does
@@ -30,6 +35,7 @@ class Written:
 
     part: Output
     began_full_screen: bool
+    began_held: bool = False
 
     @property
     def raw(self) -> str:
@@ -43,9 +49,19 @@ class Written:
         return self.began_full_screen if last is None else last == "h"
 
     @property
+    def held(self) -> bool:
+        """Whether a program has the screen: one of its own, or the main one with the keypad, as dialogs do."""
+        if self.full_screen:
+            return True
+        last = next(reversed(list(_KEYPAD.finditer(self.raw))), None)
+        if last is None:
+            return self.began_held and not self.began_full_screen
+        return last[1] == "h" and _PLACED.search(self.raw, last.start()) is not None
+
+    @property
     def drawn(self) -> bool:
         """Whether something was put at places of the screen, so that it makes no sense as text; `top` does so."""
-        return self.full_screen or _PLACED.search(_without_other_screens(self.raw[-RECENT:])) is not None
+        return self.held or _PLACED.search(_without_other_screens(self.raw[-RECENT:])) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +96,34 @@ def text_of(written: Written, *, limit: int) -> Picture:
 
 
 def pictured(screen: Output, view: View, *, limit: int) -> Picture:
-    """The rows of a screen, or only those that are in `screen.rows`."""
+    """The rows of a screen, or only those that are in `screen.rows`; what is highlighted stands between marks."""
+    rows = range(len(screen.output)) if screen.rows is None else screen.rows
+    highlights = [span for span in screen.attributes or () if span.highlight]
+    lines = {row: _with_marks(line, row, highlights) for row, line in zip(rows, screen.output, strict=True)}
     if view == "diff":
-        text = "\n".join(f"{row}: {line}" for row, line in zip(screen.rows or (), screen.output, strict=True))
+        text = "\n".join(f"{row}: {line}" for row, line in lines.items())
     else:
-        text = "\n".join(screen.output).rstrip("\n")
+        text = "\n".join(lines.values()).rstrip("\n")
     cut = fitted(text, limit)
     return Picture(view=view, text=cut.text, cursor=screen.cursor, left_out=cut.left_out)
+
+
+def _with_marks(line: str, row: int, highlights: Sequence[ScreenSpan]) -> str:
+    """Put each highlight of the row between marks, without the blanks at its ends."""
+    ends: list[tuple[int, int]] = []
+    for span in highlights:
+        if span.row != row:
+            continue
+        if ends and ends[-1][1] == span.start:
+            ends[-1] = ends[-1][0], span.end
+        else:
+            ends.append((span.start, span.end))
+    for start, end in reversed(ends):
+        text = line[start:end]
+        lead = len(text) - len(text.lstrip())
+        marked = f"{text[:lead]}{MARKS[0]}{text.strip()}{MARKS[1]}{text[len(text.rstrip()) :]}"
+        line = line[:start] + marked + line[end:]
+    return line
 
 
 def mostly_changed(screen: Output) -> bool:

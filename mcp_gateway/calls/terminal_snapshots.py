@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mcp_gateway.calls.screens import readable
+from mcp_gateway.calls.screens import pictured, readable
 from mcp_gateway.calls.terminals import entry
 from mcp_gateway.terminals.results import TerminalEntry
 from shared.domain.identity import Caller
@@ -41,5 +41,7 @@ async def output(gateway: "Gateway", caller: Caller, session_id: str) -> str:
 
 async def screen(gateway: "Gateway", caller: Caller, session_id: str) -> str:
     """terminal://{id}/screen"""
-    found = await dispatch.call(gateway, caller, READ_TERMINAL, {"id": session_id, "view": "screen"})
-    return "\n".join(found.output)
+    found = await dispatch.call(
+        gateway, caller, READ_TERMINAL, {"id": session_id, "view": "screen", "attributes": True}
+    )
+    return pictured(found, "screen", limit=MOST_CHARACTERS).text

@@ -37,19 +37,20 @@ class Ended:
 
 
 class Watch:
-    """A session after a cursor, watched on behalf of one call. `full_screen`: a full-screen program had it there."""
+    """A session after a cursor, watched on behalf of one call. `before` is what had come until there."""
 
-    def __init__(self, call: Call, session_id: str, after: int, *, full_screen: bool = False) -> None:
+    def __init__(self, call: Call, session_id: str, after: int, before: Written | None = None) -> None:
         self._call = call
         self._id = session_id
         self._after = after
-        self._full_screen = full_screen
+        self._before = before
 
     async def written(self) -> Written:
         """What came after the cursor."""
         payload = {"id": self._id, "cursor": self._after}
         part = await dispatch.call(self._call.gateway, self._call.caller, READ_TERMINAL, payload)
-        return Written(part, self._full_screen)
+        before = self._before
+        return Written(part, before is not None and before.full_screen, before is not None and before.held)
 
     async def changed(self) -> Output:
         """The rows of the screen that changed after the cursor."""
@@ -85,8 +86,8 @@ class Watch:
                 return Ended("timeout")
 
     async def _has_left(self, before: Written) -> bool:
-        """Whether a full-screen program has ended meanwhile, so that something else is to be waited for."""
-        return before.full_screen and not (await self.written()).full_screen
+        """Whether a program has given the screen back meanwhile, so that something else is to be waited for."""
+        return before.held and not (await self.written()).held
 
     async def _wait(self, kind: str, seconds: float, pattern: str | None = None) -> Sent:
         wait = {
@@ -103,13 +104,13 @@ class Watch:
 
 async def screen_of(call: Call, session_id: str, view: View = "screen", after: int | None = None) -> Output:
     """The screen of a session as it is; with the view `diff` only the rows that changed after the cursor."""
-    payload = {"id": session_id, "view": view, **({} if after is None else {"cursor": after})}
+    payload = {"id": session_id, "view": view, "attributes": True, **({} if after is None else {"cursor": after})}
     return await dispatch.call(call.gateway, call.caller, READ_TERMINAL, payload)
 
 
 def _kinds(written: Written, pattern: str | None) -> tuple[str, ...]:
     """What to wait for next, one after the other, since a program may begin and end while it is waited for."""
-    if written.full_screen:
+    if written.held:
         return ("screen",)
     first = "prompt" if pattern is None else "output"
     return (first, "screen") if written.drawn else (first,)

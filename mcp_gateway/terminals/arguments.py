@@ -97,6 +97,9 @@ class SendToTerminalArguments(Wire):
         10, description=f"Longest wait, {MAX_WAIT_SECONDS} at most; the program goes on after it. 0 does not wait."
     )
     view: Literal[View, "auto"] = Field("auto", description=VIEW)
+    attributes: bool = Field(
+        False, description="Also tell which text of a screen is highlighted, reversed, bold, underlined or in colour."
+    )
 
     @property
     def longest(self) -> float:
@@ -130,6 +133,9 @@ class ReadTerminalArguments(Wire):
         f"`waitFor` or `pattern` is given: then {ASKED_SECONDS:.0f}.",
     )
     view: Literal[View, "auto"] = Field("auto", description=VIEW)
+    attributes: bool = Field(
+        False, description="Also tell which text of a screen is highlighted, reversed, bold, underlined or in colour."
+    )
 
     @property
     def longest(self) -> float:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.domain.files import FileEncoding, FileType
+from shared.domain.screens import ScreenSpan
 from shared.domain.targets import SessionType
 from shared.domain.terminal import View, WaitEnd
 from shared.domain.wire import Timestamp, Wire
@@ -16,7 +17,8 @@ class TerminalOutput(Wire):
     text: str = Field(description="What was shown, without colours.")
     view: View = Field(
         description="What `text` is. `text`: what was written after the cursor. `screen`: the rows of the screen, but for "
-        "empty ones at its end. `diff`: the rows that changed, as `number: row`; the others are as they were."
+        "empty ones at its end. `diff`: the rows that changed, as `number: row`; the others are as they were. In both `▶` and "
+        "`◀` stand around what is highlighted, such as the selected item of a menu."
     )
     full_screen: bool = Field(description="A full-screen program (editor, pager, dialog) has the screen.")
     cursor_row: int | None = Field(description="Where it would write next, from 0; null in the view `text`.")
@@ -29,6 +31,11 @@ class TerminalOutput(Wire):
     match: str | None = Field(description="The text that matched, or the line of the prompt.")
     connected: bool = Field(description="False once the shell, command or connection has ended.")
     exit_code: int | None = Field(description="Of a shell or background command that has ended; null otherwise.")
+    attributes: list[ScreenSpan] | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="With `attributes`: all of the screen that is not plain.",
+    )
     cursor: int = Field(description="Give it to `read_terminal` for what comes after this.")
     truncated: bool = Field(description="Some is left out; the note says how to read it.")
     note: str = Field(description="How to go on, where that is not plain; empty otherwise.")

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.domain.encodings import Encoding
+from shared.domain.screens import ScreenInfo, ScreenSpan
 from shared.domain.targets import Environment, Id, Path, SessionType, TargetFields, no_nul, refuse
 from shared.domain.transfers import TransferInfo
 from shared.domain.watchers import WatcherInfo
@@ -39,6 +40,13 @@ MAX_STDIN = 1024 * 1024
 Stdin = Annotated[str, Field(max_length=MAX_STDIN)]
 Typed = Annotated[str, Field(min_length=1, max_length=256 * 1024)]
 Cursor = Annotated[int, Field(ge=0)]
+WithAttributes = Annotated[
+    bool,
+    Field(
+        description="With the views 'screen' and 'diff': tell which text is highlighted, reversed, bold, underlined or in "
+        "colour."
+    ),
+]
 
 
 class OpenSession(TargetFields):
@@ -116,6 +124,7 @@ class Wait(Wire):
     )
     view: View = Field("text", description="How to answer: new text, the whole screen, or its changed rows.")
     strip: bool = Field(False, description="Leave control sequences (colours, cursor movements) out of the text.")
+    attributes: WithAttributes = False
 
     @model_validator(mode="after")
     def _pattern_has_a_use(self) -> Self:
@@ -172,6 +181,7 @@ class ReadOutput(SessionRef):
         "the cursor, all of them without one.",
     )
     strip: bool = Field(False, description="Leave control sequences (colours, cursor movements) out of the text.")
+    attributes: WithAttributes = False
 
 
 class RunCommand(WithLeave):
@@ -321,19 +331,6 @@ class Done(Wire):
     success: Literal[True] = True
 
 
-class ScreenInfo(Wire):
-    """What belongs to a rendered screen besides its text. Rows and columns count from 0."""
-
-    cols: int
-    rows: int
-    cursor_row: int
-    cursor_col: int
-    cursor_visible: bool
-    title: str
-    bells: int = Field(description="How often it rang since the session began.")
-    alternate: bool = Field(description="Whether a full-screen program shows its own screen.")
-
-
 class Output(Wire):
     """What a shell showed: text in order, or the lines of the screen. `dropped` counts characters that were lost."""
 
@@ -349,6 +346,9 @@ class Output(Wire):
         exclude_if=lambda value: value is None,
         description="With the view 'diff': which rows the lines in 'output' are; the others are as they were.",
     )
+    attributes: list[ScreenSpan] | None = Field(
+        None, exclude_if=lambda value: value is None, description="With 'attributes': all text that is not plain."
+    )
 
 
 class Sent(Done):
@@ -362,6 +362,7 @@ class Sent(Done):
     connected: bool | None = Field(None, exclude_if=lambda value: value is None)
     screen: ScreenInfo | None = Field(None, exclude_if=lambda value: value is None)
     rows: list[int] | None = Field(None, exclude_if=lambda value: value is None)
+    attributes: list[ScreenSpan] | None = Field(None, exclude_if=lambda value: value is None)
     reason: WaitEnd | None = Field(
         None,
         exclude_if=lambda value: value is None,

@@ -1,14 +1,16 @@
 """Typing into interactive shells, waiting for what they answer, and reading what they have shown."""
 
+import asyncio
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.identity import Caller
+from shared.domain.screens import ScreenInfo, ScreenSpan
 from shared.domain.signals import SignalTerminal
-from shared.domain.terminal import Done, Output, ReadOutput, ScreenInfo, Send, Sent, View, Wait
+from shared.domain.terminal import Done, Output, ReadOutput, Send, Sent, View, Wait
 from shared.operations import oversight, policing
-from shared.terminal import keys
+from shared.terminal import keys, styles
 from shared.terminal.display import Rendering
 from shared.terminal.patterns import Pattern
 from shared.terminal.session import Session
@@ -43,7 +45,7 @@ async def send(gateway: "Gateway", caller: Caller, request: Send) -> Sent:
     after = after if wait.cursor is None else wait.cursor
     outcome = await session.wait(wanted, after=after)
     shown_from = after if shown_from is None or wait.cursor is not None else shown_from
-    shown = await _shown(session, caller, wait.view, cursor=shown_from, strip=wait.strip)
+    shown = await _shown(session, caller, wait.view, cursor=shown_from, strip=wait.strip, attributes=wait.attributes)
     return Sent(**dict(shown), reason=outcome.reason, match=outcome.match)
 
 
@@ -85,11 +87,26 @@ async def signal(gateway: "Gateway", caller: Caller, request: SignalTerminal) ->
 async def read(gateway: "Gateway", caller: Caller, request: ReadOutput) -> Output:
     """What the shell has shown, in the view that was asked for."""
     session, wait = await oversight.to_watch(gateway, caller, request.id), request.wait_ms / 1000
-    return await _shown(session, caller, request.view, cursor=request.cursor, strip=request.strip, wait=wait)
+    return await _shown(
+        session,
+        caller,
+        request.view,
+        cursor=request.cursor,
+        strip=request.strip,
+        attributes=request.attributes,
+        wait=wait,
+    )
 
 
 async def _shown(
-    session: Session, caller: Caller, view: View, *, cursor: int | None, strip: bool, wait: float = 0
+    session: Session,
+    caller: Caller,
+    view: View,
+    *,
+    cursor: int | None,
+    strip: bool,
+    attributes: bool,
+    wait: float = 0,
 ) -> Output:
     if view == "text":
         part = await session.read(caller.id, cursor=cursor, wait=wait, strip=strip)
@@ -100,8 +117,34 @@ async def _shown(
     if view == "diff":
         lines, rows = [lines[row] for row in seen.rows], list(seen.rows)
     return Output(
-        output=lines, cursor=seen.cursor, dropped=0, connected=session.connected, screen=_screen(seen), rows=rows
+        output=lines,
+        cursor=seen.cursor,
+        dropped=0,
+        connected=session.connected,
+        screen=_screen(seen),
+        rows=rows,
+        attributes=await asyncio.to_thread(_attributes, seen, rows) if attributes else None,
     )
+
+
+def _attributes(seen: Rendering, rows: list[int] | None) -> list[ScreenSpan]:
+    look = seen.look
+    return [
+        ScreenSpan(
+            row=span.row,
+            start=span.start,
+            end=span.end,
+            text=span.text,
+            highlight=span.highlight,
+            reverse=span.style.reverse,
+            bold=span.style.bold,
+            underline=span.style.underline,
+            color=span.style.fg,
+            background=span.style.bg,
+        )
+        for span in styles.spans(look.lines, look.runs, look.columns)
+        if rows is None or span.row in rows
+    ]
 
 
 def _screen(seen: Rendering) -> ScreenInfo:

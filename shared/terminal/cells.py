@@ -8,9 +8,17 @@ Row = StaticDefaultDict[int, Char]
 Buffer = dict[int, Row]
 
 
+BLANK = Char(" ")
+
+
 def empty() -> Buffer:
     """A screen with nothing on it."""
-    return defaultdict(lambda: StaticDefaultDict(Char(" ")))
+    return defaultdict(blank_row)
+
+
+def blank_row(blank: Char = BLANK) -> Row:
+    """A row with nothing on it."""
+    return StaticDefaultDict(blank)
 
 
 def fit(buffer: Buffer, row: int, lines: int, columns: int) -> int:
@@ -30,19 +38,19 @@ def text_of(row: Row, columns: int) -> str:
     width = min(max(row, default=-1) + 1, columns)
     cells = [row[x].data for x in range(width)]
     text = "".join(cells)
-    return (text if text.isascii() and len(text) == width else "".join(_whole(cells))).rstrip()
+    return (text if text.isascii() and len(text) == width else "".join(shown(cells))).rstrip()
 
 
-def _whole(cells: list[str]) -> list[str]:
+def shown(cells: list[str]) -> list[str]:
     """Halves of wide characters whose other half was written over are blank."""
-    shown = []
+    whole = []
     for x, cell in enumerate(cells):
         stub_follows = x + 1 < len(cells) and cells[x + 1] == ""
         if cell == "":
-            shown.append("" if x and _is_wide(cells[x - 1]) else " ")
+            whole.append("" if x and _is_wide(cells[x - 1]) else " ")
         else:
-            shown.append(" " if _is_wide(cell) and not stub_follows else cell)
-    return shown
+            whole.append(" " if _is_wide(cell) and not stub_follows else cell)
+    return whole
 
 
 def _is_wide(cell: str) -> bool:

@@ -77,8 +77,9 @@ class Display:
             self._seen = [self._at] * len(look.lines)
             self._unknown_up_to = self._at
             return
-        for row, (was, is_now) in enumerate(zip(before.lines, look.lines, strict=True)):
-            if was != is_now:
+        was, is_now = zip(before.lines, before.runs, strict=True), zip(look.lines, look.runs, strict=True)
+        for row, (old, new) in enumerate(zip(was, is_now, strict=True)):
+            if old != new:
                 self._seen[row] = self._at
 
 

@@ -1,7 +1,7 @@
 """A terminal's screen: pyte's, with the alternate screen, and right where pyte is not.
 
 pyte keeps a stack of saved cursors, leaves rows behind when it moves sparse ones, loses the top when it shrinks and
-fails in origin mode without margins. Colours are not kept, so that to erase is to forget cells.
+fails in origin mode without margins. To erase is to forget cells; a row remembers the colour it was erased with.
 Source: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
 """
 
@@ -9,6 +9,7 @@ import copy
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import pyte
@@ -16,7 +17,8 @@ from pyte import charsets
 from pyte import modes as mo
 from pyte.screens import Char, Cursor, Margins, Savepoint, wcwidth
 
-from shared.terminal.cells import Buffer, empty, fit, text_of
+from shared.terminal.cells import BLANK, Buffer, blank_row, empty, fit, text_of
+from shared.terminal.styles import Run, runs_of
 
 MAX_COMBINING = 4
 MAX_TITLE = 200
@@ -26,9 +28,13 @@ ALTERNATE = frozenset({47, 1047, 1049})
 _KEPT = frozenset({APPLICATION_CURSOR, 6, 7, 25, BRACKETED_PASTE})
 """Private modes that are kept: DECCKM, DECOM, DECAWM, DECTCEM, bracketed paste."""
 
-_STUB = Char("")
 _PLAIN = frozenset({mo.IRM, mo.LNM})
 _cell = lru_cache(4096)(Char)
+
+
+@lru_cache(16384)
+def _styled(char: str, style: Char) -> Char:
+    return style._replace(data=char)
 
 
 @dataclass(slots=True)
@@ -57,6 +63,7 @@ class Emulator(pyte.Screen):
         """DECSTR: modes and margins, but not what is shown."""
         self.mode = {mo.DECAWM, mo.DECTCEM}
         self.cursor.hidden = False
+        self.cursor.attrs = BLANK
         self.margins = None
         self._saved = None
         self._plain_charsets()
@@ -211,14 +218,14 @@ class Emulator(pyte.Screen):
         elif how == 1:
             self._forget(0, self.cursor.x + 1)
         elif how == 2:
-            self.buffer.pop(self.cursor.y, None)
+            self._blank(self.cursor.y)
 
     def erase_in_display(self, how: int = 0, *_: Any, private: bool = False) -> None:
         """3, the rows above the screen, is none of its business."""
         y = self.cursor.y
         gone = {0: range(y + 1, self.lines), 1: range(y), 2: range(self.lines)}.get(how, range(0))
         for row in gone:
-            self.buffer.pop(row, None)
+            self._blank(row)
         if how in (0, 1):
             self.erase_in_line(how)
 
@@ -253,6 +260,10 @@ class Emulator(pyte.Screen):
         """A text for each row, without the blanks at its end."""
         return tuple(text_of(self.buffer[y], self.columns) if y in self.buffer else "" for y in range(self.lines))
 
+    def runs(self) -> tuple[tuple[Run, ...], ...]:
+        """The runs of each row, none for one that is plain."""
+        return tuple(runs_of(self.buffer[y], self.columns) if y in self.buffer else () for y in range(self.lines))
+
     @property
     def _region(self) -> Margins:
         return self.margins or Margins(0, self.lines - 1)
@@ -273,7 +284,8 @@ class Emulator(pyte.Screen):
                 self.next_line()
             x = self.cursor.x
             chunk = data[at : at + self.columns - x]
-            self.buffer[self.cursor.y].update(zip(range(x, x + len(chunk)), map(_cell, chunk), strict=True))
+            cells = map(_cell, chunk) if self.cursor.attrs == BLANK else map(_styled, chunk, repeat(self.cursor.attrs))
+            self.buffer[self.cursor.y].update(zip(range(x, x + len(chunk)), cells, strict=True))
             self.cursor.x = x + len(chunk)
             at += len(chunk)
         self._last = data[-1:]
@@ -287,9 +299,9 @@ class Emulator(pyte.Screen):
         if mo.IRM in self.mode:
             self._shift_cells(width)
         x, row = self.cursor.x, self.buffer[self.cursor.y]
-        row[x] = _cell(char)
+        row[x] = _styled(char, self.cursor.attrs)
         if width == 2 and x + 1 < self.columns:
-            row[x + 1] = _STUB
+            row[x + 1] = _styled("", self.cursor.attrs)
         self.cursor.x = min(x + width, self.columns if mo.DECAWM in self.mode else self.columns - 1)
         self._last = char
 
@@ -298,7 +310,7 @@ class Emulator(pyte.Screen):
         if x > 0 and row[x].data == "":
             x -= 1
         if x >= 0 and row[x].data and len(row[x].data) <= MAX_COMBINING:
-            row[x] = Char(unicodedata.normalize("NFC", row[x].data + mark))
+            row[x] = row[x]._replace(data=unicodedata.normalize("NFC", row[x].data + mark))
 
     def _scroll(self, top: int, bottom: int, count: int) -> None:
         """Move the rows of a region up (or down, when negative); those that leave it are gone."""
@@ -320,10 +332,26 @@ class Emulator(pyte.Screen):
         row.update({at + count: cell for at, cell in moving.items() if x <= at + count < self.columns})
 
     def _forget(self, first: int, end: int) -> None:
-        if self.cursor.y in self.buffer:
-            row = self.buffer[self.cursor.y]
-            for x in range(min(first, self.columns - 1), min(end, self.columns)):
+        blank = self._erased
+        if self.cursor.y not in self.buffer and blank == BLANK:
+            return
+        row = self.buffer[self.cursor.y]
+        for x in range(min(first, self.columns - 1), min(end, self.columns)):
+            if blank == row.default:
                 row.pop(x, None)
+            else:
+                row[x] = blank
+
+    def _blank(self, y: int) -> None:
+        """Erase a row."""
+        self.buffer.pop(y, None)
+        if (blank := self._erased) != BLANK:
+            self.buffer[y] = blank_row(blank)
+
+    @property
+    def _erased(self) -> Char:
+        """A blank as erasing leaves it: of the cursor's style its background colour."""
+        return _styled(" ", Char("", bg=self.cursor.attrs.bg))
 
 
 def _move(saved: Savepoint | None, cut: int) -> None:

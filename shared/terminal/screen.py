@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shared.terminal.emulator import APPLICATION_CURSOR, BRACKETED_PASTE, Emulator
 from shared.terminal.sequences import TOKEN, shortened, split_unfinished
+from shared.terminal.styles import Run
 
 _PARAMETERS = re.compile(r"\??(?:[0-9]{1,5})?(?:;(?:[0-9]{1,5})?){0,31}")
 MAX_PARAMETER = 9999
@@ -57,6 +58,7 @@ _SEQUENCES = {
     "g": ("clear_tab_stop", 1),
     "h": ("set_mode", 16),
     "l": ("reset_mode", 16),
+    "m": ("select_graphic_rendition", 32),
     "r": ("set_margins", 2),
     "s": ("save_cursor", 0),
     "u": ("restore_cursor", 0),
@@ -70,6 +72,7 @@ class Look:
     """What a screen shows. Rows and columns count from 0; the column may be one past the last, before a wrap."""
 
     lines: tuple[str, ...]
+    runs: tuple[tuple[Run, ...], ...]
     columns: int
     row: int
     column: int
@@ -108,6 +111,7 @@ class Screen:
         emulator = self._emulator
         return Look(
             lines=emulator.rows(),
+            runs=emulator.runs(),
             columns=emulator.columns,
             row=emulator.cursor.y,
             column=emulator.cursor.x,
@@ -131,7 +135,7 @@ class Screen:
     def skip(self, text: str) -> None:
         """Take in what was written, but for what it draws: modes, screens and titles are right after it."""
         for token in TOKEN.finditer(self._whole(text)):
-            if (kind := token.lastgroup) == "osc" or token["csi"] in ("h", "l", "p") or token["escape"] == "c":
+            if (kind := token.lastgroup) == "osc" or token["csi"] in ("h", "l", "m", "p") or token["escape"] == "c":
                 self._sequence(kind, token)
             elif token.group() == "\a":
                 self._bells += 1

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway.calls.screens import Picture, Written, mostly_changed, pictured, readable, text_of
-from shared.domain.terminal import Output, ScreenInfo
+from shared.domain.screens import ScreenInfo
+from shared.domain.terminal import Output
 
 LEAVE = "\x1b[?1049l"
 ENTER = "\x1b[?1049h"
