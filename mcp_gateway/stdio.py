@@ -19,7 +19,7 @@ from mcp_gateway.server import create_server
 from mcp_gateway.toolsets import selected_here
 from mcp_gateway.wire import Wire, claim
 from shared.setting_sources import load_settings
-from shared.terminal.keeper.mark import mark_gateway
+from shared.terminal.keeper.mark import marked_as_gateway
 
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 GRACE_SECONDS = 20.0
@@ -31,8 +31,8 @@ CALLS = tuple(f"mcp_gateway.calls.{name}" for name in ("chat", "commands", "mode
 
 def main(wire: Wire | None = None, *, sidecar: bool = False) -> None:
     """Serve until stdin ends, or until a signal; with `sidecar` over HTTP too."""
-    mark_gateway()
-    anyio.run(serve, claim() if wire is None else wire, load_with_http if sidecar else load)
+    with marked_as_gateway():
+        anyio.run(serve, claim() if wire is None else wire, load_with_http if sidecar else load)
 
 
 def load() -> Opener:

@@ -45,9 +45,8 @@ def _serve_one(settings: "Settings", *, allow_open: bool, inherited: list[int], 
     from mcp_gateway.commands.welcome import welcome
     from mcp_gateway.sidecar import mounted
     from shared.gateway import open_gateway
-    from shared.terminal.keeper.mark import mark_gateway
+    from shared.terminal.keeper.mark import marked_as_gateway
 
-    mark_gateway()
     opened: list[Gateway] = []
 
     @asynccontextmanager
@@ -64,14 +63,15 @@ def _serve_one(settings: "Settings", *, allow_open: bool, inherited: list[int], 
         if tie is not None:
             tied(tie)
 
-    return run(
-        settings,
-        open_one,
-        mounts=[mounted(settings)],
-        on_ready=say_ready,
-        allow_open=allow_open,
-        inherited=inherited,
-    )
+    with marked_as_gateway():
+        return run(
+            settings,
+            open_one,
+            mounts=[mounted(settings)],
+            on_ready=say_ready,
+            allow_open=allow_open,
+            inherited=inherited,
+        )
 
 
 def _again(host: str | None, port: int | None, *, insecure_no_auth: bool) -> list[str]:

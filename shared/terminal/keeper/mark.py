@@ -7,16 +7,25 @@ CAP_SYS_RESOURCE in the first user namespace can raise it again. Anybody may rea
 
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 RLIMIT_LOCKS = 10
 HIGHEST = 1 << 40
 
 
-def mark_gateway() -> None:
-    """Mark this process alone as a gateway, whose own connections (telnet sessions) are made for its callers: by the soft limit."""
-    if sys.platform == "linux":
-        _, hard = resource.getrlimit(RLIMIT_LOCKS)
-        resource.setrlimit(RLIMIT_LOCKS, (HIGHEST + 1 if hard == resource.RLIM_INFINITY else max(hard - 1, 0), hard))
+@contextmanager
+def marked_as_gateway() -> Iterator[None]:
+    """Mark this process alone, by the soft limit, as a gateway, whose own connections (telnet sessions) are made for its callers."""
+    if sys.platform != "linux":
+        yield
+        return
+    soft, hard = resource.getrlimit(RLIMIT_LOCKS)
+    resource.setrlimit(RLIMIT_LOCKS, (HIGHEST + 1 if hard == resource.RLIM_INFINITY else max(hard - 1, 0), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(RLIMIT_LOCKS, (soft, hard))
 
 
 def mark() -> None:
