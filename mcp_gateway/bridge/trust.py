@@ -16,7 +16,7 @@ from shared.security.socket_tables import Address, is_own_address, peer_of
 USER = "MCP_GATEWAY_USER"
 """Names the user that the gateway runs as, where that is another one than ours."""
 ROOT = 0
-ACCEPT_SECONDS = 5.0
+ACCEPT_SECONDS = 2.0
 ACCEPT_STEP = 0.01
 CONNECTED = "connection.connect_tcp.complete"
 
