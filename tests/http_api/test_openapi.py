@@ -77,7 +77,7 @@ def test_requests_speak_camel_case_and_refuse_the_unknown(document: dict[str, An
     assert "apiModelName" in body["properties"]
     assert body["additionalProperties"] is False
     query = document["paths"]["/v1/terminal/{id}/output"]["get"]["parameters"]
-    assert {parameter["name"] for parameter in query} == {"id", "cursor", "waitMs", "view", "strip"}
+    assert {parameter["name"] for parameter in query} == {"id", "cursor", "waitMs", "view", "strip", "attributes"}
 
 
 async def test_a_body_is_said_to_be_needed_just_where_its_lack_is_refused(
