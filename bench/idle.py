@@ -1,4 +1,4 @@
-"""What a gateway costs that nobody uses, beside a Python loop that sleeps 10 ms at a time. Linux only; writes idle-results.md.
+"""CPU and wake-ups of an idle gateway, beside a Python loop that sleeps 10 ms at a time. Linux only; writes idle-results.md.
 
 All of them run side by side, so that what else the machine does meets them alike. A wake-up is a voluntary context
 switch of any thread; CPU and wake-ups are sums over a process and its descendants.

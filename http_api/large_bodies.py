@@ -28,7 +28,7 @@ class LargeBodyLimits:
 
 
 class BodiesInWork:
-    """The bytes of large bodies that have arrived and whose requests are not answered yet."""
+    """Bytes of the large bodies of unanswered requests, per caller and in total."""
 
     def __init__(self, limits: LargeBodyLimits) -> None:
         self._limits = limits

@@ -40,7 +40,7 @@ WORDINGS = (
     Wording(UpstreamQuota, ("credit balance is too low",), "Anthropic, as 400 invalid_request_error"),
     Wording(UpstreamAuthFailed, ("api key not valid",), "Gemini, as 400 INVALID_ARGUMENT"),
     Wording(UpstreamAuthFailed, ("api key expired",), "Gemini, as 400 INVALID_ARGUMENT"),
-    Wording(UpstreamAuthFailed, ("organization must be verified",), "OpenAI, as 400 for streams of some models"),
+    Wording(UpstreamError, ("organization must be verified",), "OpenAI, as 400 for some models: the key is good"),
 )
 
 

@@ -108,6 +108,15 @@ async def test_a_400_that_is_not_the_callers_is_made_good_by_another_model(there
     assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, "scripted")
 
 
+async def test_a_model_that_wants_a_verified_organization_rests_alone(there: Surface) -> None:
+    await add(there, "unverified")
+    sentence = "Your organization must be verified to stream this model."
+    there.provider.fails["unverified"] = always(400, {"error": {"message": sentence}})
+    await add(there, "scripted", priority=1)
+    assert (await chat(there)).headers["x-gateway-model"] == "scripted"
+    assert not there.gateway.health.resting_keys("openai")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_unsupported_parameter_is_adapted_once_and_remembered(there: Surface, stream: bool) -> None:
     await add(there, "scripted")

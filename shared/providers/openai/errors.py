@@ -160,6 +160,8 @@ def classify(
         return UpstreamError(
             f"{what}: it does not know this model; check the model's apiModelName.", status=status, details=details
         )
+    if told is UpstreamError:
+        return UpstreamError(f"{what}: {details}", status=status, details=details)
     if status in REJECTED:
         reason = details or "it does not accept this request."
         parameter = error.get("param")

@@ -13,7 +13,7 @@ from shared.providers.wordings import LONGEST_READ, WORDINGS, meaning
         ("The input token count (9) exceeds the maximum number of tokens allowed (8).", UpstreamContextTooLong),
         ("Your credit balance is too low to access the Anthropic API.", UpstreamQuota),
         ("API key not valid. Please pass a valid API key.", UpstreamAuthFailed),
-        ("Your organization must be verified to stream this model.", UpstreamAuthFailed),
+        ("Your organization must be verified to stream this model.", UpstreamError),
     ],
 )
 def test_a_known_sentence_means_its_failure(sentence: str, kind: type[UpstreamError]) -> None:
