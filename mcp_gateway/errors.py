@@ -78,6 +78,8 @@ ADVICE: Mapping[str, str] = {
     "host_too_slow": "Try again; if it stays so, tell the user.",
     "input_not_read": "Interrupt the program with the signal INT, or close the session with close_terminal.",
     "known_hosts_unusable": "Tell the user.",
+    "output_not_found": "Run the command again with run_command, and read what you need of its output with read_output "
+    "within an hour; write output that is needed for longer to a file.",
     "nothing_runs": "Look with read_terminal at what is there now.",
     "recording_failed": "Tell the user.",
     "session_closed": "Open another session with open_terminal.",

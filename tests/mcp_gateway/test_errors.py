@@ -128,6 +128,7 @@ def test_a_bug_is_told_without_its_text() -> None:
         (errors.NotFound("There is no such chat.", code="chat_not_found"), "Ask anew, without chatId."),
         (errors.Forbidden("This API key may use only the models a.", code="key_limit"), "with model `auto`"),
         (errors.Conflict("The user has agreed.", code="approval_given"), "Call again as it says."),
+        (errors.NotFound("There is no such kept output.", code="output_not_found"), "again with run_command"),
     ],
 )
 def test_what_has_a_better_way_out_than_its_class_says_so(error: GatewayError, advice: str) -> None:

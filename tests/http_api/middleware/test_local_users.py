@@ -168,13 +168,16 @@ async def test_a_command_cannot_hide_whose_its_connection_is(tmp_path: Path, way
 CALL_TOOLS = """
 import asyncio, sys
 from mcp import Client
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 import websockets
 async def main(url, session):
-    for mode in ("auto", "legacy"):
-        async with Client(streamable_http_client(url + "/mcp"), mode=mode) as client:
+    ways = {"auto": streamable_http_client, "legacy": streamable_http_client, "sse": sse_client}
+    for name, connect in ways.items():
+        there = connect(url + ("/sse" if name == "sse" else "/mcp"))
+        async with Client(there, mode="auto" if name == "auto" else "legacy") as client:
             answer = await client.call_tool("run_command", {"command": "echo in-$((1+1))"})
-            print(mode, answer.is_error, "in-2" in str(answer.content))
+            print(name, answer.is_error, "in-2" in str(answer.content))
     try:
         async with websockets.connect(url.replace("http", "ws", 1) + f"/v1/terminal/{session}/ws"):
             print("connected")
@@ -190,8 +193,29 @@ async def test_tools_and_live_terminals_are_kept_from_commands_too(tmp_path: Pat
         script = shlex.join([sys.executable, "-c", CALL_TOOLS, there.url, session])
         answer = await there.http.post(f"/v1/terminal/{session}/execute", json={"command": script})
         lines = answer.json()["result"]["stdout"].splitlines()
-        assert lines[:2] == ["auto True False", "legacy True False"], answer.text
-        assert lines[2].startswith("refused"), answer.text
+        assert lines[:3] == ["auto True False", "legacy True False", "sse True False"], answer.text
+        assert lines[3].startswith("refused"), answer.text
+
+
+async def test_the_user_of_the_gateway_runs_commands_over_every_transport(tmp_path: Path) -> None:
+    """The other side of the test above: what refuses commands there is their identity."""
+    async with serving(tmp_path / "data") as there:
+        session = (await there.http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        script = [sys.executable, "-c", CALL_TOOLS, there.url, session]
+        process = await asyncio.create_subprocess_exec(*script, stdout=asyncio.subprocess.PIPE)
+        said, _ = await asyncio.wait_for(process.communicate(), 20)
+        expected = ["auto False True", "legacy False True", "sse False True", "connected"]
+        assert said.decode().splitlines() == expected
+
+
+@only_root
+async def test_another_user_runs_no_command_over_any_transport(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as there:
+        session = (await there.http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        said = await said_by_user(65534, sys.executable, "-c", CALL_TOOLS, there.url, session)
+        lines = said.splitlines()
+        assert lines[:3] == ["auto True False", "legacy True False", "sse True False"]
+        assert lines[3].startswith("refused")
 
 
 OFTEN = """
