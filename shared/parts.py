@@ -14,6 +14,7 @@ from pathlib import Path
 from shared import logging
 from shared.cluster.nodes import Nodes
 from shared.domain.configuration import Configuration
+from shared.domain.identity import Caller
 from shared.domain.models import Model
 from shared.providers.anthropic.provider import AnthropicMessages
 from shared.providers.base import Provider, Timeouts
@@ -31,6 +32,7 @@ from shared.registry.registry import Registry
 from shared.routing.caching.response_cache import ResponseCache
 from shared.routing.replay.policy_file import policy_of
 from shared.security.accounts import Accounts
+from shared.security.audit import AuditTrail
 from shared.security.moving_windows import Windows
 from shared.security.passwords import Passwords
 from shared.security.rate_limits import LoginAttempts
@@ -39,6 +41,7 @@ from shared.settings import Settings, comma_separated, secret_fields
 from shared.storage.database import Database
 from shared.storage.key_values import MemoryValues, RedisValues, Values
 from shared.storage.redis_store import RedisStore
+from shared.terminal.egress import Egress, RefusedConnection
 from shared.terminal.kept_outputs import KeptLimits, KeptOutputs
 from shared.terminal.local import LocalShells
 from shared.terminal.policy.live import LivePolicy
@@ -157,6 +160,7 @@ async def sandbox(settings: Settings) -> Sandbox:
         protected=_real(ROOT, Path(sys.prefix), *_user_site(), policy_file(settings)),
         hidden=_real(settings.data_dir, *settings.files),
         network=settings.terminal_network == "on",
+        hosts=settings.terminal_hosts,
         sockets=Sockets(home=str(Path.home()), agent=os.environ.get("SSH_AUTH_SOCK", "")),
     )
     found = await find_sandbox(settings.terminal_sandbox, rules)
@@ -173,7 +177,22 @@ def _real(*paths: Path) -> tuple[str, ...]:
     return tuple(os.path.realpath(path) for path in paths)
 
 
-def terminals(settings: Settings, sandbox: Sandbox, nodes: Nodes, own_ports: Container[int]) -> Sessions:
+def egress(sandbox: Sandbox, own_ports: Container[int], audit: AuditTrail) -> Egress | None:
+    """The way out of a sandbox whose rules list hosts; each refusal leaves a row in the audit trail."""
+    if sandbox.rules.hosts is None:
+        return None
+
+    async def note(refused: RefusedConnection) -> None:
+        caller = Caller(id=refused.owner, kind="anonymous", name=refused.owner, scopes=frozenset())
+        details = {"host": refused.host, "port": refused.port, "command": refused.command}
+        await audit.record(caller, "command_connection", details, "address_refused")
+
+    return Egress(sandbox.rules.hosts, own_ports=own_ports, tell=note)
+
+
+def terminals(
+    settings: Settings, sandbox: Sandbox, nodes: Nodes, own_ports: Container[int], audit: AuditTrail
+) -> Sessions:
     """The terminal sessions of this process, none of them with the gateway at these ports."""
     return Sessions(
         TerminalLimits(
@@ -190,6 +209,7 @@ def terminals(settings: Settings, sandbox: Sandbox, nodes: Nodes, own_ports: Con
             shell=settings.terminal_shell,
             env_allow=comma_separated(settings.terminal_env_allow),
             sandbox=sandbox,
+            egress=egress(sandbox, own_ports, audit),
         ),
         ssh=SshHosts(
             settings.data_dir / "known_hosts",

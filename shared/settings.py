@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, Valid
 
 from shared.domain.addresses import check_database, check_hosts, check_origins, check_proxies
 from shared.domain.configuration import HIGHEST_ALERT
+from shared.domain.egress import AllowedHosts
 from shared.domain.models import Layer
 from shared.domain.shares import parse_shares
 
@@ -254,8 +255,9 @@ class Settings(BaseModel):
         "",
         description="Comma-separated directories that sandboxed commands may write: `~` is home, `.` the directory a session is opened in. Empty: both of these and the temporary directories.",
     )
-    terminal_network: Literal["on", "off"] = Field(
-        "on", description="Network for local commands; `off` refuses to start where it cannot be held."
+    terminal_network: str = Field(
+        "on",
+        description="Network for local commands: `on`, `off`, or a comma-separated list of hosts that a proxy lets them reach (`host`, `host:port`, `*.domain`, addresses, networks; 80 and 443 without a port). `off` and a list refuse to start where they cannot be held.",
     )
     terminal_policy_file: str = Field(
         "",
@@ -365,6 +367,14 @@ class Settings(BaseModel):
         ADDRESSES[field.field_name or ""](comma_separated(value))
         return value
 
+    @field_validator("terminal_network")
+    @classmethod
+    def _network(cls, value: str) -> str:
+        value = value.strip()
+        if value not in ("on", "off"):
+            AllowedHosts.parse(comma_separated(value))
+        return value
+
     @field_validator("mcp_toolsets")
     @classmethod
     def _toolsets(cls, value: str) -> str:
@@ -389,6 +399,12 @@ class Settings(BaseModel):
     def files(self) -> tuple[Path, ...]:
         """The files that these were read from, which may hold secrets, and the `.env` that the next start would read."""
         return self._files
+
+    @property
+    def terminal_hosts(self) -> AllowedHosts | None:
+        """The hosts that local commands may reach, where they are listed."""
+        value = self.terminal_network
+        return None if value in ("on", "off") else AllowedHosts.parse(comma_separated(value))
 
     @property
     def database(self) -> str:

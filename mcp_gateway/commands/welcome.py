@@ -31,9 +31,17 @@ def welcome(url: str, gateway: "Gateway") -> str:
     lines = [f"AI MCP Gateway {gateway.version} is ready.", ""]
     lines += [f"  {name:<16} {place}" for name, place in places]
     lines += ["", f"  {'Answers come from':<16} {who_answers(gateway)}"]
+    lines.append(f"  {'Local commands':<16} {held(gateway)}")
     if required:
         lines.append("  Callers must authenticate: `mcp-gateway keys create NAME` makes a key.")
     return "\n".join([*lines, "", "Try it:", "", CURL.format(url=url, auth=auth), ""])
+
+
+def held(gateway: "Gateway") -> str:
+    """What holds local commands."""
+    sandbox = gateway.sandbox
+    kind = "without a sandbox" if sandbox.kind == "none" else f"in the sandbox {sandbox.kind}"
+    return printable(f"run {kind}, {sandbox.rules.network_shown}")
 
 
 def who_answers(gateway: "Gateway") -> str:

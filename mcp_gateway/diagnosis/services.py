@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mcp_gateway.answering import likely_model
+from mcp_gateway.diagnosis import loopback
 from mcp_gateway.diagnosis.finding import Finding
 from shared.domain.identity import LOCAL
 from shared.errors import GatewayError
@@ -42,6 +43,7 @@ async def look(gateway: "Gateway", running: Mapping[str, Any] | None = None) -> 
         _redis(gateway, health),
         _sandbox(gateway.sandbox),
         _processes(gateway.sandbox),
+        await loopback.look(gateway),
         *(_provider(state) for state in states if state.dialect != "local"),
         *keys,
         _local(health, running or {}),
@@ -78,9 +80,9 @@ def _redis(gateway: "Gateway", health: HealthReport) -> Finding:
 def _sandbox(sandbox: "Sandbox") -> Finding:
     """What holds local commands, as it was tried when the gateway opened."""
     name = "sandbox"
-    network = "" if sandbox.rules.network else ", without network"
+    network = f", {sandbox.rules.network_shown}"
     if sandbox.kind == "none":
-        text = f"local commands run with your user's rights{network} ({sandbox.detail})"
+        text = f"local commands run with your user's rights ({sandbox.detail}){network}"
         if sandbox.detail == TURNED_OFF:
             return Finding(name=name, status="ok", text=text)
         return Finding(name=name, status="warn", text=text, advice=INSTALL_BUBBLEWRAP)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from shared.errors import Forbidden, TerminalError
@@ -34,7 +35,7 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 def reserved(address: Address) -> str | None:
     """Link-local and metadata addresses, and those that name no single host."""
-    for form in _forms(address):
+    for form in forms_of(address):
         if any(form in network for network in _METADATA if network.version == form.version):
             return "it is a link-local or cloud metadata address"
         if form.is_unspecified or form.is_multicast or form == IPv4Address("255.255.255.255"):
@@ -46,7 +47,7 @@ def not_private(address: Address) -> str | None:
     """The reserved ones, and all but loopback and private ones: for telnet, which is not encrypted."""
     if reason := reserved(address):
         return reason
-    for form in _forms(address):
+    for form in forms_of(address):
         if not (form.is_loopback or form.is_private):
             return "it is neither a loopback nor a private address, and TELNET_ALLOW_PUBLIC is off"
     return None
@@ -54,14 +55,20 @@ def not_private(address: Address) -> str | None:
 
 def loopback(address: Address) -> str | None:
     """Where a connection at that port would come back to the gateway."""
-    return "it is this gateway itself" if any(form.is_loopback for form in _forms(address)) else None
+    return "it is this gateway itself" if any(form.is_loopback for form in forms_of(address)) else None
 
 
-async def connect(host: str, port: int, *, timeout: float, refusal: Refusal) -> socket.socket:
-    """A connected socket. Raises Forbidden when every address of the host is refused, else TerminalError."""
+async def connect(
+    host: str, port: int, *, timeout: float, refusal: Refusal, lookups: asyncio.Semaphore | None = None
+) -> socket.socket:
+    """A connected socket. Raises Forbidden when every address of the host is refused, else TerminalError.
+
+    `lookups` bounds how many names are resolved at once: each takes a thread of all.
+    """
     deadline = time.monotonic() + timeout
     try:
-        addresses = await asyncio.wait_for(resolve(host, port), timeout)
+        async with asyncio.timeout(timeout), lookups or nullcontext():
+            addresses = await resolve(host, port)
     except TimeoutError:
         raise _failed(f"The name {host} could not be resolved in {timeout:g} seconds; check the network.") from None
     allowed = _allowed(host, addresses, refusal)
@@ -121,7 +128,7 @@ async def _connect(address: Address, port: int) -> socket.socket:
     return connection
 
 
-def _forms(address: Address) -> list[Address]:
+def forms_of(address: Address) -> list[Address]:
     """The address and the IPv4 addresses that it stands for."""
     forms: list[Address] = [address]
     if isinstance(address, IPv6Address):

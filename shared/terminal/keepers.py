@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Self
 
 from shared.structured import get_logger
-from shared.terminal.child import Child, Launch
+from shared.terminal.child import START_LIMIT, Child, Launch
+from shared.terminal.egress import Egress, Outlet
 from shared.terminal.process_groups import Group, NoGroup
 from shared.terminal.sandbox import Sandbox
 
@@ -28,6 +29,9 @@ BOOT = "import sys; sys.path.append(sys.argv[1]); from shared.terminal.keeper.pr
 END_SECONDS = 6.0
 MOST_KEEPERS = 8
 """Views of the disk that are kept open; beyond that, those that nothing runs in are closed."""
+
+MOST_LISTENERS = 253
+"""Descriptors that Linux passes with one message."""
 
 UNUSED_SECONDS = 120.0
 """So long after its last use a view is closed that nothing runs in. The next command opens it again."""
@@ -47,12 +51,19 @@ class View:
 class Keeper:
     """A running keeper."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", gateway: socket.socket, group: Group | NoGroup) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        gateway: socket.socket,
+        group: Group | NoGroup,
+        outlet: Outlet | None = None,
+    ) -> None:
         self.alive = True
         self.said = ""
         self._process = process
         self._group = group
         self._gateway = gateway
+        self._outlet = outlet
         self._children: list[Child] = []
         self._nothing = os.open(os.devnull, os.O_RDWR)
         self._loop = asyncio.get_running_loop()
@@ -70,9 +81,13 @@ class Keeper:
         *,
         most_processes: int = 0,
         most_bytes: int = 0,
+        outlet: Outlet | None = None,
         group: Group | NoGroup = NoGroup(),  # noqa: B008 - it has no state
     ) -> Self:
-        """Start one whose commands may have so many processes and bytes of memory each; 0 is no limit. Raises OSError."""
+        """Start one whose commands may have so many processes and bytes of memory each; 0 is no limit. Raises OSError.
+
+        `outlet` serves at the ports of its loopback that the rules name.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -82,7 +97,14 @@ class Keeper:
                 ours.close()
                 raise
         ours.setblocking(False)
-        return cls(process, ours, group)
+        keeper = cls(process, ours, group, outlet)
+        if outlet is not None:
+            try:
+                await outlet.open(await _listeners(ours))
+            except BaseException:
+                await keeper.aclose()
+                raise
+        return keeper
 
     @property
     def busy(self) -> bool:
@@ -125,6 +147,8 @@ class Keeper:
             return
         self.alive = False
         self._hear()
+        if self._outlet is not None:
+            self._outlet.close()
         self._gateway.close()
         self._loop.remove_reader(self._errors.fileno())
         self._errors.close()
@@ -139,8 +163,11 @@ class Keeper:
 class Keepers:
     """The keepers that are running, each for one caller and the directories that may be written in it."""
 
-    def __init__(self, sandbox: Sandbox, *, unused_seconds: float = UNUSED_SECONDS) -> None:
+    def __init__(
+        self, sandbox: Sandbox, *, egress: Egress | None = None, unused_seconds: float = UNUSED_SECONDS
+    ) -> None:
         self.sandbox = sandbox
+        self.egress = egress
         self._unused_seconds = unused_seconds
         self._hidden = sandbox.hidden_directories()
         self._keepers: dict[View, asyncio.Task[Keeper]] = {}
@@ -169,6 +196,8 @@ class Keepers:
         for timer in self._timers.values():
             timer.cancel()
         await asyncio.gather(*self._closing, *(_closed(starting) for starting in keepers.values()))
+        if self.egress is not None:
+            await self.egress.aclose()
 
     def _look_again(self, view: View) -> None:
         """See after a while whether it is still in use."""
@@ -205,6 +234,7 @@ class Keepers:
             self.sandbox.confinement(view.writable),
             most_processes=limit.most,
             most_bytes=limit.most_bytes,
+            outlet=None if self.egress is None else self.egress.outlet(view.owner),
             group=limit.new_group(),
         )
 
@@ -226,6 +256,21 @@ def _spawn(prefix: Sequence[str], arguments: Sequence[str], descriptor: int) -> 
         bufsize=0,
         start_new_session=True,
     )
+
+
+async def _listeners(keeper: socket.socket) -> list[socket.socket]:
+    """What a keeper hands over first of all. Raises OSError."""
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(keeper, readable.set)
+    try:
+        async with asyncio.timeout(START_LIMIT):
+            await readable.wait()
+    finally:
+        loop.remove_reader(keeper)
+    _, descriptors, _, _ = socket.recv_fds(keeper, 1, MOST_LISTENERS)
+    if not descriptors:
+        raise OSError(0, "the sandbox's loopback cannot be listened on")
+    return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
 
 def _reaped(process: "subprocess.Popen[bytes]") -> None:

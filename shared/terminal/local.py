@@ -15,6 +15,7 @@ from shared.errors import GatewayError, TerminalError, invalid_field
 from shared.terminal import shell_state
 from shared.terminal.channel import Channel, Command, Seat
 from shared.terminal.child import Child, Launch, Reader
+from shared.terminal.egress import Egress, Way
 from shared.terminal.environment import INTERACTIVE, NON_INTERACTIVE, child_environment, find_shell
 from shared.terminal.keepers import Keepers, View
 from shared.terminal.local_run import LocalRun, not_started, shown
@@ -29,7 +30,10 @@ AGENT = "SSH_AUTH_SOCK"
 
 
 class LocalShells:
-    """Opens sessions on this machine. `environ` is what the allow-list picks from, `env_allow` adds names to it."""
+    """Opens sessions on this machine. `environ` is what the allow-list picks from, `env_allow` adds names to it.
+
+    `egress` is the way out of a sandbox whose rules list hosts.
+    """
 
     def __init__(
         self,
@@ -38,10 +42,11 @@ class LocalShells:
         shell: str = "",
         env_allow: Iterable[str] = (),
         sandbox: Sandbox | None = None,
+        egress: Egress | None = None,
     ) -> None:
         self._env = child_environment(environ, env_allow)
         self._shell = shell
-        self._keepers = Keepers(sandbox or Sandbox())
+        self._keepers = Keepers(sandbox or Sandbox(), egress=egress)
 
     async def open(self, target: LocalTarget, seat: Seat, *, owner: str = "") -> Channel:
         """A session; no process is started yet. Those of one owner see each other's processes, in a sandbox."""
@@ -54,7 +59,10 @@ class LocalShells:
         if cwd is None and target.cwd:
             raise invalid_field("cwd", "there is no such directory")
         parted = owner if self._keepers.sandbox.kind != "none" else ""
-        place = Place(self._keepers, View(writable, parted, agent=not of_key))
+        way = None if self._keepers.egress is None else self._keepers.egress.way(parted)
+        if way is not None:
+            env = {**env, **way.environment, **target.env}
+        place = Place(self._keepers, View(writable, parted, agent=not of_key), way)
         posix = os.path.basename(shell) in shell_state.POSIX_SHELLS
         command_shell = shell if posix else None if target.shell else find_shell("", env)
         shells = Shells(shell, command_shell)
@@ -77,14 +85,29 @@ class LocalShells:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a session's processes are started: by a keeper for what they see."""
+    """Where a session's processes are started: by a keeper for what they see, with a way out where there is one."""
 
     keepers: Keepers
     view: View
+    way: Way | None = None
 
     async def start(self, launch: Launch) -> Child:
         """Start a process. Raises OSError."""
         return await self.keepers.child(self.view, launch)
+
+    def begin(self, command: str) -> None:
+        """Note that a command begins."""
+        if self.way is not None:
+            self.way.begin(command)
+
+    def told(self) -> str | None:
+        """What the result of the command says of the connections that were refused to it."""
+        return None if self.way is None else self.way.told()
+
+    def leave(self) -> None:
+        """Give the way out back."""
+        if self.way is not None and self.keepers.egress is not None:
+            self.keepers.egress.close_way(self.way)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +153,7 @@ class LocalChannel:
         state = await asyncio.to_thread(self._state_in, command.cwd) if command.cwd else self._state
         env = {**state.env, **command.env, "PWD": state.cwd}
         run = LocalRun(shell, command, ShellState(state.cwd, env, state.umask))
+        self._place.begin(command.text)
         try:
             await self._begin(run)
             timed_out = await run.ended(stop)
@@ -139,7 +163,7 @@ class LocalChannel:
             run.release(self._lingering)
         self._trim()
         self._state = run.state_after or self._state
-        return run.result(timed_out, self._state.cwd, self._place.keepers.sandbox)
+        return run.result(timed_out, self._state.cwd, self._place.keepers.sandbox, refused=self._place.told())
 
     async def start(self) -> None:
         """Start the interactive shell in the session's directory and with its variables, or the background command."""
@@ -192,6 +216,7 @@ class LocalChannel:
             self._lingering.pop().close()
         if self._terminal is not None:
             await self._terminal.aclose()
+        self._place.leave()
 
     def _keep(self, child: Child | None) -> None:
         """Remember it while anything of it is left."""

@@ -109,8 +109,8 @@ class LocalRun:
         if self._report_reader is not None:
             self._report_reader.close()
 
-    def result(self, timed_out: bool, cwd: str, sandbox: Sandbox) -> CommandResult:
-        """How it ended."""
+    def result(self, timed_out: bool, cwd: str, sandbox: Sandbox, *, refused: str | None = None) -> CommandResult:
+        """How it ended; `refused` says which connections it was refused."""
         child = self.child
         ended = child is not None and child.exited.is_set() and not timed_out
         return CommandResult(
@@ -124,7 +124,7 @@ class LocalRun:
             cwd=shown(cwd),
             sandbox=sandbox.kind,
             process_limit=sandbox.limited_by,
-            notice=self._notice(ended, sandbox),
+            notice="\n".join(filter(None, (self._notice(ended, sandbox), refused))) or None,
             stdout_bytes=self._stdout.total,
             stderr_bytes=self._stderr.total,
         )

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from shared.domain.egress import AllowedHosts
 from shared.domain.terminal import LimitedBy, SandboxKind
+from shared.terminal.egress import PROXY_PORT, doors
 from shared.terminal.process_groups import ProcessLimit
 from shared.terminal.sockets import Sockets, bwrap_first, bwrap_last
 
@@ -31,13 +33,23 @@ DEFAULT_WRITABLE = (HOME, HERE, tempfile.gettempdir(), "/tmp", "/var/tmp")  # no
 class Rules:
     """Where commands may write (`~` is home, `.` the directory that a session was opened in), what in there they may
     only read, which directories, files and sockets they never see, and whether they have a network. All else they may read.
+
+    Without a network there may be `hosts` that a proxy of the gateway lets them connect to.
     """
 
     writable: tuple[str, ...] = DEFAULT_WRITABLE
     protected: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     network: bool = True
+    hosts: AllowedHosts | None = None
     sockets: Sockets = field(default_factory=Sockets)
+
+    @property
+    def network_shown(self) -> str:
+        """What people are told of the network."""
+        if self.hosts is not None:
+            return f"with a network of {self.hosts.shown} only"
+        return "with network" if self.network else "without network"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,8 @@ class Sandbox:
 
     def confinement(self, writable: Sequence[str]) -> dict[str, Any]:
         """What a keeper takes on itself."""
+        if self.kind == "bwrap" and self.rules.hosts is not None:
+            return {"listen": [PROXY_PORT, *doors(self.rules.hosts)]}
         if self.kind == "bwrap" or (self.kind == "none" and self.rules.network):
             return {}
         files = {"writable": writable, "hidden": _outermost(self.rules.hidden), "strict": self.strict}
@@ -103,6 +117,11 @@ class Sandbox:
                 "TERMINAL_WRITABLE_PATHS adds directories; TERMINAL_SANDBOX=off lifts it."
             )
         if not self.rules.network and any(sentence in stderr for sentence in NO_NETWORK):
+            if self.rules.hosts is not None:
+                return (
+                    f"The sandbox ({self.kind}) has no network but the proxy that HTTPS_PROXY names, which lets programs connect to the "
+                    f"hosts of TERMINAL_NETWORK: {self.rules.hosts.shown}. A program that does not heed that variable has to be told of it."
+                )
             return f"The sandbox ({self.kind}) has no network. TERMINAL_NETWORK=on lifts that."
         return None
 

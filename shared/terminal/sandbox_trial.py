@@ -16,14 +16,14 @@ async def find_sandbox(mode: SandboxMode, rules: Rules) -> Sandbox:
     """The strongest sandbox that works here, tried for real. Raises Unavailable where the mode or the rules want more."""
     if mode == "off":
         if not rules.network:
-            raise _no_network("TERMINAL_SANDBOX is 'off'", "Set TERMINAL_SANDBOX=auto")
+            raise _no_network(rules, "TERMINAL_SANDBOX is 'off'", "Set TERMINAL_SANDBOX=auto")
         return Sandbox(rules=rules, detail=TURNED_OFF)
     bwrap = shutil.which("bwrap")
     problem = "bubblewrap is not installed" if bwrap is None else await _problem(bwrap, rules)
     if bwrap is not None and not problem:
         return Sandbox(kind="bwrap", rules=rules, bwrap=bwrap)
-    if not rules.network and not confinement.can_cut_network():
-        raise _no_network(problem, "Install bubblewrap" if bwrap is None else "Make bubblewrap work")
+    if rules.hosts is not None or not (rules.network or confinement.can_cut_network()):
+        raise _no_network(rules, problem, "Install bubblewrap" if bwrap is None else "Make bubblewrap work")
     if confinement.landlock_version():
         return Sandbox(kind="landlock", rules=rules, strict=mode == "required", detail=problem)
     problem = f"{problem}, and this system has no Landlock"
@@ -58,9 +58,10 @@ async def _problem(bwrap: str, rules: Rules) -> str:
     return f"bubblewrap does not work here ({said or 'no reason given'})"
 
 
-def _no_network(problem: str, remedy: str) -> Unavailable:
+def _no_network(rules: Rules, problem: str, remedy: str) -> Unavailable:
+    cannot = "is 'off', but commands cannot be kept from the network here"
+    if rules.hosts is not None:  # Landlock knows ports of TCP, but no hosts
+        cannot = "lists hosts, but only bubblewrap can hold commands to them, and it cannot be used"
     return Unavailable(
-        f"TERMINAL_NETWORK is 'off', but commands cannot be kept from the network here: {problem}. "
-        f"{remedy}, or set TERMINAL_NETWORK=on.",
-        code="no_sandbox",
+        f"TERMINAL_NETWORK {cannot}: {problem}. {remedy}, or set TERMINAL_NETWORK=on.", code="no_sandbox"
     )

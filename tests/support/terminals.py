@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from shared.domain.targets import LocalTarget, SshLogin, SshTarget, Target
 from shared.domain.terminal import CommandResult
+from shared.terminal.egress import Egress
 from shared.terminal.kept_outputs import KeptLimits, KeptOutputs
 from shared.terminal.local import LocalShells
 from shared.terminal.recordings import Recordings
@@ -49,6 +50,7 @@ def make_sessions(
     agent_path: str = "",
     allow_public: bool = False,
     sandbox: Sandbox | None = None,
+    egress: Egress | None = None,
     recording: Mapping[str, Any] | None = None,
     **limits: Any,
 ) -> Sessions:
@@ -56,7 +58,9 @@ def make_sessions(
     home = {"HOME": str(folder), "PATH": os.environ["PATH"]}
     return Sessions(
         TerminalLimits(**limits),
-        local=LocalShells(home if environ is None else environ, shell=shell, env_allow=env_allow, sandbox=sandbox),
+        local=LocalShells(
+            home if environ is None else environ, shell=shell, env_allow=env_allow, sandbox=sandbox, egress=egress
+        ),
         ssh=SshHosts(folder / "known_hosts", policy=policy, timeout=timeout, agent_path=agent_path),
         telnet=TelnetHosts(allow_public=allow_public, timeout=timeout),
         recordings=Recordings(folder / "recordings", lambda: datetime.now(UTC), **(recording or {})),

@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Sequence
 
 from shared.terminal.keeper import confinement, headcount, mark, processes, warden
 from shared.terminal.keeper.headcount import Headcount
@@ -31,11 +32,32 @@ def main(descriptor: int, rules: str, most_processes: int, most_bytes: int) -> N
     headcount.raise_wall(most_processes)
     headcount.raise_memory_wall(most_bytes)
     held = json.loads(rules)
+    gateway = socket.socket(fileno=descriptor)
+    if ports := held.pop("listen", None):
+        _hand_over_listeners(gateway, ports)
     if held.get("files"):
         _guard(descriptor)
     confinement.enter(held)
     gc.freeze()
-    _Keeper(socket.socket(fileno=descriptor), Headcount(most_processes, most_bytes)).run()
+    _Keeper(gateway, Headcount(most_processes, most_bytes)).run()
+
+
+def _hand_over_listeners(gateway: socket.socket, ports: Sequence[int]) -> None:
+    """Give the gateway listeners of this sandbox's loopback, but for low ports that may not be had."""
+    listeners = []
+    for port in ports:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("", port))
+        except PermissionError:
+            listener.close()
+            continue
+        listener.listen(128)
+        listeners.append(listener)
+    socket.send_fds(gateway, [b"."], [listener.fileno() for listener in listeners])
+    for listener in listeners:
+        listener.close()
 
 
 def _guard(descriptor: int) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mcp_gateway.diagnosis import services
+from shared.domain.egress import AllowedHosts
 from shared.terminal.process_groups import ProcessLimit
 from shared.terminal.sandbox import TURNED_OFF, Rules, Sandbox
 
@@ -16,6 +17,12 @@ RULES = Rules(writable=("/tmp",), hidden=("/tmp/data",))
     [
         (Sandbox(kind="bwrap", rules=RULES), "ok", "run in bwrap"),
         (Sandbox(kind="bwrap", rules=Rules(network=False)), "ok", "without network"),
+        (Sandbox(kind="bwrap", rules=RULES), "ok", "with network"),
+        (
+            Sandbox(kind="bwrap", rules=Rules(network=False, hosts=AllowedHosts.parse(["github.com", "localhost:1"]))),
+            "ok",
+            "with a network of github.com, localhost:1 only",
+        ),
         (Sandbox(kind="landlock", rules=RULES, strict=True), "ok", "run in landlock"),
         (Sandbox(kind="landlock", rules=RULES, strict=True), "ok", "cannot close sockets"),
         (Sandbox(kind="landlock", rules=RULES, detail="no bubblewrap"), "warn", "cannot hide /tmp/data"),
