@@ -126,7 +126,23 @@ def _text(command: str, details: dict[str, Any]) -> str:
         return f"May I {details['command']}?\n\nSay yes only if it is right: {details['reason']}."
     why = f" ({details['reason']})" if details["reason"] else ""
     where = f"Where: {details['place']}, in {details['cwd'] or 'a directory that is not known'}"
-    return f"The command policy wants this confirmed{why}. Run it?\n\n{visible(command)}\n\n{where}"
+    return f"The command policy wants this confirmed{why}. Run it?\n\n{visible(command)}\n\n{where}{_facts(details)}"
+
+
+def _facts(details: dict[str, Any]) -> str:
+    """The other facts that the approval binds, one on each line."""
+    found = {
+        "Host": details.get("host"),
+        "Shell": details.get("shell"),
+        "Sandbox": details.get("sandbox"),
+        "Umask": details.get("umask"),
+        "PATH": details.get("path"),
+        "Programs": "; ".join(details.get("programs") or ()),
+        "Variables given": ", ".join(details.get("env") or ()),
+        "Variables of the session": ", ".join(details.get("variables") or ()),
+        "Input": details.get("stdin"),
+    }
+    return "".join(f"\n{name}: {value}" for name, value in found.items() if value)
 
 
 def _question_in(call: Call, command: str, error: Conflict, held: str | None) -> "Question":

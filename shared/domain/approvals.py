@@ -29,6 +29,13 @@ class Approval(Wire):
     cwd: str | None
     stdin: str | None = None
     env: list[str] = Field([], description="Names of the variables that it is given.")
+    host: str | None = Field(None, description="ssh: user, host and port, and the hosts on the way.")
+    shell: str | None = Field(None, description="local: the shell that reads the command, unless it is the default.")
+    sandbox: str | None = Field(None, description="local: the sandbox that confines the command.")
+    umask: str | None = Field(None, description="The session's umask in octal, where it is known.")
+    path: str | None = Field(None, description="PATH, where it is known.")
+    variables: list[str] = Field([], description="Names of the variables that the session exports.")
+    programs: list[str] = Field([], description="local: its programs and scripts, each with its file.")
     policy: str
     rule: int | None
     reason: str

@@ -20,6 +20,7 @@ async def begin(gateway: "Gateway", caller: Caller, request: RunCommand, permit:
     """Start a command in the background that may run; the session that it runs in. Raises as `Sessions.open` does."""
     target = await _target(gateway, caller, request)
     title = " ".join(request.command.split())[:TITLE]
+    await permit.again()
     session = await host_leave.connecting(
         gateway, caller, lambda: gateway.terminals.open(caller.id, target, title=title), permit.give_back
     )

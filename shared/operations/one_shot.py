@@ -1,5 +1,6 @@
 """One command without a session: here, or on the host of a saved connection."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -42,6 +43,7 @@ async def run_alone(
     permit: policing.Permit,
 ) -> CommandResult:
     """Run a command that has leave, with no process of it left afterwards."""
+    command = replace(command, permit=permit.again)
     if connection is None:
         return await gateway.terminals.run_once(caller.id, LocalTarget(cwd=cwd), command)
     target = await targets.saved(gateway, caller, connection)

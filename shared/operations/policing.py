@@ -13,11 +13,12 @@ from shared.domain.policy import Policy
 from shared.domain.targets import LocalTarget, SshTarget, Target
 from shared.domain.terminal import Execute, RunCommand
 from shared.errors import Forbidden, GatewayError, invalid_field
-from shared.operations import whereabouts
+from shared.operations import facts, whereabouts
 
 if TYPE_CHECKING:
     from shared.domain.approvals import Approval
     from shared.gateway import Gateway
+    from shared.terminal.policy.commands import Seen
     from shared.terminal.policy.rules import Place, Verdict
     from shared.terminal.session import Session
 
@@ -57,7 +58,8 @@ class Wanted:
 class Permit:
     """What lets a command run.
 
-    `again` judges it once more where it has waited in its session, and the session has moved, or the policy has changed;
+    `again` holds it against its approval, and judges it once more where the session has moved or the policy has changed
+    while it waited; it is to be called in the command's turn, right before it runs.
     `give_back` lets leave that was used for it count again, where it did not come to run.
     """
 
@@ -77,9 +79,16 @@ async def permit(
 
     Raises Forbidden (command_denied, command_unparsable, approval_denied), and Conflict (approval_required).
     """
+    from shared.terminal.approvals import refuse_changes
+
     before = gateway.policy.current, session and session.directory
 
     async def again() -> None:
+        if audit is not None and audit.used is not None:
+            now = await _situation(gateway, caller, wanted, session, connection)
+            if now is not None:
+                await now.look(wanted)
+                refuse_changes(audit.facts, now.facts)
         if before[0] is not gateway.policy.current or before[1] != (session and session.directory):
             fresh = replace(wanted, approval_id=None, wait_ms=0)  # leave was for what it was, and nobody waits now
             await _permit(gateway, caller, fresh, session, connection)
@@ -97,30 +106,58 @@ async def _permit(
     gateway: "Gateway", caller: Caller, wanted: Wanted, session: "Session | None", connection: str | None
 ) -> "_Audit | None":
     """What was noted of the verdict; None where no policy applies."""
-    if not gateway.policy.active:
+    situation = await _situation(gateway, caller, wanted, session, connection)
+    if situation is None:
         return None
-    where = await whereabouts.where(gateway, caller, session, connection)
-    place, policies = where.place, gateway.policy.applying(caller, where.place)
-    if not policies:
-        return None
-    home = wanted.home or where.home
-    cwd = where.directory(wanted.cwd, home)
-    facts = {
-        "command": wanted.command,
-        "place": " ".join(place.names),
-        "session_id": None if session is None else session.id,
-        "cwd": cwd,
-        "env": dict(wanted.env),
-        "stdin": wanted.stdin,
-    }
-    audit = _Audit(gateway, caller, facts)
+    audit = _Audit(gateway, caller, situation.facts)
     try:
-        verdict = await anyio.to_thread.run_sync(partial(_verdict, policies, wanted, cwd, home))
+        seen = await situation.look(wanted)
+        verdict = await anyio.to_thread.run_sync(partial(_judge, situation.policies, seen))
     except GatewayError as error:
         await audit.record(error.code)
         raise
     await _obey(audit, verdict, wanted)
     return audit
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """What a command would run in: the policies that apply, the facts that an approval of it is for, and its home."""
+
+    policies: tuple[Policy, ...]
+    facts: dict[str, Any]
+    home: str
+    local: bool
+
+    async def look(self, wanted: Wanted) -> "Seen":
+        """What the command does; the files of its programs on this machine become facts. Raises Unparsable."""
+        seen = await anyio.to_thread.run_sync(partial(_seen, wanted, self.facts["cwd"], self.home))
+        if self.local:
+            self.facts["programs"] = await anyio.to_thread.run_sync(partial(facts.programs, seen, self.facts))
+        return seen
+
+
+async def _situation(
+    gateway: "Gateway", caller: Caller, wanted: Wanted, session: "Session | None", connection: str | None
+) -> _Situation | None:
+    """That of a command now; None where no policy applies."""
+    if not gateway.policy.active:
+        return None
+    where = await whereabouts.where(gateway, caller, session, connection)
+    policies = gateway.policy.applying(caller, where.place)
+    if not policies:
+        return None
+    home = wanted.home or where.home
+    found = {
+        "command": wanted.command,
+        "place": " ".join(where.place.names),
+        "session_id": None if session is None else session.id,
+        "cwd": where.directory(wanted.cwd, home),
+        "env": dict(wanted.env),
+        "stdin": wanted.stdin,
+        **facts.of_place(gateway, where, session),
+    }
+    return _Situation(policies, found, home, where.place.type == "local")
 
 
 async def permit_typing(gateway: "Gateway", caller: Caller, session: "Session") -> None:
@@ -165,10 +202,11 @@ async def permit_opening(gateway: "Gateway", caller: Caller, target: Target, con
     if path is None:
         raise invalid_field("shell", "under a command policy it must be in /etc/shells, or be TERMINAL_SHELL")
     command = f"{shlex.quote(path)} -i" if path else ""
-    facts = {"command": command, "place": " ".join(place.names), "session_id": None, "cwd": None}
-    verdict = await anyio.to_thread.run_sync(partial(_verdict, policies, Wanted(command=command, env=env), None, "~"))
+    asked = {"command": command, "place": " ".join(place.names), "session_id": None, "cwd": None}
+    seen = await anyio.to_thread.run_sync(partial(_seen, Wanted(command=command, env=env), None, "~"))
+    verdict = _judge(policies, seen)
     if verdict.action != "allow":
-        await _Audit(gateway, caller, facts).record("command_denied", verdict)
+        await _Audit(gateway, caller, asked).record("command_denied", verdict)
         raise _denied(verdict)
     return replace(target, shell=path) if path and isinstance(target, LocalTarget) else target
 
@@ -187,12 +225,17 @@ async def verdict_on(
     return rules.judge(policies, found), [act.shown for act in found.acts]
 
 
-def _verdict(policies: tuple[Policy, ...], wanted: Wanted, cwd: str | None, home: str) -> "Verdict":
-    from shared.terminal.policy import rules
+def _seen(wanted: Wanted, cwd: str | None, home: str) -> "Seen":
     from shared.terminal.policy.commands import seen
     from shared.terminal.policy.words import ANY
 
-    return rules.judge(policies, seen(wanted.command, stdin=wanted.stdin, env=wanted.env, cwd=cwd or ANY, home=home))
+    return seen(wanted.command, stdin=wanted.stdin, env=wanted.env, cwd=cwd or ANY, home=home)
+
+
+def _judge(policies: tuple[Policy, ...], seen: "Seen") -> "Verdict":
+    from shared.terminal.policy import rules
+
+    return rules.judge(policies, seen)
 
 
 async def _obey(audit: "_Audit", verdict: "Verdict", wanted: Wanted) -> None:

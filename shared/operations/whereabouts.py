@@ -20,6 +20,7 @@ class Where:
     place: "Place"
     cwd: str | None
     home: str
+    target: Target | None = None
 
     def directory(self, given: str | None, home: str) -> str | None:
         """That of one command, if it is known."""
@@ -47,7 +48,7 @@ async def where(gateway: "Gateway", caller: Caller, session: "Session | None", c
         return Where(place=Place(type=info.type, host=info.host or ""), cwd=told, home="~")
     target = target or LocalTarget()
     place = await place_of(gateway, caller, target, connection)
-    return Where(place=place, cwd=first(target) if told is None else told, home=home_of(target))
+    return Where(place=place, cwd=first(target) if told is None else told, home=home_of(target), target=target)
 
 
 async def place_of(gateway: "Gateway", caller: Caller, target: Target, connection: str | None) -> "Place":

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,17 @@ APPROVED = timedelta(minutes=5)
 MAX_PER_CALLER = 20
 MAX_PENDING = 500
 LOOK_SECONDS = 0.25
+NAMED = 8
+"""Changed facts that an error names in its sentence; all are in its details."""
+_WORDS = {
+    "cwd": "the directory",
+    "env": "a variable of the request",
+    "variables": "a variable of the session",
+    "programs": "the file of",
+    "stdin": "the input",
+    "session_id": "the session",
+}
+"""Phrases for the facts."""
 
 
 class Approvals:
@@ -57,6 +68,13 @@ class Approvals:
             cwd=None if facts["cwd"] is None else visible(facts["cwd"]),
             stdin=None if facts.get("stdin") is None else cut(facts["stdin"]),
             env=[visible(name) for name in sorted(facts.get("env") or {})],
+            host=None if facts.get("host") is None else visible(facts["host"]),
+            sandbox=facts.get("sandbox"),
+            shell=facts.get("shell"),
+            umask=facts.get("umask"),
+            path=_path(facts),
+            variables=[visible(name) for name in sorted(facts.get("variables") or {})],
+            programs=_programs(facts),
             policy=verdict.policy or "",
             rule=verdict.rule,
             reason=verdict.reason,
@@ -79,24 +97,20 @@ class Approvals:
                     code="too_many_approvals",
                     retry_after=60,
                 )
-            approval_rows.save(session, asked.id, _row(asked, print_))
+            approval_rows.save(session, asked.id, _row(asked, print_, _digests(asked.id, facts)))
             return asked
 
         return await self._database.run(work)
 
     async def use(self, caller: Caller, approval_id: str, facts: dict[str, Any]) -> Approval | None:
         """Take leave for exactly this; None while nobody has decided. Raises NotFound, Conflict, Forbidden."""
-        print_ = fingerprint(caller, facts)
 
         def work(session: "Session") -> Approval | None:
             from shared.storage import approval_rows
 
             row = self._find(session, approval_id, owner=caller.id)
-            if row["fingerprint"] != print_:
-                raise Conflict(
-                    "That approval is for another command or another place; leave it out to ask for one for this.",
-                    code="approval_mismatch",
-                )
+            if changed := _changed(row.get("facts") or {}, _digests(approval_id, facts)):
+                raise _mismatch(changed)
             approval = _approval(row)
             if approval.status == "pending":
                 return None
@@ -107,7 +121,7 @@ class Approvals:
 
     async def give_back(self, caller: Caller, approval: Approval, facts: dict[str, Any]) -> None:
         """Leave that was used, but not for anything yet, counts again for as long as it would have."""
-        row = _row(approval, fingerprint(caller, facts))
+        row = _row(approval, fingerprint(caller, facts), _digests(approval.id, facts))
 
         def work(session: "Session") -> None:
             from shared.storage import approval_rows
@@ -203,7 +217,7 @@ class Approvals:
                     "expires_at": self._clock() + APPROVED,
                 }
             )
-            approval_rows.save(session, approval_id, _row(changed, row["fingerprint"]))
+            approval_rows.save(session, approval_id, _row(changed, row["fingerprint"], row.get("facts") or {}))
             return changed
 
         return await self._database.run(work)
@@ -240,6 +254,54 @@ def fingerprint(caller: Caller, facts: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def refuse_changes(approved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises Conflict (approval_mismatch) where a fact is not the one that was approved any more."""
+    if changed := _changed(_texts(approved), _texts(now)):
+        raise _mismatch(changed)
+
+
+def _texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Each fact as JSON; the variables and programs one by one, as `variables.PATH`."""
+    flat: dict[str, Any] = {}
+    for name, value in facts.items():
+        flat |= {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, Mapping) else {name: value}
+    return {name: json.dumps(value, sort_keys=True, ensure_ascii=True) for name, value in flat.items()}
+
+
+def _digests(approval_id: str, facts: Mapping[str, Any]) -> dict[str, str]:
+    """What the database keeps of the facts; equal values of two approvals look different."""
+    return {name: hashlib.sha256(f"{approval_id} {text}".encode()).hexdigest() for name, text in _texts(facts).items()}
+
+
+def _changed(approved: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in {*approved, *now} if approved.get(name) != now.get(name))
+
+
+def _mismatch(changed: list[str]) -> Conflict:
+    phrases = []
+    for name in changed[:NAMED]:
+        fact, _, key = name.partition(".")
+        phrases.append(f"{_WORDS.get(fact, f'the {fact}')} {visible(key)}".strip())
+    if len(changed) > NAMED:
+        phrases.append(f"{len(changed) - NAMED} more")
+    return Conflict(
+        f"The approval is for other facts. These have changed: {', '.join(phrases)}. Send the request without approvalId "
+        "to ask for approval of the command as it is now.",
+        code="approval_mismatch",
+        details={"changed": changed},
+    )
+
+
+def _path(facts: Mapping[str, Any]) -> str | None:
+    path = {**(facts.get("variables") or {}), **(facts.get("env") or {})}.get("PATH")
+    return None if path is None else cut(path)
+
+
+def _programs(facts: Mapping[str, Any]) -> list[str]:
+    found = sorted((facts.get("programs") or {}).items())
+    return [visible(f"{name}: {', '.join(file[0] for file in files)}") for name, files in found]
+
+
 def required(approval: Approval) -> Conflict:
     """The error that says how to go on."""
     reason = f" ({approval.reason})" if approval.reason else ""
@@ -265,6 +327,15 @@ def required(approval: Approval) -> Conflict:
             "ask": list(approval.ask),
             "place": approval.place,
             "cwd": approval.cwd,
+            "host": approval.host,
+            "sandbox": approval.sandbox,
+            "shell": approval.shell,
+            "umask": approval.umask,
+            "path": approval.path,
+            "env": approval.env,
+            "variables": approval.variables,
+            "programs": approval.programs,
+            "stdin": approval.stdin,
         },
     )
 
@@ -275,8 +346,8 @@ def _allowed(found: Approval | None) -> Approval | None:
     return found
 
 
-def _row(approval: Approval, print_: str) -> dict[str, Any]:
-    return {"approval": approval.model_dump(mode="json", by_alias=False), "fingerprint": print_}
+def _row(approval: Approval, print_: str, facts: dict[str, str]) -> dict[str, Any]:
+    return {"approval": approval.model_dump(mode="json", by_alias=False), "fingerprint": print_, "facts": facts}
 
 
 def _approval(row: dict[str, Any]) -> Approval:

@@ -69,6 +69,14 @@ class Seat:
         self.scrollback.flow.attach(bool)
 
 
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a command takes over from those before it: exported variables, and the umask in octal; empty where not known."""
+
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    umask: str = ""
+
+
 class Channel(Protocol):
     """One open target.
 
@@ -79,6 +87,10 @@ class Channel(Protocol):
     @property
     def connected(self) -> bool:
         """Whether the target can still be used."""
+
+    @property
+    def inherited(self) -> Inherited:
+        """What the next command takes over from those before it, as far as that is known here."""
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command to its end. Raises TerminalError, and Unsupported where there is no such thing."""

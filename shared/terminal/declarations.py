@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from shlex import split
 
 _DOUBLE = rb'"(?:[^"\\]|\\.)*"'
 _ANSI = rb"\$'(?:[^'\\]|\\.)*'"
@@ -39,6 +40,16 @@ def statements(told: bytes) -> dict[str, bytes] | None:
         at = statement.end()
         found[os.fsdecode(statement[1])] = statement[0]
     return found
+
+
+def value_of(statement: str) -> str | None:
+    """The value in a statement of a POSIX shell; None where there is none, or it cannot be read."""
+    try:
+        words = split(statement)
+    except ValueError:
+        return None
+    _, equals, value = words[-1].partition("=") if words else ("", "", "")
+    return value if equals else None
 
 
 def too_large(sizes: Mapping[str, int], *, each: int, total: int) -> list[str]:

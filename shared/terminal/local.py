@@ -13,7 +13,7 @@ from shared.domain.targets import LocalTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import GatewayError, TerminalError, invalid_field
 from shared.terminal import shell_state
-from shared.terminal.channel import Channel, Command, Seat
+from shared.terminal.channel import Channel, Command, Inherited, Seat
 from shared.terminal.child import Child, Launch, Reader
 from shared.terminal.egress import Egress, Way
 from shared.terminal.environment import INTERACTIVE, NON_INTERACTIVE, child_environment, find_shell
@@ -146,6 +146,11 @@ class LocalChannel:
         self._lingering: deque[Reader] = deque()
         self._terminal: PseudoTerminal | None = None
         self._children: set[Child] = set()
+
+    @property
+    def inherited(self) -> Inherited:
+        """The exported variables and the umask that the next command starts with."""
+        return shell_state.inherited(self._state)
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from shared.domain.signals import SignalName
 from shared.domain.terminal import CommandResult
-from shared.terminal.channel import Channel, Command, Seat
+from shared.terminal.channel import Channel, Command, Inherited, Seat
 from shared.terminal.recording import Recorder
 
 LONGEST_COMMAND = 2000
@@ -31,6 +31,11 @@ class RecordedChannel:
     def recording(self) -> bool:
         """Whether it is still recorded; not once the recording is full, deleted or cannot be written."""
         return self._recorder.active
+
+    @property
+    def inherited(self) -> Inherited:
+        """What the next command takes over from those before it."""
+        return self.channel.inherited
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command; it becomes a marker with its exit code."""

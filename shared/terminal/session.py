@@ -11,7 +11,7 @@ from shared.domain.targets import LocalTarget, SshTarget, Target, background_of,
 from shared.domain.terminal import CommandResult, SessionInfo
 from shared.errors import Conflict, Overloaded, TerminalError, Unsupported, invalid_field
 from shared.terminal.answers import Answers, check_prompt, secret_of
-from shared.terminal.channel import Channel, Command, Seat
+from shared.terminal.channel import Channel, Command, Inherited, Seat
 from shared.terminal.display import Display, Rendering
 from shared.terminal.files import Files, HasFiles
 from shared.terminal.jobs import unless_cancelled
@@ -95,14 +95,18 @@ class Session:
     def _why_ended(self) -> str | None:
         if self._seat.reason or self.closed or not self._channel.connected:
             return self._seat.reason
-        if background_of(self._target) is not None:
-            return "The command has ended."
-        return "The shell has ended; typing starts a new one."
+        shell = background_of(self._target) is None
+        return "The shell has ended; typing starts a new one." if shell else "The command has ended."
 
     @property
     def connected(self) -> bool:
         """False once the connection, or the interactive shell, has ended."""
         return not self.closed and self._channel.connected and not self._seat.scrollback.ended
+
+    @property
+    def inherited(self) -> Inherited:
+        """What its next command takes over from those before it, as far as that is known here."""
+        return self._channel.inherited
 
     @property
     def in_use(self) -> bool:
@@ -292,10 +296,7 @@ class Session:
         return self._seat.scrollback.size
 
     def end(self, *, shutting_down: bool = False) -> asyncio.Task[None]:
-        """Begin to end everything that was started here; nothing of it is left when the task is done.
-
-        Who waits is told so, or that the gateway is `shutting_down`.
-        """
+        """Begin to end everything that was started here, and tell callers that wait; nothing is left when the task is done."""
         if self._ending is None:
             self.closed, self._shutting_down = True, shutting_down
             self._ending = asyncio.get_running_loop().create_task(self._end())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from shlex import quote, split
 
 from shared.terminal import declarations, notices
+from shared.terminal.channel import Inherited
 from shared.terminal.environment import TRACEPARENT
 from shared.terminal.keeper.warden import REPORT
 
@@ -25,6 +26,8 @@ _OWN = "__mcp_gateway_"
 _UNTOLD = "untold"
 """In a report ahead of variables that were too many for the process that would have told them: the shell does."""
 _PASSING = frozenset({"_", "SHLVL", TRACEPARENT})
+_DEFAULT_UMASK = 0o022
+"""What the processes that start commands have."""
 _KEPT_OPEN = frozenset({"mksh", "zsh"})
 """Shells in which a descriptor that is closed for a command stays closed when the command leaves the shell."""
 
@@ -37,6 +40,13 @@ class ShellState:
     env: Mapping[str, str]
     umask: int = -1
     notice: str | None = None
+
+
+def inherited(state: ShellState) -> Inherited:
+    """What a command takes over from a state, without the variables that each command has anew."""
+    umask = state.umask if state.umask >= 0 else _DEFAULT_UMASK
+    kept = {name: value for name, value in state.env.items() if name not in _PASSING and name != "PWD"}
+    return Inherited(kept, f"{umask:04o}")
 
 
 def arguments(shell: str, command: str, *, nonce: str, report: str = f"&{REPORT}") -> list[str]:

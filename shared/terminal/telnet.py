@@ -12,7 +12,7 @@ from shared.domain.targets import TelnetInterrupt, TelnetTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, Unsupported
 from shared.terminal import addresses
-from shared.terminal.channel import Channel, Command, Seat
+from shared.terminal.channel import Channel, Command, Inherited, Seat
 from shared.terminal.telnet_negotiation import BREAK, INTERRUPT_PROCESS, MAX_REQUESTS, Negotiation
 from shared.terminal.telnet_reports import Place, Queries, Query, answer
 
@@ -73,6 +73,11 @@ class TelnetChannel(asyncio.Protocol):
         self._unread = b""
         self._busy = self._held = False
         self._reading = True
+
+    @property
+    def inherited(self) -> Inherited:
+        """Nothing is known of a host that runs no commands."""
+        return Inherited()
 
     @property
     def connected(self) -> bool:

@@ -34,9 +34,13 @@ _WORDS = frozenset({"command", "declaration_command", "unset_command"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a line does, the directories from which its relative paths may be meant, and what `~` is, if known."""
+    """What a line does, the directories from which its relative paths may be meant, and what `~` is, if known.
+
+    `scripts` are files whose text the line runs.
+    """
 
     acts: tuple[Act, ...]
+    scripts: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
     home: str = "~"
 
@@ -56,7 +60,10 @@ def seen(
     for name, value in (env or {}).items():
         reader.runs.assigned(name, value)
     reader.line(line, stdin)
-    return Seen(acts=tuple(reader.runs.acts), directories=bases(reader.runs.directories, home), home=home)
+    runs = reader.runs
+    return Seen(
+        acts=tuple(runs.acts), scripts=tuple(runs.scripts), directories=bases(runs.directories, home), home=home
+    )
 
 
 class _Reader:

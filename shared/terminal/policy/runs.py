@@ -27,6 +27,7 @@ MAX_ACTS = 1_000
 RUNS_AGAIN = re.compile(r"\w\[[^\]]*(?:\$\(|`)")
 """An index that a shell evaluates once more, with the commands in it, wherever it takes a variable's name."""
 
+_START_FILES = ("--rcfile", "--init-file")
 _FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _FIND_WRITES = frozenset({"-fprint", "-fprintf", "-fprint0", "-fls"})
 _ASSIGN = frozenset(["env", "sudo", "time", "coproc", "export", "declare", "typeset", "local", "readonly"])
@@ -35,11 +36,15 @@ _PROGRAM = re.compile(r"/(?:usr/)?(?:local/)?s?bin/[^/]+")
 
 @dataclass(slots=True, kw_only=True)
 class Runs:
-    """What was found so far. `line` takes a line for a shell apart, with the text that its commands read."""
+    """What was found so far. `line` takes a line for a shell apart, with the text that its commands read.
+
+    `scripts` are the files whose text a shell or another interpreter runs.
+    """
 
     line: Callable[[str, str | None], None]
     directories: list[str]
     acts: list[Act] = field(default_factory=list)
+    scripts: list[str] = field(default_factory=list)
     inside: int = 0
 
     def add(self, act: Act) -> None:
@@ -195,6 +200,8 @@ class Runs:
                 if not given and operands and INPUTS.fullmatch(operands[0]) and MARKS.isdisjoint(operands[0]):
                     self._program(row, stdin)
                 files = [value for name, value in found.values if name == "-f"] + operands[:1] * (not given)
+                if row.code and not row.permutes:
+                    self.scripts += files
                 if any(self._made(file) or file.startswith("/dev/") for file in files if not given or file != "-"):
                     self.add(HIDDEN)
             case "subcommand":
@@ -212,6 +219,8 @@ class Runs:
     def _shell(self, found: Reading, stdin: str | None, *, is_source: bool) -> None:
         """A shell: its line with -c, else the file that it is given, else its input."""
         first = found.operands[0] if found.operands else None
+        self.scripts += found.operands[:1]
+        self.scripts += [value for name, value in found.values if name in _START_FILES]
         if any(not MARKS.isdisjoint(value) or INPUTS.fullmatch(value) for _, value in found.values):
             self.add(HIDDEN)
         if not is_source and any(

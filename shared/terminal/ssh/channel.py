@@ -13,14 +13,14 @@ from asyncssh.constants import OPEN_REQUEST_SESSION_FAILED
 from shared.domain.signals import SignalName
 from shared.domain.targets import SshTarget
 from shared.domain.terminal import CommandResult
-from shared.errors import TerminalError, Unsupported, invalid_field
-from shared.terminal.channel import Command, Seat
+from shared.errors import TerminalError, invalid_field
+from shared.terminal.channel import Command, Inherited, Seat
 from shared.terminal.environment import NON_INTERACTIVE
 from shared.terminal.notices import NO_STATE, new_shell, notice
 from shared.terminal.ssh import prepared, remote_shell
 from shared.terminal.ssh.command_run import CommandRun, Lingering, QuietRun
 from shared.terminal.ssh.file_errors import no_sftp
-from shared.terminal.ssh.link import Connect, Link, lost, refused, too_slow
+from shared.terminal.ssh.link import Connect, Link, lost, no_shell, refused, too_slow
 from shared.terminal.ssh.login import Connection
 from shared.terminal.ssh.login_shell import LoginShell
 from shared.terminal.ssh.mask import Mask
@@ -66,6 +66,12 @@ class SshChannel:
         """Whether the connection stands."""
         return self._link.connected
 
+    @property
+    def inherited(self) -> Inherited:
+        """The variables and the umask of the next command; before the first one only the variables that it is given."""
+        variables = remote_shell.variables(self._state) if self._state.exports else self._first_env
+        return Inherited(variables, self._state.umask)
+
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""
         shell, run = await self._begun(command, stop)
@@ -98,7 +104,7 @@ class SshChannel:
                 await self._reap(shell, run)
             shell.abandon()
             if not waited:
-                raise _no_shell(run.said)
+                raise no_shell(run.said)
 
     async def start(self) -> None:
         """Start the login shell on a terminal, or the background command."""
@@ -151,7 +157,7 @@ class SshChannel:
         never = asyncio.Event()
         try:
             if not await run.greets(never, GREETING_TIMEOUT):
-                raise _no_shell(run.said)
+                raise no_shell(run.said)
             if not await run.ended(never, ASIDE_TIMEOUT):
                 raise too_slow()
         finally:
@@ -384,15 +390,6 @@ def _close_opened(opening: "asyncio.Future[tuple[OpenChannel, Any]]") -> None:
     """Close a channel that nobody waits for any more: the host counts it."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result()[0].abort()
-
-
-def _no_shell(said: str) -> Unsupported:
-    answer = f" It said: {said}." if said else ""
-    return Unsupported(
-        f"The host runs commands on no POSIX shell, so that none can be run to its end there.{answer} Type it into the "
-        "host's own shell with POST /v1/terminal/{id}/send (send_to_terminal), and read the answer.",
-        code="no_posix_shell",
-    )
 
 
 def _stopped() -> TerminalError:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from shared.errors import TerminalError
+from shared.errors import TerminalError, Unsupported
 from shared.terminal.ssh.login import LOSS, Connection
 
 Connect = Callable[[], Awaitable[Sequence[Connection]]]
@@ -89,3 +89,13 @@ def refused(error: Exception, *, shell_open: bool = False) -> TerminalError:
 def too_slow() -> TerminalError:
     """The error for a host that leaves the gateway waiting."""
     return TerminalError("The host did not answer in time; try again.", code="host_too_slow")
+
+
+def no_shell(said: str) -> Unsupported:
+    """The error of a host that starts no POSIX shell; `said` is its own answer."""
+    answer = f" It said: {said}." if said else ""
+    return Unsupported(
+        f"The host runs commands on no POSIX shell, so that none can be run to its end there.{answer} Type it into the "
+        "host's own shell with POST /v1/terminal/{id}/send (send_to_terminal), and read the answer.",
+        code="no_posix_shell",
+    )

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from shared.terminal import declarations, notices
+from shared.terminal.environment import TRACEPARENT
 from shared.terminal.marker import MARKER
 
 _READ = "IFS= read -r s"
@@ -35,6 +36,8 @@ MAX_REPORT = 4 * 1024 * 1024
 """Bytes of a report that are taken in; a host hardly hands more variables to a process."""
 
 GONE = "directory gone"
+_ANEW = frozenset({"_", "OLDPWD", TRACEPARENT, MARKER})
+"""Variables that are set for each command, whatever the one before has left in them."""
 OWN_CONNECTION = "t=${SSH_CONNECTION:+SSH_CONNECTION=$SSH_CONNECTION}"
 """Shell text that sets `t` as `looking` takes it, to the connection that it runs on."""
 _OWN = "__mcp_gateway_"
@@ -162,6 +165,20 @@ def parse(report: bytes, nonce: str, before: RemoteState | None = None) -> Remot
     left_out = declarations.too_large(sizes, each=MAX_STATE, total=MAX_STATE)
     kept = b"".join(statement for name, statement in statements.items() if name not in left_out)
     return RemoteState(cwd, umask, kept.decode("utf-8", errors="surrogateescape"), notices.left_out(left_out))
+
+
+def variables(state: RemoteState) -> dict[str, str]:
+    """The exported variables of a state, each as the statement that sets it, without those that each command has anew.
+
+    The shell sets OLDPWD to PWD when it goes to the directory; a PWD that is that directory says nothing more.
+    """
+    statements = declarations.statements(f"{state.exports}\n".encode("utf-8", errors="surrogateescape"))
+    if statements is None:
+        return {"": state.exports}
+    texts = {name: statement.decode("utf-8", errors="surrogateescape") for name, statement in statements.items()}
+    if declarations.value_of(texts.get("PWD", "")) == state.cwd:
+        del texts["PWD"]
+    return {name: text for name, text in texts.items() if name not in _ANEW}
 
 
 def is_gone(report: bytes) -> bool:

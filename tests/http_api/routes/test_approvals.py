@@ -1,9 +1,12 @@
 """The approval queue over REST."""
 
 import asyncio
+import os
 from pathlib import Path
+from typing import Any
 
-from httpx import Response
+import pytest
+from httpx import AsyncClient, Response
 
 from tests.http_api.routes.test_policy import audited, policed, session
 from tests.support.http_gateway import surface
@@ -145,3 +148,186 @@ async def test_a_new_host_is_used_once_somebody_has_approved_its_key(tmp_path: P
             assert answer.status_code == status, answer.text
             assert answer.json().get("code") == code
         assert (await http.post("/v1/terminal/sessions", json=login)).status_code == 201
+
+
+TEE = {"name": "ask", "rules": [{"action": "confirm", "commands": ["tee"]}]}
+
+
+async def approved(http: AsyncClient, path: str, **request: Any) -> dict[str, Any]:
+    """The request with an approval that a person has given."""
+    asked = await http.post(f"{path}/execute", json=request)
+    assert error_of(asked)["code"] == "approval_required", asked.text
+    approval = error_of(asked)["details"]["approvalId"]
+    await http.post(f"/v1/approvals/{approval}", json={"decision": "approve"})
+    return {**request, "approvalId": approval}
+
+
+def impostor(folder: Path) -> Path:
+    """A directory with a `tee` that is not tee."""
+    folder.mkdir()
+    (folder / "tee").write_text(f"#!/bin/sh\ntouch {folder}/ran\n")
+    (folder / "tee").chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ("export PATH={evil}:$PATH", "variables.PATH"),
+        ("export LD_PRELOAD={evil}/x.so", "variables.LD_PRELOAD"),
+        ("unset PAGER", "variables.PAGER"),
+        ("cd {evil}; cd ..", "variables.OLDPWD"),
+        ("cd {evil}", "cwd"),
+        ("umask 0", "umask"),
+    ],
+)
+async def test_an_approval_ends_with_the_state_of_the_session_that_it_was_given_for(
+    tmp_path: Path, change: str, changed: str
+) -> None:
+    evil = impostor(tmp_path / "evil")
+    async with policed(tmp_path / "data", TEE) as made:
+        path = await session(made.http, cwd=str(tmp_path))
+        leave = await approved(made.http, path, command="tee f3", stdin="x")
+        await made.http.post(f"{path}/execute", json={"command": change.format(evil=evil)})
+        refused = await made.http.post(f"{path}/execute", json=leave)
+        assert (refused.status_code, error_of(refused)["code"]) == (409, "approval_mismatch")
+        assert changed in error_of(refused)["details"]["changed"]
+        assert not (evil / "ran").exists()
+
+
+async def test_an_approval_ends_when_another_file_takes_the_place_of_the_program(tmp_path: Path) -> None:
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "tee").symlink_to("/usr/bin/tee")
+    async with policed(tmp_path / "data", TEE) as made:
+        path = await session(made.http, cwd=str(tmp_path), env={"PATH": f"{bin_}:/usr/bin:/bin"})
+        leave = await approved(made.http, path, command="tee f3", stdin="x")
+        (bin_ / "tee").unlink()
+        impostor(tmp_path / "evil").joinpath("tee").rename(bin_ / "tee")
+        refused = await made.http.post(f"{path}/execute", json=leave)
+        assert error_of(refused)["details"]["changed"] == ["programs.tee"]
+        assert not (tmp_path / "evil" / "ran").exists()
+
+
+async def test_an_approved_command_that_waits_is_held_against_its_approval_once_more(tmp_path: Path) -> None:
+    evil = impostor(tmp_path / "evil")
+    async with policed(tmp_path / "data", TEE) as made:
+        path = await session(made.http, cwd=str(tmp_path))
+        leave = await approved(made.http, path, command="tee f3", stdin="x")
+        os.mkfifo(tmp_path / "gate")
+        before = {"command": f"read x < gate; export PATH={evil}:$PATH"}
+        first = asyncio.ensure_future(made.http.post(f"{path}/execute", json=before))
+        gate = await asyncio.to_thread(open, tmp_path / "gate", "w")  # once the first one runs
+        second = asyncio.ensure_future(made.http.post(f"{path}/execute", json=leave))
+        async with asyncio.timeout(10):
+            while "approved" not in [outcome for outcome, _ in await audited(made.http)]:
+                pass
+        gate.write("go\n")
+        gate.close()
+        assert (await first).status_code == 200
+        assert error_of(await second)["code"] == "approval_mismatch"
+        assert not (evil / "ran").exists()
+
+
+async def test_an_approval_shows_what_it_is_for_and_outlives_what_changes_nothing(tmp_path: Path) -> None:
+    async with policed(tmp_path / "data", TEE) as made:
+        path = await session(made.http, cwd=str(tmp_path), env={"PATH": "/usr/bin:/bin", "EXTRA": "secret"})
+        leave = await approved(made.http, path, command="tee f3", stdin="x")
+        (shown,) = (await made.http.get("/v1/approvals")).json()["approvals"]
+        assert shown["programs"] == ["tee: /usr/bin/tee"]
+        assert (shown["path"], shown["cwd"], shown["stdin"]) == ("/usr/bin:/bin", str(tmp_path), "x")
+        assert "EXTRA" in shown["variables"]
+        assert "secret" not in str(shown)
+        assert shown["sandbox"] is not None
+        await made.http.post(f"{path}/execute", json={"command": "local=1; true"})
+        assert (await made.http.post(f"{path}/execute", json=leave)).status_code == 200
+
+
+async def test_an_approval_over_ssh_ends_with_the_variables_that_it_was_given_for(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    evil = impostor(tmp_path / "evil")
+    async with running_ssh_server(tmp_path / "home") as server, policed(tmp_path / "data", TEE) as made:
+        login = {"host": "127.0.0.1", "port": server.port, "username": USER, "password": PASSWORD}
+        opened = await made.http.post("/v1/terminal/sessions", json={"type": "ssh", **login})
+        path = f"/v1/terminal/{opened.json()['session']['id']}"
+        await made.http.post(f"{path}/execute", json={"command": "true"})
+        leave = await approved(made.http, path, command="tee f3", stdin="x")
+        await made.http.post(f"{path}/execute", json={"command": "true"})
+        assert (await made.http.post(f"{path}/execute", json=leave)).status_code == 200
+        leave = await approved(made.http, path, command="tee f3", stdin="x")
+        await made.http.post(f"{path}/execute", json={"command": f"export PATH={evil}:$PATH"})
+        refused = await made.http.post(f"{path}/execute", json=leave)
+        assert error_of(refused)["details"]["changed"] == ["variables.PATH"]
+        assert not (evil / "ran").exists()
+
+
+async def test_an_approval_over_ssh_ends_with_the_directory_before_and_the_umask(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    async with running_ssh_server(tmp_path / "home") as server, policed(tmp_path / "data", TEE) as made:
+        login = {"host": "127.0.0.1", "port": server.port, "username": USER, "password": PASSWORD}
+        opened = await made.http.post("/v1/terminal/sessions", json={"type": "ssh", **login})
+        path = f"/v1/terminal/{opened.json()['session']['id']}"
+        await made.http.post(f"{path}/execute", json={"command": "true"})
+        for change, changed in (("export PWD=/etc", "variables.PWD"), ("umask 0", "umask")):
+            leave = await approved(made.http, path, command="cd - && tee f3", stdin="x")
+            await made.http.post(f"{path}/execute", json={"command": change})
+            refused = await made.http.post(f"{path}/execute", json=leave)
+            assert changed in error_of(refused)["details"]["changed"]
+
+
+async def test_an_approval_ends_when_the_script_that_it_names_changes(tmp_path: Path) -> None:
+    script = tmp_path / "run.sh"
+    script.write_text("touch good")
+    times = script.stat()
+    for command in ("sh run.sh", "cd .. && cd - && bash ./run.sh", "python3 run.sh", ". ./run.sh", "./run.sh"):
+        script.write_text("touch good")
+        script.chmod(0o755)
+        policy = {
+            "name": "ask",
+            "rules": [{"action": "confirm", "commands": ["sh", "bash", "python3", ".", "./run.sh"]}],
+        }
+        async with policed(tmp_path / "data", policy) as made:
+            path = await session(made.http, cwd=str(tmp_path))
+            leave = await approved(made.http, path, command=command)
+            script.write_text("touch evil")  # as long, in the same file
+            os.utime(script, ns=(times.st_atime_ns, times.st_mtime_ns))
+            refused = await made.http.post(f"{path}/execute", json=leave)
+            (changed,) = error_of(refused)["details"]["changed"]
+            assert changed in ("programs.run.sh", "programs../run.sh"), command
+            assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({"port": 2222}, "host"),
+        ({"jump": {"host": "127.0.0.1", "port": 3, "username": "u", "password": "p"}}, "host"),
+        ({"env": {"PATH": "/tmp/evil"}}, "variables.PATH"),
+        ({"cwd": "/etc"}, "cwd"),
+    ],
+)
+async def test_an_approval_ends_when_the_saved_connection_changes(
+    tmp_path: Path, change: dict[str, Any], changed: str
+) -> None:
+    async with policed(tmp_path, TEE) as made:
+        login = {"type": "ssh", "host": "127.0.0.1", "port": 2, "username": "u", "password": "p", "cwd": "/tmp"}
+        saved = await made.http.post("/v1/terminal/connections", json={"name": "box", **login})
+        connection = saved.json()["connection"]["id"]
+        leave = await approved(made.http, "/v1/terminal", command="tee f3", connectionId=connection)
+        put = await made.http.put(f"/v1/terminal/connections/{connection}", json=change)
+        assert put.status_code == 200, put.text
+        refused = await made.http.post("/v1/terminal/execute", json=leave)
+        assert error_of(refused)["details"]["changed"] == [changed]
+
+
+async def test_a_changed_approval_names_some_changes_and_lists_all(tmp_path: Path) -> None:
+    async with policed(tmp_path, TEE) as made:
+        path = await session(made.http)
+        leave = await approved(made.http, path, command="tee f3", stdin="x")
+        many = "; ".join(f"export V{number}=secret" for number in range(12))
+        await made.http.post(f"{path}/execute", json={"command": many})
+        error = error_of(await made.http.post(f"{path}/execute", json={**leave, "stdin": "y"}))
+        assert len(error["details"]["changed"]) == 13
+        assert "the input, a variable of the session V0," in error["error"]
+        assert "5 more" in error["error"]
+        assert "secret" not in str(error)
