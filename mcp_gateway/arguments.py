@@ -185,7 +185,8 @@ class RunCommandArguments(Wire):
         None, repr=False, description="Environment variables to add."
     )
     timeout_seconds: Annotated[float, Field(gt=0, le=MAX_COMMAND_SECONDS)] = Field(
-        30, description="After these it is ended with all its children."
+        30,
+        description="After these, waiting for the session's earlier commands included, it is ended with all its children.",
     )
     background: bool = Field(
         False, description="Start it and return at once with a `sessionId`, to read, signal and close."

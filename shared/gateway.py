@@ -206,7 +206,7 @@ async def _assembled(
     affinity = Affinity(None if redis is None else RedisValues(redis))
     stack.push_async_callback(affinity.aclose)
     own_ports: set[int] = set()
-    terminals = await stack.enter_async_context(parts.terminals(settings, sandbox, nodes, own_ports, audit))
+    terminals = await stack.enter_async_context(parts.terminals(settings, redactor, sandbox, nodes, own_ports, audit))
     accounts, api_keys = parts.logins(settings, database, windows), ApiKeys(database, parts.now)
     departures = Departures(api_keys, accounts)
     departures.watch(terminals.end_of)

@@ -36,6 +36,7 @@ from shared.security.audit import AuditTrail
 from shared.security.moving_windows import Windows
 from shared.security.passwords import Passwords
 from shared.security.rate_limits import LoginAttempts
+from shared.security.redaction import Redactor
 from shared.security.tokens import Tokens, token_secret
 from shared.settings import Settings, comma_separated, secret_fields
 from shared.storage.database import Database
@@ -191,7 +192,7 @@ def egress(sandbox: Sandbox, own_ports: Container[int], audit: AuditTrail) -> Eg
 
 
 def terminals(
-    settings: Settings, sandbox: Sandbox, nodes: Nodes, own_ports: Container[int], audit: AuditTrail
+    settings: Settings, redactor: Redactor, sandbox: Sandbox, nodes: Nodes, own_ports: Container[int], audit: AuditTrail
 ) -> Sessions:
     """The terminal sessions of this process, none of them with the gateway at these ports."""
     return Sessions(
@@ -230,6 +231,7 @@ def terminals(
             secrets=secret_values(settings),
         ),
         outputs=KeptOutputs(settings.data_dir / "outputs", now, partial(new_id, "out", nodes), KeptLimits()),
+        redactor=redactor,
         nodes=nodes,
     )
 

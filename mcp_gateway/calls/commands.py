@@ -11,7 +11,7 @@ from mcp_gateway.calls.call import Call
 from mcp_gateway.rendering import Cut, fitted
 from mcp_gateway.results import CommandResult
 from shared.domain import terminal
-from shared.domain.terminal import RunBegun, RunFinished, RunOutput
+from shared.domain.run_events import RunBegun, RunFinished, RunOutput
 from shared.errors import TerminalError
 from shared.operations import dispatch
 from shared.operations.terminals import RUN_COMMAND_EVENTS

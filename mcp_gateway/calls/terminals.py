@@ -95,6 +95,7 @@ def entry(session: SessionInfo) -> TerminalEntry:
         label=session.title or None,
         exit_code=None if session.connected else session.exit_code,
         last_activity=session.last_activity,
+        busy=None if session.busy is None else f"since {iso(session.busy.since)}: {session.busy.command}",
         watched=", ".join(map(_watcher, session.watchers)) or None,
     )
 

@@ -84,7 +84,7 @@ def _refusals(*, as_json: bool) -> Iterator[None]:
 
 
 async def _run(gateway: "Gateway", payload: dict[str, Any], *, show: bool) -> "CommandResult":
-    from shared.domain.terminal import RunFinished, RunOutput
+    from shared.domain.run_events import RunFinished, RunOutput
     from shared.errors import TerminalError
     from shared.operations import dispatch
     from shared.operations.terminals import RUN_COMMAND_EVENTS

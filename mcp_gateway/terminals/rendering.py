@@ -78,9 +78,10 @@ def written(result: RemoteWritten) -> str:
 def _session(entry: TerminalEntry) -> str:
     ended = "" if entry.exit_code is None else f", exit code {entry.exit_code}"
     state = "" if entry.connected else f" — ended{ended}"
+    busy = f" — busy {entry.busy}" if entry.busy else ""
     watched = f" — {entry.watched}" if entry.watched else ""
     label = f" {entry.label}" if entry.label else ""
-    return f"{entry.session_id} ({_place(entry.type, entry.host, entry.username)}){label}{state}{watched}"
+    return f"{entry.session_id} ({_place(entry.type, entry.host, entry.username)}){label}{state}{busy}{watched}"
 
 
 def _place(kind: str, host: str | None, username: str | None) -> str:

@@ -71,6 +71,7 @@ class TerminalEntry(Wire):
     label: str | None = Field(description="Its title: the command, where it is one in the background.")
     exit_code: int | None = Field(description="Of a shell or background command that has ended.")
     last_activity: Timestamp
+    busy: str | None = Field(description="Since when it runs which command; the next one waits for its end.")
     watched: str | None = Field(description="Which administrators watch it, or have watched it or typed into it.")
 
 

@@ -1,6 +1,5 @@
 """Terminal sessions and commands: what callers ask for and what they are told."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -94,7 +93,9 @@ class Execute(SessionRef, WithLeave):
     """Run a command in a session and wait for its end."""
 
     command: Command
-    timeout_ms: Annotated[int, Field(ge=1)] | None = Field(None, description="Milliseconds it gets; 30000 by default.")
+    timeout_ms: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Milliseconds it gets, waiting for the session's earlier commands included; 30000 by default."
+    )
     stdin: Stdin | None = Field(None, repr=False, description="Text for its standard input, which is empty otherwise.")
     max_output_bytes: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Bytes to keep of each output stream, from its beginning and its end."
@@ -193,7 +194,9 @@ class RunCommand(WithLeave):
     )
     connection: Id | None = Field(None, description="Name or id of a saved connection to run it on.")
     cwd: Path | None = Field(None, description="Directory to run it in; a session stays there afterwards.")
-    timeout_seconds: Annotated[float, Field(gt=0)] | None = Field(None, description="Seconds it gets; 30 by default.")
+    timeout_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Seconds it gets, waiting for the session's earlier commands included; 30 by default."
+    )
     env: Environment | None = Field(None, repr=False, description="Environment variables to add.")
     stdin: Stdin | None = Field(None, repr=False, description="Text for its standard input, which is empty otherwise.")
     background: bool = Field(
@@ -213,6 +216,13 @@ class RunCommand(WithLeave):
         return self
 
 
+class Busy(Wire):
+    """The command that a session runs just now; the next one waits for its end."""
+
+    since: Timestamp
+    command: str = Field(description="Its beginning, secrets left out.")
+
+
 class SessionInfo(Wire):
     """A session as listings show it. `connected` is false once its shell or connection has ended."""
 
@@ -229,6 +239,11 @@ class SessionInfo(Wire):
         None,
         exclude_if=lambda value: value is None,
         description="That of the program on its terminal, once it has ended.",
+    )
+    busy: Busy | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="The command that it runs just now; the next one waits for its end.",
     )
     recording: bool = Field(False, exclude_if=lambda value: not value, description="Whether it is being recorded.")
     background: bool = Field(
@@ -275,8 +290,8 @@ class CommandResult(Wire):
     notice: str | None = Field(
         None,
         exclude_if=lambda value: value is None,
-        description="What became of the session, where it was reconnected, why the command was ended, or what the sandbox "
-        "has to do with its failure.",
+        description="What became of the session, where it was reconnected, why the command was ended, what it waited for, or "
+        "what the sandbox has to do with its failure.",
     )
     sandbox: SandboxKind | None = Field(
         None, exclude_if=lambda value: value is None, description="What held it, on this machine."
@@ -372,28 +387,3 @@ class Sent(Done):
     match: str | None = Field(
         None, exclude_if=lambda value: value is None, description="The text that matched, or the prompt's line."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RunOutput:
-    """Some output of a running command."""
-
-    stream: OutputStream
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunFinished:
-    """The end of a running command."""
-
-    result: CommandResult
-
-
-@dataclass(frozen=True, slots=True)
-class RunBegun:
-    """A command that goes on in the background, in this session; nothing more is told of it here."""
-
-    session: SessionInfo
-
-
-RunEvent = RunOutput | RunFinished | RunBegun

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from shared.domain.identity import Caller
+from shared.domain.run_events import RunBegun, RunEvent, RunFinished, RunOutput
 from shared.domain.signals import SignalTerminal
 from shared.domain.targets import SshTarget, Target, redacted
 from shared.domain.terminal import (
@@ -23,11 +24,7 @@ from shared.domain.terminal import (
     ReadOutput,
     Resize,
     RunAnswer,
-    RunBegun,
     RunCommand,
-    RunEvent,
-    RunFinished,
-    RunOutput,
     Send,
     Sent,
     SessionAnswer,

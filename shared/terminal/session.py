@@ -10,6 +10,7 @@ from shared.domain.signals import SignalName
 from shared.domain.targets import LocalTarget, SshTarget, Target, background_of, type_of
 from shared.domain.terminal import CommandResult, SessionInfo
 from shared.errors import Conflict, Overloaded, TerminalError, Unsupported, invalid_field
+from shared.security.redaction import Redactor
 from shared.terminal.answers import Answers, check_prompt, secret_of
 from shared.terminal.channel import Channel, Command, Inherited, Seat
 from shared.terminal.display import Display, Rendering
@@ -20,6 +21,8 @@ from shared.terminal.keys import Input, Modes
 from shared.terminal.recording_channel import RecordedChannel
 from shared.terminal.scrollback import Scrollback, Slice
 from shared.terminal.transfers import Transfers
+from shared.terminal.turns import Turns
+from shared.terminal.uses import Uses
 from shared.terminal.waits import Outcome, Waiting, Wanted
 from shared.terminal.watchers import Watchers
 
@@ -43,6 +46,7 @@ class Session:
         channel: Channel,
         outputs: KeptOutputs,
         *,
+        redactor: Redactor,
         title: str | None = None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
@@ -54,14 +58,12 @@ class Session:
         self.directory: str | None = None  # of its commands, once one has told
         self._target = target
         self._title = title
-        self._clock = clock
         self._seat = seat
         self._channel = channel
         self._outputs = outputs
-        self._created = self._last = clock()
-        self._used_at = time.monotonic()
-        self._users = 0
-        self._turn = asyncio.Lock()
+        self._created = clock()
+        self._uses = Uses(clock)
+        self._turns = Turns(redactor, clock)
         self._job: tuple[asyncio.Task[CommandResult], asyncio.Event] | None = None
         self._beginning: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -79,12 +81,13 @@ class Session:
             type=type_of(self._target),
             created_at=self._created,
             connected=self.connected,
-            last_activity=self._last,
+            last_activity=self._uses.last,
             host=getattr(remote, "host", None),
             port=getattr(remote, "port", None),
             username=login.username if login else None,
             title=self._title,
             exit_code=self._seat.exit_code,
+            busy=self._turns.busy,
             recording=isinstance(self._channel, RecordedChannel) and self._channel.recording,
             background=background_of(self._target) is not None,
             reason=None if self.connected else self._why_ended(),
@@ -111,26 +114,26 @@ class Session:
     @property
     def in_use(self) -> bool:
         """Whether somebody uses it just now."""
-        return self._users > 0
+        return self._uses.now > 0
 
     @property
     def idle_seconds(self) -> float:
         """Seconds since somebody used it; 0 while somebody does, and while a command in the background runs."""
-        return 0 if self._users else time.monotonic() - self._used_at
+        return self._uses.idle_seconds
 
     async def execute(self, command: Command) -> CommandResult:
-        """Run a command, after those that were asked for before it. Cancelling it ends its processes.
+        """Run a command, after those that were asked for before it, within its time. Cancelling it ends its processes.
 
-        Raises TerminalError, also when the session is closed meanwhile, and Unsupported.
+        Raises Conflict when those take too long, TerminalError, also when the session is closed meanwhile, and Unsupported.
         """
         with self._in_use():
-            async with self._turn:
+            async with self._turns.take(command) as turn:
                 self._check_open()
                 if command.permit is not None:
                     await command.permit()
                     self._check_open()
                 stop = asyncio.Event()
-                running = self._outputs.keeping(self.owner, command, self._channel.execute, stop)
+                running = self._outputs.keeping(self.owner, turn.command, self._channel.execute, stop)
                 job = asyncio.get_running_loop().create_task(running)
                 job.add_done_callback(self._moved)
                 self._job = job, stop
@@ -142,7 +145,7 @@ class Session:
                 finally:
                     self._job = None
                 self._check_open()
-                return result
+                return turn.told(result)
 
     def _moved(self, job: "asyncio.Task[CommandResult] | asyncio.Task[None]") -> None:
         """Note where a command or a start has left the session, also when nobody waits for its result."""
@@ -352,12 +355,10 @@ class Session:
 
     async def _use_while_it_runs(self) -> None:
         """What runs in the background needs nobody to look; once it has ended there is time to read it."""
-        self._users += 1
         scrollback = self._seat.scrollback
-        while not scrollback.ended:
-            await scrollback.wait(scrollback.end)
-        self._users -= 1
-        self._touch()
+        with self._uses.during():
+            while not scrollback.ended:
+                await scrollback.wait(scrollback.end)
 
     async def _modes(self, given: Input) -> Modes:
         if not given.needs_modes:
@@ -382,17 +383,8 @@ class Session:
     @contextmanager
     def _in_use(self) -> Iterator[None]:
         self._check_open()
-        self._users += 1
-        self._touch()
-        try:
+        with self._uses.during():
             yield
-        finally:
-            self._users -= 1
-            self._touch()
-
-    def _touch(self) -> None:
-        self._used_at = time.monotonic()
-        self._last = self._clock()
 
 
 def _bare(channel: Channel) -> Channel:

@@ -17,6 +17,7 @@ from shared.cluster.nodes import Nodes
 from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget
 from shared.domain.terminal import CommandResult
 from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited, invalid_field
+from shared.security.redaction import Redactor
 from shared.terminal import environment
 from shared.terminal.channel import Channel, Command, LocalOpener, Opener, OutputListener, Seat
 from shared.terminal.kept_outputs import KeptOutputs
@@ -63,6 +64,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         telnet: Opener[TelnetTarget],
         recordings: Recordings,
         outputs: KeptOutputs,
+        redactor: Redactor,
         nodes: Nodes | None = None,
     ) -> None:
         self.limits = limits
@@ -72,6 +74,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self._telnet = telnet
         self.recordings = recordings
         self.outputs = outputs
+        self._redactor = redactor
         self._sessions: dict[str, Session] = {}
         self._open_slots = _Slots(limits.sessions, limits.sessions_per_caller)
         self._run_slots = _Slots(limits.sessions, limits.sessions_per_caller)
@@ -253,7 +256,9 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         channel = await self._channel(owner, target, seat)
         if recorded:
             channel = await self.recordings.record(channel, seat, session_id=session_id, owner=owner, target=target)
-        session = Session(session_id, owner, target, seat, channel, self.outputs, title=title or None)
+        session = Session(
+            session_id, owner, target, seat, channel, self.outputs, redactor=self._redactor, title=title or None
+        )
         self._passing.add(session)  # here, so that no shutdown comes between
         return session
 

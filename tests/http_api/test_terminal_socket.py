@@ -21,6 +21,7 @@ from http_api.terminal_socket import PATH, TerminalSocket
 from shared.domain.identity import LOCAL, Caller
 from shared.domain.targets import LocalTarget
 from shared.errors import Unauthenticated
+from shared.security.redaction import Redactor
 from shared.terminal.local import LocalShells
 from shared.terminal.policy.live import LivePolicy
 from shared.terminal.recordings import Recordings
@@ -69,6 +70,7 @@ async def attaching(
         telnet=nowhere,
         recordings=recordings,
         outputs=kept_outputs(Path("unused")),
+        redactor=Redactor(),
     ) as sessions:
         session = await sessions.open(LOCAL.id, LocalTarget())
         gateway = cast(

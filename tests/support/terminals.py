@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from shared.domain.targets import LocalTarget, SshLogin, SshTarget, Target
 from shared.domain.terminal import CommandResult
+from shared.security.redaction import Redactor
 from shared.terminal.egress import Egress
 from shared.terminal.kept_outputs import KeptLimits, KeptOutputs
 from shared.terminal.local import LocalShells
@@ -65,6 +66,7 @@ def make_sessions(
         telnet=TelnetHosts(allow_public=allow_public, timeout=timeout),
         recordings=Recordings(folder / "recordings", lambda: datetime.now(UTC), **(recording or {})),
         outputs=kept_outputs(folder),
+        redactor=Redactor(),
     )
 
 

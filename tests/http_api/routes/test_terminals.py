@@ -1,12 +1,19 @@
+import asyncio
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+from shared.domain.identity import LOCAL
 from shared.domain.terminal import MAX_STDIN
+from shared.errors import Conflict
+from shared.operations import dispatch
+from shared.operations.terminals import RUN_COMMAND
 from tests.support.http_gateway import surface
 from tests.support.http_stack import error_of
+from tests.support.waiting import until
 
 
 async def test_the_life_of_a_terminal(tmp_path: Path) -> None:
@@ -79,6 +86,33 @@ async def test_keys_that_mean_something_reach_the_shell(tmp_path: Path) -> None:
         assert error_of(refused)["details"]["fields"][0]["field"] == "command"
         ran = (await made.http.post(f"{path}/execute", json={"command": "wc -c", "stdin": "a\x00b"})).json()["result"]
         assert ran["stdout"].strip() == "3"
+
+
+async def test_a_busy_session_says_so_and_waiting_for_it_counts(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        opened = await made.http.post("/v1/terminal/sessions", json={"type": "local", "cwd": str(tmp_path)})
+        path = f"/v1/terminal/{opened.json()['session']['id']}"
+        assert "busy" not in opened.json()["session"]
+        os.mkfifo(tmp_path / "go")
+        command = "read line < go; : --password=hunter2-hunter2"
+        first = asyncio.ensure_future(made.http.post(f"{path}/execute", json={"command": command}))
+        (session,) = made.gateway.terminals.list(LOCAL.id)
+        await until(lambda: session.info.busy is not None)
+        busy = (await made.http.get(path)).json()["session"]["busy"]
+        assert busy["command"] == "read line < go; : --password=[redacted]"
+        async with asyncio.timeout(5):
+            late = await made.http.post(f"{path}/execute", json={"command": "echo never >ran", "timeoutMs": 100})
+        assert (late.status_code, late.json()["code"]) == (409, "session_busy")
+        assert error_of(late)["details"] == {"busy": busy}
+        run = {"command": "echo never >ran", "sessionId": path.rpartition("/")[2], "timeoutSeconds": 0.1}
+        async with asyncio.timeout(5):
+            with pytest.raises(Conflict, match="busy"):
+                await dispatch.call(made.gateway, LOCAL, RUN_COMMAND, run)
+        await asyncio.to_thread((tmp_path / "go").write_text, "now\n")
+        assert (await first).json()["result"]["exitCode"] == 0
+        ran = (await made.http.post(f"{path}/execute", json={"command": "ls"})).json()["result"]["stdout"]
+        assert "ran" not in ran
+        assert "busy" not in (await made.http.get(path)).json()["session"]
 
 
 async def test_the_screen_is_read_as_lines(tmp_path: Path) -> None:

@@ -126,6 +126,29 @@ async def test_a_session_from_elsewhere_is_the_same_session(gateway: Gateway, er
         assert "42" in seen.text
 
 
+async def test_a_busy_session_is_listed_as_such_and_a_command_waits_no_longer_than_its_time(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "go")
+    session = await gateway.terminals.open(LOCAL.id, LocalTarget(cwd=str(tmp_path)))
+    first = asyncio.ensure_future(
+        session.execute(gateway.terminals.command("read line < go; : --password=s3cret-s3cret"))
+    )
+    await until(lambda: session.info.busy is not None)
+    async with client_of(gateway) as client:
+        listed = await client.call_tool("list_terminals", {})
+        assert facts_of(listed)["sessions"][0]["busy"].endswith(": read line < go; : --password=[redacted]")
+        assert " — busy since 2" in text_of(listed)
+        told = await Model(client).refused("run_command", command="touch ran", sessionId=session.id, timeoutSeconds=0.1)
+        assert "(code: session_busy)" in told
+        assert "read line < go; : --password=[redacted]" in told
+        assert "timeoutSeconds" in told
+        await asyncio.to_thread((tmp_path / "go").write_text, "now\n")
+        assert (await first).exit_code == 0
+        assert facts_of(await client.call_tool("list_terminals", {}))["sessions"][0]["busy"] is None
+    assert not (tmp_path / "ran").exists()
+
+
 async def test_an_opening_that_is_left_leaves_no_session(gateway: Gateway) -> None:
     async with client_of(gateway, mode="legacy") as client:
         opening: asyncio.Task[Any] = asyncio.create_task(client.call_tool("open_terminal", {"cwd": "/"}))

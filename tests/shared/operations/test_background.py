@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.domain.identity import LOCAL
-from shared.domain.terminal import RunBegun
+from shared.domain.run_events import RunBegun
 from shared.errors import InvalidInput, TerminalError, Unavailable
 from shared.gateway import Gateway, open_gateway
 from shared.operations import dispatch, terminals

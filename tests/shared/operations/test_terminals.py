@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from shared.domain.identity import LOCAL, Caller
+from shared.domain.run_events import RunFinished, RunOutput
 from shared.domain.targets import LocalTarget, TargetFields, TelnetTarget
-from shared.domain.terminal import CommandResult, RunFinished, RunOutput
+from shared.domain.terminal import CommandResult
 from shared.errors import Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
 from shared.operations import dispatch
 from shared.operations import terminals as operations

@@ -136,7 +136,7 @@ async def test_a_command_in_the_background_is_closed_while_it_runs(tmp_path: Pat
         session = await sessions.open("a", LocalTarget(background="sleep 100"))
         await session.read("a", cursor=0)
         await sessions.close("a", session.id)
-        assert not session._users
+        assert not session.in_use
 
 
 async def test_one_off_commands_leave_nothing(sessions: Sessions) -> None:

@@ -1,0 +1,35 @@
+"""The use of a session: how many use it just now, and how long ago the last one left."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+
+class Uses:
+    """`last` is when a use began or ended last."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.now = 0
+        self._clock = clock
+        self._touch()
+
+    @contextmanager
+    def during(self) -> Iterator[None]:
+        """Count as a use for as long as the block lasts."""
+        self.now += 1
+        self._touch()
+        try:
+            yield
+        finally:
+            self.now -= 1
+            self._touch()
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since the last use; 0 during one."""
+        return 0 if self.now else time.monotonic() - self._at
+
+    def _touch(self) -> None:
+        self.last = self._clock()
+        self._at = time.monotonic()
