@@ -49,7 +49,8 @@ class OpenTerminalArguments(Wire):
     host: Host | None = Field(None, description="DNS name or IP address (ssh, telnet).")
     port: Port | None = Field(None, description="22 for ssh, 23 for telnet unless given.")
     username: Username | None = Field(
-        None, description="ssh. Login is with the gateway's SSH agent and keys; for a password use a saved connection."
+        None,
+        description="ssh, telnet. SSH login is with the gateway's SSH agent and keys; for a password use a saved connection.",
     )
     cwd: Path | None = Field(None, description="Directory to start in (local, ssh).")
     cols: Columns = Field(80, description="Width of the screen.")

@@ -61,8 +61,11 @@ class SshCredentials(Wire):
     """How to log in over SSH. Without password and key, the gateway's SSH agent is asked, if it is for the caller."""
 
     port: Port | None = Field(None, description="Default: 22 for ssh, 23 for telnet.")
-    username: Username | None = Field(None, description="ssh.")
-    password: Password | None = Field(None, description="ssh: also what '/answer' answers a password prompt with.")
+    username: Username | None = Field(None, description="ssh; telnet: typed at the host's login prompt.")
+    password: Password | None = Field(
+        None,
+        description="ssh; telnet: typed at the host's password prompt, unencrypted. '/answer' answers a later password prompt with it.",
+    )
     private_key: PrivateKey | None = Field(None, description="ssh: the key itself, in PEM or OpenSSH form; not a path.")
     passphrase: Password | None = Field(None, description="ssh: of the private key.")
     certificate: Certificate | None = Field(None, description="ssh: the private key's certificate, in OpenSSH form.")
@@ -134,10 +137,12 @@ class SshTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelnetTarget:
-    """A host to reach over telnet."""
+    """A host to reach over telnet; the credentials are typed at its login prompts."""
 
     host: str
     port: int
+    username: str | None = None
+    password: SecretStr | None = None
     interrupt: TelnetInterrupt = "character"
 
 
@@ -208,7 +213,13 @@ class TargetFields(SshCredentials):
     def near_target(self) -> LocalTarget | TelnetTarget:
         """What the fields say of a target that needs nothing looked up: any but SSH."""
         if self.type == "telnet" and self.host:
-            return TelnetTarget(host=self.host, port=self.port or 23, interrupt=self.interrupt or "character")
+            return TelnetTarget(
+                host=self.host,
+                port=self.port or 23,
+                username=self.username,
+                password=self.password,
+                interrupt=self.interrupt or "character",
+            )
         return LocalTarget(cwd=self.cwd, env=self.env or {}, shell=self.shell)
 
 
@@ -216,7 +227,7 @@ _LOGIN = frozenset({"host", *SshCredentials.model_fields})
 FIELDS: Mapping[SessionType, frozenset[str]] = {
     "local": frozenset({"cwd", "env", "shell"}),
     "ssh": _LOGIN | {"jump", "jumps", "use_config", "known_hosts", "cwd", "env"},
-    "telnet": frozenset({"host", "port", "interrupt"}),
+    "telnet": frozenset({"host", "port", "username", "password", "interrupt"}),
 }
 REQUIRED: Mapping[SessionType, tuple[str, ...]] = {"local": (), "ssh": ("host",), "telnet": ("host",)}
 

@@ -3,7 +3,7 @@
 import re
 from typing import Protocol, runtime_checkable
 
-from shared.domain.targets import SshTarget, Target
+from shared.domain.targets import LocalTarget, SshTarget, Target
 from shared.errors import Conflict, Unsupported
 
 _PROMPT = re.compile(r"(?i)(?<!'s )password[^:]{0,80}:$")
@@ -20,10 +20,11 @@ class Answers(Protocol):
 
 def secret_of(target: Target) -> str:
     """The password that a session was opened with. Raises Unsupported where there is none."""
-    password = target.login.password if isinstance(target, SshTarget) else None
+    holder = target.login if isinstance(target, SshTarget) else target
+    password = None if isinstance(holder, LocalTarget) else holder.password
     if password is None:
         raise Unsupported(
-            "This session holds no password to answer with: open it over SSH on a saved connection that has one.",
+            "This session holds no password to answer with: open it over SSH or telnet on a saved connection that has one.",
             code="no_password_held",
         )
     return password.get_secret_value()

@@ -224,6 +224,7 @@ def _merged(before: CreateConnection, request: UpdateConnection) -> CreateConnec
         values["name"] = before.name
     if "private_key" in request.model_fields_set:  # these belonged to the key before
         values |= {name: getattr(request, name) for name in ("passphrase", "certificate")}
+    _check_telnet_password(before, request, values)
     if before.jump and request.jump:
         values["jump"] = _with_secrets_of(before.jump, request.jump)
     if before.jumps and request.jumps:
@@ -233,6 +234,13 @@ def _merged(before: CreateConnection, request: UpdateConnection) -> CreateConnec
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise invalid_field(".".join(str(part) for part in found["loc"]), found["msg"]) from None
+
+
+def _check_telnet_password(before: CreateConnection, request: UpdateConnection, values: Mapping[str, Any]) -> None:
+    """A telnet host reads the password that it is sent: a saved one stays with its host. Raises InvalidInput."""
+    kept = before.type == "telnet" and before.password is not None and "password" not in request.model_fields_set
+    if kept and (before.host, before.port or 23) != (values["host"], values["port"] or 23):
+        raise invalid_field("password", "give it again with another host or port, or null to remove it")
 
 
 def _with_secrets_of(before: Jump, after: Jump) -> Jump:

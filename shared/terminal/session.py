@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 
 from shared.domain.signals import SignalName
-from shared.domain.targets import LocalTarget, SshTarget, Target, background_of, type_of
+from shared.domain.targets import SshTarget, Target, background_of, type_of
 from shared.domain.terminal import CommandResult, SessionInfo
 from shared.errors import Conflict, Overloaded, TerminalError, Unsupported, invalid_field
 from shared.security.redaction import Redactor
@@ -74,8 +74,7 @@ class Session:
     @property
     def info(self) -> SessionInfo:
         """What listings show."""
-        login = self._target.login if isinstance(self._target, SshTarget) else None
-        remote = login or (None if isinstance(self._target, LocalTarget) else self._target)
+        remote = self._target.login if isinstance(self._target, SshTarget) else self._target
         return SessionInfo(
             id=self.id,
             type=type_of(self._target),
@@ -84,7 +83,7 @@ class Session:
             last_activity=self._uses.last,
             host=getattr(remote, "host", None),
             port=getattr(remote, "port", None),
-            username=login.username if login else None,
+            username=getattr(remote, "username", None),
             title=self._title,
             exit_code=self._seat.exit_code,
             busy=self._turns.busy,

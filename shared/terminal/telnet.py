@@ -13,6 +13,8 @@ from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, Unsupported
 from shared.terminal import addresses
 from shared.terminal.channel import Channel, Command, Inherited, Seat
+from shared.terminal.mask import Mask, MaskedOutput
+from shared.terminal.telnet_login import TelnetLogin
 from shared.terminal.telnet_negotiation import BREAK, INTERRUPT_PROCESS, MAX_REQUESTS, Negotiation
 from shared.terminal.telnet_reports import Place, Queries, Query, answer
 
@@ -30,6 +32,7 @@ INTERRUPTS: Mapping[TelnetInterrupt, int | None] = {"character": None, "ip": INT
 class TelnetHosts:
     """Opens telnet sessions, to loopback and private addresses unless public ones are allowed.
 
+    Connecting and logging in take `timeout` seconds each at most.
     `own_ports` are those at which this gateway takes a connection from this machine, so from itself, for its user's.
     """
 
@@ -41,15 +44,23 @@ class TelnetHosts:
         self._own_ports = own_ports
 
     async def open(self, target: TelnetTarget, seat: Seat) -> Channel:
-        """Connect."""
+        """Connect, and log in with the target's credentials. Without a login prompt in time nothing is typed."""
         refusal = self._its_own if target.port in self._own_ports else self._refusal
         connected = await addresses.connect(target.host, target.port, timeout=self._timeout, refusal=refusal)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # the mark of a Synch comes as urgent data
-        channel = TelnetChannel(seat, interrupt=INTERRUPTS[target.interrupt])
+        login = TelnetLogin(target)
+        channel = TelnetChannel(seat, interrupt=INTERRUPTS[target.interrupt], login=login)
         try:
             await asyncio.get_running_loop().create_connection(lambda: channel, sock=connected)
         except BaseException:
             connected.close()
+            raise
+        try:
+            await channel.logged_in(self._timeout)
+            if login.outcome == "refused" or (login.outcome == "waiting" and not channel.connected):
+                raise _not_logged_in(target, login, channel.why)
+        except BaseException:
+            await channel.aclose()
             raise
         return channel
 
@@ -58,10 +69,13 @@ class TelnetHosts:
 
 
 class TelnetChannel(asyncio.Protocol):
-    """A telnet session."""
+    """A telnet session. Until the `login` is over, its prompts are answered here."""
 
-    def __init__(self, seat: Seat, *, interrupt: int | None = None) -> None:
+    def __init__(self, seat: Seat, *, interrupt: int | None = None, login: TelnetLogin | None = None) -> None:
         self._seat = seat
+        self._login = login if login is not None and login.outcome == "waiting" else None
+        self._login_over = asyncio.Event()
+        self._output = MaskedOutput(Mask(), self._show)
         self._negotiation = Negotiation(cols=seat.cols, rows=seat.rows, interrupt=interrupt)
         self._queries = Queries()
         self._asked: list[tuple[Query, int]] = []
@@ -69,7 +83,7 @@ class TelnetChannel(asyncio.Protocol):
         self._answering: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._lost = asyncio.Event()
-        self._why = HUNG_UP
+        self.why = HUNG_UP
         self._unread = b""
         self._busy = self._held = False
         self._reading = True
@@ -83,6 +97,13 @@ class TelnetChannel(asyncio.Protocol):
     def connected(self) -> bool:
         """Whether the connection stands."""
         return not self._lost.is_set()
+
+    async def logged_in(self, timeout: float) -> None:
+        """Wait until the login is over, the connection is lost or the time has passed; nothing is typed after that."""
+        if self._login is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._login_over.wait(), timeout)
+            self._login = None
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Telnet carries a dialogue, in which a command has no end and no exit code."""
@@ -104,6 +125,12 @@ class TelnetChannel(asyncio.Protocol):
                 "The host does not take what is typed; try again, or close the session.", code="input_not_read"
             )
         transport.write(encoded)
+
+    def answer(self, secret: str) -> None:
+        """Type a secret and Enter; it is not shown, though the host may echo it. Raises TerminalError."""
+        typed = secret.encode(self._seat.scrollback.encoding, "replace")
+        self._output.hide(typed)
+        self.send(typed + b"\r")
 
     async def signal(self, name: SignalName) -> None:
         """Telnet carries none."""
@@ -141,7 +168,7 @@ class TelnetChannel(asyncio.Protocol):
         if self._busy:
             asyncio.get_running_loop().call_soon(self._turn)
         elif self._lost.is_set():
-            self._seat.scrollback.finish()
+            self._finish()
         self._set_reading()
 
     def _set_reading(self) -> None:
@@ -154,9 +181,10 @@ class TelnetChannel(asyncio.Protocol):
         text, reply = self._negotiation.receive(data)
         if self._transport is not None and reply and not self._transport.is_closing():
             self._transport.write(reply)
-        self._show(text)
+        self._output.feed(text)
+        self._log_in(text)
         if self._transport is not None and self._negotiation.requests > MAX_REQUESTS:
-            self._unread, self._why = b"", CUT_OFF
+            self._unread, self.why = b"", CUT_OFF
             self._transport.abort()
 
     def _hold(self, held: bool) -> None:
@@ -165,11 +193,28 @@ class TelnetChannel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
-        if exc is not None and self._why == HUNG_UP:
-            self._why = f"The connection to the host was lost ({_cause(exc)}); open another session."
-        self._seat.reason = self._why
+        if exc is not None and self.why == HUNG_UP:
+            self.why = f"The connection to the host was lost ({_cause(exc)}); open another session."
+        self._seat.reason = self.why
         if not self._busy:
-            self._seat.scrollback.finish()
+            self._finish()
+
+    def _finish(self) -> None:
+        self._output.finish()
+        self._seat.scrollback.finish()
+        self._login_over.set()
+
+    def _log_in(self, text: bytes) -> None:
+        login = self._login
+        if login is None or self._lost.is_set():
+            return
+        typed = login.take(text)
+        if typed is not None and login.password_typed:
+            self.answer(typed)
+        elif typed is not None:
+            self.send(typed.encode(self._seat.scrollback.encoding, "replace") + b"\r")
+        if login.outcome != "waiting":
+            self._login_over.set()
 
     def _show(self, text: bytes) -> None:
         """Show it, and see to it that what it asks of a terminal is answered, unless a live terminal does so."""
@@ -192,8 +237,18 @@ class TelnetChannel(asyncio.Protocol):
 
     def _check(self) -> asyncio.Transport:
         if self._transport is None or not self.connected:
-            raise TerminalError(self._why, code="connection_lost")
+            raise TerminalError(self.why, code="connection_lost")
         return self._transport
+
+
+def _not_logged_in(target: TelnetTarget, login: TelnetLogin, why: str) -> TerminalError:
+    if not login.password_typed:
+        return TerminalError(why, code="connection_lost")
+    whose = f" of {target.username}" if target.username else ""
+    return TerminalError(
+        f"{target.host}:{target.port} refused the login{whose}; check 'username' or 'password'.",
+        code="authentication_failed",
+    )
 
 
 def _cause(error: Exception) -> str:

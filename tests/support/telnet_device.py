@@ -46,9 +46,11 @@ class TelnetDevice:
 
 
 @asynccontextmanager
-async def running_telnet_device(greeting: bytes = b"login: ") -> AsyncIterator[TelnetDevice]:
+async def running_telnet_device(
+    greeting: bytes = b"login: ", kind: type[TelnetDevice] = TelnetDevice
+) -> AsyncIterator[TelnetDevice]:
     """A device, gone when the block ends."""
-    device = TelnetDevice(greeting)
+    device = kind(greeting)
     server = await asyncio.start_server(device.serve, "127.0.0.1", 0)
     device.port = server.sockets[0].getsockname()[1]
     try:

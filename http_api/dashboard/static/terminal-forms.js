@@ -6,6 +6,7 @@ import { notify } from "./parts.js";
 
 const TYPES = [["ssh", "SSH"], ["telnet", "Telnet"], ["local", "This machine"]];
 const ssh = (given) => given.type === "ssh";
+const telnet = (given) => given.type === "telnet";
 const local = (given) => given.type === "local";
 const remote = (given) => given.type !== "local";
 
@@ -15,6 +16,8 @@ const target = () => [
   { name: "port", label: "Port", type: "number", min: 1, max: 65535, step: 1, placeholder: "22 for SSH, 23 for telnet", when: remote },
   { name: "username", label: "User", required: true, when: ssh },
   { name: "password", label: "Password", type: "password", when: ssh, hint: "Empty: the SSH agent or configuration, where you may use it." },
+  { name: "username", label: "User", when: telnet, hint: "Typed at the host's login prompt." },
+  { name: "password", label: "Password", type: "password", when: telnet, hint: "Typed at the host's password prompt, unencrypted, and never shown." },
   { name: "privateKey", label: "Private key", type: "area", when: ssh, hint: "The key itself, not a path." },
   { name: "passphrase", label: "Its passphrase", type: "password", when: (given) => ssh(given) && Boolean(given.privateKey) },
   { name: "cwd", label: "Directory", when: (given) => local(given) || ssh(given) },

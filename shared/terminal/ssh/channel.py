@@ -16,6 +16,7 @@ from shared.domain.terminal import CommandResult
 from shared.errors import TerminalError, invalid_field
 from shared.terminal.channel import Command, Inherited, Seat
 from shared.terminal.environment import NON_INTERACTIVE
+from shared.terminal.mask import Mask
 from shared.terminal.notices import NO_STATE, new_shell, notice
 from shared.terminal.ssh import prepared, remote_shell
 from shared.terminal.ssh.command_run import CommandRun, Lingering, QuietRun
@@ -23,7 +24,6 @@ from shared.terminal.ssh.file_errors import no_sftp
 from shared.terminal.ssh.link import Connect, Link, lost, no_shell, refused, too_slow
 from shared.terminal.ssh.login import Connection
 from shared.terminal.ssh.login_shell import LoginShell
-from shared.terminal.ssh.mask import Mask
 from shared.terminal.ssh.remote_files import RemoteFiles
 from shared.terminal.ssh.remote_shell import RemoteState
 from shared.terminal.ssh.shells import OpenChannel, Shell, Shells

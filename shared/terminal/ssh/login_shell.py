@@ -1,6 +1,5 @@
 """The login shell of an SSH session, on a terminal of the host."""
 
-import asyncio
 from typing import Any
 
 import asyncssh
@@ -10,13 +9,11 @@ from shared.errors import TerminalError
 from shared.terminal.channel import Seat
 from shared.terminal.environment import INTERACTIVE
 from shared.terminal.marker import MARKER
+from shared.terminal.mask import Mask, MaskedOutput
 from shared.terminal.ssh.command_run import number_of
 from shared.terminal.ssh.link import lost
-from shared.terminal.ssh.mask import Mask
 
 MAX_PENDING_INPUT = 1024 * 1024
-MASK_PATIENCE = 0.2
-"""Seconds without output that the beginning of an echoed secret is held back for."""
 
 
 class LoginShell(asyncssh.SSHClientSession[bytes]):
@@ -28,9 +25,8 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
     def __init__(self, seat: Seat, mask: Mask, *, before: bytes = b"") -> None:
         self._seat = seat
         self._before = before
-        self._mask = mask
+        self._output = MaskedOutput(mask, seat.scrollback.feed)
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
-        self._patience: asyncio.TimerHandle | None = None
 
     def options(self) -> dict[str, Any]:
         """How its channel is to be opened."""
@@ -56,7 +52,7 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
     def answer(self, secret: str) -> None:
         """Type a secret and Enter; it is not shown, though the other side may echo it. Raises TerminalError."""
         typed = secret.encode(self._seat.scrollback.encoding, "replace")
-        self._mask.hide(typed)
+        self._output.hide(typed)
         self.send(typed + b"\r")
 
     def resize(self) -> None:
@@ -82,10 +78,7 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
         self._seat.scrollback.flow.attach(lambda held: (chan.pause_reading if held else chan.resume_reading)())
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        self._stop_waiting()
-        self._seat.scrollback.feed(self._mask.feed(data))
-        if self._mask.holds:
-            self._patience = asyncio.get_running_loop().call_later(MASK_PATIENCE, self._show_rest)
+        self._output.feed(data)
 
     def exit_status_received(self, status: int) -> None:
         self._seat.exit_code = status
@@ -94,14 +87,5 @@ class LoginShell(asyncssh.SSHClientSession[bytes]):
         self._seat.exit_code = 128 + number_of(f"SIG{signal}")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._show_rest()
+        self._output.finish()
         self._seat.scrollback.finish()
-
-    def _show_rest(self) -> None:
-        self._stop_waiting()
-        self._seat.scrollback.feed(self._mask.rest())
-
-    def _stop_waiting(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None

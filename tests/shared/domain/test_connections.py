@@ -15,7 +15,7 @@ from shared.operations.dispatch import parse
         (CreateConnection, {"name": "n"}, "type"),
         (CreateConnection, {"type": "local"}, "name"),
         (CreateConnection, {"name": "a\nb", "type": "local"}, "name"),
-        (CreateConnection, {"name": "n", "type": "telnet", "host": "h", "password": "p"}, "password"),
+        (CreateConnection, {"name": "n", "type": "telnet", "host": "h", "privateKey": "k"}, "privateKey"),
         (UpdateConnection, {"id": "c", "type": "local"}, "type"),
         (UpdateConnection, {"id": "c", "port": 0}, "port"),
     ],

@@ -78,7 +78,7 @@ def test_ports_are_whole_numbers_in_range(port: object) -> None:
     [
         ({"type": "local", "host": "h"}, "host", "does not belong to the type 'local'"),
         ({"type": "local", "privateKey": "k"}, "privateKey", "does not belong to the type 'local'"),
-        ({"type": "telnet", "host": "h", "username": "me"}, "username", "does not belong to the type 'telnet'"),
+        ({"type": "telnet", "host": "h", "privateKey": "k"}, "privateKey", "does not belong to the type 'telnet'"),
         ({"type": "telnet", "host": "h", "cwd": "/"}, "cwd", "does not belong to the type 'telnet'"),
         ({**SSH, "shell": "bash"}, "shell", "does not belong to the type 'ssh'"),
         ({"type": "ssh", "username": "me"}, "host", "this field is required for the type 'ssh'"),
@@ -140,7 +140,7 @@ def test_values_out_of_range_are_refused_by_name(payload: dict[str, Any], field:
 
 def test_a_refusal_never_shows_a_secret() -> None:
     with pytest.raises(InvalidInput) as error:
-        parse(OpenSession, {**SSH, "type": "telnet", "password": "hunter2"})
+        parse(OpenSession, {"type": "local", "password": "hunter2"})
     assert "hunter2" not in f"{error.value.message}{error.value.details}"
 
 

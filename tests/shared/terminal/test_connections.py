@@ -144,6 +144,17 @@ async def test_a_change_leaves_the_rest_as_it_was(connections: Connections, cloc
     assert target.login.password.get_secret_value() == "hunter2"
 
 
+async def test_a_telnet_password_goes_to_no_other_host(connections: Connections) -> None:
+    saved = {"name": "switch", "type": "telnet", "host": "10.0.0.1", "username": "me", "password": "hunter2"}
+    made = await connections.create("me", parse(CreateConnection, saved))
+    for elsewhere in ({"host": "10.0.0.2"}, {"port": 2323}):
+        with pytest.raises(InvalidInput, match="give it again with another host or port"):
+            await update(connections, made.id, **elsewhere)
+    assert (await update(connections, made.id, port=23, username="you")).has_password
+    assert not (await update(connections, made.id, host="10.0.0.2", password=None)).has_password
+    assert (await update(connections, made.id, host="10.0.0.3")).host == "10.0.0.3"
+
+
 async def test_null_takes_a_field_away(connections: Connections) -> None:
     made = await create(connections)
     changed = await update(connections, made.id, password=None, jump=None, env=None, name=None)

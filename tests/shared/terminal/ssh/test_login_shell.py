@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shared.terminal.channel import Seat
+from shared.terminal.mask import HIDDEN, PATIENCE, Mask
 from shared.terminal.scrollback import Scrollback
-from shared.terminal.ssh.login_shell import MASK_PATIENCE, LoginShell
-from shared.terminal.ssh.mask import HIDDEN, Mask
+from shared.terminal.ssh.login_shell import LoginShell
 
 SECRET = b"hunter2"
 
@@ -65,9 +65,9 @@ async def test_what_only_begins_like_a_secret_is_shown_once_nothing_follows(monk
     with monkeypatch.context() as patched:
         timers = Timers(patched)
         login.data_received(b"to hunt", None)
-        timers.after(MASK_PATIENCE * 0.9)
+        timers.after(PATIENCE * 0.9)
         assert seat.scrollback.read(0).text == "to "
-        timers.after(MASK_PATIENCE * 0.2)
+        timers.after(PATIENCE * 0.2)
         assert seat.scrollback.read(0).text == "to hunt"
         login.data_received(b"hunt", None)
         login.connection_lost(None)

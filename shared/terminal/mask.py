@@ -1,6 +1,11 @@
 """Keeps a secret that was typed out of what is shown, should the other side echo it."""
 
+import asyncio
+from collections.abc import Callable
+
 HIDDEN = b"********"
+PATIENCE = 0.2
+"""Seconds without further output after which the possible beginning of a secret is shown."""
 
 
 class Mask:
@@ -32,6 +37,36 @@ class Mask:
         """What was held back and turned out to be none."""
         held, self._held = self._held, b""
         return held
+
+
+class MaskedOutput:
+    """Passes a stream on to `show` through a mask, which other streams may share."""
+
+    def __init__(self, mask: Mask, show: Callable[[bytes], None]) -> None:
+        self._mask = mask
+        self._show = show
+        self._patience: asyncio.TimerHandle | None = None
+
+    def hide(self, secret: bytes) -> None:
+        """From here on this is not shown."""
+        self._mask.hide(secret)
+
+    def feed(self, data: bytes) -> None:
+        """Show the data without the secrets."""
+        self._stop_waiting()
+        self._show(self._mask.feed(data))
+        if self._mask.holds:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE, self.finish)
+
+    def finish(self) -> None:
+        """Show what was held back."""
+        self._stop_waiting()
+        self._show(self._mask.rest())
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 def _partial(data: bytes, secret: bytes) -> int:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.terminal.ssh.mask import HIDDEN, Mask
+from shared.terminal.mask import HIDDEN, Mask
 
 
 def test_nothing_is_changed_before_there_is_a_secret() -> None:
