@@ -27,6 +27,7 @@ FORK_BOMB = "fork-bomb"
 
 _PROMPT = re.compile(r"@P\}$")
 _SETS = re.compile(r"\$\{(\w+)(?:\[[^\]]*\])?:?=")
+_REFERS = re.compile(rb"-[a-zA-Z]*n[a-zA-Z]*")
 _PLAIN_GLOB = re.compile(r"[?*+@!]\([\w.*/-]+(?:\|[\w.*/-]*)+\)|[\w.*/-]*")
 _NO_WORDS = KINDS | {"variable_assignment"}
 _WORDS = frozenset({"command", "declaration_command", "unset_command"})
@@ -151,7 +152,7 @@ class _Reader:
             if words and b"-" in self.source[end : part.start_byte]:
                 words.append("-")  # which the grammar drops
             if part.type == "variable_assignment" and node.type == "declaration_command":
-                words.append(text_of(part.children[0]) + "=" + ANY if part.children else ANY)
+                words.append(text_of(part.children[0]) + "=" + _assigned(part) if part.children else ANY)
             elif is_word and touches and not was_word:
                 raise Unparsable("two words touch each other")
             elif is_word and touches:  # the grammar splits some words that a shell does not
@@ -164,10 +165,11 @@ class _Reader:
         self.runs.run([word for each in words for word in expand(each)], stdin)
 
     def assignment(self, node: "Node") -> None:
-        name, value = node.children[0], node.children[-1]
+        name, text = node.children[0], _assigned(node)
         plain = re.match(r"\w*", (name.text or b"").decode("utf-8", "replace"))
-        text = "" if value.type in ("=", "+=") else ANY if value.type == "array" else text_of(value)
         self.runs.assigned(plain[0] if plain else "", text)
+        if (parent := node.parent) is not None and any(_REFERS.fullmatch(part.text or b"") for part in parent.children):
+            self.runs.assigned(text, ANY)  # what is assigned to the one goes into the other
 
     def expansion(self, text: str) -> None:
         """An expansion: some read their value as a prompt, with the commands in it, and some set the variable."""
@@ -185,6 +187,12 @@ class _Reader:
             self.runs.add(Act(reads=(path,)))
         else:
             self.runs.add(Act(writes=(path,)))
+
+
+def _assigned(assignment: "Node") -> str:
+    """The value in an assignment."""
+    value = assignment.children[-1]
+    return "" if value.type in ("=", "+=") else ANY if value.type == "array" else text_of(value)
 
 
 def _multiplies(function: "Node") -> bool:

@@ -27,6 +27,13 @@ MAX_ACTS = 1_000
 RUNS_AGAIN = re.compile(r"\w\[[^\]]*(?:\$\(|`)")
 """An index that a shell evaluates once more, with the commands in it, wherever it takes a variable's name."""
 
+_SUBSTITUTION = re.compile(r"\$\(|`|\$\{[\s|(]")
+"""A command substitution in a text that a shell expands."""
+_MAKE_CALLS = re.compile(r"`|\$[({]\w+\s")
+_READ_INTO = frozenset({"read", "mapfile", "readarray", "printf", "getopts", "wait", "vared"})
+"""Commands that set the variables that they name."""
+_GIVEN = re.compile(r"(?:-\w|--?[\w-]+[= ]|[Ss]et[Ee]nv[= ])?([A-Za-z_]\w*(?:%%|\(\))?)=(.*)", re.DOTALL)
+"""A variable that some program is to give to another one."""
 _START_FILES = ("--rcfile", "--init-file")
 _FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _FIND_WRITES = frozenset({"-fprint", "-fprintf", "-fprint0", "-fls"})
@@ -59,25 +66,37 @@ class Runs:
             self.add(HIDDEN)
         if not VARIABLES.fullmatch(name):
             self.add(Act(variable=name, doubt="what it changes is not known"))
-        if COMMAND_VARIABLES.fullmatch(name):
+            self._meant(name, value)
+
+    def _meant(self, name: str, value: str) -> None:
+        """What a variable that programs read may run: itself, or the command substitutions in it."""
+        if name.startswith("BASH_FUNC_"):
+            self._attempt(f"f {value}")
+        elif COMMAND_VARIABLES.fullmatch(name):
             self._valued(name, value)
         elif (name == "GIT_CONFIG_PARAMETERS" and value) or (
             name in STARTUP_VARIABLES and (INPUTS.fullmatch(value) or not MARKS.isdisjoint(value))
         ):
             self.add(HIDDEN)
+        elif _SUBSTITUTION.search(value):
+            self.add(HIDDEN)  # shells expand the values of ENV, BASH_ENV, PS1, MAILPATH and others
 
     def _valued(self, name: str, value: str) -> None:
         """What a variable whose value is a command, or may be one, runs."""
         if name.startswith("PS"):
-            if _has_commands(value):
+            if _SUBSTITUTION.search(value):
                 self.add(HIDDEN)
         elif not name.startswith("GIT_CONFIG"):
             self.line(value, None)
         else:
-            try:
-                self.line(value.removeprefix("!"), None)
-            except Unparsable:  # most are no commands
-                self.add(HIDDEN)
+            self._attempt(value.removeprefix("!"))
+
+    def _attempt(self, text: str) -> None:
+        """Text that may be a line for a shell."""
+        try:
+            self.line(text, None)
+        except Unparsable:
+            self.add(HIDDEN)
 
     def run(self, words: Sequence[str], stdin: str | None) -> None:
         """A command by its words, and what it runs in turn."""
@@ -104,6 +123,8 @@ class Runs:
             self.add(HIDDEN)
         if any(RUNS_AGAIN.search(word) for word in words[1:] if not (row and row.then in ("line", "shell", "code"))):
             self.add(HIDDEN)
+        if unsure and name not in _ASSIGN:
+            self._given(name, words[1:])
         self.directories += [value for option, value in reading.values if option in DIRECTORIES.get(name, ())]
         self._special(name, words[1:])
         if row is not None and not reading.query:
@@ -131,7 +152,7 @@ class Runs:
                 self.line(value, None)
         elif name in ("compgen", "complete"):
             for value in values_of(words, ("-W",)):
-                if _has_commands(value):
+                if _SUBSTITUTION.search(value):
                     self.line(f": {value}", None)
         elif name == "perl" and any(word.strip()[:1] == "|" or word.strip()[-1:] == "|" for word in words):
             self.add(HIDDEN)  # it takes such names of files for commands
@@ -141,11 +162,26 @@ class Runs:
             behind = words[words.index("--") + 1 :] if "--" in words else []
             for program in values_of(words, ("-x", "-a", "--exec", "--startas")):
                 self.run([program, *behind], None)
+        elif name in _READ_INTO:
+            for word in words:
+                if re.fullmatch(r"[A-Z_]\w*", word) and not VARIABLES.fullmatch(word):
+                    self.assigned(word, ANY)
         elif name in _ASSIGN:
             for word in words:
                 variable, equals, value = word.partition("=")
                 if equals and variable[:1] != "-":
                     self.assigned(variable, value)
+
+    def _given(self, name: str, words: Sequence[str]) -> None:
+        """Variables among the words of a command that may hand them to what it runs, as `docker run -e` does."""
+        found = [(given[1], given[2]) for word in words if (given := _GIVEN.fullmatch(word))]
+        if name in ("tmux", "setenv"):
+            found += pairwise(words)
+        for variable, value in found:
+            if name in ("make", "gmake") and not _MAKE_CALLS.search(value) and variable != "SHELL":
+                continue  # `$(CC)` is another variable there
+            if not VARIABLES.fullmatch(variable):
+                self._meant(variable, value)
 
     def _made(self, path: str) -> bool:
         """Whether this line has written such a file, so that nobody knows what is in it."""
@@ -240,10 +276,6 @@ class Runs:
             self.add(HIDDEN)
         elif stdin is not None:
             self.line(stdin, None)
-
-
-def _has_commands(text: str) -> bool:
-    return "$(" in text or "`" in text
 
 
 def _deleted(starts: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
