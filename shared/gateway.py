@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import metadata
 
@@ -178,7 +178,6 @@ async def _assembled(
     stack.push_async_callback(alerts.aclose)
     ledger = Ledger(database, parts.now, alerts)
     stack.push_async_callback(ledger.aclose)
-    configuration = LiveConfiguration(database, parts.defaults(settings), lambda current: parts.apply(current, ledger))
     learner = Learner(settings.router_learning, parse_shares(settings.router_share))
     learning = Persistence(database, learner)
     stack.push_async_callback(learning.aclose)
@@ -186,6 +185,9 @@ async def _assembled(
     limits = (settings.budget_usd_per_day, settings.budget_usd_per_month, settings.budget_usd_total)
     budgets = Budgets(database, redis, parts.now, alerts=alerts, limits=limits)
     stack.push_async_callback(budgets.aclose)
+    configuration = LiveConfiguration(
+        database, parts.defaults(settings), lambda current: parts.apply(current, ledger, budgets)
+    )
     windows = Windows(MemoryWindows(), redis)
     chat_limits = ChatLimits(windows, OpenStreams(redis))
     stack.push_async_callback(chat_limits.aclose)
@@ -229,7 +231,9 @@ async def _assembled(
             planning=Planning(
                 registry=registry,
                 rules=Rules(
-                    policy=following(lambda: configuration.current), conditions=conditions_of(desk), clock=parts.now
+                    policy=following(lambda: configuration.current),
+                    conditions=replace(conditions_of(desk), awaited=lambda: oss_local.awaited),
+                    clock=parts.now,
                 ),
                 budgets=budgets,
                 judgement=Judgement(learner, prices),

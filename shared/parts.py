@@ -56,6 +56,7 @@ from shared.terminal.ssh.client_config import ClientConfig
 from shared.terminal.ssh.hosts import SshHosts
 from shared.terminal.telnet import TelnetHosts
 from shared.usage.alerts import Deliver
+from shared.usage.budgets import Budgets
 from shared.usage.ledger import Ledger
 from shared.usage.webhook import Webhook
 
@@ -274,6 +275,7 @@ def defaults(settings: Settings) -> Configuration:
         max_escalation_layer=settings.max_escalation_layer,
         enable_hedging=settings.enable_hedging,
         spend_guard=settings.spend_guard,
+        auto_budget_usd_per_day=settings.auto_budget_usd_per_day,
         enable_cache=settings.enable_cache,
         enable_cost_tracking=settings.enable_cost_tracking,
         cost_alert_threshold=Decimal(str(settings.cost_alert_threshold)),
@@ -304,8 +306,9 @@ def cache(
     )
 
 
-def apply(current: Configuration, ledger: Ledger) -> None:
+def apply(current: Configuration, ledger: Ledger, budgets: Budgets) -> None:
     """Put a changed configuration into force."""
+    budgets.limit_auto(current.auto_budget_usd_per_day)
     logging.set_level(current.log_level)
     ledger.store = current.enable_cost_tracking
     ledger.watch(current.cost_alert_threshold)

@@ -143,6 +143,10 @@ class Settings(BaseModel):
     )
 
     # Spending
+    auto_budget_usd_per_day: Dollars = Field(
+        Decimal(1),
+        description="US dollars a day (UTC) that `auto` may spend in the cheapest paid layer with a key, where no free model can answer ([what `auto` does](docs/routing.md)). 0: free models only, unless a request or `DEFAULT_LAYER` says otherwise.",
+    )
     budget_usd_per_day: Dollars | None = Field(
         None, description="US dollars that may be spent in a day (UTC), by everybody together; 0: free models only."
     )

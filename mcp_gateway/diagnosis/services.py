@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mcp_gateway.answering import likely_model
 from mcp_gateway.diagnosis import loopback
 from mcp_gateway.diagnosis.finding import Finding
 from shared.domain.identity import LOCAL
+from shared.domain.money import plain
 from shared.errors import GatewayError
 from shared.operations import dispatch
+from shared.operations.auto import likely_model
 from shared.operations.providers import LIST_PROVIDERS, ProviderState
 from shared.operations.system import HEALTH, HealthReport
 from shared.terminal.keeper.confinement import SCOPED_SINCE, landlock_version
@@ -187,6 +188,17 @@ def _embedded(own: Mapping[str, Any], running: Mapping[str, Any]) -> str:
     return f"{own['state']} ({own['detail']})" if own["detail"] else str(own["state"])
 
 
+def _beyond(gateway: "Gateway") -> str:
+    """Where hard questions go, and what `auto` may spend by itself."""
+    budget = gateway.configuration.current.auto_budget_usd_per_day
+    money = f"up to ${plain(budget)} a day" if budget else "nothing"
+    hard = likely_model(gateway, hard=True).id
+    return (
+        f', for a hard question with quality "high" to {hard}; by itself it may spend {money} in the cheapest paid layer '
+        "(AUTO_BUDGET_USD_PER_DAY)"
+    )
+
+
 def _answer(gateway: "Gateway", states: list[ProviderState]) -> Finding:
     """Who would take a plain chat, in the layers where `auto` may look."""
     healthy = [state.name for state in states if state.healthy]
@@ -195,11 +207,11 @@ def _answer(gateway: "Gateway", states: list[ProviderState]) -> Finding:
     with suppress(GatewayError):
         model = likely_model(gateway)
         if model.provider in healthy:
-            return Finding(name="chat", status="ok", text=f"`auto` goes to {model.id}")
+            return Finding(name="chat", status="ok", text=f"`auto` goes to {model.id}{_beyond(gateway)}")
     layer = gateway.configuration.current.default_layer
     return Finding(
         name="chat",
         status="warn",
         text=f"`auto` finds no model in layer {layer}, though {', '.join(healthy)} can answer",
-        advice=f"Set DEFAULT_LAYER (or defaultLayer with PUT /v1/config) to a layer of theirs, or ask for {healthy[0]}'s models by name.",
+        advice=f"Set AUTO_BUDGET_USD_PER_DAY above 0 or DEFAULT_LAYER (or defaultLayer with PUT /v1/config) to a layer of theirs, or ask for {healthy[0]}'s models by name.",
     )

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from shared.domain.wire import Money, Timestamp, Wire
 
-AppliesTo = Literal["all", "key", "tag"]
+AppliesTo = Literal["all", "key", "tag", "auto"]
 Period = Literal["day", "month", "total"]
 PERIODS: tuple[Period, ...] = get_args(Period)
 Source = Literal["stored", "key", "settings"]
@@ -21,6 +21,11 @@ BudgetId = Annotated[str, Field(min_length=1, max_length=64)]
 
 Subject = tuple[str, ...]
 """Whose money it is: ("all",), ("key", id) or ("tag", name, value)."""
+
+AUTO_TAG = "gateway.auto"
+AUTO_VALUE = "paid"
+AUTO_SUBJECT: Subject = ("tag", AUTO_TAG, AUTO_VALUE)
+"""Calls that `auto` makes in a paid layer on the budget for that: their usage rows carry this tag."""
 
 
 class Tag(Wire):
@@ -54,6 +59,8 @@ class NewBudget(Wire):
             return ("key", self.key_id)
         if self.tag is not None:
             return ("tag", self.tag.name, self.tag.value)
+        if self.applies_to == "auto":
+            return AUTO_SUBJECT
         return ("all",)
 
     @property
@@ -61,6 +68,8 @@ class NewBudget(Wire):
         """The same in words."""
         if self.tag is not None:
             return f"tag {self.tag.name}={self.tag.value}"
+        if self.applies_to == "auto":
+            return "`auto` in paid layers (AUTO_BUDGET_USD_PER_DAY)"
         return "everybody" if self.key_id is None else f"API key {self.key_id}"
 
 

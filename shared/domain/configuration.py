@@ -12,6 +12,9 @@ HIGHEST_ALERT = 1_000_000
 AlertThreshold = Annotated[Money, Field(ge=0, le=HIGHEST_ALERT)]
 """US dollars a day."""
 
+AutoBudget = Annotated[Money, Field(ge=0, le=1_000_000, decimal_places=9)]
+"""US dollars a day that `auto` may spend in the cheapest paid layer; 0 for none."""
+
 
 class Configuration(Wire):
     """What `/health` shows and `PUT /v1/config` changes."""
@@ -23,6 +26,7 @@ class Configuration(Wire):
     max_escalation_layer: Layer = "L0"
     enable_hedging: bool = False
     spend_guard: bool = True
+    auto_budget_usd_per_day: AutoBudget = Decimal(0)
     enable_cache: bool = False
     enable_cost_tracking: bool = True
     cost_alert_threshold: AlertThreshold = Decimal(1)

@@ -12,6 +12,7 @@ from shared.domain.wire import Money, Wire
 Quality = Literal["normal", "high", "critical"]
 Escalation = Literal["allow", "confirm"]
 OPENING = "opening:"
+OWN_TAGS = "gateway."
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]
@@ -48,6 +49,8 @@ class RoutingOptions(Wire):
     def _ordered(self) -> Self:
         if self.min_layer and self.max_layer and self.min_layer > self.max_layer:
             raise ValueError("minLayer must not be above maxLayer")
+        if any(name.startswith(OWN_TAGS) for name in self.tags):
+            raise ValueError(f"tags whose names begin with '{OWN_TAGS}' are set by the gateway")
         return self
 
 
@@ -82,6 +85,7 @@ class Dropped:
     """A candidate that the planner left out, with the reason in words. `unfit` ones could be called, but not for this;
     where it is for the money, `cost` is what it may come to in US dollars; `forbidden` says that the caller may not.
     `away` ones are enabled, and their provider may come back; `window` is a context window in tokens that is too small.
+    `standby` is the embedded model where others are configured.
     """
 
     model: Model
@@ -91,6 +95,7 @@ class Dropped:
     forbidden: bool = False
     away: bool = False
     window: int = 0
+    standby: bool = False
 
 
 @dataclass(frozen=True, slots=True)

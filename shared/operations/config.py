@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from shared.domain.configuration import AlertThreshold, Configuration
+from shared.domain.configuration import AlertThreshold, AutoBudget, Configuration
 from shared.domain.identity import Caller
 from shared.domain.models import Layer
 from shared.domain.wire import NoInput, Wire
@@ -28,6 +28,7 @@ class ChangeConfiguration(Wire):
     max_escalation_layer: Layer | None = None
     enable_hedging: bool | None = None
     spend_guard: bool | None = None
+    auto_budget_usd_per_day: AutoBudget | None = None
     enable_cache: bool | None = None
     enable_cost_tracking: bool | None = None
     cost_alert_threshold: AlertThreshold | None = None

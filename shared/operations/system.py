@@ -7,6 +7,7 @@ from shared.domain.identity import Caller
 from shared.domain.models import LayerState
 from shared.domain.terminal import LimitedBy, SandboxKind
 from shared.domain.wire import NoInput, Timestamp, Wire
+from shared.operations.auto import AutoState, auto_state
 from shared.operations.operation import Operation
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class ProcessLimitState(Wire):
 class HealthReport(Wire):
     """The state of the gateway and of what it depends on.
 
-    `redis` says whether it answers, `redis_configured` whether there is to be one. `local` says which local models really
+    `redis` says whether it answers, `redis_configured` whether there is to be one. `auto` says which models `auto` would
+    use and what it may spend by itself, `local` which local models really
     answer, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
     """
 
@@ -36,6 +38,7 @@ class HealthReport(Wire):
     healthy_providers: list[str]
     layers: dict[str, LayerState]
     configuration: Configuration
+    auto: AutoState
     local: dict[str, Any]
     sandbox: SandboxKind
     processes: ProcessLimitState
@@ -58,6 +61,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         healthy_providers=healthy,
         layers=gateway.registry.snapshot.layer_states(),
         configuration=gateway.configuration.current,
+        auto=auto_state(gateway),
         local=gateway.oss_local.describe(),
         sandbox=gateway.sandbox.kind,
         processes=ProcessLimitState(most=gateway.sandbox.limit.most, held_by=gateway.sandbox.limited_by),

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from shared.domain.models import Model
 from shared.errors import UpstreamError
 from shared.providers.base import FoundModel
 from shared.providers.embedded_child import Child, Endpoint, Launch
 from shared.providers.installation import extra_missing
+from shared.providers.vendors import LOCAL
 from shared.providers.weights import find_weights
 
 Mode = Literal["auto", "start", "off"]
 Status = Literal["off", "not installed", "stopped", "starting", "running", "failed"]
 
 MODEL = FoundModel(name="smollm2-135m-instruct", context_window=8192, served_by="embedded model")
+NOTICE = f"answered by the embedded model {MODEL.name}, which is very small"
 SLOTS = 2
 """Answers at once; a further one waits. Each holds the memory for a whole context."""
 
@@ -29,6 +32,11 @@ NO_WEIGHTS = "its weights are not here: mcp-gateway models pull"
 CANNOT_BE_USED = "The embedded model cannot be used: {}."
 
 Spawn = Callable[[Launch, float], Awaitable[Child]]
+
+
+def is_embedded(model: Model) -> bool:
+    """Return whether a registry entry is the embedded model."""
+    return model.api_model_name == MODEL.name and model.provider == LOCAL
 
 
 @dataclass(frozen=True, slots=True)

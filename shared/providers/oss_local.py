@@ -49,6 +49,12 @@ class OssLocal:
         named = any(candidate.explicit for candidate in self._discovery.candidates)
         return bool(self._discovery.servers) or named or self._embedded.installed
 
+    @property
+    def awaited(self) -> bool:
+        """Whether a server that the operator named does not answer."""
+        found = {server.root for server in self._discovery.servers}
+        return any(one.explicit and one.root not in found for one in self._discovery.candidates)
+
     def serves(self, model: Model) -> bool:
         """Whether a server that answers lists it, or it is the embedded one and can be had."""
         if self._server_for(model) is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,6 +11,7 @@ from decimal import Decimal
 from types import EllipsisType
 from typing import Any, Self
 
+from shared.domain.budgets import AUTO_TAG, AUTO_VALUE
 from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Model
 from shared.domain.trace import current_id
@@ -18,6 +19,7 @@ from shared.domain.usage import Usage
 from shared.errors import Unsupported, UpstreamBadAnswer, UpstreamError, UpstreamNetwork, UpstreamTimeout
 from shared.providers.base import Probe, Provider, Timeouts
 from shared.providers.directory import Directory
+from shared.providers.embedded import NOTICE, is_embedded
 from shared.routing.allowance import FEWEST_TOKENS, allowance, most
 from shared.routing.answers import Route
 from shared.routing.fitness import is_chosen
@@ -109,6 +111,7 @@ class Attempt:
         self.key = key
         self.number = number
         self.request, self._notice = fitted(job.request, model)
+        self._funded = job.tab.paid is not None and model.layer != FREE_LAYER
         self._desk = desk
         self._purpose = purpose
         self._asked = desk.providers.get(model.provider, key)
@@ -141,14 +144,23 @@ class Attempt:
     @property
     def route(self) -> Route:
         """How the answer came about, with what it has cost by now."""
-        return Route(self.model, self.number, self.job.tab.total, notice=self._notice)
+        return Route(self.model, self.number, self.job.tab.total, notice="; ".join(self._notices()))
+
+    def _notices(self) -> Iterator[str]:
+        """What the caller should know of the choice of the model, and of what was changed in the request."""
+        if is_embedded(self.model):
+            yield NOTICE
+        elif self._funded and any(model.layer == FREE_LAYER for model in self.job.models):
+            yield "no free model could answer, so a paid one did within AUTO_BUDGET_USD_PER_DAY"
+        if self._notice:
+            yield self._notice
 
     async def reserve(self) -> None:
         """Set aside what the answer may cost, and bound its length so that it cannot cost more.
 
         Raises BudgetExceeded when that is more than is left.
         """
-        left = self.job.tab.left
+        left = self.job.tab.left_in(self.model.layer)
         if left is None:
             return
         rates = self._desk.prices.rates(self.model, str(self.request.payload.get("service_tier") or ""))
@@ -163,8 +175,8 @@ class Attempt:
             self.request = self.request.limited(allowed.tokens)
         self._held = allowed.cost
         self.job.tab.held += allowed.cost
-        if self.job.tab.bound is not None:
-            self._reservation = await self.job.tab.bound.reserve(allowed.cost)
+        if (bound := self.job.tab.bound_in(self.model.layer)) is not None:
+            self._reservation = await bound.reserve(allowed.cost)
 
     def complete(self) -> Awaitable[Completion]:
         """The whole answer. Raises UpstreamError, Unsupported."""
@@ -306,7 +318,7 @@ class Attempt:
                 outcome=outcome,
                 estimated=usage.estimated,
                 duration_ms=milliseconds,
-                tags=self.request.options.tags,
+                tags={**self.request.options.tags, AUTO_TAG: AUTO_VALUE} if self._funded else self.request.options.tags,
                 cache_write_tokens=usage.cache_write,
                 reasoning_tokens=usage.reasoning,
                 purpose=self._purpose,

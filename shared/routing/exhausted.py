@@ -1,5 +1,6 @@
 """What to say when no model could answer: every attempt, and what the caller can do. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,9 +70,20 @@ def nothing_to_try(facts: Facts, plan: Plan) -> GatewayError:
             f"This request has about {facts.prompt_tokens} tokens, and the maximum context length of the models that may "
             f"answer it is {largest} tokens. Shorten it, add a model with a larger context window, or {HIGHER}."
         )
+    elif any(item.standby and not item.away for item in plan.dropped) and not unfit:
+        message = (
+            f"No model may answer '{facts.model}': other models than the embedded one are configured, but in no layer that it "
+            "may use. Set AUTO_BUDGET_USD_PER_DAY above 0 or DEFAULT_LAYER to a paid layer, or name a model."
+        )
     elif unfit:
         reasons = "; ".join(f"{item.model.id}: {item.reason}" for item in unfit[:NAMED])
         message = f"No available model can take this request ({reasons}). Change it, add a model, or {HIGHER}."
+    elif any(item.standby and item.away for item in plan.dropped):
+        message = (
+            "The local model server that OLLAMA_HOST or OSS_MODEL_ENDPOINT names does not answer. Start it, correct the "
+            "setting, or name another model."
+        )
+        error, code = Unavailable, "no_model_available"
     else:
         message = (
             f"No model is available for '{facts.model}': set a provider's API key, start a local model server, "
@@ -113,7 +125,8 @@ def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> 
     waits += [other.seconds for other in resting]
     more = _named(resting)
     others = len({other.model.id for other in resting} - asked)
-    also = f" {others} more are cooling down after failures of their own." if others else ""
+    also = f" Try again in {_in_words(min(waits))}." if kind is UpstreamThrottled and waits else ""
+    also += f" {others} more are cooling down after failures of their own." if others else ""
     return kind(
         f"{count} failed; the last said: {errors[-1].message}{also}",
         details={"attempts": attempts, **({"cooling": more} if more else {})},
@@ -136,7 +149,18 @@ def _named(resting: Sequence[Resting]) -> list[dict[str, object]]:
     return [{"model": other.model.id, "code": other.code, "seconds": round(other.seconds, 1)} for other in resting]
 
 
+def _in_words(seconds: float) -> str:
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds > 2 * length:
+            return f"{math.ceil(seconds / length)} {unit}"
+    return f"{math.ceil(seconds)} seconds"
+
+
 def _kind(errors: Sequence[GatewayError]) -> type[UpstreamError]:
+    if any(isinstance(error, UpstreamThrottled) for error in errors) and all(
+        isinstance(error, UpstreamThrottled | UpstreamQuota) for error in errors
+    ):
+        return UpstreamThrottled
     for kind in KINDS:
         if all(isinstance(error, kind) for error in errors):
             return kind

@@ -42,7 +42,7 @@ class Fitness:
     def against(self, model: Model) -> Dropped | None:
         """The first thing that speaks against a model; None when nothing does."""
         permit = self._permit
-        if permit.models is not None and permit.models.isdisjoint((model.id, model.api_model_name, model.provider)):
+        if not is_permitted(model, permit):
             return Dropped(model, "these credentials may not use it", unfit=True, forbidden=True)
         if self._chosen and (unable := _inability(model, self._facts)) is not None:
             return unable
@@ -69,6 +69,11 @@ class Fitness:
         cost = most(self._facts, rates, self._facts.max_tokens or FEWEST_TOKENS)
         reason = f"it may cost up to ${cost:.6f}, and its budget leaves ${left:.6f}"
         return Dropped(model, reason, unfit=True, cost=cost)
+
+
+def is_permitted(model: Model, permit: Permit) -> bool:
+    """Return whether the caller's credentials may use a model, whatever its layer."""
+    return permit.models is None or not permit.models.isdisjoint((model.id, model.api_model_name, model.provider))
 
 
 def is_chosen(facts: Facts) -> bool:

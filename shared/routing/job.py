@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -10,8 +11,9 @@ from typing import Literal
 
 from shared.domain.chat import ChatRequest
 from shared.domain.identity import Caller
-from shared.domain.models import Model
+from shared.domain.models import Layer, Model
 from shared.errors import BudgetExceeded, Unsupported, UpstreamError, UpstreamTimeout
+from shared.routing.policy import FREE_LAYER
 from shared.usage.budgets import Bound
 
 Purpose = Literal["answer", "hedge", "agreement", "escalation", "review", "arbitration", "self-check"]
@@ -73,6 +75,7 @@ class Made:
 @dataclass(slots=True)
 class Tab:
     """What one request has come to so far. `limit` is the caller's own for it, in US dollars; `bound` its budgets;
+    `paid` takes the place of `bound` in paid layers where `auto` has a budget for them;
     `spent` is in US dollars, as far as prices are known; `held` is what calls under way may cost.
     `chat_id` is ours, for counting: several chats may have been given the same request id.
     """
@@ -80,6 +83,7 @@ class Tab:
     deadline: Deadline
     bound: Bound | None = None
     limit: Decimal | None = None
+    paid: Bound | None = None
     calls: list[Made] = field(default_factory=list)
     spent: Decimal = Decimal(0)
     held: Decimal = Decimal(0)
@@ -101,18 +105,30 @@ class Tab:
 
     @property
     def left(self) -> Decimal | None:
-        """US dollars that may still be spent; None without any limit."""
-        if self.limit is None and self.bound is None:
+        """US dollars that may still be spent in the free layer, or anywhere without `paid`; None without any limit."""
+        return self._left(self.bound)
+
+    def bound_in(self, layer: Layer) -> Bound | None:
+        """The budgets that bind a call of that layer."""
+        return self.paid if self.paid is not None and layer != FREE_LAYER else self.bound
+
+    def left_in(self, layer: Layer) -> Decimal | None:
+        """US dollars that may still be spent there; None without any limit."""
+        return self._left(self.bound_in(layer))
+
+    def _left(self, bound: Bound | None) -> Decimal | None:
+        if self.limit is None and bound is None:
             return None
         own = None if self.limit is None else self.limit - self.spent - self.held
-        budgets = None if self.bound is None else self.bound.left
+        budgets = None if bound is None else bound.left
         return min((amount for amount in (own, budgets) if amount is not None), default=None)
 
     async def refusal(self, wanted: Decimal) -> BudgetExceeded:
         """What to say when a call may cost so much and less is left: the budget in the way says so itself."""
-        if self.bound is not None:
+        bound = self.paid or self.bound
+        if bound is not None:
             try:
-                (await self.bound.reserve(wanted)).settle(Decimal(0))
+                (await bound.reserve(wanted)).settle(Decimal(0))
             except BudgetExceeded as error:
                 return error
         left = Decimal(0) if self.limit is None else max(self.limit - self.spent - self.held, Decimal(0))
@@ -127,6 +143,7 @@ class Job:
     """Something to ask of the first of `models` that answers. Without `may_spend` those of the free layer must be free.
 
     `resting` are others that would do but are cooling down: they are not asked, and named when nobody answers.
+    `further` finds the models to ask when all of these have failed.
     """
 
     caller: Caller
@@ -137,3 +154,4 @@ class Job:
     may_spend: bool = True
     hedged: bool = False
     resting: tuple[Model, ...] = ()
+    further: Callable[[], Iterable[Model]] | None = None

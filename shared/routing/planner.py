@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 
 from shared.domain.models import LAYERS, Layer, Model
 from shared.domain.routing import OPENING, Dropped, Facts, Plan
+from shared.providers.embedded import is_embedded
 from shared.registry.snapshot import Group, Snapshot, grouped
-from shared.routing.fitness import Fitness, is_chosen
+from shared.routing.fitness import Fitness, is_chosen, is_permitted
 from shared.routing.policy import FREELY, Permit, Policy, layer_range
 from shared.usage.pricing import Rates
 
 MOST_COMPARED = 64
 """So many equals are looked at before one is chosen; of more, all of one weight, it is some that begin anywhere."""
+
+LAST_RESORT = "it is the embedded model, which answers only by name where other models are configured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,7 @@ class Conditions:
 
     `cooling` is in seconds from the given moment, of which `now` reads the present one, `rank` puts the fittest of
     equals first, `draw` gives a number from 0 to 1, `may_bill` is asked of models whose rates are not known.
+    `awaited` says whether a local server that the operator named does not answer.
     """
 
     serves: Callable[[Model], bool]
@@ -30,6 +34,7 @@ class Conditions:
     may_bill: Callable[[Model], bool] = lambda _: False
     rank: Callable[[Model], tuple[bool, float]] = lambda _: (False, 0.0)
     draw: Callable[[], float] = lambda: 0.5
+    awaited: Callable[[], bool] = lambda: False
 
 
 def plan(
@@ -52,6 +57,7 @@ def plan(
     attempts: list[Model] = []
     cooling: list[tuple[float, Model]] = []
     dropped: list[Dropped] = []
+    standby: list[Model] = []
     stay, now = _stay(facts, snapshot, permit, low, high), conditions.now()
     for turn, groups in enumerate(_layers(facts, snapshot, low, high, stay)):
         found = 0
@@ -67,6 +73,8 @@ def plan(
                     dropped.append(out)
                 elif unfit := fitness.against(model):
                     dropped.append(unfit)
+                elif is_embedded(model) and is_chosen(facts):
+                    standby.append(model)
                 elif (seconds := conditions.cooling(model, now)) > 0:
                     cooling.append((seconds, model))
                 else:
@@ -75,6 +83,10 @@ def plan(
                         break
             found += len(ready)
             attempts += _among_equals(ready, group, conditions) if len(ready) > 1 else ready
+    if standby and not attempts and not cooling and not _is_configured(facts, snapshot, conditions, permit):
+        attempts += standby
+    else:
+        dropped += [Dropped(model, LAST_RESORT, standby=True, away=conditions.awaited()) for model in standby]
     if facts.needs_code:
         attempts.sort(key=lambda model: (model.layer, not model.capabilities.code))
     if begin > low:
@@ -95,6 +107,58 @@ def free_instead(facts: Facts, policy: Policy, found: Plan) -> tuple[Facts, Poli
     if not over or facts.model != "auto" or facts.options.min_layer or facts.options.quality == "critical":
         return None
     return replace(facts, complexity=None), replace(policy, default_layer="L0")
+
+
+def cheapest_paid(facts: Facts, policy: Policy, permit: Permit, planned: Callable[[Facts, Policy], Plan]) -> Plan:
+    """The plan for the lowest paid layer that has a model for the request, with what was left out below it.
+
+    `planned` makes the plan of each layer that is looked at.
+    """
+    dropped: list[Dropped] = []
+    found = Plan(())
+    for layer in LAYERS[1 : LAYERS.index(permit.max_layer or LAYERS[-1]) + 1]:
+        options = facts.options.model_copy(update={"min_layer": layer, "max_layer": layer, "quality": "normal"})
+        found = planned(replace(facts, options=options), replace(policy, default_layer=layer))
+        dropped += found.dropped
+        if found.attempts:
+            break
+    return replace(found, dropped=tuple(dropped))
+
+
+def is_ready(found: Plan) -> bool:
+    """Return whether a plan has a model that is not cooling down."""
+    return any(model.id not in found.cooling for model in found.attempts)
+
+
+def with_paid(found: Plan, paid: Plan) -> Plan:
+    """The plan of a free layer with the models of a paid one behind those that are ready."""
+    if not paid.attempts and not paid.dropped:
+        return found
+    ready = [model for model in found.attempts if model.id not in found.cooling]
+    resting = [model for model in found.attempts if model.id in found.cooling]
+    return replace(
+        found,
+        attempts=(*ready, *paid.attempts, *resting),
+        dropped=(*found.dropped, *paid.dropped),
+        high=max(found.high, paid.high) if paid.attempts else found.high,
+        cooling=(*found.cooling, *paid.cooling),
+    )
+
+
+def _is_configured(facts: Facts, snapshot: Snapshot, conditions: Conditions, permit: Permit) -> bool:
+    """Return whether there is a model to ask besides the embedded one, now or later, in the layers that the caller may use."""
+    if conditions.awaited():
+        return True
+    named: Layer = facts.model if facts.model in LAYERS else LAYERS[-1]
+    high = min(named, facts.options.max_layer or LAYERS[-1], permit.max_layer or LAYERS[-1])
+    return any(
+        model.layer <= high
+        and not is_embedded(model)
+        and snapshot.usable(model)
+        and is_permitted(model, permit)
+        and conditions.serves(model)
+        for model in snapshot.models.values()
+    )
 
 
 def follows_conversation(facts: Facts) -> bool:

@@ -18,8 +18,8 @@ from shared.routing.fitness import is_chosen
 from shared.routing.job import Deadline, Job, Tab
 from shared.routing.judgement import Judgement, starting_at, with_complexity
 from shared.routing.learning.choice import Choice
-from shared.routing.planner import Conditions, free_instead, plan
-from shared.routing.policy import Permit, Policy, layer_range, may_spend
+from shared.routing.planner import Conditions, cheapest_paid, free_instead, is_ready, plan, with_paid
+from shared.routing.policy import Permit, Policy, is_funded, layer_range, may_spend
 from shared.usage.budgets import Budgets
 
 ENOUGH = 12
@@ -56,6 +56,9 @@ class Planning:
         policy, left = self.rules.policy(), tab.left
         request = request if left is None else request.bounded()
         found = self._free(caller, request, tab, self._planned(caller, request, tab, stay, enough=ENOUGH))
+        further = self._funds(caller, request, tab, stay)
+        if further is not None and not is_ready(found):
+            found, further = with_paid(found, further()), None
         if estimate is not None and _is_open(found, stay):
             found = _started(found, self.judgement.start(caller, request.facts, estimate, found))
         hedge = request.options.hedge
@@ -67,6 +70,7 @@ class Planning:
             may_spend=may_spend(request.facts, policy),
             hedged=policy.hedge if hedge is None else hedge,
             resting=tuple(item.model for item in found.dropped if item.model.id in found.cooling),
+            further=None if further is None else lambda: further().attempts,
         )
         return Course(caller, request, policy, found, job, self._registry.snapshot.version, stay, left)
 
@@ -74,7 +78,10 @@ class Planning:
         """The plan alone, as it would be made now."""
         tab = self._tab(caller, request)
         request = request if tab.left is None else request.bounded()
-        return self._planned(caller, request, tab, self._stay(caller, request), enough=enough)
+        stay = self._stay(caller, request)
+        found = self._planned(caller, request, tab, stay, enough=enough)
+        further = self._funds(caller, request, tab, stay)
+        return found if further is None else with_paid(found, further())
 
     async def explain(self, caller: Caller, request: ChatRequest) -> Explanation:
         """What a chat would come to now, with every candidate. Nothing is remembered of it. Raises NotFound."""
@@ -84,6 +91,8 @@ class Planning:
         tab, stay = self._tab(caller, request), self._stay(caller, request)
         request = request.bounded()
         found = self._free(caller, request, tab, self._planned(caller, request, tab, stay, enough=ENOUGH))
+        if (further := self._funds(caller, request, tab, stay)) is not None:
+            found = with_paid(found, further())
         if not found.attempts and _is_unknown(request.facts, found):
             raise unknown_model(self._registry.snapshot, request.facts.model)
         choice = self.judgement.preview(request.facts, estimate, found) if heard and _is_open(found, stay) else None
@@ -180,9 +189,31 @@ class Planning:
         policy: Policy | None = None,
         enough: int | None = None,
     ) -> Plan:
-        permit = Permit(models=caller.models, max_layer=caller.max_layer, left=tab.left, stay=stay)
         policy, snapshot = policy or self.rules.policy(), self._registry.snapshot
+        permit = Permit(
+            models=caller.models, max_layer=caller.max_layer, left=tab.left_in(policy.default_layer), stay=stay
+        )
         return plan(request.facts, snapshot, policy, self.rules.conditions, permit, enough=enough)
+
+    def _funds(self, caller: Caller, request: ChatRequest, tab: Tab, stay: str) -> Callable[[], Plan] | None:
+        """What plans the cheapest paid layer, where `auto` has a budget for it; from then on that binds those calls."""
+        policy, permit = self.rules.policy(), Permit(max_layer=caller.max_layer)
+        if not is_funded(request.facts, policy, permit):
+            return None
+
+        def planned() -> Plan:
+            tab.paid = self._budgets.bound(caller, request.options.tags, auto=True)
+            wanted = request.bounded()
+            return cheapest_paid(
+                wanted.facts,
+                policy,
+                permit,
+                lambda facts, policy: self._planned(
+                    caller, replace(wanted, facts=facts), tab, stay, policy=policy, enough=ENOUGH
+                ),
+            )
+
+        return planned
 
     def _free(self, caller: Caller, request: ChatRequest, tab: Tab, found: Plan) -> Plan:
         """Where the budget is in the way of everything, the free models of the layers below, which it is not in."""

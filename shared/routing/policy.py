@@ -16,13 +16,14 @@ HARD = 0.25
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Where `auto` starts, and how high it may go by itself. `spend_guard` keeps what bills out of the free layer,
-    `cross_check` lets callers have answers checked, `hedge` sets a second attempt beside slow ones.
+    `auto_budget` lets `auto` use the cheapest paid layer within a budget of its own, `cross_check` lets callers have answers checked, `hedge` sets a second attempt beside slow ones.
     """
 
     default_layer: Layer = "L0"
     auto_escalate: bool = False
     max_escalation_layer: Layer = "L0"
     spend_guard: bool = True
+    auto_budget: bool = False
     cross_check: bool = True
     hedge: bool = False
 
@@ -92,6 +93,16 @@ def _wanted(facts: Facts, policy: Policy) -> Range:
 def _is_hard(facts: Facts) -> bool:
     """What is not known to be hard starts where everything does."""
     return facts.complexity is not None and facts.complexity >= HARD
+
+
+def is_funded(facts: Facts, policy: Policy, permit: Permit = FREELY) -> bool:
+    """Return whether `auto` may use the cheapest paid layer when no free model can answer.
+
+    Only where nothing else says how high it may go: neither the caller, nor the key, nor the operator's layers.
+    """
+    if not policy.auto_budget or facts.model != "auto" or facts.options.max_layer or permit.max_layer == FREE_LAYER:
+        return False
+    return layer_range(facts, policy, permit).high == FREE_LAYER
 
 
 def may_spend(facts: Facts, policy: Policy) -> bool:

@@ -44,6 +44,8 @@ class Walk:
         self._desk = desk
         self._job = job
         self._patience = patience
+        self._turns = turns
+        self._further = job.further if job.purpose == "answer" else None
         self._ways = _deployments(job.models, turns, desk.providers.keys)
         self._passed_by: list[tuple[Model, int]] = []
         self._number = 0
@@ -94,6 +96,10 @@ class Walk:
         if self._number >= MAX_ATTEMPTS:
             return None
         found = self._next_well()
+        if found is None and not well and (further := self._further) is not None:
+            self._further = None
+            self._ways = _deployments(further(), self._turns, self._desk.providers.keys)
+            found = self._next_well()
         return found if found or well else self._soonest() or await self._waited()
 
     def _next_well(self) -> tuple[Model, int] | None:

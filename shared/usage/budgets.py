@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from sqlmodel import Session
 
-from shared.domain.budgets import IN_WORDS, PERIODS, Budget, BudgetStanding, NewBudget, Period, Subject
+from shared.domain.budgets import AUTO_SUBJECT, IN_WORDS, PERIODS, Budget, BudgetStanding, NewBudget, Period, Subject
 from shared.domain.identity import Caller
 from shared.domain.money import plain
 from shared.errors import BudgetExceeded, Conflict, NotFound, invalid_field
@@ -63,6 +63,14 @@ class Budgets:
             for period, limit in zip(PERIODS, limits, strict=False)
             if limit is not None
         ]
+        self._auto = Budget(
+            id="settings-auto",
+            source="settings",
+            applies_to="auto",
+            period="day",
+            limit_usd=NOTHING,
+            created_at=clock(),
+        )
         self._shared = None if redis is None else SharedCounters(redis, hold_seconds)
         self._unsent = None if self._shared is None else Unsent(self._shared)
         self._lock = asyncio.Lock()
@@ -83,16 +91,28 @@ class Budgets:
                 await self._recount(full=changed or self._clock() - self._counted_fully >= FULL_RECOUNT)
             await self._look()
 
-    def bound(self, caller: Caller, tags: Mapping[str, str]) -> "Bound | None":
-        """Everything that binds a request; None when nothing does."""
+    def limit_auto(self, limit: Decimal) -> None:
+        """Set what `auto` may spend a day in paid layers; what was spent still counts."""
+        self._auto = self._auto.model_copy(update={"limit_usd": limit})
+        if self._auto.id in self._budgets:
+            self._budgets[self._auto.id] = self._auto
+
+    @property
+    def auto(self) -> BudgetStanding:
+        """The budget of `auto` for paid layers and how it stands, as far as this process knows."""
+        return self._standing(self._auto)
+
+    def bound(self, caller: Caller, tags: Mapping[str, str], *, auto: bool = False) -> "Bound | None":
+        """Everything that binds a request, with `auto` the budget of `auto` for paid layers too; None when nothing does."""
         own = self._own_of(caller)
-        if not self._by_subject and own is None:
+        if not self._by_subject and own is None and not auto:
             return None
         subjects: Iterator[Subject] = itertools.chain(
             (("all",), ("key", caller.id)), (("tag", name, value) for name, value in tags.items())
         )
         found = [budget for subject in subjects for budget in self._by_subject.get(subject, ())]
         found += [] if own is None else [own]
+        found += [self._auto] if auto else []
         return Bound(self, found) if found else None
 
     def _own_of(self, caller: Caller) -> Budget | None:
@@ -106,13 +126,16 @@ class Budgets:
         async with self._lock:
             await self._recount(full=False)
         held = await self._look()
-        return [self._standing(budget, held.get(budget.id)) for budget in self._budgets.values()]
+        shown = (budget for budget in self._budgets.values() if budget.limit_usd or budget is not self._auto)
+        return [self._standing(budget, held.get(budget.id)) for budget in shown]
 
     async def add(self, new: NewBudget) -> BudgetStanding:
         """A new budget, in force with what its period has seen already. Raises InvalidInput, Conflict when there is one
         for the same and the same period, Unavailable.
         """
         budget = Budget(**dict(new), id=f"budget-{secrets.token_hex(8)}", created_at=self._clock())
+        if budget.subject == AUTO_SUBJECT:
+            raise invalid_field("appliesTo", "the budget of `auto` is the setting AUTO_BUDGET_USD_PER_DAY")
 
         def work(session: Session) -> None:
             if budget.key_id is not None and not budget_rows.has_key(session, budget.key_id):
@@ -264,8 +287,8 @@ class Budgets:
         source = budget.source if (budget := self._budgets.get(budget_id)) else "stored"
         if source == "settings":
             raise Conflict(
-                f"The budget '{budget_id}' comes from the settings; change BUDGET_USD_PER_DAY, BUDGET_USD_PER_MONTH or "
-                "BUDGET_USD_TOTAL and restart."
+                f"The budget '{budget_id}' comes from the settings; change BUDGET_USD_PER_DAY, BUDGET_USD_PER_MONTH, "
+                "BUDGET_USD_TOTAL or AUTO_BUDGET_USD_PER_DAY and restart."
             )
         if source == "key":
             raise Conflict(
@@ -275,7 +298,10 @@ class Budgets:
 
     async def _recount(self, *, full: bool) -> None:
         now, known = self._clock(), {} if full else dict(self._counters)
-        self._take(await self._database.read(lambda session: recount.read(session, self._fixed, known, now)), now)
+        self._take(
+            await self._database.read(lambda session: recount.read(session, [*self._fixed, self._auto], known, now)),
+            now,
+        )
         self._counted_fully = now if full else self._counted_fully
 
     async def _change(self, work: Callable[[Session], None]) -> None:
@@ -284,7 +310,7 @@ class Budgets:
         def changed(session: Session) -> Count:
             budget_rows.next_version(session)
             work(session)
-            return recount.read(session, self._fixed, {}, now)
+            return recount.read(session, [*self._fixed, self._auto], {}, now)
 
         async with self._lock:
             self._take(await self._database.run(changed), now)
@@ -293,9 +319,11 @@ class Budgets:
     def _take(self, count: Count, now: datetime) -> None:
         """Put what was read into force, counters and budgets together."""
         self._counted, self._versions = now, count.versions
-        self._budgets = {budget.id: budget for budget in count.budgets}
+        self._budgets = {budget.id: budget for budget in count.budgets} | {self._auto.id: self._auto}
         self._by_subject = {}
         for budget in count.budgets:
+            if budget.subject == AUTO_SUBJECT:  # it binds by the request's plan, not by its tags
+                continue
             self._by_subject.setdefault(budget.subject, []).append(budget)
         counters, self._counters = self._counters, {}
         for budget, recorded in zip(count.budgets, count.recorded, strict=True):

@@ -42,7 +42,7 @@ def read(session: Session, fixed: Sequence[Budget], known: Mapping[str, Counter]
     budgets = [*fixed, *budget_rows.load(session)]
     row = spending_rows.newest(session)
     spans = [span_of(budget.period, now) for budget in budgets]
-    tags = sorted({budget.tag.name for budget in budgets if budget.tag is not None})
+    tags = sorted({budget.subject[1] for budget in budgets if budget.subject[0] == "tag"})
     sums: dict[tuple[datetime | None, int], dict[Subject, int]] = {}
     recorded: list[Recorded] = []
     for budget, span in zip(budgets, spans, strict=True):

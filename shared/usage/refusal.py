@@ -10,17 +10,19 @@ from shared.errors import BudgetExceeded
 
 SOON = 1
 INSTEAD = "ask for fewer max_tokens, or a free model (name layer L0)"
+INSTEAD_OF_AUTO = "name a model or a layer, ask for fewer max_tokens, or raise AUTO_BUDGET_USD_PER_DAY"
 
 
 def refusal(standing: BudgetStanding, amount: Decimal, now: datetime) -> BudgetExceeded:
     """Names the budget and how it stands; what only other requests hold may soon be free again."""
+    instead = INSTEAD_OF_AUTO if standing.applies_to == "auto" else INSTEAD
     held_up = standing.spent_usd + amount <= standing.limit_usd
     if held_up:
         advice, wait = "the rest is held by requests under way; try again soon", float(SOON)
     elif standing.resets_at is None:
-        advice, wait = f"it does not reset; {INSTEAD}", None
+        advice, wait = f"it does not reset; {instead}", None
     else:
-        advice = f"it resets at {standing.resets_at:%Y-%m-%d %H:%M} UTC; until then {INSTEAD}"
+        advice = f"it resets at {standing.resets_at:%Y-%m-%d %H:%M} UTC; until then {instead}"
         wait = float(max(math.ceil((standing.resets_at - now).total_seconds()), SOON))
     return BudgetExceeded(
         f"The budget '{standing.id}' for {standing.whose}, ${plain(standing.limit_usd)} {IN_WORDS[standing.period]}, has "

@@ -21,7 +21,11 @@ MODEL = {"id": "scripted/scripted", "provider": "openai", "apiModelName": "scrip
 def settings_for(folder: Path, **values: Any) -> Settings:
     """Settings that look for nothing outside the test."""
     quiet = {"oss_discovery": False, "embedded_model": "off", "log_level": "error", "admin_password": PASSWORD}
-    plain = {"spend_guard": False, "upstream_retry_wait": 0}  # the models of the tests bill, in whatever layer they are
+    plain = {
+        "spend_guard": False,
+        "auto_budget_usd_per_day": 0,
+        "upstream_retry_wait": 0,
+    }  # the models of the tests bill, in whatever layer they are
     seen = {"terminal_sandbox": "off"}  # in one, process numbers are others than tests see
     return Settings.model_validate({"data_dir": folder, "api_port": 0, **quiet, **plain, **seen, **values})
 

@@ -43,6 +43,7 @@ function columns(admin, reload) {
 
 function whose(budget, names) {
   if (budget.appliesTo === "tag") return `tag ${budget.tag.name} = ${budget.tag.value}`;
+  if (budget.appliesTo === "auto") return "“auto” in paid layers";
   return budget.appliesTo === "key" ? `API key ${names.get(budget.keyId) ?? budget.keyId}` : "everybody";
 }
 

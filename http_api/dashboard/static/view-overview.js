@@ -45,9 +45,15 @@ function healthCards(report) {
       tile("Up", duration(report.uptimeSeconds), `since ${new Date(Date.now() - report.uptimeSeconds * 1000).toLocaleString()}`),
       tile("Providers", `${well} of ${providers.length}`, well ? report.healthyProviders.join(", ") : "none answers", well ? "" : "degraded"),
       tile("Database", report.database ? "ok" : "away", report.database ? "answers" : "see DATABASE_URL and the log", report.database ? "" : "error"),
+      autoTile(report.auto),
       redisTile(report),
       tile("Sandbox", report.sandbox, report.sandbox === "none" ? "commands run without one" : "holds local commands", report.sandbox === "none" ? "degraded" : "")),
   ];
+}
+
+function autoTile({ simple, budgetUsdPerDay }) {
+  const paid = budgetUsdPerDay ? `may spend $${budgetUsdPerDay} a day in paid layers` : "uses free models only";
+  return tile("auto", simple ? simple.split("/").at(-1) : "no model", `${simple ?? "nothing can answer"}; ${paid}`, simple ? "" : "degraded");
 }
 
 function redisTile({ redis, redisConfigured }) {

@@ -13,6 +13,7 @@ const ROWS = [
   ["enableCrossCheck", "Cross-check", "Allow a second model to review an answer when a caller asks for it."],
   ["enableHedging", "Hedging", "Ask a second model too when the first takes longer than it usually does."],
   ["spendGuard", "Spend guard", "Keep models that bill from answering in the free layer L0 without leave."],
+  ["autoBudgetUsdPerDay", "Budget of “auto” (dollars a day)", "What “auto” may spend in the cheapest paid layer where no free model can answer; 0 for nothing."],
   ["enableCache", "Cache of answers", "Answer the same request of the same caller from the cache."],
   ["enableCostTracking", "Cost tracking", "Keep what each request cost."],
   ["costAlertThreshold", "Spending alert (dollars a day)", "Raise an alert once when so much was spent in a day (UTC); 0 never does."],

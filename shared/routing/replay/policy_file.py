@@ -18,6 +18,7 @@ SETTINGS = (
     "enable_auto_escalate",
     "max_escalation_layer",
     "spend_guard",
+    "auto_budget_usd_per_day",
     "enable_cross_check",
     "enable_hedging",
 )
@@ -52,6 +53,7 @@ def policy_of(current: Configuration) -> Policy:
         auto_escalate=current.enable_auto_escalate,
         max_escalation_layer=current.max_escalation_layer,
         spend_guard=current.spend_guard,
+        auto_budget=current.auto_budget_usd_per_day > 0,
         cross_check=current.enable_cross_check,
         hedge=current.enable_hedging,
     )

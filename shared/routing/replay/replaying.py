@@ -16,9 +16,9 @@ from shared.domain.usage import Usage
 from shared.registry.snapshot import Snapshot
 from shared.routing.checks.agreement import cheapest_first, split
 from shared.routing.judgement import starting_at
-from shared.routing.planner import Conditions, free_instead, plan
+from shared.routing.planner import Conditions, cheapest_paid, free_instead, plan, with_paid
 from shared.routing.planning import ENOUGH
-from shared.routing.policy import Policy
+from shared.routing.policy import Policy, is_funded
 from shared.routing.replay.decision_record import Call, Record
 from shared.routing.replay.past import ANSWERED, TRIED, Past, known, total
 from shared.routing.replay.policy_file import Place, Proposal
@@ -116,6 +116,14 @@ class Replay:
             facts, policy = instead
             below = planned(facts, policy=policy, permit=replace(record.permit, stay=""))
             return below if below.attempts else found
+        if is_funded(record.facts, world.policy, record.permit):
+            paid = cheapest_paid(
+                record.facts,
+                world.policy,
+                record.permit,
+                lambda facts, policy: planned(facts, policy=policy, permit=record.permit),
+            )
+            return with_paid(found, paid)
         return found
 
     def _ways(self, record: Record, found: Plan) -> Sequence[Sequence[Model]]:

@@ -29,7 +29,10 @@ def test_all_is_well(shell: Shell, provider: ScriptedServer) -> None:
     assert done.code == 0, done.out
     assert {finding["status"] for finding in found.values()} == {"ok"}
     assert "answers" in found["provider openai"]["text"]
-    assert found["chat"]["text"] == "`auto` goes to openai/gpt-6-luna"
+    assert found["chat"]["text"] == (
+        '`auto` goes to openai/gpt-6-luna, for a hard question with quality "high" to openai/gpt-6-luna; by itself it may '
+        "spend nothing in the cheapest paid layer (AUTO_BUDGET_USD_PER_DAY)"
+    )
     assert "schema is up to date" in found["database"]["text"]
     text = shell("doctor").out
     assert text.count("\n") >= len(found)
@@ -44,6 +47,17 @@ def test_a_chat_that_would_find_no_model_in_its_layer_is_told(
     assert found["status"] == "warn"
     assert "layer L0" in found["text"]
     assert "DEFAULT_LAYER" in found["advice"]
+
+
+def test_what_auto_may_spend_by_itself_is_told(
+    shell: Shell, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFAULT_LAYER", "L0")
+    monkeypatch.setenv("AUTO_BUDGET_USD_PER_DAY", "2.5")
+    found = findings(shell("doctor", "--json"))["chat"]
+    assert found["status"] == "ok"
+    assert "`auto` goes to openai/gpt-6-luna" in found["text"]
+    assert "up to $2.50 a day" in found["text"]
 
 
 def test_no_model_is_a_failure_that_says_what_to_do(shell: Shell) -> None:

@@ -86,7 +86,7 @@ def test_a_model_that_moves_reshares_where_it_was_and_where_it_goes() -> None:
 
 
 KEYS = (
-    "default_layer, enable_auto_escalate, max_escalation_layer, spend_guard, enable_cross_check, enable_hedging, layers, "
+    "default_layer, enable_auto_escalate, max_escalation_layer, spend_guard, auto_budget_usd_per_day, enable_cross_check, enable_hedging, layers, "
     "models"
 )
 FIELDS = (
