@@ -37,6 +37,10 @@ class SshServer:
     greeting: bytes = b""
     device: Literal["", "answers", "hangs"] = ""
     most_channels: int = 1000
+    shell: str = ""
+    """The login shell; empty for bash on terminals and /bin/sh for commands."""
+    path: str = ""
+    """PATH of the login; empty for that of this process."""
     speaks: asyncio.Event = field(default_factory=asyncio.Event)
     """While it is not set, what commands say is held back."""
     acceptor: asyncssh.SSHAcceptor = field(init=False)
@@ -227,7 +231,7 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
             os.pipe()
         )  # asyncio's own would be a socket, for which bash takes itself to be a remote login
         process = self._process = await asyncio.create_subprocess_exec(
-            "/bin/sh",
+            self._server.shell or "/bin/sh",
             "-c",
             self._command or "true",
             stdin=reading,
@@ -265,7 +269,7 @@ class ShellSession(asyncssh.SSHServerSession[bytes]):
             "-c",
             'exec <>"$0" >&0 2>&0 && eval "$1"',
             os.ttyname(slave),
-            "exec bash -i" if self._command is None else self._command,
+            f"exec {self._server.shell or 'bash'} -i" if self._command is None else self._command,
             stdin=subprocess.DEVNULL,
             cwd=self._server.home,
             env={
@@ -361,7 +365,14 @@ async def _reaped(process: asyncio.subprocess.Process) -> int:
 
 
 def _environment(server: SshServer) -> dict[str, str]:
-    return {"HOME": str(server.home), "PATH": os.environ["PATH"], "USER": USER, "LOGNAME": USER, "SHELL": "/bin/sh"}
+    path = server.path or os.environ["PATH"]
+    return {
+        "HOME": str(server.home),
+        "PATH": path,
+        "USER": USER,
+        "LOGNAME": USER,
+        "SHELL": server.shell or "/bin/sh",
+    }
 
 
 def _ends_of(connection: "asyncssh.SSHConnection") -> str:
