@@ -54,6 +54,7 @@ from shared.terminal.sessions import Sessions, TerminalLimits, new_id
 from shared.terminal.sockets import Sockets
 from shared.terminal.ssh.client_config import ClientConfig
 from shared.terminal.ssh.hosts import SshHosts
+from shared.terminal.ssh.pending_logins import PendingLogins
 from shared.terminal.telnet import TelnetHosts
 from shared.usage.alerts import Deliver
 from shared.usage.budgets import Budgets
@@ -196,6 +197,7 @@ def terminals(
     settings: Settings, redactor: Redactor, sandbox: Sandbox, nodes: Nodes, own_ports: Container[int], audit: AuditTrail
 ) -> Sessions:
     """The terminal sessions of this process, none of them with the gateway at these ports."""
+    waiting = PendingLogins(now, partial(new_id, "login", nodes))
     return Sessions(
         TerminalLimits(
             sessions=settings.terminal_max_sessions,
@@ -215,6 +217,7 @@ def terminals(
         ),
         ssh=SshHosts(
             settings.data_dir / "known_hosts",
+            waiting,
             policy=settings.ssh_host_keys,
             timeout=settings.ssh_connect_timeout,
             agent_path=os.environ.get("SSH_AUTH_SOCK", ""),
@@ -233,6 +236,7 @@ def terminals(
         ),
         outputs=KeptOutputs(settings.data_dir / "outputs", now, partial(new_id, "out", nodes), KeptLimits()),
         redactor=redactor,
+        logins=waiting,
         nodes=nodes,
     )
 

@@ -49,6 +49,7 @@ FILES: tuple[tuple[str, bytes], ...] = (
     ("readiness.js", SCRIPT),
     ("shell.js", SCRIPT),
     ("terminal-forms.js", SCRIPT),
+    ("login-codes.js", SCRIPT),
     ("terminal-live.js", SCRIPT),
     ("theme.js", SCRIPT),
     ("unanswered.js", SCRIPT),

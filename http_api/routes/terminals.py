@@ -37,6 +37,7 @@ ROWS = (
         nul=True,
         body_limit=_execute_limit,
     ),
+    Row(method="GET", path="/v1/terminal/logins", operation=answers.LIST_LOGINS),
     Row(method="GET", path="/v1/terminal/outputs/{id}", operation=kept.READ_KEPT),
     Row(method="GET", path="/v1/terminal/{id}", operation=terminals.GET_TERMINAL),
     Row(method="DELETE", path="/v1/terminal/{id}", operation=terminals.CLOSE_TERMINAL),

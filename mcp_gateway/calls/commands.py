@@ -28,9 +28,9 @@ async def run(call: Call, arguments: RunCommandArguments) -> CommandResult | Inp
     """Run it, if need be once the user has agreed."""
     payload = payload_of(arguments)
 
-    async def work(approval: str | None) -> CommandResult:
+    async def work(given: leave.Given) -> CommandResult:
         async with bounded(call, TOO_LONG):
-            return await _ran(call, payload if approval is None else {**payload, "approvalId": approval})
+            return await _ran(call, {**payload, **given.fields})
 
     needed = 0 if arguments.background else arguments.timeout_seconds
     return await leave.with_leave(call, _shown(arguments), work, arguments.approval_id, needed=needed)

@@ -80,9 +80,9 @@ async def _with_leave(
 ) -> R | InputRequiredResult:
     """Do it, if need be once the user has agreed to it."""
 
-    async def work(approval: str | None) -> R:
+    async def work(given: leave.Given) -> R:
         async with bounded(call, TOO_LONG), _told(call, payload["id"]):
-            return await dispatch.call(call.gateway, call.caller, operation, {**payload, "approvalId": approval})
+            return await dispatch.call(call.gateway, call.caller, operation, {**payload, "approvalId": given.approval})
 
     what = f"{verb} {payload['path']}"
     if "content" in payload:

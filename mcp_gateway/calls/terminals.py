@@ -33,9 +33,10 @@ async def open_(call: Call, arguments: OpenTerminalArguments) -> OpenedTerminal 
     One that nobody will learn of is closed again.
     """
 
-    async def work(_: str | None) -> SessionAnswer:
+    async def work(given: leave.Given) -> SessionAnswer:
         async with bounded(call, NOT_OPENED):
-            return await dispatch.call(call.gateway, call.caller, OPEN_TERMINAL, _payload(arguments))
+            payload = {**_payload(arguments), **given.fields}
+            return await dispatch.call(call.gateway, call.caller, OPEN_TERMINAL, payload)
 
     answer = await leave.with_leave(call, "", work)
     if isinstance(answer, InputRequiredResult):

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from shared.domain.logins import LoginId
 from shared.domain.targets import HostKeyPolicy, Id, SessionType, TargetFields, refuse
 from shared.domain.terminal import Columns, Done, Rows
 from shared.domain.wire import Name, Timestamp, Wire
@@ -47,6 +48,7 @@ class ConnectSaved(ConnectionRef):
     rows: Rows | None = None
     title: Name | None = None
     record: bool = False
+    login_id: LoginId = None
 
 
 class JumpInfo(Wire):

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.domain.encodings import Encoding
+from shared.domain.logins import LoginId
 from shared.domain.screens import ScreenInfo, ScreenSpan
 from shared.domain.targets import Environment, Id, Path, SessionType, TargetFields, no_nul, refuse
 from shared.domain.transfers import TransferInfo
@@ -61,6 +62,7 @@ class OpenSession(TargetFields):
     record: bool = Field(
         False, description="Record the session, secrets left out, for GET /v1/terminal/{id}/recording to play."
     )
+    login_id: LoginId = None
 
     @model_validator(mode="after")
     def _type_or_connection(self) -> Self:
@@ -204,6 +206,7 @@ class RunCommand(WithLeave):
         description="Start it, here or on the host of the 'connection', and answer at once with a session: read its "
         "output, wait for its end, send it a signal, close it to end the command.",
     )
+    login_id: LoginId = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

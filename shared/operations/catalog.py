@@ -83,6 +83,8 @@ CATALOG: tuple[AnyOperation, ...] = (
     approvals.DECIDE_APPROVAL,
     approvals.CONFIRM_COMMAND,
     answers.ANSWER_PROMPT,
+    answers.LIST_LOGINS,
+    answers.LIST_LOGINS_HERE,
     files.LIST_FILES,
     files.READ_FILE,
     files.WRITE_FILE,

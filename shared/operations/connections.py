@@ -44,9 +44,7 @@ async def _delete(gateway: "Gateway", caller: Caller, request: ConnectionRef) ->
 
 
 async def _connect(gateway: "Gateway", caller: Caller, request: ConnectSaved) -> SessionAnswer:
-    opening = OpenSession(
-        connection_id=request.id, cols=request.cols, rows=request.rows, title=request.title, record=request.record
-    )
+    opening = OpenSession(connection_id=request.id, **request.model_dump(by_alias=False, exclude={"id"}))
     return await terminals.open_session(gateway, caller, opening)
 
 

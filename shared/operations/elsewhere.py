@@ -22,12 +22,13 @@ GATHER_SECONDS = 2.0
 
 
 async def node_of(gateway: "Gateway", request: Any) -> Node | None:
-    """The other process that has the session which a request is about. Raises Unavailable."""
+    """The other process that has the session or the login which a request is about. Raises Unavailable."""
     if isinstance(request, SessionRef):
         return await gateway.nodes.maker_of(request.id)
     if isinstance(request, RunCommand) and request.session_id is not None:
         return await gateway.nodes.maker_of(request.session_id)
-    return None
+    login_id = getattr(request, "login_id", None)
+    return None if login_id is None else await gateway.nodes.maker_of(login_id)
 
 
 async def call(

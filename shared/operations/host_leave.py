@@ -30,7 +30,8 @@ async def connecting(
     """What `work` gives, which connects to a host, perhaps by way of others.
 
     A key that a person has agreed to is remembered, and `work` done again. Raises Conflict (approval_required) while nobody
-    has, after `give_back` of the leave that `work` had for itself, and Forbidden (approval_denied).
+    has, or (code_required) while a host waits for a code, after `give_back` of the leave that `work` had for itself, and
+    Forbidden (approval_denied).
     """
     while True:
         try:
@@ -47,6 +48,10 @@ async def connecting(
             except GatewayError:
                 await give_back()
                 raise
+        except Conflict as error:
+            if error.code == "code_required":
+                await give_back()
+            raise
 
 
 async def _agreed(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -> None:
@@ -64,7 +69,7 @@ async def _agreed(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -> 
     details = {"host": host, "port": port, "fingerprint": key.fingerprint}
     verdict = _verdict(
         "this gateway has not seen that host before; compare the fingerprint with one that its operator gives you",
-        ask=("client", "queue"),
+        ask=_asking(caller),
     )
     try:
         decided_by = await _leave(gateway, caller, facts, verdict)
@@ -91,7 +96,7 @@ async def _replaced(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -
     verdict = _verdict(
         f"this host showed another key before ({old}), so that somebody may be in between; ask its operator whether the "
         "key was changed, and compare the fingerprint",
-        ask=("queue",) if caller.kind == "key" else ("client", "queue"),
+        ask=_asking(caller),
     )
     try:
         decided_by = await _leave(gateway, caller, facts, verdict)
@@ -110,6 +115,11 @@ async def _replaced(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -
             details={name: value for name, value in shown.items() if name != "key"},
         )
     await gateway.audit.record(caller, ACTION, {**details, "decidedBy": decided_by}, "approved")
+
+
+def _asking(caller: Caller) -> "tuple[Asking, ...]":
+    """Who may agree; behind a client with an API key there may be no person."""
+    return ("queue",) if caller.kind == "key" else ("client", "queue")
 
 
 def _verdict(reason: str, *, ask: "tuple[Asking, ...]") -> "Verdict":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from shared.domain.identity import Caller
+from shared.domain.logins import LoginId
 from shared.domain.targets import Environment, Id, LocalTarget, Path
 from shared.domain.terminal import Command as CommandText
 from shared.domain.terminal import CommandAnswer, CommandResult, RunCommand, Stdin, WithLeave
@@ -31,6 +32,7 @@ class ExecuteOnce(WithLeave):
         None, description="Bytes to keep of each output stream, from its beginning and its end."
     )
     connection_id: Id | None = Field(None, description="A saved connection to run it on; this machine by default.")
+    login_id: LoginId = None
 
 
 async def run_alone(

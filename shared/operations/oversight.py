@@ -1,6 +1,6 @@
 """Sessions of other callers: what an administrator may do with them, audited and shown to their owner."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +21,12 @@ Did = Literal["watch", "take_over", "close"]
 def oversees(gateway: "Gateway", caller: Caller) -> bool:
     """Whether the caller may watch, close and take over sessions of others: with logins, the scope `admin`."""
     return caller.may("admin") and gateway.settings.auth_mode == "required"
+
+
+def may_see(gateway: "Gateway", caller: Caller) -> Callable[[str], bool]:
+    """Whether the caller may deal with what belongs to an owner."""
+    every = oversees(gateway, caller)
+    return lambda owner: every or owner == caller.id
 
 
 def check(gateway: "Gateway", caller: Caller) -> None:

@@ -7,7 +7,7 @@ from secrets import token_hex
 from typing import Protocol, TypeVar
 
 from shared.domain.signals import SignalName
-from shared.domain.targets import LocalTarget
+from shared.domain.targets import LocalTarget, SshTarget
 from shared.domain.terminal import CommandResult, OutputStream
 from shared.terminal.scrollback import Scrollback
 
@@ -116,6 +116,13 @@ class Opener(Protocol[AnyTarget]):
 
     async def open(self, target: AnyTarget, seat: Seat) -> Channel:
         """Raises TerminalError, HostKeyChanged, InvalidInput, Forbidden."""
+
+
+class SshOpener(Opener[SshTarget], Protocol):
+    """Opens sessions over SSH."""
+
+    async def open(self, target: SshTarget, seat: Seat, *, owner: str = "") -> Channel:
+        """Raises as any opener, and Conflict (code_required) while a host waits for a person's answer."""
 
 
 class LocalOpener(Opener[LocalTarget], Protocol):

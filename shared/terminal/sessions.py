@@ -4,7 +4,6 @@ import asyncio
 import ctypes
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -19,20 +18,20 @@ from shared.domain.terminal import CommandResult
 from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited, invalid_field
 from shared.security.redaction import Redactor
 from shared.terminal import environment
-from shared.terminal.channel import Channel, Command, LocalOpener, Opener, OutputListener, Seat
+from shared.terminal.channel import Channel, Command, LocalOpener, Opener, OutputListener, Seat, SshOpener
 from shared.terminal.kept_outputs import KeptOutputs
 from shared.terminal.recordings import Recordings
 from shared.terminal.scrollback import Scrollback
 from shared.terminal.session import Session
+from shared.terminal.slots import OWN, Slots
+from shared.terminal.ssh.pending_logins import PendingLogins
 
-RETRY_AFTER = 30
 FREED_BYTES = 4 * 1024 * 1024
 """Scrollback of closed sessions after which memory is given back to the system; glibc's malloc keeps it otherwise."""
 
 FREED_SECONDS = 1.0
 """Time for the readers of closed sessions to let go of them, and for other sessions to close too."""
 
-OWN = "This is the limit of one caller."
 TOO_MANY_SESSIONS = (
     "terminal sessions are open and in use; close one that is no longer needed (DELETE /v1/terminal/{id}, close_terminal), "
     "then open this one"
@@ -60,11 +59,12 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         limits: TerminalLimits,
         *,
         local: LocalOpener,
-        ssh: Opener[SshTarget],
+        ssh: SshOpener,
         telnet: Opener[TelnetTarget],
         recordings: Recordings,
         outputs: KeptOutputs,
         redactor: Redactor,
+        logins: PendingLogins,
         nodes: Nodes | None = None,
     ) -> None:
         self.limits = limits
@@ -75,9 +75,10 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self.recordings = recordings
         self.outputs = outputs
         self._redactor = redactor
+        self.logins = logins
         self._sessions: dict[str, Session] = {}
-        self._open_slots = _Slots(limits.sessions, limits.sessions_per_caller)
-        self._run_slots = _Slots(limits.sessions, limits.sessions_per_caller)
+        self._open_slots = Slots(limits.sessions, limits.sessions_per_caller)
+        self._run_slots = Slots(limits.sessions, limits.sessions_per_caller)
         if nodes is not None:
             nodes.watch(self._open_slots.taken)
         self._passing: set[Session] = set()
@@ -103,6 +104,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             self.stop()  # what has opened in this moment
             if self._closing:
                 await asyncio.wait(self._closing)
+            await self.logins.aclose()
             await self._local.aclose()
             self.outputs.close()
         if self._giving_back is not None:
@@ -173,6 +175,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
     def end_of(self, gone: Callable[[str], bool]) -> None:
         """Begin to end every session whose owner is gone; one that opens in this moment is seen the next time."""
         self.outputs.end_of(gone)
+        self.logins.end_of(gone)
         for session in [found for found in self._sessions.values() if gone(found.owner)]:
             self._end(session)
         for session in [found for found in self._passing if gone(found.owner)]:
@@ -307,7 +310,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         if isinstance(target, LocalTarget):
             return await self._local.open(target, seat, owner=owner)
         if isinstance(target, SshTarget):
-            return await self._ssh.open(target, seat)
+            return await self._ssh.open(target, seat, owner=owner)
         return await self._telnet.open(target, seat)
 
     def _end(self, session: Session, *, shutting_down: bool = False) -> asyncio.Task[None]:
@@ -353,37 +356,6 @@ def new_id(kind: str, nodes: Nodes | None) -> str:
     """An id that nobody can guess. Where there are other processes it says which one has what it names."""
     node = "" if nodes is None else nodes.id
     return f"{kind}-{time.time_ns() // 1_000_000}-{node}{token_hex(16 - len(node) // 2)}"
-
-
-class _Slots:
-    """Places that are taken before anything is awaited, so that no rush of callers gets past the limits."""
-
-    def __init__(self, total: int, per_owner: int) -> None:
-        self._total = total
-        self._per_owner = per_owner
-        self._taken: Counter[str] = Counter()
-
-    def take(self, owner: str, code: str, what: str) -> None:
-        """Raises RateLimited."""
-        if self._taken[owner] >= self._per_owner:
-            raise self.refusal(code, what, own=True)
-        if self._taken.total() >= self._total:
-            raise self.refusal(code, what, own=False)
-        self._taken[owner] += 1
-
-    def taken(self) -> dict[str, int]:
-        """How many places each owner has."""
-        return dict(self._taken)
-
-    def refusal(self, code: str, what: str, *, own: bool) -> RateLimited:
-        """The error for an owner who has too many, or for all together."""
-        whose = f"All {self._per_owner} of your" if own else f"All {self._total} of the gateway's"
-        return RateLimited(f"{whose} {what}.", code=code, retry_after=RETRY_AFTER, details=OWN if own else "")
-
-    def give_back(self, owner: str) -> None:
-        self._taken[owner] -= 1
-        if not self._taken[owner]:
-            del self._taken[owner]
 
 
 def _is_cancelled() -> bool:

@@ -45,6 +45,7 @@ NOT_OVER_REST = {
     "type_live",  # it is over the WebSocket, and /send does the same
     "follow_terminal",  # the WebSocket is made of it
     "list_terminals_here",  # processes of one gateway ask each other
+    "list_pending_logins_here",
     "confirm_command",  # who asks there is a program, which could agree with itself
 }
 

@@ -22,6 +22,8 @@ ONLY_ONE_FORM = {
     "type_live",  # `send_to_terminal` does the same in one piece
     "follow_terminal",  # subscriptions say that there is more, and `read_terminal` reads it
     "list_terminals_here",  # processes of one gateway ask each other
+    "list_pending_logins_here",
+    "list_pending_logins",  # for people: the call that waits says what is asked
     "resize_terminal",  # the size is given when a session is opened
 }
 FOR_THE_OPERATOR = {  # a model that could change these could give itself more than it was given

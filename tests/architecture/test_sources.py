@@ -154,6 +154,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/terminal/policy/wrappers.py": "shared/terminal/policy/test_commands.py",
     "shared/terminal/pseudo_terminal.py": "shared/terminal/test_local.py",
     "shared/terminal/recording_channel.py": "shared/terminal/test_recordings.py",
+    "shared/terminal/slots.py": "shared/terminal/test_sessions.py",
     "shared/terminal/ssh/command_run.py": "shared/terminal/ssh/test_hosts.py",
     "shared/terminal/ssh/config_parser.py": "shared/terminal/ssh/test_client_config.py",
     "shared/terminal/ssh/file_errors.py": "contracts/test_terminal_files.py",

@@ -24,7 +24,7 @@ UNSEEN = """
 Object.defineProperty(document, "hidden", { get: () => true });
 document.dispatchEvent(new Event("visibilitychange"));
 """
-MOST_IN_A_MINUTE = {"overview": 10, "models": 5, "terminals": 8, "approvals": 13, "usage": 5}
+MOST_IN_A_MINUTE = {"overview": 10, "models": 5, "terminals": 9, "approvals": 13, "usage": 5}
 FREE = "/health"
 LIMITED = {"error": "Too many requests.", "code": "rate_limited"}
 HEADERS = {"x-ratelimit-limit": "7", "x-ratelimit-remaining": "0", "retry-after": "1"}

@@ -27,6 +27,7 @@ from shared.terminal.policy.live import LivePolicy
 from shared.terminal.recordings import Recordings
 from shared.terminal.session import Session
 from shared.terminal.sessions import Sessions, TerminalLimits
+from shared.terminal.ssh.pending_logins import PendingLogins
 from tests.support.http_gateway import Surface, surface
 from tests.support.http_server import serving
 from tests.support.http_stack import layers
@@ -71,6 +72,7 @@ async def attaching(
         recordings=recordings,
         outputs=kept_outputs(Path("unused")),
         redactor=Redactor(),
+        logins=PendingLogins(lambda: datetime.now(UTC), lambda: "login"),
     ) as sessions:
         session = await sessions.open(LOCAL.id, LocalTarget())
         gateway = cast(

@@ -30,7 +30,10 @@ class SshServer:
     home: Path
     authorized: asyncssh.SSHKey | None = None
     port: int = 0
-    questions: tuple[str, ...] = ()
+    questions: tuple[str | tuple[str, ...], ...] = ()
+    code: str = ""
+    code_alone: bool = False
+    """The code is all that is asked for: the password is not."""
     sftp: bool = True
     written: int = 0
     slow: asyncio.Event | None = None
@@ -80,15 +83,22 @@ class _Server(asyncssh.SSHServer):
         return bool(self._server.questions)
 
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> object:
-        self._asked = 0
-        return "", "", "", [(self._server.questions[0], False)]
+        self._asked, self._answers = 0, list[str]()
+        return self._challenge()
 
     def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> object:
         self._server.answers += responses
+        self._answers += responses
         self._asked += 1
         if self._asked < len(self._server.questions):
-            return "", "", "", [(self._server.questions[self._asked], False)]
-        return username == USER and self._server.answers == [PASSWORD]
+            return self._challenge()
+        wanted = ([] if self._server.code_alone else [PASSWORD]) + ([self._server.code] if self._server.code else [])
+        return username == USER and self._answers == wanted
+
+    def _challenge(self) -> object:
+        questions = self._server.questions[self._asked]
+        asked = (questions,) if isinstance(questions, str) else questions
+        return "", "Two steps", "", [(question, False) for question in asked]
 
     def validate_password(self, username: str, password: str) -> bool:
         return username == USER and password == PASSWORD
@@ -387,11 +397,12 @@ async def running_ssh_server(
     host_keys: list[asyncssh.SSHKey] | None = None,
     authorized: asyncssh.SSHKey | None = None,
     port: int = 0,
-    questions: tuple[str, ...] = (),
+    questions: tuple[str | tuple[str, ...], ...] = (),
+    code: str = "",
 ) -> AsyncIterator[SshServer]:
     """A server on loopback, gone with everything it started when the block ends."""
     server = SshServer(
-        host_keys or [asyncssh.generate_private_key("ssh-ed25519")], home, authorized, questions=questions
+        host_keys or [asyncssh.generate_private_key("ssh-ed25519")], home, authorized, questions=questions, code=code
     )
     acceptor = await asyncssh.listen(
         "127.0.0.1",

@@ -26,6 +26,7 @@ from shared.terminal.sandbox import Sandbox
 from shared.terminal.session import Session
 from shared.terminal.sessions import Sessions, TerminalLimits, new_id
 from shared.terminal.ssh.hosts import SshHosts
+from shared.terminal.ssh.pending_logins import PendingLogins
 from shared.terminal.telnet import TelnetHosts
 from tests.support.openssh_server import OpenSsh
 from tests.support.ssh_server import PASSWORD, USER, SshServer
@@ -57,16 +58,18 @@ def make_sessions(
 ) -> Sessions:
     """All three kinds of target, with known hosts and home in the folder."""
     home = {"HOME": str(folder), "PATH": os.environ["PATH"]}
+    logins = PendingLogins(lambda: datetime.now(UTC), partial(new_id, "login", None))
     return Sessions(
         TerminalLimits(**limits),
         local=LocalShells(
             home if environ is None else environ, shell=shell, env_allow=env_allow, sandbox=sandbox, egress=egress
         ),
-        ssh=SshHosts(folder / "known_hosts", policy=policy, timeout=timeout, agent_path=agent_path),
+        ssh=SshHosts(folder / "known_hosts", logins, policy=policy, timeout=timeout, agent_path=agent_path),
         telnet=TelnetHosts(allow_public=allow_public, timeout=timeout),
         recordings=Recordings(folder / "recordings", lambda: datetime.now(UTC), **(recording or {})),
         outputs=kept_outputs(folder),
         redactor=Redactor(),
+        logins=logins,
     )
 
 

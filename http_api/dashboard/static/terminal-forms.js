@@ -2,6 +2,7 @@
 
 import { part, post, put } from "./api.js";
 import { formDialog } from "./forms.js";
+import { withCode } from "./login-codes.js";
 import { notify } from "./parts.js";
 
 const TYPES = [["ssh", "SSH"], ["telnet", "Telnet"], ["local", "This machine"]];
@@ -33,8 +34,9 @@ export function openTerminal(go) {
   ], {
     action: "Open", wide: true,
     submit: async (given, open) => {
-      const { session } = await post("/v1/terminal/sessions", given);
-      if (open()) go(session);
+      const opened = await withCode((more) => post("/v1/terminal/sessions", { ...given, ...more }));
+      if (!opened) return;
+      if (open()) go(opened.session);
       else notify("The terminal is open; it is in the list under Terminals.");
     },
   });

@@ -3,6 +3,7 @@
 import { del, download, get, part, post } from "./api.js";
 import { el } from "./dom.js";
 import { bytes, when } from "./format.js";
+import { waitingLogins, withCode } from "./login-codes.js";
 import { badge, button, card, code, confirmed, notify, quiet, table } from "./parts.js";
 import { into, loader, place } from "./places.js";
 import { changeConnection, openTerminal, saveConnection } from "./terminal-forms.js";
@@ -56,7 +57,7 @@ function all(context) {
       whose,
       button("Other host", () => openTerminal(go)),
       button("Open a local terminal", async () => go((await post("/v1/terminal/sessions", { type: "local" })).session), { kind: "primary" }))),
-    sessions, connections, recordings,
+    waitingLogins(), sessions, connections, recordings,
   ];
 }
 
@@ -87,7 +88,10 @@ const connectionList = (found, reload) => card({ text: "Saved connections", acti
   { title: "Secrets kept", cell: (saved) => [saved.hasPassword && badge("password"), saved.hasPrivateKey && badge("key")] },
   {
     title: "", cell: (saved) => el("span", { class: "actions" },
-      button("Connect", async () => go((await post(`/v1/terminal/connections/${part(saved.id)}/connect`, {})).session), { small: true, name: `Connect to ${saved.name}` }),
+      button("Connect", async () => {
+        const opened = await withCode((more) => post(`/v1/terminal/connections/${part(saved.id)}/connect`, more));
+        if (opened) go(opened.session);
+      }, { small: true, name: `Connect to ${saved.name}` }),
       button("Edit", () => changeConnection(saved, reload), { small: true, name: `Edit ${saved.name}` }),
       button("Delete", async () => {
         if (!(await confirmed(`Delete the connection ${saved.name}?`, "Its secrets are gone then.", "Delete"))) return;

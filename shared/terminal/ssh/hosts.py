@@ -11,6 +11,7 @@ from shared.terminal import addresses
 from shared.terminal.channel import Channel, Seat
 from shared.terminal.ssh.host_keys import HostKeyGuard, changed
 from shared.terminal.ssh.known_hosts import KnownHosts
+from shared.terminal.ssh.pending_logins import Ask, PendingLogins
 from shared.terminal.ssh.private_keys import PrivateKeys
 
 if TYPE_CHECKING:
@@ -23,33 +24,38 @@ class SshHosts:
     def __init__(
         self,
         known_hosts: Path,
+        logins: PendingLogins,
         *,
         policy: HostKeyPolicy = "trust-first-use",
         timeout: float = 10,
         agent_path: str = "",
     ) -> None:
         self._known_hosts = KnownHosts(known_hosts)
+        self._logins = logins
         self._policy: HostKeyPolicy = policy
         self._timeout = timeout
         self._agent_path = agent_path
         self._private_keys = PrivateKeys()
 
-    async def open(self, target: SshTarget, seat: Seat) -> Channel:
-        """Connect, check each host's key and log in. The channel does the same when it has lost its connection."""
+    async def open(self, target: SshTarget, seat: Seat, *, owner: str = "") -> Channel:
+        """Connect, check each host's key and log in. The channel does the same when it has lost its connection.
+
+        Raises Conflict (code_required) while a host wants a code of a person; then the owner's next attempt goes on.
+        """
         from shared.terminal.ssh.channel import SshChannel
 
         async def connect() -> list[asyncssh.SSHClientConnection]:
-            return await self._way(target)
+            return await self._logins.connected(owner, target, lambda ask: self._way(target, ask))
 
         return SshChannel(seat, target, await connect(), connect)
 
-    async def _way(self, target: SshTarget) -> list[asyncssh.SSHClientConnection]:
+    async def _way(self, target: SshTarget, ask: Ask) -> list[asyncssh.SSHClientConnection]:
         """The connections to a host, each through the one before."""
         policy = max(self._policy, target.known_hosts or self._policy, key=get_args(HostKeyPolicy).index)
         way: list[asyncssh.SSHClientConnection] = []
         try:
             for login in (*target.jumps, target.login):
-                way.append(await self._connect(login, policy, via=way[-1] if way else None))
+                way.append(await self._connect(login, policy, ask, via=way[-1] if way else None))
         except BaseException:
             for connection in reversed(way):
                 connection.abort()
@@ -57,7 +63,7 @@ class SshHosts:
         return way
 
     async def _connect(
-        self, login: SshLogin, policy: HostKeyPolicy, *, via: asyncssh.SSHClientConnection | None
+        self, login: SshLogin, policy: HostKeyPolicy, ask: Ask, *, via: asyncssh.SSHClientConnection | None
     ) -> asyncssh.SSHClientConnection:
         """Connect, check the host's key and log in. Raises as `open` does."""
         from shared.terminal.ssh.login import log_in, login_keys
@@ -69,7 +75,7 @@ class SshHosts:
         try:
             async with login_keys(login, self._agent_path, self._private_keys) as keys:
                 reached = via or await self._reach(login)
-                connection = await log_in(login, keys, guard, via=reached, timeout=self._timeout)
+                connection = await log_in(login, keys, guard, ask, via=reached, timeout=self._timeout)
             await self._remember(login, guard)
         except BaseException:
             if connection is not None:

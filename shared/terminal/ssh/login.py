@@ -1,6 +1,7 @@
 """Shaking hands with an SSH server and logging in; errors are told apart by their class."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,10 +10,12 @@ from typing import Any
 import asyncssh
 from asyncssh.public_key import get_default_public_key_algs
 
+from shared.domain.logins import LoginPrompt
 from shared.domain.targets import SshLogin
 from shared.errors import GatewayError, TerminalError, invalid_field
 from shared.terminal.ssh.host_keys import HostKeyGuard
 from shared.terminal.ssh.known_hosts import HostKey
+from shared.terminal.ssh.pending_logins import Ask, Question
 from shared.terminal.ssh.private_keys import PrivateKeys
 
 Connection = asyncssh.SSHClientConnection
@@ -22,15 +25,29 @@ KEEPALIVE_MISSES = 3
 LOSS = "loss"
 """The name under which a connection keeps what broke it."""
 
+_CODE = re.compile(
+    r"(?i)code|\botp\b|token|one.?time|einmal|v[ée]rif|factor|authentic|challenge|\bpin\b|\b[2m]fa\b|验证|驗證|認証"
+)
+"""Questions that the stored password does not answer, though the answer is hidden."""
+_PASSWORD = re.compile(
+    r"(?i)pass\s?(?:word|wort|phrase)|kennwort|mot de passe|contrase[nñ]a|senha|parola|пароль|密[码碼]|パスワード|비밀번호|wachtwoord|has[lł]o|l[oö]senord"
+)
+
 
 class _Client(asyncssh.SSHClient):
-    """Asks the guard about the host's key. `made` says whether the connection has taken over its socket."""
+    """Asks the guard about the host's key, and answers the host's questions with the password or by asking a person.
 
-    def __init__(self, guard: HostKeyGuard, password: str | None) -> None:
+    `made` says whether the connection has taken over its socket, `answered` whether a person has answered something.
+    """
+
+    def __init__(self, guard: HostKeyGuard, login: SshLogin, ask: Ask) -> None:
         self.made = False
+        self.answered = False
         self._guard = guard
-        self._password = password
-        self._asked = False
+        self._login = login
+        self._ask = ask
+        self._password = _password_of(login)
+        self._requested = False
 
     def connection_made(self, conn: Connection) -> None:
         self.made = True
@@ -43,20 +60,36 @@ class _Client(asyncssh.SSHClient):
 
     def kbdint_auth_requested(self) -> str | None:
         """Once: a server that offers it without being able to do it would be asked until it ends the connection."""
-        again, self._asked = self._asked, True
-        return None if again or self._password is None else ""
+        again, self._requested = self._requested, True
+        return None if again else ""
 
-    def kbdint_challenge_received(
+    async def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> Sequence[str] | None:
-        """The password for one hidden question, whatever its language, but only once; a second one is for a code."""
-        if not prompts:
-            return []
-        (_, shown), password = prompts[0], self._password
-        if len(prompts) > 1 or shown or password is None:
+        """The password for the first hidden question that is not one for a code; a person's answers for the others.
+
+        None, which gives up, where a password is asked for that is not stored: no person is asked for passwords.
+        """
+        answers = [self._stored(text, shown=shown) for text, shown in prompts]
+        open_ = tuple(
+            LoginPrompt(text=text, echo=shown)
+            for (text, shown), answer in zip(prompts, answers, strict=True)
+            if answer is None
+        )
+        if any(_PASSWORD.search(prompt.text) and not _CODE.search(prompt.text) for prompt in open_):
             return None
-        self._password = None
-        return [password]
+        if not open_:
+            return [answer or "" for answer in answers]
+        given = iter(await self._ask(Question(self._login, "\n".join(filter(None, (name, instructions))), open_)))
+        self.answered = True
+        return [next(given) if answer is None else answer for answer in answers]
+
+    def _stored(self, text: str, *, shown: bool) -> str | None:
+        """The password, once."""
+        if shown or _CODE.search(text):
+            return None
+        password, self._password = self._password, None
+        return password
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         return self._guard.accept(HostKey(key.get_algorithm(), key.public_data))
@@ -81,21 +114,35 @@ async def login_keys(login: SshLogin, agent_path: str, private_keys: PrivateKeys
 
 
 async def log_in(
-    login: SshLogin, keys: Sequence[Any], guard: HostKeyGuard, *, via: socket.socket | Connection, timeout: float
+    login: SshLogin,
+    keys: Sequence[Any],
+    guard: HostKeyGuard,
+    ask: Ask,
+    *,
+    via: socket.socket | Connection,
+    timeout: float,
 ) -> Connection:
-    """Shake hands over a socket, or through another connection, and log in.
+    """Shake hands over a socket, or through another connection, and log in. The time-out stops while `ask` waits.
 
     Raises TerminalError, HostKeyChanged, InvalidInput. The socket is closed when it does.
     """
-    client = _Client(guard, login.password.get_secret_value() if login.password else None)
+    limit = asyncio.timeout(timeout)
+
+    async def asked(question: Question) -> Sequence[str]:
+        limit.reschedule(None)
+        answers = await ask(question)
+        limit.reschedule(asyncio.get_running_loop().time() + timeout)
+        return answers
+
+    client = _Client(guard, login, asked)
     try:
         options = _options(login, keys, guard, client)
-        async with asyncio.timeout(timeout):
+        async with limit:
             if isinstance(via, socket.socket):
                 return await asyncssh.connect(sock=via, options=options, config=None)
             return await asyncssh.connect(login.host, login.port, tunnel=via, options=options, config=None)
     except (asyncssh.Error, OSError) as error:
-        raise _explain(login, guard, error, timeout) from error
+        raise _explain(login, guard, error, timeout, answered=client.answered) from error
     finally:
         if isinstance(via, socket.socket) and not client.made:
             via.close()
@@ -105,7 +152,7 @@ def _options(
     login: SshLogin, keys: Sequence[Any], guard: HostKeyGuard, client: _Client
 ) -> asyncssh.SSHClientConnectionOptions:
     """Nothing of the user's own SSH configuration, keys and agent, but what is said here."""
-    password = login.password.get_secret_value() if login.password else None
+    password = _password_of(login)
     try:
         return asyncssh.SSHClientConnectionOptions(
             client_factory=lambda: client,
@@ -145,12 +192,15 @@ async def _agent_keys(agent: asyncssh.SSHAgentClient, path: str, *, required: bo
     )
 
 
-def _explain(login: SshLogin, guard: HostKeyGuard, error: Exception, timeout: float) -> GatewayError:
+def _explain(login: SshLogin, guard: HostKeyGuard, error: Exception, timeout: float, *, answered: bool) -> GatewayError:
     where = f"{login.host}:{login.port}"
     code, detail = "connection_failed", f"{type(error).__name__}: {error}"
     if guard.problem is not None:
         return guard.problem
-    if isinstance(error, asyncssh.PermissionDenied):
+    if answered and isinstance(error, asyncssh.DisconnectError):
+        code = "code_refused"
+        text = f"{where} refused the login of {login.username} after the answer; send the request again for a new question."
+    elif isinstance(error, asyncssh.PermissionDenied):
         code = "authentication_failed"
         text = f"{where} refused the login of {login.username}; check 'username', 'password' or 'privateKey'."
     elif isinstance(error, asyncssh.DisconnectError) and "authentication failures" in error.reason:
@@ -209,7 +259,11 @@ def _certificate(text: str) -> asyncssh.SSHCertificate:
 
 
 def _methods(keys: bool, password: bool) -> list[str]:
-    return [*(["publickey"] if keys else []), *(["keyboard-interactive", "password"] if password else [])]
+    return [*(["publickey"] if keys else []), "keyboard-interactive", *(["password"] if password else [])]
+
+
+def _password_of(login: SshLogin) -> str | None:
+    return login.password.get_secret_value() if login.password else None
 
 
 def _key_algorithms(known: Sequence[HostKey]) -> list[str]:

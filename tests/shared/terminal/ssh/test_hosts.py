@@ -9,7 +9,7 @@ import asyncssh
 import pytest
 from pydantic import SecretStr
 
-from shared.errors import Forbidden, HostKeyChanged, InvalidInput, TerminalError
+from shared.errors import Conflict, Forbidden, HostKeyChanged, InvalidInput, TerminalError
 from shared.terminal.sessions import Sessions
 from shared.terminal.ssh.known_hosts import Known, KnownHosts
 from tests.support.ssh_server import PASSWORD, USER, SshServer, running_ssh_server
@@ -88,9 +88,9 @@ async def test_a_question_in_any_language_is_answered_with_the_password(sessions
 
 async def test_a_second_question_does_not_get_the_password(sessions: Sessions, tmp_path: Path) -> None:
     async with running_ssh_server(tmp_path, questions=("Password: ", "Verification code: ")) as server:
-        with pytest.raises(TerminalError) as refused:
+        with pytest.raises(Conflict) as refused:
             await sessions.open("a", ssh_target(server))
-        assert refused.value.code == "authentication_failed"
+        assert refused.value.code == "code_required"
         assert server.answers == [PASSWORD]
 
 
