@@ -14,14 +14,22 @@ from shared.domain.trace import Trace
 Context = ServerRequestContext[Any, Any]
 
 EXCHANGE = "gateway"
+LONGEST = 200
 """The key in the ASGI scope under which the HTTP surface keeps what it knows of a request."""
+
+
+TOOL_CALLS = ("claudecode/toolUseId", "toolCallId")
+"""Under these names in `_meta` clients say which tool call of their model a request carries out."""
 
 
 def caller_of(context: Context) -> Caller:
     """The caller of one MCP request, with an id for it: that of the web request, or one of its own."""
     if context.request is None:
-        return replace(LOCAL, request_id=secrets.token_hex(12))
-    return caller_in(getattr(context.request, "scope", {}))
+        caller = replace(LOCAL, request_id=secrets.token_hex(12))
+    else:
+        caller = caller_in(getattr(context.request, "scope", {}))
+    said = next((value for name in TOOL_CALLS if isinstance(value := (context.meta or {}).get(name), str)), "")
+    return replace(caller, tool_call_id=said[:LONGEST]) if said else caller
 
 
 def trace_of(context: Context) -> Trace:

@@ -194,7 +194,7 @@ async def _assembled(
     nodes = Nodes(database, parts.now, address=settings.node_url)
     peers = Peers(nodes, NodeSignatures(parts.shared_secret(settings)), parts.now)
     stack.push_async_callback(peers.aclose)
-    audit = AuditTrail(database, parts.now, redactor)
+    audit = AuditTrail(database, parts.now, redactor, chats=settings.audit_chats)
     stack.push_async_callback(audit.aclose)
     decisions = Decisions(
         database, parts.now, days=settings.decision_days, with_text=settings.decision_text, vote_of=learner.vote_of

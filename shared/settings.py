@@ -141,6 +141,10 @@ class Settings(BaseModel):
     decision_text: bool = Field(
         False, description="Keep the messages of requests, the first 100 kB, with their decisions."
     )
+    audit_chats: bool = Field(
+        True,
+        description="Give each chat an entry in the audit trail: caller, model, cost and digests of question and answer, no text.",
+    )
 
     # Spending
     auto_budget_usd_per_day: Dollars = Field(

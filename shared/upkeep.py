@@ -41,6 +41,7 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
         "refresh": _refresh(gateway),
         "ledger": gateway.ledger.run(),
         "decisions": gateway.decisions.run(),
+        "audit": gateway.audit.run(),
         "retention": _forget(gateway),
         "usage": _sum_up(gateway),
         "probes": gateway.providers.run(lambda name, probe: _take_up(gateway, name, probe)),

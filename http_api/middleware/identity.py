@@ -1,10 +1,12 @@
 """Who is calling: an API key, a login, or, on a machine of one's own, whoever reaches it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from http_api.chat_headers import SESSIONS as SESSION_HEADERS
 from http_api.context import Exchange, exchange_of
 from shared.domain.identity import ANONYMOUS, LOCAL, Caller
 from shared.errors import Forbidden, GatewayError, Unauthenticated
@@ -15,6 +17,9 @@ Authenticate = Callable[..., Caller]
 
 BEARER = b"bearer "
 BEARER_SUBPROTOCOL = "bearer"
+TOOL_CALL = b"x-tool-call-id"
+SESSIONS = tuple(name.lower().encode("ascii") for name in SESSION_HEADERS)
+LONGEST = 200
 
 
 class Identity:
@@ -35,7 +40,7 @@ class Identity:
         exchange = exchange_of(scope)
         try:
             exchange.authenticate = partial(self._caller, _credential(scope, exchange), *_origin(exchange))
-            exchange.caller = exchange.authenticate()
+            exchange.caller = _as_said(exchange.authenticate(), exchange)
         except Unauthenticated as error:
             exchange.caller = _at(ANONYMOUS, *_origin(exchange))
             exchange.refusal = error
@@ -86,6 +91,19 @@ def _credential(scope: Scope, exchange: Exchange) -> str | None:
 def _is_login_token(credential: str) -> bool:
     """Whether it has the form of a JSON Web Token."""
     return credential.startswith("eyJ") and credential.count(".") == 2
+
+
+def _as_said(caller: Caller, exchange: Exchange) -> Caller:
+    """The caller with what the headers say of the tool call and the conversation that the request belongs to."""
+    headers = exchange.headers
+    call, session = headers.get(TOOL_CALL, b""), next((headers[name] for name in SESSIONS if name in headers), b"")
+    if not call and not session:
+        return caller
+    return replace(caller, tool_call_id=_text(call), session=_text(session))
+
+
+def _text(header: bytes) -> str:
+    return header.decode("latin-1")[:LONGEST]
 
 
 def _origin(exchange: Exchange) -> tuple[str, str]:

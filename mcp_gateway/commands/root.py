@@ -25,6 +25,7 @@ from mcp_gateway.commands import (
     serve,
     signals,
     stdio,
+    trace,
     usage,
 )
 from mcp_gateway.commands.failures import FAILED, guarded
@@ -87,6 +88,7 @@ def application() -> typer.Typer:
     app.add_typer(budgets.group(), name="budgets")
     app.add_typer(admin.group(), name="admin")
     app.add_typer(audit.group(), name="audit")
+    app.command()(trace.trace)
     app.add_typer(secrets.group(), name="secrets")
     return app
 

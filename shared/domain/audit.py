@@ -6,6 +6,9 @@ from pydantic import Field, StringConstraints
 
 from shared.domain.wire import Moment, Timestamp, Wire
 
+CHAT = "chat"
+"""The action of a chat's entry."""
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -13,6 +16,7 @@ class AuditEntry(Wire):
     """One link of the chain: `hash` covers everything else in it, `previous_hash` included.
 
     `trace_id` is the trace (W3C Trace Context) that the request belonged to, empty where there was none.
+    `cause_request_id` is the chat that led to it, empty where that is not known; `details.causeBy` says how it is known.
     """
 
     sequence: int
@@ -24,6 +28,7 @@ class AuditEntry(Wire):
     outcome: str
     details: dict[str, Any]
     trace_id: str = ""
+    cause_request_id: str = ""
     previous_hash: str = ""
     hash: str = ""
 
@@ -36,6 +41,7 @@ class AuditQuery(Wire):
     outcome: Text | None = None
     request_id: Text | None = None
     trace_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+    cause_request_id: Text | None = None
     start: Moment | None = Field(None, alias="from")
     end: Moment | None = Field(None, alias="to")
     cursor: Annotated[int, Field(ge=1)] | None = None

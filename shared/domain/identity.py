@@ -27,7 +27,8 @@ class Caller:
     set; `meter` counts the tokens of one request where they are limited. `expires_at` is when its key ends. `models` (ids, or the providers' own
     names; None for all) and `max_layer` bound what it may chat with. `budget_usd` a `budget_period` is what its API key
     may spend, known with the key itself: budgets are read at another time. `restricted` says why a local caller may not do
-    all that the local user may.
+    all that the local user may. `tool_call_id` and `session` are what the client says of this request: which tool call of a
+    model it carries out, and which conversation it belongs to; `led_by` is what another process found out from them.
     """
 
     id: str
@@ -49,6 +50,9 @@ class Caller:
     budget_usd: Decimal | None = None
     budget_period: Period | None = None
     restricted: str = ""
+    tool_call_id: str = ""
+    session: str = ""
+    led_by: tuple[str, str] | None = None
 
     @property
     def is_counted(self) -> bool:

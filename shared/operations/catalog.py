@@ -26,6 +26,7 @@ from shared.operations import (
     routing,
     system,
     terminals,
+    trace,
     usage,
 )
 from shared.operations.operation import AnyOperation
@@ -107,4 +108,5 @@ CATALOG: tuple[AnyOperation, ...] = (
     budgets.DELETE_BUDGET,
     audit.LIST_AUDIT,
     audit.VERIFY_AUDIT,
+    trace.GET_TRACE,
 )

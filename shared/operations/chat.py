@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared.domain.chat import ChatRequest
 from shared.domain.identity import Caller
+from shared.operations.chat_entry import ChatEntry
 from shared.operations.operation import Operation, StreamOperation
 from shared.routing.answers import Answer, EventStream
 
@@ -14,23 +15,30 @@ if TYPE_CHECKING:
 
 
 async def _complete(gateway: "Gateway", caller: Caller, request: ChatRequest) -> Answer:
-    if not caller.is_counted:
-        return await gateway.router.complete(caller, request)
-    async with gateway.chat_limits.admitted(caller, request.facts) as counted:
-        return await gateway.router.complete(counted, request)
+    with ChatEntry(gateway, caller, request) as entry:
+        if caller.is_counted:
+            async with gateway.chat_limits.admitted(caller, request.facts) as counted:
+                answer = await gateway.router.complete(counted, request)
+        else:
+            answer = await gateway.router.complete(caller, request)
+        entry.whole = answer
+        return answer
 
 
 @asynccontextmanager
 async def _stream(gateway: "Gateway", caller: Caller, request: ChatRequest) -> AsyncIterator[EventStream]:
-    if not caller.is_counted:
-        async with gateway.router.stream(caller, request) as answer:
+    with ChatEntry(gateway, caller, request) as entry:
+        if not caller.is_counted:
+            async with gateway.router.stream(caller, request) as answer:
+                entry.stream = answer
+                yield answer
+            return
+        async with (
+            gateway.chat_limits.admitted(caller, request.facts) as counted,
+            gateway.router.stream(counted, request) as answer,
+        ):
+            entry.stream = answer
             yield answer
-        return
-    async with (
-        gateway.chat_limits.admitted(caller, request.facts) as counted,
-        gateway.router.stream(counted, request) as answer,
-    ):
-        yield answer
 
 
 CHAT = Operation(

@@ -1,6 +1,6 @@
 """The one door to the core: validate, authorise, run, record."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -37,8 +37,10 @@ async def call(
         return await elsewhere.call(gateway, node, caller, operation, payload, strict=strict)
     result: Result | None = None
     try:
-        async with _recorded(gateway, caller, operation, request):
+        async with _recorded(gateway, caller, operation, request) as facts:
             result = await operation.run(gateway, caller, request)
+            if facts is not None and operation.told is not None:
+                facts.update(operation.told(result))
     except BaseException:
         if result is not None and operation.undo is not None:
             with anyio.CancelScope(shield=True):
@@ -63,10 +65,18 @@ async def open_stream(
             yield there
         return
     async with (
-        _recorded(gateway, caller, operation, request),
+        _recorded(gateway, caller, operation, request) as facts,
         operation.open(gateway, caller, request) as stream,
     ):
-        yield stream
+        told = None if facts is None else operation.told
+        yield stream if facts is None or told is None else cast("Stream", _noting(stream, told, facts))
+
+
+async def _noting(events: Any, told: Callable[[Any], dict[str, Any]], facts: dict[str, Any]) -> AsyncIterator[Any]:
+    """The same events; what the audit trail is to have of them is put into the facts."""
+    async for event in events:
+        facts.update(told(event))
+        yield event
 
 
 def admit(caller: Caller, operation: AnyOperation, payload: Mapping[str, Any], *, strict: bool = True) -> Any:
@@ -147,22 +157,22 @@ async def _admitted(
 
 def _recorded(
     gateway: "Gateway", caller: Caller, operation: AnyOperation, request: Any
-) -> AbstractAsyncContextManager[None]:
+) -> AbstractAsyncContextManager[dict[str, Any] | None]:
     facts = None if operation.audit is None else operation.audit(request)
     return UNRECORDED if facts is None else _audited(gateway, caller, operation, facts)
 
 
-UNRECORDED: AbstractAsyncContextManager[None] = nullcontext()
+UNRECORDED: AbstractAsyncContextManager[dict[str, Any] | None] = nullcontext()
 
 
 @asynccontextmanager
 async def _audited(
     gateway: "Gateway", caller: Caller, operation: AnyOperation, facts: dict[str, Any]
-) -> AsyncIterator[None]:
+) -> AsyncIterator[dict[str, Any]]:
     await gateway.audit.require()
     outcome = "failed"
     try:
-        yield
+        yield facts
         outcome = "ok"
     except GatewayError as error:
         outcome = error.code

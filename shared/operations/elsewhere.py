@@ -41,7 +41,8 @@ async def call(
     strict: bool,
 ) -> Result:
     """Have it run there, audited there. Raises what it raises, and Unavailable when that process does not answer."""
-    answer = await gateway.peers.call(node, caller, operation.name, payload, strict=strict)
+    told = gateway.audit.causes.told(caller)
+    answer = await gateway.peers.call(node, told, operation.name, payload, strict=strict)
     return cast("Result", wire.read(operation.result, answer))
 
 
@@ -53,7 +54,8 @@ def stream(
     payload: Mapping[str, Any],
 ) -> AbstractAsyncContextManager[Stream]:
     """Have a stream run there; leaving the block ends it."""
-    there = gateway.peers.stream(node, caller, operation.name, payload, operation.events)
+    told = gateway.audit.causes.told(caller)
+    there = gateway.peers.stream(node, told, operation.name, payload, operation.events)
     return cast("AbstractAsyncContextManager[Stream]", there)
 
 

@@ -96,6 +96,12 @@ def _executed(request: ExecuteOnce) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
+def ended(result: CommandResult) -> dict[str, Any]:
+    """What the audit trail has of a command's end."""
+    facts = {"exitCode": result.exit_code, "durationMs": result.duration_ms}
+    return facts | {name: True for name, value in (("timedOut", result.timed_out),) if value}
+
+
 EXECUTE_ONCE = Operation(
     name="execute_once",
     summary="Run one command without a session, on this machine or on a saved connection.",
@@ -105,4 +111,5 @@ EXECUTE_ONCE = Operation(
     result=CommandAnswer,
     run=_execute,
     audit=_executed,
+    told=lambda answer: ended(answer.result),
 )

@@ -24,7 +24,7 @@ class Operation(Generic[Request, Result]):
 
     `request` is a Wire model, or a class whose `parse(payload)` raises InvalidInput. Where `audit` is given, each
     call leaves a row in the audit trail with the facts it returns, whether the call succeeded or not; None is for
-    no row. `undo` takes back what `run` did when its result cannot be handed over: the caller has left, or the audit
+    no row. `told` adds what the result says to that row, such as an exit code. `undo` takes back what `run` did when its result cannot be handed over: the caller has left, or the audit
     trail has failed.
     """
 
@@ -36,6 +36,7 @@ class Operation(Generic[Request, Result]):
     result: type[Result]
     run: "Callable[[Gateway, Caller, Request], Awaitable[Result]]"
     audit: Callable[[Request], dict[str, Any] | None] | None = None
+    told: Callable[[Result], dict[str, Any]] | None = None
     undo: "Callable[[Gateway, Caller, Result], Awaitable[None]] | None" = None
 
 
@@ -43,7 +44,8 @@ class Operation(Generic[Request, Result]):
 class StreamOperation(Generic[Request, Stream]):
     """An operation that answers bit by bit: what `open` gives is iterated for it, and leaving the block ends it.
 
-    `events` are the kinds of what it gives, for those that another process may run.
+    `events` are the kinds of what it gives, for those that another process may run. `told` is as in Operation, asked of
+    each event.
     """
 
     name: str
@@ -53,6 +55,7 @@ class StreamOperation(Generic[Request, Stream]):
     request: type[Request]
     open: "Callable[[Gateway, Caller, Request], AbstractAsyncContextManager[Stream]]"
     audit: Callable[[Request], dict[str, Any] | None] | None = None
+    told: Callable[[Any], dict[str, Any]] | None = None
     events: tuple[type, ...] = ()
 
 

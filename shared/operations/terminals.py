@@ -252,6 +252,17 @@ def _ran(request: RunCommand) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
+def _ended(said: RunAnswer | RunEvent) -> dict[str, Any]:
+    """What the audit trail has of a run's end, or of the session where it goes on."""
+    if isinstance(said, RunOutput):
+        return {}
+    if isinstance(said, RunFinished):
+        return one_shot.ended(said.result)
+    if isinstance(said, RunAnswer) and said.result is not None:
+        return one_shot.ended(said.result)
+    return {} if said.session is None else {"sessionId": said.session.id}
+
+
 OPEN_TERMINAL = Operation(
     name="open_terminal",
     summary="Open a terminal session on this machine, over SSH or over telnet.",
@@ -262,6 +273,7 @@ OPEN_TERMINAL = Operation(
     run=open_session,
     undo=close_unknown,
     audit=_opened,
+    told=lambda answer: {"sessionId": answer.session.id},
 )
 
 LIST_TERMINALS = Operation(
@@ -303,6 +315,7 @@ EXECUTE_COMMAND = Operation(
     result=CommandAnswer,
     run=_execute,
     audit=_executed,
+    told=lambda answer: one_shot.ended(answer.result),
 )
 
 SEND_TO_TERMINAL = Operation(
@@ -368,6 +381,7 @@ RUN_COMMAND = Operation(
     run=_run,
     undo=_close_begun,
     audit=_ran,
+    told=_ended,
 )
 
 RUN_COMMAND_EVENTS = StreamOperation(
@@ -378,5 +392,6 @@ RUN_COMMAND_EVENTS = StreamOperation(
     request=RunCommand,
     open=_run_events,
     audit=_ran,
+    told=_ended,
     events=(RunOutput, RunFinished, RunBegun),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from shared.domain.digest import RunningDigest
 from shared.domain.models import Model
 from shared.domain.usage import Usage
 
@@ -16,7 +17,8 @@ class Route:
     """How an answer came about.
 
     `cost` is all that was spent for it, other models' work on it included; None while, or if, it is not known.
-    `notice` says what was changed in the request. `notes` become the answer's `gateway` object: what cross-check, agreement and escalation found. `age` is how many
+    `chat_id` names the chat in the ledger; empty for an answer from the cache. `said` is the digest of a stream's events, `tool_calls` the
+    ids of the tool calls in it. `notice` says what was changed in the request. `notes` become the answer's `gateway` object: what cross-check, agreement and escalation found. `age` is how many
     seconds ago an answer from the cache was made.
     """
 
@@ -26,6 +28,9 @@ class Route:
     cache: CacheState = "off"
     age: int | None = None
     notice: str = ""
+    chat_id: str = ""
+    said: RunningDigest = field(default_factory=RunningDigest)
+    tool_calls: list[str] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
 
 

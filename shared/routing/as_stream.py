@@ -24,14 +24,18 @@ class WholeAsStream:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         payload = self._answer.payload
         for event in _events(payload):
-            yield encode(orjson.dumps(event))
+            run = encode(orjson.dumps(event))
+            self.route.said.add(run)
+            yield run
         self.usage = self._answer.usage
         last = {**_head(payload), "choices": [], "usage": payload.get("usage")}
         if not self._include_usage:
             last["choices"] = [{"index": 0, "delta": {}, "finish_reason": None}]
         if "gateway" in payload:
             last["gateway"] = payload["gateway"]
-        yield encode(orjson.dumps(last))
+        run = encode(orjson.dumps(last))
+        self.route.said.add(run)
+        yield run
 
 
 def _events(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -144,7 +144,8 @@ class Attempt:
     @property
     def route(self) -> Route:
         """How the answer came about, with what it has cost by now."""
-        return Route(self.model, self.number, self.job.tab.total, notice="; ".join(self._notices()))
+        notice, tab = "; ".join(self._notices()), self.job.tab
+        return Route(self.model, self.number, tab.total, notice=notice, chat_id=tab.chat_id)
 
     def _notices(self) -> Iterator[str]:
         """What the caller should know of the choice of the model, and of what was changed in the request."""

@@ -187,13 +187,19 @@ class StreamedAnswer:
         self.outcome = "cancelled"
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        said = self.route.said
+        said.add(self._first)
+        if b'"tool_calls"' in self._first:
+            self.route.tool_calls += usage_event.tool_call_ids(self._first)
         yield self._first
         try:
             async for chunk in self._rest:
                 data = chunk.data
                 if data:
+                    said.add(data)
                     if b'"tool_calls"' in data and b'"tool_calls":null' not in data:
                         self._called += usage_event.length(data)
+                        self.route.tool_calls += usage_event.tool_call_ids(data)
                     else:
                         self._events += data.count(b"data:")
                         self._bytes += len(data)
@@ -213,7 +219,9 @@ class StreamedAnswer:
         self._attempt.succeeded(self.usage, self._raw_usage())
         self.outcome = "ok"
         cost = self.route.cost = self._attempt.job.tab.total
-        yield usage_event.final(self._attempt.request, self.route.model, self._first, self._final, self.usage, cost)
+        last = usage_event.final(self._attempt.request, self.route.model, self._first, self._final, self.usage, cost)
+        said.add(last)
+        yield last
 
     @property
     def finish_reason(self) -> str | None:
@@ -226,6 +234,7 @@ class StreamedAnswer:
         """Write down what a stream used that did not come to its end; the provider bills it all the same."""
         if self.outcome != "ok":
             self._attempt.ended(self.outcome, self._used(), self._raw_usage())
+            self.route.cost = self._attempt.job.tab.total
 
     def _raw_usage(self) -> Any:
         return self._attempt.told if self._final is None else self._final.get("usage")

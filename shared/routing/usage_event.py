@@ -44,6 +44,25 @@ def length(events: bytes) -> int:
     return sum(_text(data) for data in payloads(events))
 
 
+def tool_call_ids(events: bytes) -> list[str]:
+    """The ids of the tool calls that begin in these events."""
+    return [
+        call["id"]
+        for data in payloads(events)
+        for choice in _choices(data)
+        for call in (choice.get("delta") or {}).get("tool_calls") or ()
+        if isinstance(call, dict) and isinstance(call.get("id"), str) and call["id"]
+    ]
+
+
+def _choices(data: bytes) -> list[dict[str, Any]]:
+    try:
+        found = orjson.loads(data).get("choices")
+    except (orjson.JSONDecodeError, AttributeError):
+        return []
+    return [choice for choice in found if isinstance(choice, dict)] if isinstance(found, list) else []
+
+
 def _text(data: bytes) -> int:
     """How long the text in one event is; one that is passed on unread may be anything."""
     try:

@@ -1,16 +1,22 @@
 """The audit trail: what was done by whom, each entry chained to the one before by its hash."""
 
+import asyncio
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
+
+from sqlmodel import Session
 
 from shared.domain.audit import AuditCheck, AuditEntry, AuditPage, AuditQuery
 from shared.domain.identity import Caller
 from shared.domain.trace import current_id
 from shared.domain.wire import iso
 from shared.errors import GatewayError, Unavailable
+from shared.security.causes import Cause, Causes
 from shared.security.redaction import Redactor
 from shared.storage import audit_rows
 from shared.storage.batching import Batcher
@@ -23,22 +29,55 @@ GAP = "audit_gap"
 GATEWAY = Caller(id="gateway", kind="local", name="gateway", scopes=frozenset())
 LARGEST_DETAILS = 16_000
 CHECKED_AT_ONCE = 1000
+NOTES = 20_000
+"""Notes that may wait for the database; further ones are counted as lost."""
+NOTES_AT_ONCE = 500
+WHOLE_NOTES = 500
+"""While more notes than this wait, a further one is finished at once: until then it holds what its digests are of."""
+NOTE_SECONDS = 0.5
+AWAY_SECONDS = 2.0
+"""How long notes wait after the database did not take them."""
+
+Details = Callable[[], Mapping[str, Any]]
+"""Works out the details of a note, in the thread that writes it: digests take some time."""
+
+
+class _Note(NamedTuple):
+    """An entry that is written soon: what it is made of."""
+
+    at: datetime
+    caller: Caller
+    action: str
+    outcome: str
+    details: Details
+    cause: Cause | None
+    trace_id: str
 
 
 class AuditTrail:
     """Entries are on disk before `record` returns, and redacted before they are written.
+
+    `note` is for what must not wait for the disk, as chats: it queues an entry that is on disk half a second later, and
+    before every entry that is recorded after it. When the process is killed the notes of that half second are lost. `chats`
+    says whether chats are noted, `causes` knows those of this process.
 
     `require` comes before an action that must leave a trace: while entries can't be written, it refuses. An action
     whose entry fails afterwards has happened; the operator's log then holds the entry, and the trail, once it can be
     written again, says first of all how many are missing.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], redactor: Redactor) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], redactor: Redactor, *, chats: bool = True
+    ) -> None:
+        self.chats = chats
+        self.causes = Causes()
         self._database = database
         self._clock = clock
         self._redactor = redactor
         self._lost = 0
-        self._batcher: Batcher[AuditEntry, None] = Batcher(self._write)
+        self._notes: deque[_Note] = deque()
+        self._noted = asyncio.Event()
+        self._batcher: Batcher[AuditEntry | None, None] = Batcher(self._write)
 
     async def require(self) -> None:
         """Raises Unavailable when the trail cannot be written. Costs nothing while it can."""
@@ -52,14 +91,58 @@ class AuditTrail:
         """Append an entry; even when the task is cancelled meanwhile. Raises Unavailable."""
         await self._batcher.put(self._entry(caller, action, details, outcome))
 
+    def note(
+        self,
+        caller: Caller,
+        action: str,
+        outcome: str,
+        *,
+        details: Details,
+        cause: Cause | None = None,
+    ) -> None:
+        """Queue an entry. Never waits."""
+        if len(self._notes) >= NOTES:
+            self._lost += 1
+            return
+        note = _Note(self._clock(), caller, action, outcome, details, cause, current_id())
+        self._notes.append(note if len(self._notes) < WHOLE_NOTES else _finished(note))
+        self._noted.set()
+
+    async def run(self) -> None:
+        """Write what is noted, for ever."""
+        while True:
+            await self._noted.wait()
+            await asyncio.sleep(NOTE_SECONDS)
+            try:
+                await self.flush()
+            except GatewayError as error:
+                log.warning(
+                    "audit entries wait for the database", queued=len(self._notes), reason=error.operator_detail
+                )
+                await asyncio.sleep(AWAY_SECONDS)
+
+    async def flush(self) -> None:
+        """Write everything noted so far. Raises Unavailable and keeps it when the database is away."""
+        for _ in range(0, len(self._notes), NOTES_AT_ONCE):
+            await self._batcher.put(None)
+
     async def query(self, query: AuditQuery) -> AuditPage:
         """The entries asked for, newest first. Raises Unavailable."""
+        await self.flush()
         found = await self._database.read(lambda session: audit_rows.search(session, query))
         entries = list(found[: query.limit])
         return AuditPage(entries=entries, next_cursor=entries[-1].sequence if len(found) > query.limit else None)
 
+    async def story(self, trace_id: str, *, caller: str | None, limit: int) -> Sequence[AuditEntry]:
+        """The entries of a trace and of what they are linked to, oldest first; a caller's own. Raises Unavailable."""
+        await self.flush()
+        return await self._database.read(
+            lambda session: audit_rows.story(session, trace_id, caller=caller, limit=limit)
+        )
+
     async def verify(self) -> AuditCheck:
         """Walk the whole chain. Raises Unavailable."""
+        await self.flush()
         sequence, previous = 0, ""
         while True:
             head, entries = await self._page(sequence)
@@ -75,15 +158,30 @@ class AuditTrail:
         return await self._database.read(lambda session: audit_rows.page(session, after, CHECKED_AT_ONCE))
 
     async def aclose(self) -> None:
-        """Wait for what is being written."""
+        """Write what is noted, and wait for what is being written."""
+        try:
+            await self.flush()
+        except GatewayError as error:
+            log.error("audit entries are lost", entries=len(self._notes), reason=error.operator_detail)
         await self._batcher.drained()
 
-    async def _write(self, entries: Sequence[AuditEntry]) -> Sequence[None]:
+    async def _write(self, entries: Sequence[AuditEntry | None]) -> Sequence[None]:
+        notes = list(islice(self._notes, NOTES_AT_ONCE))
+        recorded = [entry for entry in entries if entry is not None]
+
+        def work(session: Session) -> None:
+            audit_rows.append(session, [*map(self._of_note, notes), *recorded], _link)
+
         try:
-            await self._database.run(lambda session: audit_rows.append(session, entries, _link))
+            if notes or recorded:
+                await self._database.run(work)
         except BaseException as error:  # here and not where it is waited for: who waits may be cancelled meanwhile
-            self._count(entries, error)
+            self._count(recorded, error)
             raise
+        for _ in notes:
+            self._notes.popleft()
+        if not self._notes:
+            self._noted.clear()
         return [None] * len(entries)
 
     def _count(self, entries: Sequence[AuditEntry], error: BaseException) -> None:
@@ -99,21 +197,40 @@ class AuditTrail:
                 reason=error.operator_detail if isinstance(error, GatewayError) else repr(error),
             )
 
+    def _of_note(self, note: _Note) -> AuditEntry:
+        return self._made(note.at, note.caller, note.action, note.details(), note.outcome, note.cause, note.trace_id)
+
     def _entry(self, caller: Caller, action: str, details: Mapping[str, Any], outcome: str) -> AuditEntry:
+        trace_id = current_id()
+        cause = self.causes.of(caller, trace_id)
+        return self._made(self._clock(), caller, action, details, outcome, cause, trace_id)
+
+    def _made(
+        self,
+        at: datetime,
+        caller: Caller,
+        action: str,
+        details: Mapping[str, Any],
+        outcome: str,
+        cause: Cause | None,
+        trace_id: str,
+    ) -> AuditEntry:
         def short(text: str, length: int) -> str:
             return self._redactor.line(text)[:length]
 
-        now = self._clock()
+        if cause is not None:
+            details = {**details, "causeBy": cause.by}
         return AuditEntry(
             sequence=0,
-            at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+            at=at.replace(microsecond=at.microsecond // 1000 * 1000),
             caller=short(caller.id, 100),
             address=short(caller.address, 64),
             request_id=short(caller.request_id, 100),
             action=short(action, 100),
             outcome=short(outcome, 60),
             details=self._details(details),
-            trace_id=current_id(),
+            trace_id=trace_id,
+            cause_request_id="" if cause is None else short(cause.request_id, 100),
         )
 
     def _details(self, details: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,9 +241,15 @@ class AuditTrail:
         return {"cut": len(text), "text": text[:LARGEST_DETAILS]}
 
 
+def _finished(note: _Note) -> _Note:
+    """The same, holding nothing but its details."""
+    details = note.details()
+    return note._replace(details=lambda: details)
+
+
 def _link(entry: AuditEntry) -> str:
     """SHA-256 over the entry's canonical JSON, the hash before it included."""
-    content = [
+    content: list[Any] = [
         entry.sequence,
         iso(entry.at),
         entry.caller,
@@ -137,6 +260,7 @@ def _link(entry: AuditEntry) -> str:
         entry.details,
         entry.previous_hash,
         *filter(None, [entry.trace_id]),  # entries from before there were traces keep their hash
+        *([{"cause": entry.cause_request_id}] if entry.cause_request_id else []),
     ]
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
 

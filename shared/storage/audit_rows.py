@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, update
 from sqlmodel import Session, col, func, select
 
-from shared.domain.audit import AuditEntry, AuditQuery
+from shared.domain.audit import CHAT, AuditEntry, AuditQuery
 from shared.storage import exclusive
 from shared.storage.tables import AuditRow, FactRow
 
@@ -57,6 +57,7 @@ def search(session: Session, query: AuditQuery) -> Sequence[AuditEntry]:
         (col(AuditRow.outcome), query.outcome),
         (col(AuditRow.request_id), query.request_id),
         (col(AuditRow.trace_id), query.trace_id),
+        (col(AuditRow.cause_request_id), query.cause_request_id),
     ):
         if wanted is not None:
             found = found.where(column == wanted)
@@ -67,6 +68,39 @@ def search(session: Session, query: AuditQuery) -> Sequence[AuditEntry]:
     if query.cursor is not None:
         found = found.where(col(AuditRow.sequence) < query.cursor)
     return [_entry(row) for row in session.exec(found)]
+
+
+def story(session: Session, trace_id: str, *, caller: str | None, limit: int) -> Sequence[AuditEntry]:
+    """The entries of a trace, the chats that led to them and what those chats led to, oldest first, at most `limit`.
+
+    A caller sees only its own.
+    """
+    found: dict[int, AuditEntry] = {}
+    wanted = [col(AuditRow.trace_id) == trace_id]
+    while wanted and len(found) < limit:
+        rows = select(AuditRow).where(or_(*wanted), col(AuditRow.sequence).not_in(list(found)))
+        if caller is not None:
+            rows = rows.where(col(AuditRow.caller) == caller)
+        fresh = [_entry(row) for row in session.exec(rows.order_by(col(AuditRow.sequence)).limit(limit - len(found)))]
+        found |= {entry.sequence: entry for entry in fresh}
+        wanted = _linked(fresh)
+    return [found[sequence] for sequence in sorted(found)]
+
+
+def _linked(entries: Sequence[AuditEntry]) -> list[ColumnElement[bool]]:
+    """What is one step away from these entries, before them and after them."""
+    chat = col(AuditRow.action) == CHAT
+    before = [
+        and_(chat, col(AuditRow.request_id) == entry.cause_request_id, col(AuditRow.caller) == entry.caller)
+        for entry in entries
+        if entry.cause_request_id
+    ]
+    after = [
+        and_(col(AuditRow.cause_request_id) == entry.request_id, col(AuditRow.caller) == entry.caller)
+        for entry in entries
+        if entry.action == CHAT
+    ]
+    return before + after
 
 
 def _head(session: Session) -> tuple[int, str]:
@@ -85,6 +119,7 @@ def _entry(row: AuditRow) -> AuditEntry:
         outcome=row.outcome,
         details=row.details,
         trace_id=row.trace_id,
+        cause_request_id=row.cause_request_id,
         previous_hash=row.previous_hash,
         hash=row.hash,
     )

@@ -215,7 +215,11 @@ class AuditRow(SQLModel, table=True):
     """One link of the audit chain: `hash` covers the row and the hash before it."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_trace_id", "trace_id"),)
+    __table_args__ = (
+        Index("ix_audit_trace_id", "trace_id"),
+        Index("ix_audit_request_id", "request_id"),
+        Index("ix_audit_cause_request_id", "cause_request_id"),
+    )
 
     sequence: int = Field(primary_key=True)
     at: datetime = Field(sa_column=_moment())
@@ -226,5 +230,6 @@ class AuditRow(SQLModel, table=True):
     outcome: str = Field(max_length=60)
     details: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
+    cause_request_id: str = Field(default="", max_length=100, sa_column_kwargs={"server_default": ""})
     previous_hash: str = Field(max_length=64)
     hash: str = Field(max_length=64)

@@ -47,6 +47,7 @@ FOR_THE_OPERATOR = {  # a model that could change these could give itself more t
     "verify_token",
     "list_audit",
     "verify_audit",
+    "get_trace",
     "get_command_policy",
     "change_command_policy",
     "check_command",

@@ -1,9 +1,11 @@
 """One trace from a chat to the command that an agent then ran, over REST and MCP."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.providers.scripted import ScriptedServer
@@ -51,7 +53,7 @@ async def test_a_chat_and_the_commands_after_it_are_found_under_one_trace(tmp_pa
             assert own != TRACE
 
         found = await entries(made, TRACE)
-        assert [entry["action"] for entry in found] == ["run_command_events", "execute_command"]
+        assert [entry["action"] for entry in found] == ["run_command_events", "execute_command", "chat"]
         assert {entry["traceId"] for entry in found} == {TRACE}
         assert len(await entries(made, own)) == 1
         asked = {"requestId": ran.headers["x-request-id"]}
@@ -120,3 +122,93 @@ async def test_commands_on_other_hosts_find_the_trace_too(tmp_path: Path) -> Non
         for _ in range(2):  # the second takes over the variables of the first
             ran = await made.http.post(path, json={"command": 'echo "$TRACEPARENT"'})
             assert ran.json()["result"]["stdout"].strip() == ran.headers["traceparent"]
+
+
+TOOLING = {**MODEL, "apiModelName": "scripted-tool", "pricePer1kInputTokens": 0.001, "pricePer1kOutputTokens": 0.002}
+TOOLS = [{"type": "function", "function": {"name": "run", "parameters": {"type": "object"}}}]
+CALLING = {**SAYING, "messages": [{"role": "user", "content": "list the files"}], "tools": TOOLS}
+
+
+async def called(made: Surface, **more: Any) -> tuple[httpx.Response, str]:
+    """A chat whose model calls a tool, and the id of that call."""
+    answer = await made.http.post("/v1/chat/completions", json={**CALLING, **more})
+    assert answer.status_code == 200, answer.text
+    found = re.search(r'"id":"(call[^"]+)"', answer.text)
+    assert found is not None, answer.text
+    return answer, found[1]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_trace_tells_the_story_from_either_end(tmp_path: Path, stream: bool) -> None:
+    async with surface(tmp_path, decision_text=True) as made:
+        await made.http.post("/v1/models", json=TOOLING)
+        chat, call = await called(made, stream=stream)
+        ran = await made.http.post("/v1/terminal/execute", json={"command": "exit 3"}, headers={"X-Tool-Call-Id": call})
+        assert ran.json()["result"]["exitCode"] == 3, ran.text
+        assert ran.headers["x-trace-id"] != chat.headers["x-trace-id"]
+        answered = {
+            **CALLING,
+            "messages": [*CALLING["messages"], {"role": "tool", "tool_call_id": call, "content": "3"}],
+        }
+        await made.http.post("/v1/chat/completions", json=answered)
+        for trace_id in (chat.headers["x-trace-id"], ran.headers["x-trace-id"]):
+            told = await made.http.get(f"/v1/trace/{trace_id}")
+            assert told.status_code == 200, told.text
+            asked, command, after = told.json()["steps"]
+            assert (asked["kind"], asked["model"], asked["layer"]) == ("chat", "scripted/scripted", "L0")
+            assert asked["question"] == "list the files"
+            assert asked["details"]["toolCalls"] == [call]
+            assert len(asked["details"]["requestDigest"]) == len(asked["details"]["answerDigest"]) == 64
+            assert (command["kind"], command["command"], command["exitCode"]) == ("command", "exit 3", 3)
+            assert (command["causeRequestId"], command["causeBy"]) == (chat.headers["x-request-id"], "toolCall")
+            assert (after["kind"], after["causeRequestId"]) == ("chat", chat.headers["x-request-id"])
+            assert told.json()["costUsd"] == pytest.approx(asked["costUsd"] + after["costUsd"])
+            assert asked["costUsd"] > 0
+        assert (await made.http.get("/v1/audit/verify")).json()["valid"] is True
+
+
+async def test_a_client_names_the_tool_call_in_meta_or_the_session_in_a_header(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        await made.http.post("/v1/models", json=TOOLING)
+        chat, call = await called(made, gateway={"session": "agent-7"})
+        async with client_of(made.gateway) as client:
+            await client.call_tool("run_command", {"command": "true"}, meta={"claudecode/toolUseId": call})
+        await made.http.post("/v1/terminal/execute", json={"command": "true"}, headers={"X-Gateway-Session": "agent-7"})
+        found = await made.http.get("/v1/audit", params={"causeRequestId": chat.headers["x-request-id"]})
+        causes = [entry["details"]["causeBy"] for entry in found.json()["entries"]]
+        assert causes == ["session", "toolCall"]
+
+
+async def test_a_refused_and_a_cached_chat_leave_entries_too(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        await made.http.post("/v1/models", json=MODEL)
+        kept = {**SAYING, "gateway": {"cache": True}}
+        for _ in range(2):
+            await made.http.post("/v1/chat/completions", json=kept)
+        await made.http.post("/v1/chat/completions", json={**SAYING, "model": "nobody/knows"})
+        newest = (await made.http.get("/v1/audit", params={"action": "chat"})).json()["entries"]
+        assert [entry["outcome"] for entry in newest] == ["model_not_found", "ok", "ok"]
+        refused, again, first = (entry["details"] for entry in newest)
+        assert refused["asked"] == "nobody/knows"
+        assert "model" not in refused
+        assert again["cache"] == "hit"
+        assert again["requestDigest"] == first["requestDigest"]
+
+
+async def test_chats_leave_no_entries_where_that_is_turned_off(tmp_path: Path) -> None:
+    async with surface(tmp_path, audit_chats=False) as made:
+        await made.http.post("/v1/models", json=MODEL)
+        await made.http.post("/v1/chat/completions", json=SAYING)
+        assert (await made.http.get("/v1/audit", params={"action": "chat"})).json()["entries"] == []
+
+
+async def test_nobody_sees_the_traces_of_others(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        await made.http.post("/v1/models", json=MODEL)
+        chat = await made.http.post("/v1/chat/completions", json=SAYING)
+        key = (await made.http.post("/v1/keys", json={"name": "other", "scopes": ["chat"]})).json()["secret"]
+        told = await made.http.get(
+            f"/v1/trace/{chat.headers['x-trace-id']}", headers={"Authorization": f"Bearer {key}"}
+        )
+        assert told.status_code == 404
+        assert "X-Trace-Id" in told.json()["error"]

@@ -75,3 +75,35 @@ async def test_a_change_in_one_is_seen_by_the_others_and_survives_a_kill(
             assert (await again.http.get("/v1/audit/verify")).json()["valid"] is True
             usage = (await again.http.get("/v1/usage", params={"groupBy": "model"})).json()
             assert {group["group"] for group in usage["groups"]} == {"mine/scripted"}
+
+
+@pytest.mark.slow
+async def test_the_chats_of_all_processes_are_in_one_chain_also_after_a_kill(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    async with ScriptedServer().listening() as provider:
+        settings |= {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "sk-test"}
+        async with serving(tmp_path / "a", **settings) as one, serving(tmp_path / "b", **settings) as other:
+            assert (await one.http.post("/v1/models", json=MODEL)).status_code == 201
+            await eventually(
+                other, "/v1/models", lambda found: any(item["id"] == MODEL["id"] for item in found["data"])
+            )
+
+            async def chats(gateway: Serving) -> None:
+                for _ in range(20):
+                    assert (await gateway.http.post("/v1/chat/completions", json=ASK)).status_code == 200
+
+            await asyncio.gather(*(chats(gateway) for gateway in (one, other) for _ in range(2)))
+            await eventually(
+                other,
+                "/v1/audit?action=chat&limit=1000",
+                lambda found: len([entry for entry in found["entries"] if entry["outcome"] == "ok"]) == 80,
+            )
+            ongoing = asyncio.gather(chats(one), return_exceptions=True)
+            await one.http.post("/v1/chat/completions", json=ASK)
+            await one.kill()
+            await ongoing
+            await chats(other)
+            found = (await other.http.get("/v1/audit?action=chat&limit=1000")).json()["entries"]
+            assert len(found) >= 100
+            assert (await other.http.get("/v1/audit/verify")).json()["valid"] is True

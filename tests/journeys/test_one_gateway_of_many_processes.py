@@ -17,12 +17,14 @@ from mcp import MCPError
 from mcp.client import Client
 from websockets.asyncio.client import connect
 
+from shared.providers.scripted import ScriptedServer
 from tests.support.redis_servers import RedisServer
 from tests.support.serving import Serving, serving
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
+MODEL = {"id": "mine/scripted", "provider": "openai", "apiModelName": "scripted", "layer": "L0", "priority": 0}
 SHARED = {
     "JWT_SECRET": "0123456789abcdefghijklmnopqrstuvwxyz",
     "SECRETS_KEY": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
@@ -50,6 +52,29 @@ async def opened(gateway: Serving, **fields: Any) -> str:
     answer = await gateway.http.post("/v1/terminal/sessions", json={"type": "local", **fields})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["session"]["id"])
+
+
+async def test_a_command_that_another_process_runs_names_the_chat_that_led_to_it(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    async with ScriptedServer().listening() as provider:
+        scripted = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "sk-test"}
+        async with two(tmp_path, redis_server, **scripted) as (one, other):
+            session_id = await opened(one)
+            await other.http.post("/v1/models", json=MODEL)
+            asked = {"model": MODEL["id"], "messages": [{"role": "user", "content": "hi"}]}
+            chat = await other.http.post("/v1/chat/completions", json=asked)
+            assert chat.status_code == 200, chat.text
+            step = {"traceparent": chat.headers["traceparent"]}
+            ran = await other.http.post(f"/v1/terminal/{session_id}/execute", json={"command": "exit 4"}, headers=step)
+            assert ran.json()["result"]["exitCode"] == 4, ran.text
+            async with asyncio.timeout(10):  # each process writes its own chats, half a second later at most
+                while len(steps := (await one.http.get(f"/v1/trace/{chat.headers['x-trace-id']}")).json()["steps"]) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            assert {step["kind"] for step in steps} == {"chat", "command"}
+            (command,) = (step for step in steps if step["kind"] == "command")
+            assert (command["exitCode"], command["causeBy"]) == (4, "trace")
+            assert command["causeRequestId"] == chat.headers["x-request-id"]
 
 
 async def test_a_session_is_used_from_either_process(tmp_path: Path, redis_server: RedisServer) -> None:

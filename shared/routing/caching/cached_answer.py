@@ -159,7 +159,9 @@ class Replay:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         start = 0
         for length in self._kept.runs:
-            yield self._kept.body[start : start + length]
+            run = self._kept.body[start : start + length]
+            self.route.said.add(run)
+            yield run
             start += length
         self.usage = self._kept.usage
 

@@ -46,6 +46,7 @@ async def test_the_trail_is_read_newest_first_page_by_page(gateway: Any) -> None
         "outcome",
         "details",
         "traceId",
+        "causeRequestId",
         "previousHash",
         "hash",
     }

@@ -198,9 +198,10 @@ async def test_what_is_audited_tells_what_was_done_and_no_secret(gateway: Gatewa
         ("send_to_terminal", "ok"),
         ("close_terminal", "ok"),
     ]
-    assert gateway.audited[0][1] == {"type": "local", "env": ["TOKEN"]}
+    assert gateway.audited[0][1] == {"type": "local", "env": ["TOKEN"], "sessionId": session}
     assert len(gateway.audited[1][1]["command"]) == 2000
-    assert gateway.audited[2][1] == {"command": "true", "cwd": "/", "env": ["TOKEN"]}
+    ran = gateway.audited[2][1]
+    assert ran == {"command": "true", "cwd": "/", "env": ["TOKEN"], "exitCode": 0, "durationMs": ran["durationMs"]}
     assert "hunter" not in str(gateway.audited)
 
 

@@ -3,12 +3,16 @@
 import asyncio
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import Session, col, delete, select
+from sqlalchemy import event
+from sqlmodel import Session, col, delete, select, update
 from structlog.testing import capture_logs
 
 from shared.domain.audit import AuditEntry, AuditQuery
@@ -290,3 +294,53 @@ async def test_a_cancelled_caller_whose_entry_cannot_be_written_is_not_forgotten
     await trail.require()
     entries = (await trail.query(AuditQuery())).entries
     assert [(entry.action, entry.details) for entry in entries] == [("audit_gap", {"lost": 1})]
+
+
+async def test_a_note_comes_before_what_is_recorded_after_it(trail: AuditTrail) -> None:
+    trail.note(ANNA, "chat", "ok", details=lambda: {"model": "m"})
+    await trail.record(ANNA, "execute_command", {}, "ok")
+    newer, older = (await trail.query(AuditQuery())).entries
+    assert (older.action, older.details) == ("chat", {"model": "m"})
+    assert newer.action == "execute_command"
+    assert (await trail.verify()).valid
+
+
+async def test_notes_wait_for_a_database_that_is_away_and_are_counted_when_there_are_too_many(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.security.audit.NOTES", 3)
+    monkeypatch.setattr("shared.security.audit.WHOLE_NOTES", 2)
+    async with Database(postgres.new_database()) as database:
+        trail = AuditTrail(database, now, Redactor())
+        with away(database):
+            for number in range(5):
+                trail.note(ANNA, "chat", "ok", details=partial(dict, number=number))
+            with pytest.raises(Unavailable):
+                await trail.flush()
+        await trail.flush()
+        await trail.require()
+        entries = [*reversed((await trail.query(AuditQuery())).entries)]
+        assert [entry.details for entry in entries] == [{"number": 0}, {"number": 1}, {"number": 2}, {"lost": 2}]
+        assert (await trail.verify()).valid
+
+
+async def test_notes_are_written_by_themselves(trail: AuditTrail, database: Database) -> None:
+    writing = asyncio.create_task(trail.run())
+    trail.note(ANNA, "chat", "ok", details=dict)
+    written = asyncio.Event()
+    event.listen(database.engine, "commit", lambda _: written.set())
+    await asyncio.wait_for(written.wait(), 10)
+    writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+    assert [entry.action for entry in (await trail.query(AuditQuery())).entries] == ["chat"]
+
+
+async def test_what_led_to_an_entry_is_covered_by_the_chain(trail: AuditTrail, database: Database) -> None:
+    trail.causes.remember("toolCall", ANNA, "call-1")
+    await trail.record(replace(ANNA, request_id="r-2", tool_call_id="call-1"), "execute_command", {}, "ok")
+    (entry,) = (await trail.query(AuditQuery(cause_request_id="r-1"))).entries
+    assert (entry.cause_request_id, entry.details) == ("r-1", {"causeBy": "toolCall"})
+    assert (await trail.verify()).valid
+    await database.run(lambda session: session.execute(update(AuditRow).values(cause_request_id="r-9")))
+    assert (await trail.verify()).reason == "it was changed"
