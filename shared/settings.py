@@ -123,7 +123,7 @@ class Settings(BaseModel):
     )
     router_learning: Literal["off", "shadow", "on"] = Field(
         "off",
-        description="Let what came of answers (checks, failures, `POST /v1/feedback`) teach `auto` where to start, within the layers it may use: `shadow` learns and logs what it would have done, `on` does it.",
+        description="Let the known outcomes of answers (checks, JSON schemas, `POST /v1/feedback`) teach `auto` where to start, within the layers it may use: `shadow` learns and logs what it would have done, `on` does it once they show what a higher layer gains.",
     )
     router_share: str = Field(
         "L0=70,L1=20,L2=8,L3=2",

@@ -6,6 +6,7 @@ The prior of each kind of task comes from weights that were trained without that
 """
 
 import argparse
+import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+
+import structlog
 
 from bench.routing.streams import Asked, Tally, requests
 from shared.domain.identity import LOCAL
@@ -26,7 +29,8 @@ from shared.routing.learning.rewards import Outcome
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 ORDERS = 3
 OPTIONS = RoutingOptions()
-GOOD, BAD, SILENT = Outcome(verdict="confirmed"), Outcome(verdict="corrected"), Outcome()
+GOOD, BAD, SHOWN = Outcome(verdict="confirmed"), Outcome(verdict="corrected"), Outcome(shortcoming="empty")
+SILENT = Outcome()
 
 Served = list[tuple[Asked, bool]]
 Router = Callable[[Sequence[Asked], float, random.Random], Served]
@@ -73,7 +77,7 @@ def by_learning(
 def _outcome(signals: Signals, good: float, chance: random.Random) -> Outcome:
     if chance.random() < signals.checked:
         return GOOD if good else BAD
-    return BAD if not good and chance.random() < signals.shows else SILENT
+    return SHOWN if not good and chance.random() < signals.shows else SILENT
 
 
 def measured(stream: Sequence[Asked], router: Router, *, in_dollars: bool = False) -> str:
@@ -89,13 +93,13 @@ def measured(stream: Sequence[Asked], router: Router, *, in_dollars: bool = Fals
 
 ROUTERS: dict[str, Router] = {
     "prior alone": partial(by_rank, lambda asked: asked.estimate.score),
-    "learning, every outcome known": partial(by_learning, Signals(checked=1)),
+    "learning, no feedback": partial(by_learning, Signals(shows=0.1)),
+    "learning, 3 % scored": partial(by_learning, Signals(voted=0.03, shows=0.1)),
+    "learning, 10 % scored": partial(by_learning, Signals(voted=0.1, shows=0.1)),
+    "learning, 30 % scored": partial(by_learning, Signals(voted=0.3, shows=0.1)),
+    "learning, all scored": partial(by_learning, Signals(voted=1, shows=0.1)),
     "learning, 30 % checked": partial(by_learning, Signals(checked=0.3)),
-    "learning, 10 % checked": partial(by_learning, Signals(checked=0.1)),
-    "learning, 3 % voted": partial(by_learning, Signals(voted=0.03)),
-    "learning, 30 % of the bad show": partial(by_learning, Signals(shows=0.3)),
-    "learning, 10 % of the bad show, 3 % voted": partial(by_learning, Signals(shows=0.1, voted=0.03)),
-    "learning, silence": partial(by_learning, Signals()),
+    "learning, every outcome known": partial(by_learning, Signals(checked=1)),
     "oracle": partial(by_rank, lambda asked: asked.strong - asked.weak),
 }
 
@@ -104,6 +108,7 @@ def main() -> None:
     """Print the tables of LEARNING.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     found = requests(parser.parse_args().data)
     outcomes = [asked for asked in found if asked.source != "tiers"]
     streams = {

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from shared.terminal.sandbox import HOME, TURNED_OFF
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
+    from shared.routing.learning.learner import Learner
     from shared.terminal.sandbox import Sandbox
 
 INSTALL_BUBBLEWRAP = "Install bubblewrap (bwrap) for a sandbox that hides what is the gateway's."
@@ -49,6 +50,7 @@ async def look(gateway: "Gateway", running: Mapping[str, Any] | None = None) -> 
         *keys,
         _local(health, running or {}),
         _answer(gateway, states),
+        *_learning(gateway.learner),
     ]
 
 
@@ -144,6 +146,22 @@ def _provider(state: ProviderState) -> Finding:
         status="warn",
         text=f"does not answer at {state.base_url}: {state.detail}",
         advice="Check its key, its address and the network.",
+    )
+
+
+def _learning(learner: "Learner") -> Iterator[Finding]:
+    """Whether what the router has learned chooses anything yet; nothing while learning is off."""
+    if learner.mode == "off":
+        return
+    standing = learner.standing or "no outcome of an answer is known"
+    if not learner.abstains:
+        yield Finding(name="router learning", status="ok", text=f"ROUTER_LEARNING={learner.mode}: {standing}")
+        return
+    yield Finding(
+        name="router learning",
+        status="warn",
+        text=f"ROUTER_LEARNING={learner.mode} abstains, requests start as usual: {standing}",
+        advice="Score answers with POST /v1/feedback, or have them checked (crossCheck, selfCheck, agreement, JSON schemas).",
     )
 
 

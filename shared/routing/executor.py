@@ -182,7 +182,6 @@ class StreamedAnswer:
         self._events = 0
         self._bytes = 0
         self._called = 0
-        self._last = first
         self._final: dict[str, Any] | None = None
         self.outcome = "cancelled"
 
@@ -203,7 +202,6 @@ class StreamedAnswer:
                     else:
                         self._events += data.count(b"data:")
                         self._bytes += len(data)
-                    self._last = data
                     yield data
                 if chunk.usage is not None:
                     self._attempt.hear(chunk.usage)
@@ -222,13 +220,6 @@ class StreamedAnswer:
         last = usage_event.final(self._attempt.request, self.route.model, self._first, self._final, self.usage, cost)
         said.add(last)
         yield last
-
-    @property
-    def finish_reason(self) -> str | None:
-        """How the answer ended, as far as its last events say: `length`, `content_filter`, or None for anything else."""
-        return next(
-            (reason for reason in ("length", "content_filter") if b'"%s"' % reason.encode() in self._last), None
-        )
 
     def settle(self) -> None:
         """Write down what a stream used that did not come to its end; the provider bills it all the same."""

@@ -18,9 +18,10 @@ from shared.routing.course import Course
 from shared.routing.executor import Executor
 from shared.routing.explanation import Explanation
 from shared.routing.fitness import is_chosen
+from shared.routing.learning.rewards import Outcome
 from shared.routing.planning import Planning
 from shared.routing.replay.decision import Decision, DecisionLog
-from shared.routing.teaching import lesson_of_stream, lessons
+from shared.routing.teaching import lessons
 from shared.usage.pricing import PriceBook
 
 
@@ -97,8 +98,7 @@ class Router:
                     yield answer
                 finally:
                     outcome, model, course.usage = answer.outcome, answer.route.model, answer.usage
-                    lesson = lesson_of_stream(course.job, outcome, answer.finish_reason)
-                    self._judgement.learn(course.caller, model.layer, lesson)
+                    self._judgement.learn(course.caller, model.layer, Outcome(ended=outcome))
         except GatewayError as error:
             outcome = error.code
             raise

@@ -1,14 +1,13 @@
 """What the course of one request teaches about its layers. Pure."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
 from shared.domain.models import Layer, Model
 from shared.routing.answers import Answer
 from shared.routing.checks.evidence import Shortcoming, shortcoming
 from shared.routing.job import Job
-from shared.routing.learning.rewards import NOT_ABLE, Outcome
-
-STREAM_ENDS: Mapping[str, Shortcoming] = {"length": "truncated", "content_filter": "refused"}
+from shared.routing.learning.rewards import Outcome
 
 
 def lessons(job: Job, answer: Answer, *, first: Model, last: Model) -> Iterator[tuple[Layer, Outcome]]:
@@ -16,12 +15,9 @@ def lessons(job: Job, answer: Answer, *, first: Model, last: Model) -> Iterator[
 
     A cross-check may have put the reviewer's text in the place of the last one's since; that says nothing of the reviewer.
     """
-    for call in job.tab.calls:
-        if call.purpose == "answer" and call.outcome in NOT_ABLE:
-            yield call.model.layer, Outcome(ended=call.outcome)
     notes = answer.route.notes
     if last.layer > first.layer:
-        yield first.layer, Outcome(escalated=True)
+        yield first.layer, Outcome(escalated=True, shortcoming=_cause(notes))
     checks = [notes.get(name, {}).get("verdict") for name in ("crossCheck", "selfCheck")]
     replaced = checks[0] == "corrected"
     found = None if replaced else shortcoming(job.request, answer.payload)
@@ -36,8 +32,7 @@ def lessons(job: Job, answer: Answer, *, first: Model, last: Model) -> Iterator[
     )
 
 
-def lesson_of_stream(job: Job, outcome: str, finish_reason: str | None) -> Outcome:
-    """The outcome of a stream that had begun."""
-    limited = job.request.facts.max_tokens is not None and finish_reason == "length"
-    found = None if limited else STREAM_ENDS.get(finish_reason or "")
-    return Outcome(ended=outcome, committed=True, shortcoming=found)
+def _cause(notes: Mapping[str, Any]) -> Shortcoming | None:
+    """What the first answer showed that was escalated; None when it had failed a check."""
+    reason = notes["escalation"]["steps"][0]["reason"]
+    return next((known for known in get_args(Shortcoming) if known == reason), None)

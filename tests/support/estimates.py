@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import dataclass
-from typing import Any
 
 from shared.domain.identity import LOCAL, Caller
 from shared.domain.routing import Facts, RoutingOptions
@@ -15,13 +14,12 @@ class Looked:
     """An estimate as given."""
 
     score: float = 0.5
-    sure: bool = True
     features: tuple[float, ...] = (0.0,) * 6
 
 
-def looked(chance: random.Random, *, hard: bool, **more: Any) -> Looked:
+def looked(chance: random.Random, *, hard: bool) -> Looked:
     """A request whose first feature says of which kind it is, among others that say nothing."""
-    return Looked(features=(0.9 if hard else 0.1, *(chance.random() for _ in range(5))), **more)
+    return Looked(features=(0.9 if hard else 0.1, *(chance.random() for _ in range(5))))
 
 
 def asking(request_id: str, caller: Caller = LOCAL) -> Caller:

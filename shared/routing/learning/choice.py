@@ -4,12 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from typing import NamedTuple
 
 from shared.domain.models import Layer
 from shared.domain.shares import Shares
 
-Passes = Callable[[str, float, float], bool | None]
-"""Whether a score is among the highest share of the recent ones at a named step; None while there are too few."""
+Passes = Callable[[str, float, float], "Passed | None"]
+"""Whether a score is among the highest share of the recent ones at a named step; None while that step is not judged."""
+
+
+class Passed(NamedTuple):
+    """Whether the step is taken; `drawn` when the lot has said so, and not the score."""
+
+    goes_up: bool
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +38,10 @@ class Choice:
 
 
 def choose(options: Sequence[Option], shares: Shares, passes: Passes) -> Choice | None:
-    """Climb from the cheapest layer while the step up is among those that pay most; None when that cannot be told.
+    """Climb from the cheapest layer while the step up is among those that pay most; None when the first is not judged.
 
-    `options` are in order. A step is taken by as many of the recent requests that came to it as the shares of the
-    layers above it wish, and those are the ones that bring the most for each dollar.
+    `options` are in order. A later step that is not judged is not taken. A step is taken by as many of the recent
+    requests that came to it as the shares of the layers above it wish: those that bring the most for each dollar.
     """
     wanted = [option for option in options if shares[option.layer] > 0]
     if len(wanted) < 2:
@@ -42,11 +50,11 @@ def choose(options: Sequence[Option], shares: Shares, passes: Passes) -> Choice 
     for number, (lower, upper) in enumerate(pairwise(wanted)):
         above = _share_above(wanted, number, shares)
         name, worth = _worth(lower, upper)
-        goes_up = passes(name, worth, above)
-        if goes_up is None:
-            return None
-        reason = _reason(lower, upper, above, goes_up=goes_up)
-        if not goes_up:
+        passed = passes(name, worth, above)
+        if passed is None:
+            return Choice(lower.layer, reason) if number else None
+        reason = _reason(lower, upper, above, passed)
+        if not passed.goes_up:
             return Choice(lower.layer, reason)
     return Choice(wanted[-1].layer, reason)
 
@@ -73,10 +81,12 @@ def _more(lower: Option, upper: Option) -> Decimal | None:
     return None if lower.cost is None or upper.cost is None else upper.cost - lower.cost
 
 
-def _reason(lower: Option, upper: Option, above: float, *, goes_up: bool) -> str:
+def _reason(lower: Option, upper: Option, above: float, passed: Passed) -> str:
+    if passed.drawn:
+        return f"a few requests go to {lower.layer} or {upper.layer} by lot, to learn what {upper.layer} gains"
     more = _more(lower, upper)
     price = f" for ${more:f} more" if more else ""
     return (
         f"a good answer is expected from {upper.layer} in {upper.good:.0%} of such cases and from {lower.layer} in "
-        f"{lower.good:.0%}{price}; that is {'' if goes_up else 'not '}among the {above:.0%} of recent requests that gain most"
+        f"{lower.good:.0%}{price}; that is {'' if passed.goes_up else 'not '}among the {above:.0%} of recent requests that gain most"
     )

@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from math import log1p, sqrt
 from typing import Any, Literal, Protocol
 
@@ -14,8 +15,9 @@ from shared.domain.models import Layer
 from shared.domain.routing import Facts
 from shared.domain.shares import Shares
 from shared.routing.learning import rewards
-from shared.routing.learning.choice import Choice, Option, Passes, choose
+from shared.routing.learning.choice import Choice, Option, Passed, Passes, choose
 from shared.routing.learning.heads import Heads
+from shared.routing.learning.proof import DRAWN, Stage
 from shared.routing.learning.quantiles import RecentScores
 from shared.routing.learning.remembered import Remembered, Request
 from shared.routing.learning.rewards import FEEDBACK, Lesson, Outcome
@@ -26,17 +28,12 @@ log = get_logger(__name__)
 
 Mode = Literal["off", "shadow", "on"]
 
-ENOUGH = 50.0
-"""Outcomes known for sure, or their worth, after which a layer's head is believed where the estimate is not sure."""
-
 
 class Estimate(Protocol):
-    """What a strong model is expected to gain, 0 to 1, whether that can be relied on, and by what it was seen (0 to 1 each)."""
+    """What a strong model is expected to gain, 0 to 1, and by what it was seen (0 to 1 each)."""
 
     @property
     def score(self) -> float: ...
-    @property
-    def sure(self) -> bool: ...
     @property
     def features(self) -> tuple[float, ...]: ...
 
@@ -55,6 +52,7 @@ class Learner:
         self._shares = shares
         self._recent: dict[str, RecentScores] = {}
         self._remembered = Remembered()
+        self._said = False
 
     def start(
         self,
@@ -74,13 +72,16 @@ class Learner:
             return None
         x = _inputs(facts, estimate)
         self.heads.fit(len(x))
-        self._remembered.put((caller.id, caller.request_id), Request(array("f", x), estimate.score))
-        choice = self._choose(x, estimate, costs, self._passes)
+        request = Request(array("f", x), estimate.score)
+        self._remembered.put((caller.id, caller.request_id), request)
+        choice = self._choose(x, estimate, costs, partial(self._passes, request.places))
         self._note(choice, usual)
+        if choice is None:
+            self._say_why(request.places)
         return choice if self.mode == "on" else None
 
     def preview(self, facts: Facts, *, estimate: Estimate, costs: Mapping[Layer, Decimal | None]) -> Choice | None:
-        """What it would choose now, in whatever mode but `off`; nothing is remembered of it."""
+        """What it would choose now, in whatever mode but `off` and without lots; nothing is remembered of it."""
         if self.mode == "off":
             return None
         x = _inputs(facts, estimate)
@@ -98,6 +99,7 @@ class Learner:
         if found is not None:
             self.heads.learn(layer, request.x, request.score, found)
             self.counts["outcomes"] += 1
+            self._prove(request, layer, found.reward)
         self._learn_vote(request)
 
     def vote(self, caller_id: str, request_id: str, score: float) -> bool:
@@ -116,8 +118,10 @@ class Learner:
         except ValidationError:
             return
         if self.mode != "off":
+            if not self.heads.size:
+                self.heads.fit(len(found.x))
             voted = None if before is None else (found.layer, before)
-            self._learn_vote(Request(array("f", found.x), found.score, found.layer, score, voted))
+            self._learn_vote(Request(array("f", found.x), found.score, found.places, found.layer, score, voted))
 
     def kept(self, caller: Caller) -> dict[str, Any] | None:
         """What a vote that comes too late for the memory needs, as JSON; None for a request that nobody served."""
@@ -125,7 +129,9 @@ class Learner:
         if request is None or request.served is None:
             return None
         rounded = [round(value, 3) for value in request.x]
-        return KeptRequest(x=rounded, score=request.score, layer=request.served).model_dump(mode="json")
+        places = {step: round(place, 3) for step, place in request.places.items()}
+        kept = KeptRequest(x=rounded, score=request.score, layer=request.served, places=places)
+        return kept.model_dump(mode="json")
 
     def vote_of(self, caller_id: str, request_id: str) -> float | None:
         """The vote on a request, for whoever writes its row after it came."""
@@ -135,6 +141,16 @@ class Learner:
     def state(self) -> State:
         """All that should outlive this process."""
         return self.heads.state({name: scores.latest for name, scores in self._recent.items()})
+
+    @property
+    def abstains(self) -> bool:
+        """Whether no step up is taken yet, for want of proof."""
+        return not any(self._stage(step) == "ranks" for step in self.heads.proofs)
+
+    @property
+    def standing(self) -> str:
+        """How far each step has come, in words; empty before the first known outcome."""
+        return "; ".join(f"{step} {proof.standing}" for step, proof in sorted(self.heads.proofs.items()))
 
     def restore(self, state: State) -> None:
         """Go on from what was kept."""
@@ -148,14 +164,34 @@ class Learner:
             Option(layer=layer, good=self.heads.good(layer, x, estimate.score), cost=costs[layer])
             for layer in sorted(costs)
         ]
-        choice = choose(options, self._shares, passes)
-        return choice if estimate.sure or (options and self.heads.seen(options[0].layer) >= ENOUGH) else None
+        return choose(options, self._shares, passes)
 
-    def _passes(self, step: str, worth: float, share: float) -> bool | None:
-        return self._recent.setdefault(step, RecentScores()).highest(worth, share)
+    def _passes(self, places: dict[str, float], step: str, worth: float, share: float) -> Passed | None:
+        recent = self._recent.setdefault(step, RecentScores())
+        place = recent.place(worth)
+        if place is not None:
+            places[step] = place
+        stage, passes = self._stage(step), recent.highest(worth, share)
+        if passes is None or stage == "abstains":
+            return None
+        lot = recent.lot(share, DRAWN[stage])
+        if lot is not None and self.mode == "on":
+            return Passed(lot, drawn=True)
+        return Passed(passes) if stage == "ranks" else None
 
-    def _would_pass(self, step: str, worth: float, share: float) -> bool | None:
-        return self._recent[step].look(worth, share) if step in self._recent else None
+    def _would_pass(self, step: str, worth: float, share: float) -> Passed | None:
+        known = step in self._recent and self._stage(step) == "ranks"
+        passes = self._recent[step].look(worth, share) if known else None
+        return None if passes is None else Passed(passes)
+
+    def _stage(self, step: str) -> Stage:
+        """How far a step has come; while only watching, nothing can be tried, and the lower layer's outcomes do."""
+        stage = self.heads.proof(step).stage
+        return "ranks" if stage == "tries" and self.mode == "shadow" else stage
+
+    def _prove(self, request: Request, layer: Layer, reward: float) -> None:
+        for line, place in self.heads.lines(request.places, layer):
+            line.add(place, reward)
 
     def _note(self, choice: Choice | None, usual: Layer) -> None:
         if choice is None:
@@ -165,16 +201,25 @@ class Learner:
         if self.mode == "shadow" and choice.layer != usual:
             log.info("router would have started at", layer=choice.layer, usual=usual, reason=choice.reason)
 
+    def _say_why(self, places: Mapping[str, float]) -> None:
+        """Tell once that the learner abstains for want of proof."""
+        if places and not self._said:
+            self._said = True
+            log.info("router learning abstains until scored or checked answers show what a higher layer gains")
+
     def _learn_vote(self, request: Request) -> None:
         if request.vote is None or request.served is None:
             return
         if request.learned_vote is None:
             self.heads.learn(request.served, request.x, request.score, Lesson(request.vote, FEEDBACK))
+            self._prove(request, request.served, request.vote)
             self.counts["votes"] += 1
             request.learned_vote = (request.served, request.vote)
         else:
             layer, before = request.learned_vote
             self.heads.revise(layer, request.x, request.score, Lesson(request.vote - before, FEEDBACK))
+            for line, place in self.heads.lines(request.places, layer):
+                line.revise(place, before, request.vote)
             request.learned_vote = (layer, request.vote)
 
 

@@ -23,6 +23,7 @@ class RecentScores:
         self._sorted = sorted(self._latest)
         self._behind = 0.0
         self._turn = 0.0
+        self._asked = 0
 
     def highest(self, score: float, share: float) -> bool | None:
         """Whether a score is among the highest `share` of the recent ones; None while there are too few of them.
@@ -42,11 +43,23 @@ class RecentScores:
 
     def look(self, score: float, share: float) -> bool | None:
         """The same, without keeping the score."""
+        place = self.place(score)
+        if place is None:
+            return None
+        return share >= 1 or (share > 0 and place + self._behind / REPAID >= 1 - share)
+
+    def place(self, score: float) -> float | None:
+        """The rank of a score among the recent ones, from 0, the lowest, to 1; None while there are too few."""
         if len(self._latest) < FEWEST:
             return None
         below, upto = bisect_left(self._sorted, score), bisect_right(self._sorted, score)
-        place = (below + self._turn * (upto - below + 1)) / (len(self._sorted) + 1)
-        return share >= 1 or (share > 0 and place + self._behind / REPAID >= 1 - share)
+        return (below + self._turn * (upto - below + 1)) / (len(self._sorted) + 1)
+
+    def lot(self, share: float, one_in: int) -> bool | None:
+        """Whether the lot is for this request, whatever its score; None unless it is the one of `one_in` that is drawn."""
+        self._asked += 1
+        drawn, rest = divmod(self._asked, one_in)
+        return None if rest else drawn * GOLDEN % 1 < share
 
     @property
     def latest(self) -> list[float]:

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.domain.models import Layer
 
@@ -14,10 +14,14 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Request:
-    """What was known of a request, the layer that served it, the caller's vote, and the vote as it was learned."""
+    """What was known of a request, the layer that served it, the caller's vote, and the vote as it was learned.
+
+    `places`: at each step up that was considered, the rank of its expected gain.
+    """
 
     x: "array[float]"
     score: float
+    places: dict[str, float] = field(default_factory=dict)
     served: Layer | None = None
     vote: float | None = None
     learned_vote: tuple[Layer, float] | None = None

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 from shared.routing.checks.evidence import Shortcoming
 
-SILENT = 0.05
-"""What an answer that nobody checked tells: next to nothing. Counted in full, it drowns what is known (measured)."""
-
 FEEDBACK = 3.0
 
-NOT_ABLE = frozenset({"provider_bad_answer", "content_refused"})
-BROKEN_OFF = frozenset({"provider_failed", "provider_timeout"})
+OF_FORM: frozenset[Shortcoming] = frozenset({"invalid_json", "invalid_schema"})
+"""Shortcomings of which the opposite is known too, as `kept_form`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +32,11 @@ VERDICTS: Mapping[str, Lesson] = {
 class Outcome:
     """What came of one layer's answer.
 
-    `ended` is `ok` or the code of the error; `committed` says that content had gone to the caller by then. `kept_form`:
-    a schema was asked for, and the answer keeps to it. `agreed` (with another model) is None when there was no other.
+    `ended` is `ok` or the code of the error. `kept_form`: a schema was asked for, and the answer keeps to it. `agreed`
+    (with another model) is None when there was no other. An `escalated` answer without a shortcoming failed a check.
     """
 
     ended: str = "ok"
-    committed: bool = False
     shortcoming: Shortcoming | None = None
     kept_form: bool = False
     escalated: bool = False
@@ -49,19 +45,22 @@ class Outcome:
 
 
 def lesson(outcome: Outcome) -> Lesson | None:
-    """What to learn from an outcome; None for nothing.
+    """What to learn from an outcome; None unless the opposite result would have been known as well.
 
-    Limits, overload, faults of networks, accounts and callers say nothing about what a model is able to do.
+    Silence is not a reward: nobody looked at the answer. Errors and answers that were cut off, empty or refused have no
+    counterpart but silence, so they follow where most requests come from (bench/routing/LEARNING.md).
     """
     if outcome.ended != "ok":
-        bad = outcome.ended in NOT_ABLE or (outcome.committed and outcome.ended in BROKEN_OFF)
-        return Lesson(0.0) if bad else None
-    if outcome.escalated:
-        return Lesson(0.0)
+        return None
+    judged = _judged(outcome)
     if outcome.shortcoming is not None:
-        return Lesson(0.3 if outcome.shortcoming == "truncated" else 0.0)
+        return Lesson(0.0) if judged or outcome.shortcoming in OF_FORM else None
+    return Lesson(0.0) if outcome.escalated else judged
+
+
+def _judged(outcome: Outcome) -> Lesson | None:
     if (judged := VERDICTS.get(outcome.verdict or "")) is not None:
         return judged
     if outcome.agreed is not None:
         return Lesson(float(outcome.agreed))
-    return Lesson(1.0) if outcome.kept_form else Lesson(1.0, SILENT)
+    return Lesson(1.0) if outcome.kept_form else None

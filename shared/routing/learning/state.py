@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from shared.domain.models import Layer
 from shared.domain.wire import Wire
 from shared.routing.learning.head import FIRM, LARGEST
+from shared.routing.learning.proof import SUMS
 from shared.routing.learning.quantiles import KEPT
 
 DIGITS = 5
@@ -18,6 +19,8 @@ Mean = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Precision = Annotated[float, Field(ge=FIRM, le=FIRMEST)]
 Evidence = Annotated[float, Field(ge=0, le=1e12)]
 Score = Annotated[float, Field(allow_inf_nan=False)]
+Place = Annotated[float, Field(ge=0, le=1)]
+Sums = Annotated[list[Evidence], Field(min_length=SUMS, max_length=SUMS)]
 
 
 class HeadState(Wire):
@@ -36,17 +39,30 @@ class HeadState(Wire):
         )
 
 
+class ProofState(Wire):
+    """The sums of a step's two lines."""
+
+    lower: Sums
+    upper: Sums
+
+    def towards(self, other: "ProofState", part: float) -> "ProofState":
+        """So far on the way from this one to the other, as of a head."""
+        return ProofState(lower=_between(self.lower, other.lower, part), upper=_between(self.upper, other.upper, part))
+
+
 class State(Wire):
-    """Everything that is kept: the heads, all of one size, how much they ever learned, and the latest scores by step.
+    """Everything that is kept: the heads, all of one size, how much they ever learned, and by step the latest scores and
+    the proof.
 
     With at most 4 heads of 128 numbers twice and 16 steps of 64 scores it stays under 48 kB of JSON.
     """
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     size: Annotated[int, Field(ge=0, le=MOST_INPUTS)]
     learned: Evidence
     heads: dict[Layer, HeadState]
     recent: Annotated[dict[str, Annotated[list[Score], Field(max_length=KEPT)]], Field(max_length=MOST_STEPS)]
+    proofs: Annotated[dict[str, ProofState], Field(max_length=MOST_STEPS)]
 
     @model_validator(mode="after")
     def _of_one_size(self) -> Self:
@@ -61,6 +77,7 @@ class KeptRequest(Wire):
     x: Annotated[list[Score], Field(max_length=MOST_INPUTS)]
     score: Score
     layer: Layer
+    places: Annotated[dict[str, Place], Field(max_length=MOST_STEPS, default_factory=dict)]
 
 
 def merged(mine: State, stored: State | None, *, common: float) -> State:
@@ -74,7 +91,11 @@ def merged(mine: State, stored: State | None, *, common: float) -> State:
     heads = {**stored.heads, **mine.heads}
     for layer in mine.heads.keys() & stored.heads.keys():
         heads[layer] = mine.heads[layer].towards(stored.heads[layer], others / (new + others))
-    return State(size=mine.size, learned=round(stored.learned + new, DIGITS), heads=heads, recent=mine.recent)
+    proofs = {**stored.proofs, **mine.proofs}
+    for step in mine.proofs.keys() & stored.proofs.keys():
+        proofs[step] = mine.proofs[step].towards(stored.proofs[step], others / (new + others))
+    learned = round(stored.learned + new, DIGITS)
+    return State(size=mine.size, learned=learned, heads=heads, recent=mine.recent, proofs=proofs)
 
 
 def _between(mine: list[float], other: list[float], part: float) -> list[float]:

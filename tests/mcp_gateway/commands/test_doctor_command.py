@@ -60,6 +60,17 @@ def test_what_auto_may_spend_by_itself_is_told(
     assert "up to $2.50 a day" in found["text"]
 
 
+def test_learning_that_abstains_is_told_with_what_helps(
+    shell: Shell, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "router learning" not in findings(shell("doctor", "--json"))
+    monkeypatch.setenv("ROUTER_LEARNING", "on")
+    found = findings(shell("doctor", "--json"))["router learning"]
+    assert found["status"] == "warn"
+    assert found["text"].startswith("ROUTER_LEARNING=on abstains, requests start as usual: no outcome")
+    assert "/v1/feedback" in found["advice"]
+
+
 def test_no_model_is_a_failure_that_says_what_to_do(shell: Shell) -> None:
     done = shell("doctor")
     assert done.code == 1

@@ -6,6 +6,9 @@ import pytest
 
 from mcp_gateway.diagnosis import services
 from shared.domain.egress import AllowedHosts
+from shared.domain.shares import parse_shares
+from shared.routing.learning.learner import Learner
+from shared.routing.learning.state import ProofState, State
 from shared.terminal.process_groups import ProcessLimit
 from shared.terminal.sandbox import TURNED_OFF, Rules, Sandbox
 
@@ -62,3 +65,15 @@ def test_what_cannot_be_hidden_is_to_be_moved_out_of_what_may_be_written(tmp_pat
     found = services._sandbox(Sandbox(kind="landlock", rules=rules, detail="no bubblewrap"))
     assert f"outside of {tmp_path}." in found.advice
     assert "home" not in found.advice
+
+
+def test_learning_that_has_proven_a_step_is_told() -> None:
+    learner = Learner("on", parse_shares("L0=50,L1=50"))
+    sums = [100.0, 50.0, 50.0, 33.0, 20.0, 50.0], [100.0, 50.0, 50.0, 33.0, 30.0, 50.0]
+    proof = ProofState(lower=sums[0], upper=sums[1])
+    learner.restore(State(size=0, learned=200, heads={}, recent={}, proofs={"L0-L1": proof}))
+    (found,) = services._learning(learner)
+    assert found.status == "ok"
+    assert found.text == (
+        "ROUTER_LEARNING=on: L0-L1 ranks with 100 outcomes of the lower layer and 100 of the upper known"
+    )

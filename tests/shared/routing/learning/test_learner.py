@@ -33,14 +33,16 @@ def start(
     return made.start(asking(request_id), FACTS, estimate=estimate or Looked(), usual=usual, costs=costs, **more)
 
 
-def serve(made: Learner, count: int, *, seed: int = 1, sure: bool = True) -> list[tuple[Layer, bool]]:
+def serve(
+    made: Learner, count: int, *, seed: int = 1, costs: Mapping[Layer, Decimal | None] = COSTS
+) -> list[tuple[Layer, bool]]:
     """Requests of which the hard half needs L1; only the outcome of the layer that served is told."""
     chance = random.Random(seed)
     served: list[tuple[Layer, bool]] = []
     for number in range(count):
         hard = chance.random() < 0.5
         caller = asking(f"{seed}-{number}")
-        choice = made.start(caller, FACTS, estimate=looked(chance, hard=hard, sure=sure), usual="L0", costs=COSTS)
+        choice = made.start(caller, FACTS, estimate=looked(chance, hard=hard), usual="L0", costs=costs)
         layer: Layer = choice.layer if choice else "L0"
         made.outcome(caller, layer, GOOD if layer == "L1" or not hard else BAD)
         served.append((layer, hard))
@@ -74,13 +76,18 @@ def test_shadow_never_changes_where_a_request_starts_but_learns_and_says_what_it
     assert made.counts["outcomes"] == 1_000
 
 
-def test_it_abstains_from_what_the_estimate_does_not_know_until_it_has_seen_enough() -> None:
+def test_it_abstains_and_says_so_once_until_outcomes_show_what_a_higher_layer_gains() -> None:
     made = learner()
-    choices = [start(made, f"r{number}", estimate=Looked(sure=False)) for number in range(100)]
-    assert set(choices) == {None}
-    assert start(made, "sure") is not None
-    serve(made, 200, sure=False)
-    assert start(made, estimate=Looked(sure=False)) is not None
+    with logged_by(learner_module) as lines:
+        choices = [start(made, f"r{number}") for number in range(100)]
+        assert set(choices) == {None}
+        assert (made.abstains, made.standing) == (True, "")
+        assert [line["event"].partition(" until ")[0] for line in lines] == ["router learning abstains"]
+        serve(made, 400)
+        assert len(lines) == 1
+    assert made.abstains is False
+    assert made.standing.startswith("L0-L1-paid ranks with ")
+    assert start(made) is not None
 
 
 @pytest.mark.parametrize("costs", [{}, {"L1": Decimal(1)}])
@@ -90,10 +97,9 @@ def test_it_abstains_where_there_is_nothing_to_choose(costs: Mapping[Layer, Deci
 
 
 def test_unknown_prices_leave_the_gain_to_decide() -> None:
-    made = learner()
-    choices = [start(made, f"r{number}", costs={"L0": None, "L1": None}) for number in range(200)]
-    layers = [choice.layer for choice in choices if choice]
-    assert layers.count("L1") / len(layers) == pytest.approx(0.5, abs=0.05)
+    unknown: Mapping[Layer, Decimal | None] = {"L0": None, "L1": None}
+    served = serve(learner(), 2_000, costs=unknown)[1_000:]
+    assert sum((layer == "L1") == hard for layer, hard in served) / len(served) > 0.85
 
 
 def test_what_an_infrastructure_fault_ended_is_no_lesson() -> None:

@@ -70,7 +70,7 @@ async def test_nothing_is_written_while_nothing_is_learned_or_it_is_off(database
     assert await stored(database) is None
 
 
-@pytest.mark.parametrize("broken", ["nonsense", 7, [], {"version": 2}, {"version": 1, "size": -1}])
+@pytest.mark.parametrize("broken", ["nonsense", 7, [], {"version": 1}, {"version": 2, "size": -1}])
 async def test_what_cannot_be_read_is_left_with_a_line_in_the_log(database: Database, broken: Any) -> None:
     await overwrite(database, broken)
     with logged_by(persistence_module) as lines:

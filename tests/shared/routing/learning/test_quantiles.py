@@ -66,3 +66,11 @@ def test_only_the_latest_count() -> None:
     assert recent.latest == [1.0] * KEPT
     assert recent.look(0.9, 0.5) is False
     assert recent.look(1.1, 0.5) is True
+
+
+def test_the_lot_is_for_one_in_so_many_and_for_the_share_of_those() -> None:
+    recent = RecentScores()
+    lots = [recent.lot(0.3, 4) for _ in range(4_000)]
+    drawn = [lot for lot in lots if lot is not None]
+    assert len(drawn) == 1_000
+    assert sum(drawn) == pytest.approx(300, abs=5)

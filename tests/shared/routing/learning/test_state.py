@@ -3,12 +3,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.routing.learning.state import HeadState, State, merged
+from shared.routing.learning.state import HeadState, ProofState, State, merged
 
 
 def state(*, learned: float, mean: float = 0.0, size: int = 2, layer: Any = "L0") -> State:
     head = HeadState(means=[mean] * size, precisions=[10.0 + mean] * size, seen=learned)
-    return State(size=size, learned=learned, heads={layer: head}, recent={})
+    proof = ProofState(lower=[learned, mean, mean, mean, mean, mean], upper=[0.0] * 6)
+    return State(size=size, learned=learned, heads={layer: head}, recent={}, proofs={"L0-L1": proof})
 
 
 def test_alone_what_is_mine_stands() -> None:
@@ -23,6 +24,7 @@ def test_each_counts_by_how_much_it_has_learned_since() -> None:
     assert found.learned == 140
     assert found.heads["L0"].means == [1.5, 1.5]
     assert found.heads["L0"].precisions == [11.5, 11.5]
+    assert found.proofs["L0-L1"].lower == [125.0, *[1.5] * 5]
 
 
 def test_who_learned_nothing_takes_over_the_others() -> None:
@@ -38,7 +40,9 @@ def test_layers_that_only_one_knows_are_kept() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"version": 2},
+        {"version": 1},
+        {"proofs": {"L0-L1": {"lower": [0.0] * 5, "upper": [0.0] * 6}}},
+        {"proofs": {"L0-L1": {"lower": [-1.0] * 6, "upper": [0.0] * 6}}},
         {"size": 3},
         {"learned": -1},
         {"learned": float("inf")},
