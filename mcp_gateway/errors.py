@@ -83,6 +83,7 @@ ADVICE: Mapping[str, str] = {
     "nothing_runs": "Look with read_terminal at what is there now.",
     "recording_failed": "Tell the user.",
     "session_busy": "Call again with more timeoutSeconds, without sessionId, or once list_terminals shows the session without `busy`.",
+    "session_expired": "Open another session with open_terminal.",
     "session_closed": "Open another session with open_terminal.",
     "shell_not_started": "Tell the user: that machine cannot start a shell just now.",
     "ssh_config_unusable": "Tell the user what is wrong in their SSH configuration.",

@@ -297,7 +297,9 @@ class Settings(BaseModel):
     terminal_recording_days: Annotated[int, Field(ge=0, le=3660)] = Field(
         30, description="Days that recordings are kept; 0 keeps them until they are deleted."
     )
-    terminal_idle_timeout: Seconds = Field(1800, description="Seconds without use after which a session is closed.")
+    terminal_idle_timeout: Seconds = Field(
+        1800, description="Seconds without use, output and running jobs after which a session is closed."
+    )
     terminal_command_timeout: Seconds = Field(30, description="Seconds a command gets unless it says otherwise.")
     terminal_max_command_timeout: Seconds = Field(
         600, validate_default=True, description="Most seconds a command may ask for."

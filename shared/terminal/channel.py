@@ -107,6 +107,9 @@ class Channel(Protocol):
     def resize(self) -> None:
         """Tell the interactive shell the size that the seat has now."""
 
+    async def runs_jobs(self) -> bool:
+        """Whether something runs here but a shell that waits, as far as the target tells. Raises GatewayError."""
+
     async def aclose(self) -> None:
         """End everything that was started here; nothing of it is left afterwards."""
 

@@ -206,6 +206,14 @@ class LocalChannel:
         if self._terminal is not None:
             self._terminal.signal(signal.Signals[f"SIG{name}"])
 
+    async def runs_jobs(self) -> bool:
+        """Whether a job runs on the terminal, or what a command has left running."""
+        terminal = self._terminal
+        left = any(
+            not child.gone.is_set() for child in self._children if terminal is None or child is not terminal.child
+        )
+        return left or (terminal is not None and terminal.has_jobs)
+
     def resize(self) -> None:
         """Tell the interactive shell its new size."""
         if self._terminal is not None:

@@ -7,6 +7,7 @@ import termios
 from collections.abc import Mapping, Sequence
 
 from shared.errors import TerminalError
+from shared.terminal import job_control
 from shared.terminal.channel import Seat
 from shared.terminal.child import Child, Launch, Reader, Writer
 from shared.terminal.local_run import Start
@@ -72,6 +73,16 @@ class PseudoTerminal:
             raise TerminalError(
                 "The signal found nobody: what ran in front has just ended.", code="nothing_runs"
             ) from error
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether something runs on it, or was left behind by it, beside the program that it was begun with."""
+        if self._writer.closed:
+            return self.child.exited.is_set() and not self.child.gone.is_set()
+        try:
+            return job_control.has_jobs(self._size)
+        except OSError:  # it has just ended
+            return False
 
     def _hides_input(self) -> bool:
         """Whether a program reads a line with the echo off, as those do that ask for a password.

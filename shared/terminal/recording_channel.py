@@ -61,6 +61,10 @@ class RecordedChannel:
         await self.channel.signal(name)
         self._recorder.marked(f"signal {name}")
 
+    async def runs_jobs(self) -> bool:
+        """Whether something runs here but a shell that waits."""
+        return await self.channel.runs_jobs()
+
     def resize(self) -> None:
         """Tell the interactive shell the size that the seat has now."""
         self.channel.resize()
@@ -73,3 +77,8 @@ class RecordedChannel:
         finally:
             await self._recorder.aclose()
             self._ended()
+
+
+def unrecorded(channel: Channel) -> Channel:
+    """The channel itself, where it is recorded."""
+    return channel.channel if isinstance(channel, RecordedChannel) else channel

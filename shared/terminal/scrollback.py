@@ -2,6 +2,7 @@
 
 import asyncio
 import codecs
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Scrollback:
         self.limit = limit
         self.encoding = encoding
         self.ended = False
+        self.fed_at = time.monotonic()
         self.start = 0
         self.end = 0
         self.lines_gone = 0
@@ -49,6 +51,7 @@ class Scrollback:
 
     def feed(self, data: bytes) -> None:
         """Take in what the shell wrote."""
+        self.fed_at = time.monotonic()
         self._append(self._decoder.decode(data))
 
     @property

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from shared.domain.signals import SignalName
 from shared.domain.targets import SshTarget, Target, background_of, type_of
 from shared.domain.terminal import CommandResult, SessionInfo
-from shared.errors import Conflict, Overloaded, TerminalError, Unsupported, invalid_field
+from shared.errors import Conflict, GatewayError, Overloaded, TerminalError, Unsupported, invalid_field
 from shared.security.redaction import Redactor
 from shared.terminal.answers import Answers, check_prompt, secret_of
 from shared.terminal.channel import Channel, Command, Inherited, Seat
@@ -18,7 +18,7 @@ from shared.terminal.files import Files, HasFiles
 from shared.terminal.jobs import unless_cancelled
 from shared.terminal.kept_outputs import KeptOutputs
 from shared.terminal.keys import Input, Modes
-from shared.terminal.recording_channel import RecordedChannel
+from shared.terminal.recording_channel import RecordedChannel, unrecorded
 from shared.terminal.scrollback import Scrollback, Slice
 from shared.terminal.transfers import Transfers
 from shared.terminal.turns import Turns
@@ -117,8 +117,18 @@ class Session:
 
     @property
     def idle_seconds(self) -> float:
-        """Seconds since somebody used it; 0 while somebody does, and while a command in the background runs."""
-        return self._uses.idle_seconds
+        """Seconds since it was used or showed something; 0 during a use, and while a command in the background runs."""
+        return min(self._uses.idle_seconds, time.monotonic() - self._seat.scrollback.fed_at)
+
+    async def runs_jobs(self) -> bool:
+        """Whether something runs in it but a shell that waits, which counts as use."""
+        try:
+            runs = await self._channel.runs_jobs()
+        except GatewayError:  # such a host does not tell
+            return False
+        if runs:
+            self._uses.touch()
+        return runs
 
     async def execute(self, command: Command) -> CommandResult:
         """Run a command, after those that were asked for before it, within its time. Cancelling it ends its processes.
@@ -219,7 +229,7 @@ class Session:
     async def files(self) -> AsyncIterator[Files]:
         """The files of the target. Raises Unsupported where there is no way to them, TerminalError."""
         with self._in_use():
-            channel = _bare(self._channel)
+            channel = unrecorded(self._channel)
             if not isinstance(channel, HasFiles):
                 raise Unsupported(
                     f"Files are for sessions over SSH; this one is {type_of(self._target)}. Use commands instead.",
@@ -232,7 +242,7 @@ class Session:
 
         Raises Conflict when none asks in that time, Unsupported, TerminalError.
         """
-        secret, channel = secret_of(self._target), _bare(self._channel)
+        secret, channel = secret_of(self._target), unrecorded(self._channel)
         asked = await self.wait(Wanted(kind="prompt", timeout=timeout, quiet=ANSWER_QUIET))
         check_prompt(asked.match if asked.reason == "password" else None)
         with self._in_use():
@@ -384,7 +394,3 @@ class Session:
         self._check_open()
         with self._uses.during():
             yield
-
-
-def _bare(channel: Channel) -> Channel:
-    return channel.channel if isinstance(channel, RecordedChannel) else channel

@@ -19,6 +19,7 @@ from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited, inval
 from shared.security.redaction import Redactor
 from shared.terminal import environment
 from shared.terminal.channel import Channel, Command, LocalOpener, Opener, OutputListener, Seat, SshOpener
+from shared.terminal.expiry import Expiry
 from shared.terminal.kept_outputs import KeptOutputs
 from shared.terminal.recordings import Recordings
 from shared.terminal.scrollback import Scrollback
@@ -77,6 +78,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self._redactor = redactor
         self.logins = logins
         self._sessions: dict[str, Session] = {}
+        self._expiry = Expiry(limits.idle_timeout)
         self._open_slots = Slots(limits.sessions, limits.sessions_per_caller)
         self._run_slots = Slots(limits.sessions, limits.sessions_per_caller)
         if nodes is not None:
@@ -90,7 +92,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._watch = asyncio.get_running_loop().create_task(self._expire())
+        self._watch = asyncio.get_running_loop().create_task(self._expiry.watch(self._sessions, self._end))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -153,9 +155,9 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         """A session of this owner. Raises NotFound, also for those of others."""
         session = self._sessions.get(session_id)
         if session is None or session.owner != owner:
-            raise NotFound(
-                "There is no such terminal session; it may have been closed, have expired, or have ended and made room for "
-                "another. Open a new one.",
+            raise self._expiry.refusal(owner, session_id) or NotFound(
+                "There is no such terminal session; it may have been closed, or have ended and made room for another. "
+                "Open a new one.",
                 code="session_not_found",
             )
         return session
@@ -341,15 +343,6 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self._closing.add(ending)
         ending.add_done_callback(self._closing.discard)
         return ending
-
-    async def _expire(self) -> None:
-        """End what nobody used for too long. Looking and ending happen in one step, so that no use comes between."""
-        limit = self.limits.idle_timeout
-        while True:
-            for session in [found for found in self._sessions.values() if found.idle_seconds >= limit]:
-                self._end(session)
-            longest = max((session.idle_seconds for session in self._sessions.values()), default=0.0)
-            await asyncio.sleep(max(limit - longest, 0.01))
 
 
 def new_id(kind: str, nodes: Nodes | None) -> str:

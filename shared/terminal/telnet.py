@@ -132,6 +132,10 @@ class TelnetChannel(asyncio.Protocol):
         self._output.hide(typed)
         self.send(typed + b"\r")
 
+    async def runs_jobs(self) -> bool:
+        """False: a device does not tell."""
+        return False
+
     async def signal(self, name: SignalName) -> None:
         """Telnet carries none."""
         raise Unsupported("Telnet carries no signals; send the key <C-c> instead, which devices take for an interrupt.")

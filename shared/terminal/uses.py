@@ -12,24 +12,25 @@ class Uses:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.now = 0
         self._clock = clock
-        self._touch()
+        self.touch()
 
     @contextmanager
     def during(self) -> Iterator[None]:
         """Count as a use for as long as the block lasts."""
         self.now += 1
-        self._touch()
+        self.touch()
         try:
             yield
         finally:
             self.now -= 1
-            self._touch()
+            self.touch()
 
     @property
     def idle_seconds(self) -> float:
         """Seconds since the last use; 0 during one."""
         return 0 if self.now else time.monotonic() - self._at
 
-    def _touch(self) -> None:
+    def touch(self) -> None:
+        """Note a use that has no length."""
         self.last = self._clock()
         self._at = time.monotonic()

@@ -63,6 +63,14 @@ def below(root: int) -> list[int]:
     return found
 
 
+def siblings_and_below(pid: int) -> list[int]:
+    """What descends from the parent of a process, the process itself left out; nothing where the system does not tell."""
+    try:
+        return [found for found in below(_parent(pid)) if found != pid]
+    except (OSError, ValueError):
+        return []
+
+
 def sizes_below(roots: Collection[int]) -> dict[int, int]:
     """How many descend from each of these."""
     if os.path.exists(f"/proc/self/task/{os.getpid()}/children"):

@@ -144,6 +144,13 @@ class SshChannel:
         if await self._aside(prepared.signaller(name, self._shell_marker)):
             shell.signal(name)
 
+    async def runs_jobs(self) -> bool:
+        """Whether the host shows a job on the terminal, or what a command has left running. Raises GatewayError."""
+        if not self.connected or not (self._shells.begun or self._shell):
+            return False
+        await self._shells.make_room()  # so that the shell that waits for a command is not taken for a job
+        return await self._aside(prepared.jobs(self._seat.marker)) == 0
+
     @property
     def _shell_marker(self) -> str:
         return f"{self._seat.marker}:shell"
@@ -229,7 +236,7 @@ class SshChannel:
     def _task(self, command: Command, shell: Shell) -> bytes:
         state = shell.state
         if command.cwd:
-            state = RemoteState(_joined(state.cwd, command.cwd), state.umask)
+            state = RemoteState(prepared.joined(state.cwd, command.cwd), state.umask)
         return remote_shell.task(command.text, state, command.env, nonce=shell.nonce, stdin=command.stdin or b"")
 
     async def _open(
@@ -357,10 +364,6 @@ class SshChannel:
     def _note_loss(self, reason: str) -> None:
         self._seat.reason = f"The connection to the host was lost: {reason}. The next use makes it again."
         self._seat.scrollback.finish()
-
-
-def _joined(base: str, path: str) -> str:
-    return path if path.startswith(("/", "~")) or not base else f"{base.rstrip('/')}/{path}"
 
 
 async def _done_before(stop: asyncio.Event, work: "asyncio.Task[Any]") -> bool:

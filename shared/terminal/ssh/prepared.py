@@ -55,6 +55,28 @@ def signaller(name: SignalName, marker: str) -> str:
     )
 
 
+def jobs(marker: str) -> str:
+    """A command that succeeds where something of the session runs beside its login shell and this command itself.
+
+    The login shell is a session leader with a terminal, and waits while no other process group is in front.
+    """
+    return (
+        f"exec 2>/dev/null; {remote_shell.OWN_CONNECTION}; {remote_shell.looking(f'{MARKER}={marker}:')}\n"
+        "s=$(cat /proc/$$/stat); set -- ${s##*) }; own=$4\n"
+        "for e in $(l); do\n"
+        "  p=${e#/proc/}; p=${p%/environ}; s=$(cat ${e%environ}stat); set -- ${s##*) }\n"
+        '  [ "${4:-$own}" = $own ] && continue\n'
+        f"  [ $p = $4 ] && {{ [ $5 != 0 ] || grep -qF {quote(f'{MARKER}={marker}:shell')} $e; }} "
+        "&& { [ $6 -le 0 ] || [ $6 = $3 ]; } && continue\n"
+        f"  exit 0\ndone; exit {NOBODY}"
+    )
+
+
+def joined(base: str, path: str) -> str:
+    """The path as the directory `base` has it."""
+    return path if path.startswith(("/", "~")) or not base else f"{base.rstrip('/')}/{path}"
+
+
 def _place(path: str) -> str:
     if path == "~" or path.startswith("~/"):
         return f'"$HOME"{quote(path[1:])}' if path[1:] else '"$HOME"'

@@ -115,6 +115,23 @@ async def test_a_busy_session_says_so_and_waiting_for_it_counts(tmp_path: Path) 
         assert "busy" not in (await made.http.get(path)).json()["session"]
 
 
+async def test_an_expired_session_is_not_found_and_the_answer_says_when_and_why(tmp_path: Path) -> None:
+    async with surface(tmp_path, terminal_idle_timeout=1) as made:
+        opened = await made.http.post("/v1/terminal/sessions", json={"type": "local"})
+        path = f"/v1/terminal/{opened.json()['session']['id']}"
+        await until(lambda: not made.gateway.terminals.list(LOCAL.id))
+        for answer in (
+            await made.http.get(path),
+            await made.http.post(f"{path}/execute", json={"command": "true"}),
+            await made.http.delete(path),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (404, "session_expired")
+            said = error_of(answer)
+            assert said["details"]["expiredAt"] > opened.json()["session"]["createdAt"]
+            assert said["details"]["expiredAt"] in said["error"]
+            assert "TERMINAL_IDLE_TIMEOUT" in said["error"]
+
+
 async def test_the_screen_is_read_as_lines(tmp_path: Path) -> None:
     async with surface(tmp_path) as made:
         opened = await made.http.post("/v1/terminal/sessions", json={"type": "local", "cols": 40, "rows": 5})

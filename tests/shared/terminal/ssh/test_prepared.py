@@ -66,6 +66,8 @@ def test_a_prepared_command_takes_its_file_away_and_hides_its_variables(tmp_path
 def test_a_signal_finds_nobody_where_no_terminal_is() -> None:
     done = subprocess.run(["/bin/sh", "-c", prepared.signaller("TERM", "nobody's")], check=False, env={})
     assert done.returncode == prepared.NOBODY
+    done = subprocess.run(["/bin/sh", "-c", prepared.jobs("nobody's")], check=False, env={})
+    assert done.returncode == prepared.NOBODY
 
 
 @pytest.mark.parametrize("plain", [False, True])

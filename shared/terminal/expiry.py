@@ -1,0 +1,58 @@
+"""The end of sessions that nobody has used for too long, and what their callers are told of it afterwards."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from shared.domain.wire import iso
+from shared.errors import NotFound
+from shared.terminal.session import Session
+
+MOST_REMEMBERED = 1000
+SHORTEST_PAUSE = 0.01
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Expiry:
+    """Ends sessions after `limit` seconds without use, and remembers those that it has ended."""
+
+    def __init__(self, limit: float, *, clock: Callable[[], datetime] = _now) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._expired: dict[tuple[str, str], datetime] = {}
+
+    async def watch(self, sessions: Mapping[str, Session], end: Callable[[Session], object]) -> None:
+        """End those of the sessions that are idle for too long, until cancelled."""
+        while True:
+            await asyncio.gather(
+                *(self._look(session, sessions, end) for session in sessions.values() if self._is_idle(session))
+            )
+            longest = max((session.idle_seconds for session in sessions.values()), default=0.0)
+            await asyncio.sleep(max(self._limit - longest, SHORTEST_PAUSE))
+
+    def refusal(self, owner: str, session_id: str) -> NotFound | None:
+        """The error for a session of this owner that has expired; None where it is not known to have."""
+        when = self._expired.get((owner, session_id))
+        if when is None:
+            return None
+        return NotFound(
+            f"This terminal session expired at {iso(when)}: for {self._limit:.0f} seconds (TERMINAL_IDLE_TIMEOUT) nobody "
+            "used it, it showed nothing new, and nothing ran in it. Open a new one.",
+            code="session_expired",
+            details={"expiredAt": iso(when), "idleSeconds": self._limit},
+        )
+
+    async def _look(self, session: Session, sessions: Mapping[str, Session], end: Callable[[Session], object]) -> None:
+        """End it unless something runs in it. The last look and the end are one step, so that no use comes between."""
+        if await session.runs_jobs() or session.id not in sessions or not self._is_idle(session):
+            return
+        self._expired[session.owner, session.id] = self._clock()
+        if len(self._expired) > MOST_REMEMBERED:
+            del self._expired[next(iter(self._expired))]
+        end(session)
+
+    def _is_idle(self, session: Session) -> bool:
+        return session.idle_seconds >= self._limit
