@@ -191,6 +191,10 @@ class RunCommandArguments(Wire):
     background: bool = Field(
         False, description="Start it and return at once with a `sessionId`, to read, signal and close."
     )
+    sandbox: bool = Field(
+        True,
+        description="False: without the sandbox of local commands, where that is why it failed; the user is asked.",
+    )
     approval_id: Id | None = Field(
         None, description="Of an approval given for exactly this command, from the error that asked for it."
     )
@@ -199,6 +203,8 @@ class RunCommandArguments(Wire):
     def _one_place(self) -> Self:
         if self.session_id is not None and self.connection is not None:
             raise refuse("connection", "cannot be given together with 'sessionId'")
+        if not self.sandbox and (self.session_id is not None or self.connection is not None):
+            raise refuse("sandbox", "is decided when a session is opened, and is not for hosts; leave it out")
         if self.background:
             if self.session_id is not None:
                 raise refuse("session_id", "cannot be given together with 'background', which has a session of its own")

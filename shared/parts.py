@@ -168,7 +168,7 @@ async def sandbox(settings: Settings) -> Sandbox:
     )
     found = await find_sandbox(settings.terminal_sandbox, rules)
     limit = replace(find_limit(settings.terminal_max_processes), most_bytes=settings.terminal_max_memory)
-    return replace(found, limit=limit)
+    return replace(found, limit=limit, liftable=settings.terminal_sandbox != "required")
 
 
 def _user_site() -> tuple[Path, ...]:

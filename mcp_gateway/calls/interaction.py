@@ -13,7 +13,8 @@ from mcp_gateway.calls.watching import REACTION, Ended, Wanted, Watch, screen_of
 from mcp_gateway.terminals.arguments import ReadTerminalArguments, SendToTerminalArguments
 from mcp_gateway.terminals.results import TerminalOutput
 from shared.domain.screens import ScreenInfo, ScreenSpan
-from shared.domain.terminal import Output, SessionInfo, View
+from shared.domain.terminal import Output, SessionInfo
+from shared.domain.waits import View
 from shared.operations import dispatch
 from shared.operations.answers import ANSWER_PROMPT
 from shared.operations.terminals import GET_TERMINAL, SEND_TO_TERMINAL, SIGNAL_TERMINAL

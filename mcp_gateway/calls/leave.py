@@ -15,6 +15,7 @@ from shared.errors import Conflict, Forbidden
 from shared.operations import dispatch
 from shared.operations.answers import ANSWER_PROMPT
 from shared.operations.approvals import CONFIRM_COMMAND
+from shared.terminal.sandbox import LIFTED
 from shared.terminal.visible import visible
 
 T = TypeVar("T")
@@ -173,9 +174,13 @@ def _with_approval(error: Conflict, question: "Question") -> Conflict:
 def _text(command: str, details: dict[str, Any]) -> str:
     if details["kind"] == "host_key":
         return f"May I {details['command']}?\n\nSay yes only if it is right: {details['reason']}."
+    where = f"Where: {details['place']}, in {details['cwd'] or 'a directory that is not known'}{_facts(details)}"
+    if details["kind"] == "session":
+        return f"May I {details['command']}?\n\nSay yes only if you want that: {details['reason']}.\n\n{where}"
+    if details["policy"] == LIFTED:
+        return f"This needs your leave: {details['reason']}. Run it?\n\n{visible(command)}\n\n{where}"
     why = f" ({details['reason']})" if details["reason"] else ""
-    where = f"Where: {details['place']}, in {details['cwd'] or 'a directory that is not known'}"
-    return f"The command policy wants this confirmed{why}. Run it?\n\n{visible(command)}\n\n{where}{_facts(details)}"
+    return f"The command policy wants this confirmed{why}. Run it?\n\n{visible(command)}\n\n{where}"
 
 
 def _facts(details: dict[str, Any]) -> str:

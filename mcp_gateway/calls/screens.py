@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mcp_gateway.rendering import fitted
 from shared.domain.screens import ScreenSpan
-from shared.domain.terminal import Output, View
+from shared.domain.terminal import Output
+from shared.domain.waits import View
 from shared.terminal.sequences import plain, split_unfinished
 
 DIFF_SHARE = 0.5

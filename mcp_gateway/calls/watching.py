@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from mcp_gateway.calls.call import Call
 from mcp_gateway.calls.screens import Written, readable
 from mcp_gateway.terminals.arguments import WaitFor
-from shared.domain.terminal import Output, Sent, View, WaitEnd
+from shared.domain.terminal import Output, Sent
+from shared.domain.waits import View, WaitEnd
 from shared.operations import dispatch
 from shared.operations.terminals import READ_TERMINAL, SEND_TO_TERMINAL
 

@@ -8,7 +8,8 @@ from shared.domain.files import FileEncoding
 from shared.domain.kept import MAX_CONTEXT, SearchPattern
 from shared.domain.signals import AnySignal
 from shared.domain.targets import Host, Id, Path, Port, SessionType, Username, refuse
-from shared.domain.terminal import Columns, Cursor, OutputStream, Rows, Typed, View
+from shared.domain.terminal import Columns, OutputStream, Rows, Typed
+from shared.domain.waits import Cursor, View
 from shared.domain.wire import Wire
 
 MAX_WAIT_SECONDS = 45
@@ -53,6 +54,7 @@ class OpenTerminalArguments(Wire):
         description="ssh, telnet. SSH login is with the gateway's SSH agent and keys; for a password use a saved connection.",
     )
     cwd: Path | None = Field(None, description="Directory to start in (local, ssh).")
+    sandbox: bool = Field(True, description="False: without the sandbox of local commands; the user is asked.")
     cols: Columns = Field(80, description="Width of the screen.")
     rows: Rows = Field(24, description="Height of the screen; a small one costs you less to read.")
 
@@ -61,6 +63,8 @@ class OpenTerminalArguments(Wire):
         for name in ("type", "host", "port", "username", "cwd") if self.connection is not None else ():
             if getattr(self, name) is not None:
                 raise refuse(name, "comes from the saved connection; leave it out or leave out 'connection'")
+        if not self.sandbox and (self.connection is not None or self.type not in (None, "local")):
+            raise refuse("sandbox", "is for the type 'local'; leave it out")
         return self
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from shared.domain.files import FileEncoding, FileType
 from shared.domain.screens import ScreenSpan
 from shared.domain.targets import SessionType
-from shared.domain.terminal import View, WaitEnd
+from shared.domain.waits import View, WaitEnd
 from shared.domain.wire import Timestamp, Wire
 
 

@@ -1,4 +1,4 @@
-"""Commands, and keys of SSH hosts, that wait for somebody's leave."""
+"""Commands, keys of SSH hosts, and sessions without the sandbox, that wait for somebody's leave."""
 
 from typing import Literal
 
@@ -9,12 +9,12 @@ from shared.domain.targets import Id
 from shared.domain.wire import Timestamp, Wire
 
 Decision = Literal["approve", "deny"]
-ApprovalKind = Literal["command", "host_key"]
+ApprovalKind = Literal["command", "host_key", "session"]
 ApprovalStatus = Literal["pending", "approved", "denied"]
 
 
 class Approval(Wire):
-    """One command of one caller in one place, or the key of a host, and what was decided about it. It counts once.
+    """One command of one caller in one place, the key of a host, or a session without the sandbox, and what was decided about it. It counts once.
 
     All of it is for people to read: characters that nobody sees are written as their codes, a long input is cut.
     """

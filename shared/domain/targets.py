@@ -115,12 +115,16 @@ class SshLogin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalTarget:
-    """A shell on this machine; with `background`, a command that runs on the session's terminal in its place."""
+    """A shell on this machine; with `background`, a command that runs on the session's terminal in its place.
+
+    Without `sandbox` it has all rights of the gateway's user, which a person must have agreed to.
+    """
 
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     shell: str | None = None
     background: str | None = None
+    sandbox: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +163,11 @@ def type_of(target: Target) -> SessionType:
 def background_of(target: Target) -> str | None:
     """The command that runs on the session's terminal in the place of a shell, if there is one."""
     return None if isinstance(target, TelnetTarget) else target.background
+
+
+def without_sandbox(target: Target) -> bool:
+    """Whether it is a session on this machine that a person has let run without the sandbox."""
+    return isinstance(target, LocalTarget) and not target.sandbox
 
 
 class TargetFields(SshCredentials):

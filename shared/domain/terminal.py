@@ -10,12 +10,10 @@ from shared.domain.logins import LoginId
 from shared.domain.screens import ScreenInfo, ScreenSpan
 from shared.domain.targets import Environment, Id, Path, SessionType, TargetFields, no_nul, refuse
 from shared.domain.transfers import TransferInfo
+from shared.domain.waits import Cursor, View, Wait, WaitEnd, WithAttributes
 from shared.domain.watchers import WatcherInfo
 from shared.domain.wire import Name, Timestamp, Wire
 
-View = Literal["text", "screen", "diff"]
-WaitFor = Literal["output", "prompt", "exit", "silence", "screen"]
-WaitEnd = Literal["matched", "output", "prompt", "prompt-like", "password", "exit", "silence", "screen", "timeout"]
 OutputStream = Literal["stdout", "stderr"]
 SandboxKind = Literal["bwrap", "landlock", "none"]
 LimitedBy = Literal["cgroup", "rlimit", "count", "none"]
@@ -35,18 +33,17 @@ def _command(value: str) -> str:
 Command = Annotated[str, AfterValidator(_command), Field(min_length=1)]
 Columns = Annotated[int, Field(ge=1, le=500)]
 Rows = Annotated[int, Field(ge=1, le=300)]
+Sandboxed = Annotated[
+    bool,
+    Field(
+        description="False runs it without the sandbox on this machine, with all rights of the gateway's user, once a person "
+        "has approved that."
+    ),
+]
 MAX_STDIN = 1024 * 1024
 """Characters."""
 Stdin = Annotated[str, Field(max_length=MAX_STDIN)]
 Typed = Annotated[str, Field(min_length=1, max_length=256 * 1024)]
-Cursor = Annotated[int, Field(ge=0)]
-WithAttributes = Annotated[
-    bool,
-    Field(
-        description="With the views 'screen' and 'diff': tell which text is highlighted, reversed, bold, underlined or in "
-        "colour."
-    ),
-]
 
 
 class OpenSession(TargetFields):
@@ -59,6 +56,7 @@ class OpenSession(TargetFields):
     encoding: Encoding | None = Field(
         None, description="Encoding of the interactive shell's text, such as latin-1 or cp437; utf-8 by default."
     )
+    sandbox: Sandboxed = True
     record: bool = Field(
         False, description="Record the session, secrets left out, for GET /v1/terminal/{id}/recording to play."
     )
@@ -69,7 +67,11 @@ class OpenSession(TargetFields):
         if self.connection_id is None:
             if self.type is None:
                 raise refuse("type", "this field is required: local, ssh or telnet (or give a 'connectionId')")
+            if not self.sandbox and self.type != "local":
+                raise refuse("sandbox", f"does not belong to the type '{self.type}'")
             return self
+        if not self.sandbox:
+            raise refuse("sandbox", "cannot be given together with 'connectionId'")
         for name in TargetFields.model_fields:
             if getattr(self, name) is not None:
                 raise refuse(name, "comes from the saved connection; leave it out or leave out 'connectionId'")
@@ -102,38 +104,6 @@ class Execute(SessionRef, WithLeave):
     max_output_bytes: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Bytes to keep of each output stream, from its beginning and its end."
     )
-
-
-class Wait(Wire):
-    """What to wait for after typing, and how to show what came."""
-
-    for_: WaitFor = Field(
-        alias="for",
-        description="'output': text that matches 'pattern', or any. 'prompt': a shell or program that waits for input. "
-        "'exit': the end of the shell. 'silence': no output for 'quietMs'. 'screen': a rendered screen that matches "
-        "'pattern', or that stays the same for 'quietMs'.",
-    )
-    pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
-        None,
-        description="Regular expression (RE2 syntax) over text without control sequences, what is typed and echoed "
-        "included; ^ and $ are the ends of a line.",
-    )
-    quiet_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
-        300, description="Milliseconds without change that count as quiet ('prompt', 'silence', 'screen')."
-    )
-    timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = Field(10_000, description="Wait at most so long.")
-    cursor: Cursor | None = Field(
-        None, description="Wait for, and answer with, what comes after this cursor; by default, after what is typed."
-    )
-    view: View = Field("text", description="How to answer: new text, the whole screen, or its changed rows.")
-    strip: bool = Field(False, description="Leave control sequences (colours, cursor movements) out of the text.")
-    attributes: WithAttributes = False
-
-    @model_validator(mode="after")
-    def _pattern_has_a_use(self) -> Self:
-        if self.pattern is not None and self.for_ not in ("output", "screen"):
-            raise refuse("pattern", "belongs to 'output' and 'screen'; leave it out")
-        return self
 
 
 class Send(SessionRef):
@@ -208,10 +178,14 @@ class RunCommand(WithLeave):
     )
     login_id: LoginId = None
 
+    sandbox: Sandboxed = True
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if self.session_id is not None and self.connection is not None:
             raise refuse("connection", "cannot be given together with 'sessionId'")
+        if not self.sandbox and (self.session_id is not None or self.connection is not None):
+            raise refuse("sandbox", "is decided when a session is opened, and is not for hosts; leave it out")
         if self.background:
             for name in ("session_id", "stdin", "timeout_seconds"):
                 if getattr(self, name) is not None:
@@ -253,6 +227,9 @@ class SessionInfo(Wire):
         False,
         exclude_if=lambda value: not value,
         description="Whether a command runs on its terminal, in the place of a shell.",
+    )
+    sandbox: bool = Field(
+        True, exclude_if=lambda value: value, description="False where a person has let it run without the sandbox."
     )
     reason: str | None = Field(
         None, exclude_if=lambda value: value is None, description="Why it is not connected, where that is known."

@@ -37,7 +37,7 @@ async def _target(gateway: "Gateway", caller: Caller, request: RunCommand) -> Lo
     """This machine, or the host of a saved connection, with the command. Raises Unsupported, and as `saved` does."""
     env = {**(request.env or {}), **environment.of_trace()}
     if request.connection is None:
-        return LocalTarget(cwd=request.cwd, env=env, background=request.command)
+        return LocalTarget(cwd=request.cwd, env=env, background=request.command, sandbox=request.sandbox)
     target = await targets.saved(gateway, caller, request.connection)
     target = await policing.permit_opening(gateway, caller, target, request.connection)
     if isinstance(target, SshTarget):

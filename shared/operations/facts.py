@@ -24,7 +24,7 @@ def of_place(gateway: "Gateway", where: "Where", session: "Session | None") -> d
     return {
         "host": _way(target) if isinstance(target, SshTarget) else None,
         "shell": None if local is None else local.shell or gateway.settings.terminal_shell or None,
-        "sandbox": None if local is None else gateway.sandbox.kind,
+        "sandbox": None if local is None else gateway.sandbox.kind if local.sandbox else "none",
         "umask": None if inherited is None else inherited.umask or None,
         "variables": dict(saved if inherited is None else inherited.variables),
     }

@@ -7,6 +7,7 @@ from shared.domain.identity import Caller
 from shared.errors import Conflict, GatewayError, HostKeyChanged, TerminalError
 
 if TYPE_CHECKING:
+    from shared.domain.approvals import Approval, ApprovalKind
     from shared.domain.policy import Asking
     from shared.gateway import Gateway
     from shared.terminal.policy.rules import Verdict
@@ -72,12 +73,12 @@ async def _agreed(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -> 
         ask=_asking(caller),
     )
     try:
-        decided_by = await _leave(gateway, caller, facts, verdict)
+        given = await leave_for(gateway, caller, facts, verdict, kind="host_key")
     except GatewayError as error:
         await gateway.audit.record(caller, ACTION, details, error.code)
         raise
     await KnownHosts(gateway.settings.data_dir / "known_hosts").remember(host, port, key)
-    await gateway.audit.record(caller, ACTION, {**details, "decidedBy": decided_by}, "approved")
+    await gateway.audit.record(caller, ACTION, {**details, "decidedBy": given.decided_by}, "approved")
 
 
 async def _replaced(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -> None:
@@ -99,7 +100,7 @@ async def _replaced(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -
         ask=_asking(caller),
     )
     try:
-        decided_by = await _leave(gateway, caller, facts, verdict)
+        given = await leave_for(gateway, caller, facts, verdict, kind="host_key")
     except Conflict as error:
         await gateway.audit.record(caller, ACTION, details, error.code)
         told = error.details if isinstance(error.details, dict) else {}
@@ -114,7 +115,7 @@ async def _replaced(gateway: "Gateway", caller: Caller, shown: dict[str, Any]) -
             f"The known keys of {host}:{port} have been changed meanwhile, so nothing was replaced; open the session again.",
             details={name: value for name, value in shown.items() if name != "key"},
         )
-    await gateway.audit.record(caller, ACTION, {**details, "decidedBy": decided_by}, "approved")
+    await gateway.audit.record(caller, ACTION, {**details, "decidedBy": given.decided_by}, "approved")
 
 
 def _asking(caller: Caller) -> "tuple[Asking, ...]":
@@ -128,11 +129,13 @@ def _verdict(reason: str, *, ask: "tuple[Asking, ...]") -> "Verdict":
     return Verdict(action="confirm", policy="SSH_HOST_KEYS", reason=reason, ask=ask)
 
 
-async def _leave(gateway: "Gateway", caller: Caller, facts: dict[str, Any], verdict: "Verdict") -> str | None:
-    """Who has agreed. Raises Conflict (approval_required), Forbidden (approval_denied)."""
+async def leave_for(
+    gateway: "Gateway", caller: Caller, facts: dict[str, Any], verdict: "Verdict", *, kind: "ApprovalKind"
+) -> "Approval":
+    """The leave that a person has given for this, now used. Raises Conflict (approval_required), Forbidden (approval_denied)."""
     from shared.terminal.approvals import required
 
     given = await gateway.approvals.take(caller, facts)
     if given is not None:
-        return given.decided_by
-    raise required(await gateway.approvals.ask(caller, verdict, facts, kind="host_key"))
+        return given
+    raise required(await gateway.approvals.ask(caller, verdict, facts, kind=kind))

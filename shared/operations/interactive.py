@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from shared.domain.identity import Caller
 from shared.domain.screens import ScreenInfo, ScreenSpan
 from shared.domain.signals import SignalTerminal
-from shared.domain.terminal import Done, Output, ReadOutput, Send, Sent, View, Wait
+from shared.domain.terminal import Done, Output, ReadOutput, Send, Sent
+from shared.domain.waits import View, Wait
 from shared.operations import oversight, policing
 from shared.terminal import keys, styles
 from shared.terminal.display import Rendering

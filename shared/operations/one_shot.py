@@ -1,15 +1,15 @@
 """One command without a session: here, or on the host of a saved connection."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.domain.identity import Caller
 from shared.domain.logins import LoginId
-from shared.domain.targets import Environment, Id, LocalTarget, Path
+from shared.domain.targets import Environment, Id, LocalTarget, Path, refuse
 from shared.domain.terminal import Command as CommandText
-from shared.domain.terminal import CommandAnswer, CommandResult, RunCommand, Stdin, WithLeave
+from shared.domain.terminal import CommandAnswer, CommandResult, RunCommand, Sandboxed, Stdin, WithLeave
 from shared.operations import host_leave, policing, targets
 from shared.operations.operation import Operation
 from shared.terminal.channel import Command
@@ -33,6 +33,13 @@ class ExecuteOnce(WithLeave):
     )
     connection_id: Id | None = Field(None, description="A saved connection to run it on; this machine by default.")
     login_id: LoginId = None
+    sandbox: Sandboxed = True
+
+    @model_validator(mode="after")
+    def _sandbox_is_here(self) -> Self:
+        if not self.sandbox and self.connection_id is not None:
+            raise refuse("sandbox", "cannot be given together with 'connectionId'")
+        return self
 
 
 async def run_alone(
@@ -42,12 +49,13 @@ async def run_alone(
     *,
     connection: str | None,
     cwd: str | None,
+    sandbox: bool,
     permit: policing.Permit,
 ) -> CommandResult:
     """Run a command that has leave, with no process of it left afterwards."""
     command = replace(command, permit=permit.again)
     if connection is None:
-        return await gateway.terminals.run_once(caller.id, LocalTarget(cwd=cwd), command)
+        return await gateway.terminals.run_once(caller.id, LocalTarget(cwd=cwd, sandbox=sandbox), command)
     target = await targets.saved(gateway, caller, connection)
     target = await policing.permit_opening(gateway, caller, target, connection)
     return await host_leave.connecting(
@@ -77,12 +85,15 @@ async def _execute(gateway: "Gateway", caller: Caller, request: ExecuteOnce) -> 
             cwd=cwd,
             env=request.env,
             stdin=request.stdin,
+            sandbox=request.sandbox,
             approval_id=request.approval_id,
             approval_wait_ms=request.approval_wait_ms,
         )
     )
     permit = await policing.permit(gateway, caller, wanted, connection=connection)
-    result = await run_alone(gateway, caller, command, connection=connection, cwd=cwd, permit=permit)
+    result = await run_alone(
+        gateway, caller, command, connection=connection, cwd=cwd, sandbox=request.sandbox, permit=permit
+    )
     return CommandAnswer(result=result)
 
 
@@ -92,6 +103,7 @@ def _executed(request: ExecuteOnce) -> dict[str, Any]:
         "connectionId": request.connection_id,
         "cwd": request.cwd,
         "env": names_of(request.env),
+        "sandbox": None if request.sandbox else False,
     }
     return {name: value for name, value in facts.items() if value is not None}
 

@@ -13,7 +13,7 @@ from shared.domain.policy import Policy
 from shared.domain.targets import LocalTarget, SshTarget, Target
 from shared.domain.terminal import Execute, RunCommand
 from shared.errors import Forbidden, GatewayError, invalid_field
-from shared.operations import facts, whereabouts
+from shared.operations import facts, unsandboxed, whereabouts
 
 if TYPE_CHECKING:
     from shared.domain.approvals import Approval
@@ -36,6 +36,7 @@ class Wanted:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
     home: str | None = None
+    sandbox: bool = True
     approval_id: str | None = None
     wait_ms: int = 0
 
@@ -49,6 +50,7 @@ class Wanted:
             env={} if run is None else run.env or {},
             cwd=None if run is None else run.cwd,
             home=(run.env or {}).get("HOME") if run is not None and run.background else None,
+            sandbox=run is None or run.sandbox,
             approval_id=request.approval_id,
             wait_ms=request.approval_wait_ms,
         )
@@ -105,33 +107,47 @@ async def permit(
 async def _permit(
     gateway: "Gateway", caller: Caller, wanted: Wanted, session: "Session | None", connection: str | None
 ) -> "_Audit | None":
-    """What was noted of the verdict; None where no policy applies."""
+    """What was noted of the verdict; None where no policy applies and nothing else needs leave."""
     situation = await _situation(gateway, caller, wanted, session, connection)
     if situation is None:
         return None
-    audit = _Audit(gateway, caller, situation.facts)
+    audit = _Audit(gateway, caller, situation.facts, lifted=situation.lifted)
     try:
         seen = await situation.look(wanted)
         verdict = await anyio.to_thread.run_sync(partial(_judge, situation.policies, seen))
     except GatewayError as error:
         await audit.record(error.code)
         raise
-    await _obey(audit, verdict, wanted)
+    await _obey(audit, unsandboxed.confirmed(caller, verdict) if situation.lifted else verdict, wanted)
     return audit
 
 
 @dataclass(frozen=True, slots=True)
 class _Situation:
-    """What a command would run in: the policies that apply, the facts that an approval of it is for, and its home."""
+    """What a command would run in: the policies that apply, the facts that an approval of it is for, and its home.
+
+    `lifted` is one that the sandbox is not to confine.
+    """
 
     policies: tuple[Policy, ...]
     facts: dict[str, Any]
     home: str
     local: bool
+    lifted: bool
 
-    async def look(self, wanted: Wanted) -> "Seen":
-        """What the command does; the files of its programs on this machine become facts. Raises Unparsable."""
-        seen = await anyio.to_thread.run_sync(partial(_seen, wanted, self.facts["cwd"], self.home))
+    async def look(self, wanted: Wanted) -> "Seen | None":
+        """What the command does; the files of its programs on this machine become facts. Raises Unparsable.
+
+        Without a policy, one that cannot be read is None: a person may approve it all the same.
+        """
+        from shared.terminal.policy.grammar import Unparsable
+
+        try:
+            seen = await anyio.to_thread.run_sync(partial(_seen, wanted, self.facts["cwd"], self.home))
+        except Unparsable:
+            if self.policies:
+                raise
+            return None
         if self.local:
             self.facts["programs"] = await anyio.to_thread.run_sync(partial(facts.programs, seen, self.facts))
         return seen
@@ -140,12 +156,13 @@ class _Situation:
 async def _situation(
     gateway: "Gateway", caller: Caller, wanted: Wanted, session: "Session | None", connection: str | None
 ) -> _Situation | None:
-    """That of a command now; None where no policy applies."""
-    if not gateway.policy.active:
+    """That of a command now; None where no policy applies and nothing else needs leave. Raises Forbidden."""
+    lifted = unsandboxed.needs_leave(gateway, sandbox=wanted.sandbox)
+    if not (gateway.policy.active or lifted):
         return None
     where = await whereabouts.where(gateway, caller, session, connection)
     policies = gateway.policy.applying(caller, where.place)
-    if not policies:
+    if not (policies or lifted):
         return None
     home = wanted.home or where.home
     found = {
@@ -156,8 +173,9 @@ async def _situation(
         "env": dict(wanted.env),
         "stdin": wanted.stdin,
         **facts.of_place(gateway, where, session),
+        **({"sandbox": "none"} if lifted else {}),
     }
-    return _Situation(policies, found, home, where.place.type == "local")
+    return _Situation(policies, found, home, where.place.type == "local", lifted)
 
 
 async def permit_typing(gateway: "Gateway", caller: Caller, session: "Session") -> None:
@@ -232,10 +250,10 @@ def _seen(wanted: Wanted, cwd: str | None, home: str) -> "Seen":
     return seen(wanted.command, stdin=wanted.stdin, env=wanted.env, cwd=cwd or ANY, home=home)
 
 
-def _judge(policies: tuple[Policy, ...], seen: "Seen") -> "Verdict":
+def _judge(policies: tuple[Policy, ...], seen: "Seen | None") -> "Verdict":
     from shared.terminal.policy import rules
 
-    return rules.judge(policies, seen)
+    return rules.ALLOWED if seen is None else rules.judge(policies, seen)
 
 
 async def _obey(audit: "_Audit", verdict: "Verdict", wanted: Wanted) -> None:
@@ -290,12 +308,15 @@ class _Audit:
     gateway: "Gateway"
     caller: Caller
     facts: dict[str, Any]
+    lifted: bool = False
     asked: str | None = None
     used: "Approval | None" = None
 
     async def record(self, outcome: str, verdict: "Verdict | None" = None) -> None:
         """A row with the verdict and the rule; env and stdin stay out of it."""
         details: dict[str, Any] = {"command": self.facts["command"][:MAX_AUDITED], "place": self.facts["place"]}
+        if self.lifted:
+            details["sandbox"] = False
         if self.facts["session_id"]:
             details["sessionId"] = self.facts["session_id"]
         if verdict is not None:

@@ -1,9 +1,10 @@
 """What a caller's target leads to; SSH configuration and agent are only for those whose they are."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.domain.identity import Caller
-from shared.domain.targets import Target
+from shared.domain.targets import LocalTarget, Target
 from shared.domain.terminal import OpenSession
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ async def target_of(gateway: "Gateway", caller: Caller, request: OpenSession) ->
     """The target of a session to open. Raises NotFound, Forbidden, InvalidInput."""
     if request.connection_id is not None:
         return await saved(gateway, caller, request.connection_id)
-    return await gateway.connections.target_of(caller.id, request, use_config=may_use_config(gateway, caller))
+    target = await gateway.connections.target_of(caller.id, request, use_config=may_use_config(gateway, caller))
+    return target if request.sandbox or not isinstance(target, LocalTarget) else replace(target, sandbox=False)
 
 
 async def saved(gateway: "Gateway", caller: Caller, id_or_name: str) -> Target:

@@ -32,7 +32,7 @@ from shared.domain.terminal import (
     SessionRef,
 )
 from shared.errors import NotFound, TerminalError
-from shared.operations import background, host_leave, interactive, one_shot, oversight, policing, targets
+from shared.operations import background, host_leave, interactive, one_shot, oversight, policing, targets, unsandboxed
 from shared.operations.elsewhere import gather
 from shared.operations.operation import Operation, StreamOperation
 from shared.terminal.channel import OutputListener
@@ -50,19 +50,20 @@ async def open_session(gateway: "Gateway", caller: Caller, request: OpenSession)
     """Open a session on a target or on a saved connection."""
     target = await targets.target_of(gateway, caller, request)
     target = await policing.permit_opening(gateway, caller, target, request.connection_id)
-    session = await host_leave.connecting(
-        gateway,
-        caller,
-        lambda: gateway.terminals.open(
-            caller.id,
-            target,
-            cols=request.cols or 80,
-            rows=request.rows or 24,
-            title=request.title or _alias(request, target),
-            encoding=request.encoding or "utf-8",
-            record=request.record,
-        ),
-    )
+    async with unsandboxed.leave_to_open(gateway, caller, target):
+        session = await host_leave.connecting(
+            gateway,
+            caller,
+            lambda: gateway.terminals.open(
+                caller.id,
+                target,
+                cols=request.cols or 80,
+                rows=request.rows or 24,
+                title=request.title or _alias(request, target),
+                encoding=request.encoding or "utf-8",
+                record=request.record,
+            ),
+        )
     gateway.policy.remember(session, target, request.connection_id)
     return SessionAnswer(session=session.info)
 
@@ -192,7 +193,13 @@ async def _run_to_the_end(
     if request.session_id is not None:
         return await terminals.get(caller.id, request.session_id).execute(replace(command, permit=permit.again))
     return await one_shot.run_alone(
-        gateway, caller, command, connection=request.connection, cwd=request.cwd, permit=permit
+        gateway,
+        caller,
+        command,
+        connection=request.connection,
+        cwd=request.cwd,
+        sandbox=request.sandbox,
+        permit=permit,
     )
 
 
@@ -233,7 +240,7 @@ class _Waiting:
 def _opened(request: OpenSession) -> dict[str, Any]:
     if request.connection_id is not None:
         return {"connectionId": request.connection_id}
-    return redacted(request)
+    return {**redacted(request), **({} if request.sandbox else {"sandbox": False})}
 
 
 def _executed(request: Execute) -> dict[str, Any]:
@@ -248,6 +255,7 @@ def _ran(request: RunCommand) -> dict[str, Any]:
         "cwd": request.cwd,
         "background": request.background or None,
         "env": one_shot.names_of(request.env),
+        "sandbox": None if request.sandbox else False,
     }
     return {name: value for name, value in facts.items() if value is not None}
 

@@ -37,6 +37,12 @@ _WORDS = {
     "session_id": "the session",
 }
 """Phrases for the facts."""
+ASKED_FOR: dict[ApprovalKind, tuple[str, str]] = {
+    "command": ("command", " with approvalId"),
+    "host_key": ("host key", ""),
+    "session": ("session", ""),
+}
+"""What is asked for, and what the request that is sent again needs."""
 
 
 class Approvals:
@@ -305,7 +311,7 @@ def _programs(facts: Mapping[str, Any]) -> list[str]:
 def required(approval: Approval) -> Conflict:
     """The error that says how to go on."""
     reason = f" ({approval.reason})" if approval.reason else ""
-    what, by = ("command", " with approvalId") if approval.kind == "command" else ("host key", "")
+    what, by = ASKED_FOR[approval.kind]
     if "queue" in approval.ask:
         how = (
             f"approve {approval.id} with POST /v1/approvals/{approval.id}, or with `mcp-gateway "

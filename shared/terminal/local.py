@@ -47,6 +47,7 @@ class LocalShells:
         self._env = child_environment(environ, env_allow)
         self._shell = shell
         self._keepers = Keepers(sandbox or Sandbox(), egress=egress)
+        self._unheld = Keepers(self._keepers.sandbox.lifted())
 
     async def open(self, target: LocalTarget, seat: Seat, *, owner: str = "") -> Channel:
         """A session; no process is started yet. Those of one owner see each other's processes, in a sandbox."""
@@ -55,14 +56,15 @@ class LocalShells:
         shell = find_shell(target.shell or self._shell, env)
         if shell is None:
             raise _no_shell(target.shell, self._shell)
-        cwd, writable = await asyncio.to_thread(self._where, env, target, here_counts=not of_key)
+        keepers = self._keepers if target.sandbox else self._unheld
+        cwd, writable = await asyncio.to_thread(self._where, keepers.sandbox, env, target, here_counts=not of_key)
         if cwd is None and target.cwd:
             raise invalid_field("cwd", "there is no such directory")
-        parted = owner if self._keepers.sandbox.kind != "none" else ""
-        way = None if self._keepers.egress is None else self._keepers.egress.way(parted)
+        parted = owner if keepers.sandbox.kind != "none" else ""
+        way = None if keepers.egress is None else keepers.egress.way(parted)
         if way is not None:
             env = {**env, **way.environment, **target.env}
-        place = Place(self._keepers, View(writable, parted, agent=not of_key), way)
+        place = Place(keepers, View(writable, parted, agent=not of_key), way)
         posix = os.path.basename(shell) in shell_state.POSIX_SHELLS
         command_shell = shell if posix else None if target.shell else find_shell("", env)
         shells = Shells(shell, command_shell)
@@ -70,17 +72,17 @@ class LocalShells:
 
     async def aclose(self) -> None:
         """End what starts the processes, once all sessions are closed."""
-        await self._keepers.aclose()
+        await asyncio.gather(self._keepers.aclose(), self._unheld.aclose())
 
     def _where(
-        self, env: Mapping[str, str], target: LocalTarget, *, here_counts: bool
+        self, sandbox: Sandbox, env: Mapping[str, str], target: LocalTarget, *, here_counts: bool
     ) -> tuple[str | None, tuple[str, ...]]:
         """The directory to begin in, if it exists, and those that may be written: of the gateway's home, not the caller's.
 
         An API key makes no directory writable by opening a session in it.
         """
         cwd = _directory(env, env.get("HOME", "/"), target.cwd or "~")
-        return cwd, self._keepers.sandbox.writable(self._env["HOME"], cwd if target.cwd and here_counts else None)
+        return cwd, sandbox.writable(self._env["HOME"], cwd if target.cwd and here_counts else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,10 @@ from shared.terminal.sockets import Sockets, bwrap_first, bwrap_last
 SandboxMode = Literal["auto", "required", "off"]
 HOME, HERE = "~", "."
 TURNED_OFF = "turned off"
+LIFTED = "TERMINAL_SANDBOX"
+"""The name of what wants a person's leave for commands without the sandbox, where others have a policy's."""
+
+ASK = ' Or run it again with "sandbox": false, which a person has to approve.'
 SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr", "/var")
 BESIDES_SYSTEM = ("/run/media", "/var/tmp", "/var/www")  # noqa: S108 - allowed, not used
 """Directories that a session makes writable by being opened in them are none of the system's, but may be in these."""
@@ -54,13 +58,17 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """What holds the commands: which kind, how it is set up, and a sentence on why it is not a stronger one."""
+    """What holds the commands: which kind, how it is set up, and a sentence on why it is not a stronger one.
+
+    `liftable` says whether a command may run without, with a person's leave.
+    """
 
     kind: SandboxKind = "none"
     rules: Rules = Rules()
     bwrap: str = ""
     strict: bool = False
     detail: str = ""
+    liftable: bool = True
     limit: ProcessLimit = field(default_factory=ProcessLimit)
 
     def writable(self, home: str, here: str | None) -> tuple[str, ...]:
@@ -95,6 +103,10 @@ class Sandbox:
         files = {"writable": writable, "hidden": _outermost(self.rules.hidden), "strict": self.strict}
         return {"files": files if self.kind == "landlock" else None, "network": self.rules.network}
 
+    def lifted(self) -> "Sandbox":
+        """What holds those that run without: the limits alone."""
+        return Sandbox(detail=LIFTED, limit=self.limit)
+
     @property
     def limited_by(self) -> LimitedBy:
         """What holds the number of processes."""
@@ -104,26 +116,30 @@ class Sandbox:
         """What the sandbox had to do with a failure of which a command said this, and what lifts it; None where nothing is known."""
         if self.kind == "none":
             return None
-        if "no new privileges" in stderr:
+        if "no new privileges" in stderr or ("sudo: " in stderr and "Operation not permitted" in stderr):
             return (
                 f"The sandbox ({self.kind}) gives no command new privileges, so that sudo does not work in it. The user of this "
-                "machine can run the command, or set TERMINAL_SANDBOX=off."
+                f"machine can run the command, or set TERMINAL_SANDBOX=off.{self._or_ask}"
             )
         if "Read-only file system" in stderr or (self.kind == "landlock" and "Permission denied" in stderr):
             certainty = "keeps" if self.kind == "bwrap" else "may be the reason: it keeps"
             return (
                 f"The sandbox ({self.kind}) {certainty} the disk read-only but for {', '.join(self.rules.writable)} "
                 "(~: home, .: the directory the session was opened in, unless by an API key), and the gateway's own files everywhere. "
-                "TERMINAL_WRITABLE_PATHS adds directories; TERMINAL_SANDBOX=off lifts it."
+                f"TERMINAL_WRITABLE_PATHS adds directories; TERMINAL_SANDBOX=off lifts it.{self._or_ask}"
             )
         if not self.rules.network and any(sentence in stderr for sentence in NO_NETWORK):
             if self.rules.hosts is not None:
                 return (
                     f"The sandbox ({self.kind}) has no network but the proxy that HTTPS_PROXY names, which lets programs connect to the "
-                    f"hosts of TERMINAL_NETWORK: {self.rules.hosts.shown}. A program that does not heed that variable has to be told of it."
+                    f"hosts of TERMINAL_NETWORK: {self.rules.hosts.shown}. A program that does not heed that variable has to be told of it.{self._or_ask}"
                 )
-            return f"The sandbox ({self.kind}) has no network. TERMINAL_NETWORK=on lifts that."
+            return f"The sandbox ({self.kind}) has no network. TERMINAL_NETWORK=on lifts that.{self._or_ask}"
         return None
+
+    @property
+    def _or_ask(self) -> str:
+        return ASK if self.liftable else ""
 
     def hidden_directories(self) -> tuple[tuple[int, int] | None, ...]:
         """Which directories now lie where they are hidden, each by device and inode; None for anything else."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 
 from shared.domain.signals import SignalName
-from shared.domain.targets import SshTarget, Target, background_of, type_of
+from shared.domain.targets import SshTarget, Target, background_of, type_of, without_sandbox
 from shared.domain.terminal import CommandResult, SessionInfo
 from shared.errors import Conflict, GatewayError, Overloaded, TerminalError, Unsupported, invalid_field
 from shared.security.redaction import Redactor
@@ -89,6 +89,7 @@ class Session:
             busy=self._turns.busy,
             recording=isinstance(self._channel, RecordedChannel) and self._channel.recording,
             background=background_of(self._target) is not None,
+            sandbox=not without_sandbox(self._target),
             reason=None if self.connected else self._why_ended(),
             watchers=self.watchers.shown,
             transfers=self.transfers.now,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from shared.domain.terminal import WaitEnd, WaitFor
+from shared.domain.waits import WaitEnd, WaitFor
 from shared.terminal import prompts
 from shared.terminal.display import Display
 from shared.terminal.patterns import Pattern

@@ -370,3 +370,55 @@ async def test_who_agrees_late_to_a_hosts_key_has_the_commands_leave_still(tmp_p
         assert f"call again with approvalId {command.id} " in late
         assert f"call again with approvalId {command.id} " in text_of(await client.call_tool("run_command", again))
         assert facts_of(await client.call_tool("run_command", again))["stdout"] == "there\n"
+
+
+@pytest.fixture
+async def sandboxed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gateway]:
+    """A gateway whose commands are in a sandbox."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with gateway_with(tmp_path / "held", terminal_sandbox="auto") as gateway:
+        if gateway.sandbox.kind == "none":
+            pytest.skip(gateway.sandbox.detail)
+        yield gateway
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("background", [False, True])
+async def test_with_the_users_leave_a_command_runs_without_the_sandbox(
+    sandboxed: Gateway, era: str, background: bool
+) -> None:
+    person = Person(YES)
+    bare = {"command": "grep NoNewPrivs /proc/self/status", "sandbox": False, "background": background}
+    async with client_of(sandboxed, mode=era, elicitation_callback=person) as client:
+        facts = facts_of(await client.call_tool("run_command", bare))
+        if background:
+            wait = {"sessionId": facts["sessionId"], "cursor": 0, "waitFor": "exit", "waitSeconds": 10}
+            assert "NoNewPrivs:\t0" in facts_of(await client.call_tool("read_terminal", wait))["text"]
+        else:
+            assert (facts["stdout"].split(), facts["sandbox"]) == (["NoNewPrivs:", "0"], "none")
+    (question,) = person.asked
+    assert "without the sandbox" in question
+    assert "command policy" not in question
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_with_the_users_leave_a_session_opens_without_the_sandbox(sandboxed: Gateway, era: str) -> None:
+    person = Person(YES)
+    async with client_of(sandboxed, mode=era, elicitation_callback=person) as client:
+        facts = facts_of(await client.call_tool("open_terminal", {"sandbox": False}))
+        ran = await client.call_tool("run_command", {"command": "id -u", "sessionId": facts["sessionId"]})
+        assert facts_of(ran)["sandbox"] == "none"
+    (question,) = person.asked
+    assert "every command in it" in question
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("person", [Person(NO), None])
+async def test_without_it_nothing_runs_outside_of_the_sandbox(
+    sandboxed: Gateway, era: str, person: Person | None, tmp_path: Path
+) -> None:
+    async with client_of(sandboxed, mode=era, elicitation_callback=person) as client:
+        for name, wanted in (("run_command", {"command": "touch ~/made"}), ("open_terminal", {})):
+            assert (await client.call_tool(name, {**wanted, "sandbox": False})).is_error
+    assert not (tmp_path / "made").exists()
+    assert len(sandboxed.terminals) == 0
