@@ -20,7 +20,6 @@ from shared.domain.terminal import (
     ListSessions,
     OpenSession,
     Output,
-    OutputStream,
     ReadOutput,
     Resize,
     RunAnswer,
@@ -32,7 +31,17 @@ from shared.domain.terminal import (
     SessionRef,
 )
 from shared.errors import NotFound, TerminalError
-from shared.operations import background, host_leave, interactive, one_shot, oversight, policing, targets, unsandboxed
+from shared.operations import (
+    background,
+    host_leave,
+    interactive,
+    one_shot,
+    oversight,
+    policing,
+    running_output,
+    targets,
+    unsandboxed,
+)
 from shared.operations.elsewhere import gather
 from shared.operations.operation import Operation, StreamOperation
 from shared.terminal.channel import OutputListener
@@ -41,7 +50,6 @@ if TYPE_CHECKING:
     from shared.gateway import Gateway
 
 MAX_AUDITED = 2000
-MAX_WAITING_OUTPUT = 64 * 1024
 KEPT_FROM = 1024
 """Bytes of output that a surface may cut for a model, even if each of them takes six in JSON."""
 
@@ -148,11 +156,11 @@ async def _run_events(
     if request.background:
         yield _only(RunBegun(await background.begin(gateway, caller, request, permit)))
         return
-    waiting = _Waiting()
+    waiting = running_output.Waiting()
     work = asyncio.get_running_loop().create_task(_run_to_the_end(gateway, caller, request, waiting.add, permit))
     work.add_done_callback(lambda _: waiting.changed.set())
     try:
-        yield _events(work, waiting)
+        yield running_output.events(work, waiting)
     finally:
         work.cancel()
         with anyio.CancelScope(shield=True):
@@ -201,40 +209,6 @@ async def _run_to_the_end(
         sandbox=request.sandbox,
         permit=permit,
     )
-
-
-async def _events(work: "asyncio.Task[CommandResult]", waiting: "_Waiting") -> AsyncIterator[RunEvent]:
-    while True:
-        await waiting.changed.wait()
-        for event in waiting.take():
-            yield event
-        if work.done():
-            break
-    for event in waiting.take():
-        yield event
-    yield RunFinished(work.result())
-
-
-class _Waiting:
-    """Output that has not been taken yet. A slow taker misses some of it, since the result has it all the same."""
-
-    def __init__(self) -> None:
-        self.changed = asyncio.Event()
-        self._events: list[RunOutput] = []
-        self._size = 0
-
-    def add(self, stream: OutputStream, text: str) -> None:
-        """Put some output in, if there is room."""
-        if self._size < MAX_WAITING_OUTPUT:
-            self._events.append(RunOutput(stream, text))
-            self._size += len(text)
-        self.changed.set()
-
-    def take(self) -> list[RunOutput]:
-        """All there is."""
-        self.changed.clear()
-        events, self._events, self._size = self._events, [], 0
-        return events
 
 
 def _opened(request: OpenSession) -> dict[str, Any]:

@@ -78,6 +78,8 @@ def test_nothing_is_changed_through_global() -> None:
 
 THROUGH_A_HIGHER_DOOR = {
     "shared/operations/chat_entry.py": "http_api/test_traces.py",
+    "shared/operations/running_output.py": "shared/operations/test_terminals.py",
+    "shared/operations/unsandboxed.py": "http_api/routes/test_unsandboxed.py",
     "http_api/internal.py": "security/test_between_processes.py",
     "http_api/lingering.py": "http_api/test_server.py",
     "http_api/protocol.py": "http_api/test_server.py",
