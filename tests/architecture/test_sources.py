@@ -42,7 +42,7 @@ def test_packages_hold_only_their_docstring() -> None:
             assert len(body) == 1, relative(path)
 
 
-ONE_TABLE = {"shared/settings.py": 600}
+ONE_TABLE = {"shared/settings.py": 600, "shared/terminal/policy/rows.py": 500}
 """Files that are one table of rows, and the lines that they may have."""
 
 
@@ -155,6 +155,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/terminal/policy/acts.py": "shared/terminal/policy/test_commands.py",
     "shared/terminal/policy/redirections.py": "shared/terminal/policy/test_corpus.py",
     "shared/terminal/policy/runs.py": "shared/terminal/policy/test_commands.py",
+    "shared/terminal/policy/variables.py": "shared/terminal/policy/test_commands.py",
     "shared/terminal/policy/wrappers.py": "shared/terminal/policy/test_commands.py",
     "shared/terminal/pseudo_terminal.py": "shared/terminal/test_local.py",
     "shared/terminal/recording_channel.py": "shared/terminal/test_recordings.py",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.terminal.policy.words import ANY, MARKS, SPLIT, STAR
-from shared.terminal.policy.wrapper_rows import WRITERS
 
 _HOMES = re.compile(r"^/(?:root|home/[^/\x00-\x02]+|Users/[^/\x00-\x02]+)(?=/|$)")
 
@@ -47,10 +46,13 @@ class Act:
 HIDDEN = Act(words=(SPLIT,))
 
 
-def written(name: str, words: Sequence[str], operands: Sequence[str]) -> tuple[str, ...]:
-    """The files that a command writes, by its row in WRITERS."""
-    how = WRITERS.get(name)
-    if how is None:
+def written(how: str, words: Sequence[str], operands: Sequence[str]) -> tuple[str, ...]:
+    """The files that a command writes, as `writes` of its row says.
+
+    `all` of its operands, the `last` or `second` one, `of=`, all with `-i`, as `tar` does, what is in the `folder` that options
+    name, or the values of options.
+    """
+    if not how:
         return ()
     if how == "all":
         return tuple(operands)

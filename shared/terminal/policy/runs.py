@@ -5,21 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from shared.terminal.policy import wrappers
+from shared.terminal.policy import variables, wrappers
 from shared.terminal.policy.acts import HIDDEN, Act, values_of, within, written
 from shared.terminal.policy.grammar import Unparsable
 from shared.terminal.policy.known import doubt
-from shared.terminal.policy.known_rows import KNOWN, VARIABLES
+from shared.terminal.policy.row import Row, find, subcommand
+from shared.terminal.policy.rows import COMMANDS, RUNUSER
 from shared.terminal.policy.words import ANY, MARKS, SPLIT, STAR
-from shared.terminal.policy.wrapper_rows import (
-    COMMAND_VARIABLES,
-    DIRECTORIES,
-    INPUTS,
-    RUNUSER,
-    STARTUP_VARIABLES,
-    WRAPPERS,
-)
-from shared.terminal.policy.wrappers import Reading, Wrapper
+from shared.terminal.policy.wrappers import Reading
 
 MAX_WRAPPED = 30
 MAX_ACTS = 1_000
@@ -35,6 +28,8 @@ _READ_INTO = frozenset({"read", "mapfile", "readarray", "printf", "getopts", "wa
 _GIVEN = re.compile(r"(?:-\w|--?[\w-]+[= ]|[Ss]et[Ee]nv[= ])?([A-Za-z_]\w*(?:%%|\(\))?)=(.*)", re.DOTALL)
 """A variable that some program is to give to another one."""
 _START_FILES = ("--rcfile", "--init-file")
+INPUTS = re.compile(r"-|/dev/stdin|/dev/fd/.*|/proc/(?:self|thread-self|\d+)/fd/.*")
+"""Files that are a shell's own input."""
 _FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _FIND_WRITES = frozenset({"-fprint", "-fprintf", "-fprint0", "-fls"})
 _ASSIGN = frozenset(["env", "sudo", "time", "coproc", "export", "declare", "typeset", "local", "readonly"])
@@ -64,7 +59,7 @@ class Runs:
         """A variable that is set; some of them are commands, and some change what commands mean."""
         if RUNS_AGAIN.search(value):
             self.add(HIDDEN)
-        if not VARIABLES.fullmatch(name):
+        if not variables.HARMLESS.fullmatch(name):
             self.add(Act(variable=name, doubt="what it changes is not known"))
             self._meant(name, value)
 
@@ -72,10 +67,10 @@ class Runs:
         """What a variable that programs read may run: itself, or the command substitutions in it."""
         if name.startswith("BASH_FUNC_"):
             self._attempt(f"f {value}")
-        elif COMMAND_VARIABLES.fullmatch(name):
+        elif variables.COMMANDS.fullmatch(name):
             self._valued(name, value)
         elif (name == "GIT_CONFIG_PARAMETERS" and value) or (
-            name in STARTUP_VARIABLES and (INPUTS.fullmatch(value) or not MARKS.isdisjoint(value))
+            variables.SCRIPTS.fullmatch(name) and (INPUTS.fullmatch(value) or not MARKS.isdisjoint(value))
         ):
             self.add(HIDDEN)
         elif _SUBSTITUTION.search(value):
@@ -110,14 +105,14 @@ class Runs:
 
     def _run(self, words: Sequence[str], stdin: str | None) -> None:
         name = words[0].rpartition("/")[2] or words[0]
-        row = wrappers.find(WRAPPERS, name)
+        row = find(COMMANDS, name)
         if name == "runuser" and any(re.match(r"-[a-z]*u|--u", word) for word in words[1:]):
             row = RUNUSER
         reading = wrappers.read(row, words[1:]) if row else Reading(operands=[w for w in words[1:] if w[:1] != "-"])
         plain = [word for word in words[1:] if word[:1] != "-"]
         operands = reading.operands if row and row.then == "subcommand" else plain
-        writes = written(name, words[1:], plain)
-        unsure = doubt(KNOWN, words)
+        writes = written(row.writes if row else "", words[1:], plain)
+        unsure = doubt(COMMANDS, words)
         self.add(Act(words=tuple(words), operands=tuple(operands), writes=writes, doubt=unsure))
         if not MARKS.isdisjoint(words[0]) or ("/" in words[0] and self._made(words[0])):
             self.add(HIDDEN)
@@ -125,7 +120,7 @@ class Runs:
             self.add(HIDDEN)
         if unsure and name not in _ASSIGN:
             self._given(name, words[1:])
-        self.directories += [value for option, value in reading.values if option in DIRECTORIES.get(name, ())]
+        self.directories += [value for option, value in reading.values if row and option in row.moves.split()]
         self._special(name, words[1:])
         if row is not None and not reading.query:
             self._through(row, name, reading, stdin)
@@ -164,7 +159,7 @@ class Runs:
                 self.run([program, *behind], None)
         elif name in _READ_INTO:
             for word in words:
-                if re.fullmatch(r"[A-Z_]\w*", word) and not VARIABLES.fullmatch(word):
+                if re.fullmatch(r"[A-Z_]\w*", word) and not variables.HARMLESS.fullmatch(word):
                     self.assigned(word, ANY)
         elif name in _ASSIGN:
             for word in words:
@@ -180,7 +175,7 @@ class Runs:
         for variable, value in found:
             if name in ("make", "gmake") and not _MAKE_CALLS.search(value) and variable != "SHELL":
                 continue  # `$(CC)` is another variable there
-            if not VARIABLES.fullmatch(variable):
+            if not variables.HARMLESS.fullmatch(variable):
                 self._meant(variable, value)
 
     def _made(self, path: str) -> bool:
@@ -208,7 +203,7 @@ class Runs:
             elif word == "-delete":
                 self.add(Act(writes=_deleted(starts or ["."], words)))
 
-    def _through(self, row: Wrapper, name: str, found: Reading, stdin: str | None) -> None:
+    def _through(self, row: Row, name: str, found: Reading, stdin: str | None) -> None:
         """What a row says that the command runs."""
         operands = wrappers.placed(found.operands, _places(row, found))
         if found.hidden and row.then != "nothing":
@@ -231,7 +226,7 @@ class Runs:
                 self._text(stdin)
             case "code":
                 given = found.code or (operands[:1] if row.first else [])
-                if any(row.acts(text) or SPLIT in text or ANY in text for text in given):
+                if any(row.runs(text) or SPLIT in text or ANY in text for text in given):
                     self.add(HIDDEN)
                 if not given and operands and INPUTS.fullmatch(operands[0]) and MARKS.isdisjoint(operands[0]):
                     self._program(row, stdin)
@@ -241,15 +236,15 @@ class Runs:
                 if any(self._made(file) or file.startswith("/dev/") for file in files if not given or file != "-"):
                     self.add(HIDDEN)
             case "subcommand":
-                inner = wrappers.subcommand(WRAPPERS, name, operands)
+                inner = subcommand(COMMANDS, name, operands)
                 if inner is not None:
                     self._through(inner[0], name, wrappers.read(inner[0], inner[1]), stdin)
 
-    def _program(self, row: Wrapper, stdin: str | None) -> None:
+    def _program(self, row: Row, stdin: str | None) -> None:
         """A program that comes from the input."""
         if row.then != "code":
             self._text(stdin)
-        elif stdin is not None and (SPLIT in stdin or row.acts(stdin)):
+        elif stdin is not None and (SPLIT in stdin or row.runs(stdin)):
             self.add(HIDDEN)
 
     def _shell(self, found: Reading, stdin: str | None, *, is_source: bool) -> None:
@@ -295,7 +290,7 @@ def _gone_to(name: str, words: Sequence[str]) -> str:
     return places[0] if places else "~"
 
 
-def _places(row: Wrapper, found: Reading) -> list[str]:
+def _places(row: Row, found: Reading) -> list[str]:
     """What stands for input in the words of a command that gets more: `{}`, or what an option says."""
     if not row.adds:
         return []

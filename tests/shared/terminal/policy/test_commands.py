@@ -1,8 +1,8 @@
-"""From a line to everything that it would do; wrappers and wrapper_rows are read on the way."""
+"""From a line to everything that it would do; the table and wrappers are read on the way."""
 
 import pytest
 
-from shared.terminal.policy import wrapper_rows, wrappers
+from shared.terminal.policy import row, rows
 from shared.terminal.policy.acts import HIDDEN
 from shared.terminal.policy.commands import FORK_BOMB, Seen, seen
 from shared.terminal.policy.directories import MOST
@@ -94,14 +94,8 @@ def test_find_runs_what_it_is_told() -> None:
     assert [act.shown for act in found.acts[1:]] == ["tool a…", "tool b…", "> a/x > a/…/x > a > b/x > b/…/x > b"]
 
 
-def test_rows_do_not_contradict_each_other() -> None:
-    several = [
-        name
-        for row in wrapper_rows.ROWS
-        for name in ([row.names] if row.names in wrapper_rows.WRAPPERS else row.names.split())
-    ]
-    assert len(several) == len(set(several))
-    assert wrappers.find(wrapper_rows.WRAPPERS, "python3.13") is wrapper_rows.WRAPPERS["python"]
+def test_a_version_in_the_name_of_a_command_makes_no_difference() -> None:
+    assert row.find(rows.COMMANDS, "python3.13") is rows.COMMANDS["python"]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 
 from shared.domain.policy import CommandPolicy, Policy, Rule
-from shared.terminal.policy import known_rows
 from shared.terminal.policy.commands import seen
+from shared.terminal.policy.rows import ROWS
 from tests.shared.terminal.policy.corpus import action, lines, natural
 
 UNKNOWN = lines("unknown.txt")
@@ -65,5 +65,5 @@ def test_the_reason_says_what_is_not_known() -> None:
 
 
 def test_no_name_stands_in_two_rows() -> None:
-    names = [name for row in known_rows.ROWS for name in row.names.split()]
+    names = [name for row in ROWS for name in row.names.split()]
     assert sorted(names) == sorted(set(names))
