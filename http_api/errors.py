@@ -52,6 +52,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.UpstreamRefused: 400,
     errors.UpstreamBadRequest: 400,
     errors.UpstreamUnsupportedParameter: 400,
+    errors.UpstreamUnable: 400,
     errors.UpstreamContextTooLong: 400,
     errors.TerminalError: 502,
 }

@@ -50,6 +50,7 @@ MEANINGS: Mapping[type[GatewayError], Meaning] = {
     errors.UpstreamRefused: Meaning("Ask in another way, or name a model of another provider."),
     errors.UpstreamBadRequest: Meaning("Change the request, or name another model."),
     errors.UpstreamUnsupportedParameter: Meaning("Leave the parameter out, or name another model."),
+    errors.UpstreamUnable: Meaning("Name a model that can do this; list_models shows what each can do."),
     errors.UpstreamContextTooLong: Meaning("Send less text, or name a model with a larger context window."),
     errors.TerminalError: Meaning("Check that the target is there, then try again."),
 }

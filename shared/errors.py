@@ -22,13 +22,17 @@ GatewayError
 │   ├── UpstreamAuthFailed
 │   ├── UpstreamQuota
 │   ├── UpstreamRefused     its rules do not let it answer this; another provider's may
+│   ├── UpstreamUnable      the model cannot call tools, or see images; another one may
 │   ├── UpstreamBadRequest  the provider says the caller's request is wrong: not retried
 │   │   └── UpstreamUnsupportedParameter  the model does not support one parameter of the request
 │   └── UpstreamContextTooLong
 └── TerminalError           a shell or connection could not be opened or has gone
 """
 
-from typing import Any
+from typing import Any, Literal
+
+Ability = Literal["tools", "vision"]
+"""What a model may be unable to do."""
 
 Details = str | dict[str, Any]
 
@@ -196,6 +200,16 @@ class UpstreamUnsupportedParameter(UpstreamBadRequest):
     def __init__(self, message: str, *, parameter: str = "", **more: Any) -> None:
         super().__init__(message, **more)
         self.parameter = parameter
+
+
+class UpstreamUnable(UpstreamError):
+    """The model cannot do what the request needs: `ability` is `tools` or `vision`."""
+
+    code = "provider_model_unable"
+
+    def __init__(self, message: str, *, ability: Ability = "tools", **more: Any) -> None:
+        super().__init__(message, **more)
+        self.ability = ability
 
 
 class UpstreamContextTooLong(UpstreamError):

@@ -173,6 +173,7 @@ async def _assembled(
     providers = Directory(lambda account: parts.provider(account, client, oss_local))
     stack.push_async_callback(providers.aclose)
     registry = Registry(database)
+    stack.push_async_callback(registry.aclose)
     prices = PriceBook()
     alerts = Alerts(database, parts.deliver(settings, client))
     stack.push_async_callback(alerts.aclose)
@@ -201,7 +202,7 @@ async def _assembled(
     )
     stack.push_async_callback(decisions.aclose)
     health = Health(bills=costs_money(providers, prices))
-    desk = Desk(providers, health, ledger, prices, parts.timeouts(settings), parts.now)
+    desk = Desk(providers, health, ledger, prices, parts.timeouts(settings), parts.now, registry.learn)
     chances = SecondChances(desk.health, registry)
     cache = parts.cache(settings, redis, registry=registry, providers=providers, configuration=configuration)
     stack.push_async_callback(cache.aclose)
@@ -232,7 +233,9 @@ async def _assembled(
                 registry=registry,
                 rules=Rules(
                     policy=following(lambda: configuration.current),
-                    conditions=replace(conditions_of(desk), awaited=lambda: oss_local.awaited),
+                    conditions=replace(
+                        conditions_of(desk), awaited=lambda: oss_local.awaited, unlisted=oss_local.unlisted
+                    ),
                     clock=parts.now,
                 ),
                 budgets=budgets,

@@ -28,13 +28,13 @@ RESERVED_IDS = frozenset({"auto", *LAYERS, "layers"})
 
 
 class Capabilities(Wire):
-    """What a model can do; the planner filters on these. Whether it keeps to a JSON schema is often not known."""
+    """What a model can do; the planner leaves models out that cannot do what a request needs. null is not known: such a model is tried."""
 
     general: bool = True
     code: bool = False
     reasoning: bool = False
-    vision: bool = False
-    tools: bool = False
+    vision: bool | None = None
+    tools: bool | None = None
     json_schema: bool | None = Field(None, exclude_if=lambda value: value is None)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.domain.models import Model
+from shared.domain.models import Capabilities, Model
 from shared.errors import UpstreamError
 from shared.providers.base import FoundModel
 from shared.providers.embedded_child import Child, Endpoint, Launch
@@ -19,7 +19,12 @@ from shared.providers.weights import find_weights
 Mode = Literal["auto", "start", "off"]
 Status = Literal["off", "not installed", "stopped", "starting", "running", "failed"]
 
-MODEL = FoundModel(name="smollm2-135m-instruct", context_window=8192, served_by="embedded model")
+MODEL = FoundModel(
+    name="smollm2-135m-instruct",
+    context_window=8192,
+    capabilities=Capabilities(vision=False, tools=False),
+    served_by="embedded model",
+)
 NOTICE = f"answered by the embedded model {MODEL.name}, which is very small"
 SLOTS = 2
 """Answers at once; a further one waits. Each holds the memory for a whole context."""

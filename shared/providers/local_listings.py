@@ -53,11 +53,25 @@ def plain_models(entries: Entries, server: str) -> tuple[FoundModel, ...]:
         FoundModel(
             name=entry["id"],
             context_window=_positive(entry.get("max_model_len")),
-            capabilities=by_name(entry["id"]),
+            capabilities=by_name(entry["id"]).model_copy(update=_told(entry)),
             served_by=server,
         )
         for entry in _for_chat(entries)
     )
+
+
+def _told(entry: Mapping[str, Any]) -> dict[str, bool]:
+    """The abilities that an entry tells of, as OpenRouter's and Mistral's do, and the servers that follow them."""
+    told: dict[str, bool] = {}
+    parameters, seen = entry.get("supported_parameters"), _at(entry, "architecture", "input_modalities")
+    if isinstance(parameters, list):
+        told["tools"] = "tools" in parameters
+    if isinstance(seen, list):
+        told["vision"] = "image" in seen
+    for name, ability in (("function_calling", "tools"), ("vision", "vision")):
+        if isinstance(value := _at(entry, "capabilities", name), bool):
+            told[ability] = value
+    return told
 
 
 def llama_cpp_models(entries: Entries, props: Any, server: str) -> tuple[FoundModel, ...]:
@@ -72,9 +86,9 @@ def llama_cpp_models(entries: Entries, props: Any, server: str) -> tuple[FoundMo
             or _positive(_at(entry, "meta", "n_ctx_train")),
             capabilities=by_name(entry["id"]).model_copy(
                 update={
-                    "vision": _at(props, "modalities", "vision") is True
-                    or "image" in _strings(_at(entry, "architecture", "input_modalities")),
-                    "tools": _at(props, "chat_template_caps", "supports_tools") is True,
+                    **_told(entry),
+                    **_known("vision", _at(props, "modalities", "vision")),
+                    **_known("tools", _at(props, "chat_template_caps", "supports_tools")),
                 }
             ),
             served_by=server,
@@ -110,11 +124,8 @@ def ollama_model(entry: Mapping[str, Any], details: Mapping[str, Any] | None, se
     if "completion" not in abilities if abilities else NOT_FOR_CHAT.search(name):
         return None
     guessed = by_name(name)
-    known = {
-        "vision": "vision" in abilities,
-        "tools": "tools" in abilities,
-        "reasoning": "thinking" in abilities or guessed.reasoning,
-    }
+    known = {name: name in abilities for name in ("vision", "tools")} if abilities else {}
+    known["reasoning"] = "thinking" in abilities or guessed.reasoning
     return FoundModel(
         name=name,
         context_window=details.get("context"),
@@ -135,7 +146,7 @@ def lm_studio_models(listing: Any, server: str) -> tuple[FoundModel, ...] | None
             capabilities=by_name(entry["id"]).model_copy(
                 update={
                     "vision": entry["type"] == "vlm",
-                    "tools": "tool_use" in _strings(entry.get("capabilities")),
+                    "tools": True if "tool_use" in _strings(entry.get("capabilities")) else None,
                 }
             ),
             served_by=server,
@@ -148,6 +159,10 @@ def lm_studio_models(listing: Any, server: str) -> tuple[FoundModel, ...] | None
 def by_name(name: str) -> Capabilities:
     """What a name lets one guess, where the server doesn't say."""
     return Capabilities(code=bool(CODE.search(name)), reasoning=bool(REASONING.search(name)))
+
+
+def _known(ability: str, value: Any) -> dict[str, bool]:
+    return {ability: value} if isinstance(value, bool) else {}
 
 
 def _for_chat(entries: Entries) -> Iterable[dict[str, Any]]:

@@ -10,7 +10,7 @@ from shared.domain.models import Model
 from shared.errors import UpstreamError, UpstreamTimeout
 from shared.providers.base import FoundModel, Probe, Provider, Timeouts
 from shared.providers.discovery import Discovery, LocalServer
-from shared.providers.embedded import MODEL, EmbeddedModel
+from shared.providers.embedded import MODEL, EmbeddedModel, is_embedded
 from shared.providers.embedded_child import Endpoint
 from shared.providers.local_addresses import shown
 from shared.structured import get_logger
@@ -22,6 +22,9 @@ Connect = Callable[[str, str], Provider]
 
 ConnectOllama = Callable[[str], Provider]
 """Makes the client of Ollama's own API from the server's root."""
+
+NAMED = 10
+"""Models of a server that an error names."""
 
 RECHECK_DELAYS = (0.0, 1.0, 4.0)
 
@@ -54,6 +57,17 @@ class OssLocal:
         """Whether a server that the operator named does not answer."""
         found = {server.root for server in self._discovery.servers}
         return any(one.explicit and one.root not in found for one in self._discovery.candidates)
+
+    def unlisted(self, model: Model) -> str:
+        """What to say of a local model that no server offers though some answer; empty for any other."""
+        servers = self._discovery.servers
+        if model.provider != self.name or not servers or is_embedded(model) or self._server_for(model) is not None:
+            return ""
+        offered = "; ".join(
+            f"{server.label} offers {', '.join(one.name for one in server.models[:NAMED]) or 'no model'}"
+            for server in servers
+        )
+        return f"no local model server lists '{model.api_model_name}': {offered}"
 
     def serves(self, model: Model) -> bool:
         """Whether a server that answers lists it, or it is the embedded one and can be had."""

@@ -5,7 +5,7 @@ Structured codes come first; a sentence counts only where the status and code sa
 
 from dataclasses import dataclass
 
-from shared.errors import UpstreamAuthFailed, UpstreamContextTooLong, UpstreamError, UpstreamQuota
+from shared.errors import Ability, UpstreamAuthFailed, UpstreamContextTooLong, UpstreamError, UpstreamQuota
 
 LONGEST_READ = 4_000
 """Characters of a sentence that are compared."""
@@ -42,6 +42,40 @@ WORDINGS = (
     Wording(UpstreamAuthFailed, ("api key expired",), "Gemini, as 400 INVALID_ARGUMENT"),
     Wording(UpstreamError, ("organization must be verified",), "OpenAI, as 400 for some models: the key is good"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Inability:
+    """Like a Wording, of a model that lacks an ability."""
+
+    ability: Ability
+    phrases: tuple[str, ...]
+    seen: str
+
+
+INABILITIES = (
+    Inability("tools", ("tool choice requires", "--enable-auto-tool-choice"), "vLLM"),
+    Inability("tools", ("does not support tools",), "Ollama"),
+    Inability("tools", ("tools param requires --jinja",), "llama.cpp"),
+    Inability("tools", ("no endpoints found that support tool use",), "OpenRouter"),
+    Inability("tools", ("tool calling", "not supported with this model"), "Groq"),
+    Inability("tools", ("function calling is not enabled for this model",), "Mistral"),
+    Inability("tools", ("unsupported parameter: 'tools'",), "OpenAI"),
+    Inability("vision", ("at most 0 image",), "vLLM"),
+    Inability("vision", ("is not a multimodal model",), "vLLM"),
+    Inability("vision", ("image input is not supported",), "llama.cpp"),
+    Inability("vision", ("missing data required for image input",), "Ollama"),
+    Inability("vision", ("no endpoints found that support image input",), "OpenRouter"),
+    Inability("vision", ("image_url is only supported by certain models",), "OpenAI"),
+    Inability("vision", ("does not support image",), "LM Studio, OpenAI-compatible servers"),
+    Inability("vision", ("unknown variant `image_url`",), "DeepSeek"),
+)
+
+
+def inability(sentence: str) -> Ability | None:
+    """Return what a sentence says that the model cannot do, or None when it says no such thing."""
+    text = sentence[:LONGEST_READ].lower()
+    return next((row.ability for row in INABILITIES if all(phrase in text for phrase in row.phrases)), None)
 
 
 def meaning(sentence: str) -> type[UpstreamError] | None:

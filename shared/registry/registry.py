@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from sqlmodel import Session
 
 from shared.domain.models import RESERVED_IDS, Layer, Model
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Ability, Conflict, InvalidInput, NotFound, Unavailable
 from shared.registry import seed
 from shared.registry.snapshot import Snapshot, order
 from shared.storage import facts, model_rows
@@ -31,6 +32,7 @@ class Registry:
         self._database = database
         self._lock = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
+        self._lessons: set[asyncio.Task[None]] = set()
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call the listener after each change; returns what ends that."""
@@ -71,6 +73,24 @@ class Registry:
             return changed
 
         return await self._change(work, lambda put: {"put": (put,)})
+
+    def learn(self, model: Model, ability: Ability, able: bool) -> None:
+        """Remember what a model's answer has shown, where nobody has said whether it can do that. Never waits."""
+        known = self.snapshot.models.get(model.id)
+        if known is None or getattr(known.capabilities, ability) is not None:
+            return
+        changes = {"capabilities": known.capabilities.model_copy(update={ability: able})}
+        task = asyncio.create_task(self._learn(model.id, changes))
+        self._lessons.add(task)
+        task.add_done_callback(self._lessons.discard)
+
+    async def aclose(self) -> None:
+        """Wait until what was learned is stored."""
+        await asyncio.gather(*self._lessons)
+
+    async def _learn(self, model_id: str, changes: Mapping[str, Any]) -> None:
+        with suppress(NotFound, Unavailable):  # it is learned again
+            await self.update(model_id, changes)
 
     async def delete(self, model_id: str) -> None:
         """Take a model away. Raises NotFound."""

@@ -16,7 +16,15 @@ from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Model
 from shared.domain.trace import current_id
 from shared.domain.usage import Usage
-from shared.errors import Unsupported, UpstreamBadAnswer, UpstreamError, UpstreamNetwork, UpstreamTimeout
+from shared.errors import (
+    Ability,
+    Unsupported,
+    UpstreamBadAnswer,
+    UpstreamError,
+    UpstreamNetwork,
+    UpstreamTimeout,
+    UpstreamUnable,
+)
 from shared.providers.base import Probe, Provider, Timeouts
 from shared.providers.directory import Directory
 from shared.providers.embedded import NOTICE, is_embedded
@@ -51,6 +59,7 @@ class Desk:
     prices: PriceBook
     timeouts: Timeouts
     clock: Callable[[], datetime]
+    learned: Callable[[Model, Ability, bool], None] = lambda *_: None
 
 
 def costs_money(providers: Directory, prices: PriceBook) -> Callable[[Model], bool]:
@@ -229,8 +238,19 @@ class Attempt:
             return Failure(self.model, error, self.key)
         if not error.retryable:
             raise error
+        if isinstance(error, UpstreamUnable) and self._needs(error.ability):
+            self._desk.learned(self.model, error.ability, False)
         self.troubled(error)
         return Failure(self.model, error, self.key)
+
+    def _needs(self, ability: Ability) -> bool:
+        facts = self.request.facts
+        return facts.needs_tools if ability == "tools" else facts.needs_vision
+
+    def called_tools(self) -> None:
+        """Note that the model has called a tool."""
+        if self.model.capabilities.tools is None:
+            self._desk.learned(self.model, "tools", True)
 
     def left(self, outcome: str = "cancelled") -> None:
         """Note that nobody waits for the answer any more. The provider may bill it all the same, nobody knows how much:

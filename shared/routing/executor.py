@@ -149,9 +149,17 @@ async def _stopped(begun: _Begun) -> None:
 def _answer(attempt: Attempt, completion: Completion) -> Answer:
     usage = completion.usage or usage_event.estimate(attempt.request, completion.payload)
     attempt.succeeded(usage, completion.payload.get("usage"))
+    if attempt.request.facts.needs_tools and any(
+        choice["message"].get("tool_calls") for choice in completion.payload["choices"]
+    ):
+        attempt.called_tools()
     route = attempt.route
     completion.payload["usage"] = usage_event.with_cost(completion.payload.get("usage"), usage, route.cost)
     return Answer(completion.payload, usage, route)
+
+
+def _calls_tools(data: bytes) -> bool:
+    return b'"tool_calls"' in data and b'"tool_calls":null' not in data
 
 
 async def _until(deadline: Deadline, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
@@ -196,7 +204,7 @@ class StreamedAnswer:
                 data = chunk.data
                 if data:
                     said.add(data)
-                    if b'"tool_calls"' in data and b'"tool_calls":null' not in data:
+                    if _calls_tools(data):
                         self._called += usage_event.length(data)
                         self.route.tool_calls += usage_event.tool_call_ids(data)
                     else:
@@ -215,6 +223,8 @@ class StreamedAnswer:
             raise
         self.usage = self._used()
         self._attempt.succeeded(self.usage, self._raw_usage())
+        if self._called or _calls_tools(self._first):
+            self._attempt.called_tools()
         self.outcome = "ok"
         cost = self.route.cost = self._attempt.job.tab.total
         last = usage_event.final(self._attempt.request, self.route.model, self._first, self._final, self.usage, cost)

@@ -21,6 +21,7 @@ from shared.errors import (
     UpstreamRefused,
     UpstreamThrottled,
     UpstreamTimeout,
+    UpstreamUnable,
 )
 from shared.routing.job import Failure
 
@@ -29,6 +30,7 @@ KINDS = (
     UpstreamTimeout,
     UpstreamContextTooLong,
     UpstreamRefused,
+    UpstreamUnable,
     UpstreamOverloaded,
     UpstreamNetwork,
     UpstreamBadAnswer,

@@ -81,11 +81,17 @@ def is_chosen(facts: Facts) -> bool:
     return facts.model == "auto" or facts.model in LAYERS
 
 
+def is_doubtful(model: Model, facts: Facts) -> bool:
+    """Return whether it is not known if a model can do what the request needs."""
+    able = model.capabilities
+    return (facts.needs_tools and able.tools is None) or (facts.needs_vision and able.vision is None)
+
+
 def _inability(model: Model, facts: Facts) -> Dropped | None:
     """A long `max_tokens` speaks against no model: it is lowered to what fits beside the prompt."""
-    if facts.needs_vision and not model.capabilities.vision:
+    if facts.needs_vision and model.capabilities.vision is False:
         return Dropped(model, "it cannot see images", unfit=True)
-    if facts.needs_tools and not model.capabilities.tools:
+    if facts.needs_tools and model.capabilities.tools is False:
         return Dropped(model, "it cannot call tools", unfit=True)
     if facts.needs_schema and model.capabilities.json_schema is False:
         return Dropped(model, "it cannot keep to a JSON schema", unfit=True)

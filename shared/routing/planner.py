@@ -8,7 +8,7 @@ from shared.domain.models import LAYERS, Layer, Model
 from shared.domain.routing import OPENING, Dropped, Facts, Plan
 from shared.providers.embedded import is_embedded
 from shared.registry.snapshot import Group, Snapshot, grouped
-from shared.routing.fitness import Fitness, is_chosen, is_permitted
+from shared.routing.fitness import Fitness, is_chosen, is_doubtful, is_permitted
 from shared.routing.policy import FREELY, Permit, Policy, layer_range
 from shared.usage.pricing import Rates
 
@@ -24,7 +24,8 @@ class Conditions:
 
     `cooling` is in seconds from the given moment, of which `now` reads the present one, `rank` puts the fittest of
     equals first, `draw` gives a number from 0 to 1, `may_bill` is asked of models whose rates are not known.
-    `awaited` says whether a local server that the operator named does not answer.
+    `awaited` says whether a local server that the operator named does not answer,
+    `unlisted` what to say of a model that no local server offers though some answer.
     """
 
     serves: Callable[[Model], bool]
@@ -35,6 +36,7 @@ class Conditions:
     rank: Callable[[Model], tuple[bool, float]] = lambda _: (False, 0.0)
     draw: Callable[[], float] = lambda: 0.5
     awaited: Callable[[], bool] = lambda: False
+    unlisted: Callable[[Model], str] = lambda _: ""
 
 
 def plan(
@@ -89,6 +91,8 @@ def plan(
         dropped += [Dropped(model, LAST_RESORT, standby=True, away=conditions.awaited()) for model in standby]
     if facts.needs_code:
         attempts.sort(key=lambda model: (model.layer, not model.capabilities.code))
+    if facts.needs_tools or facts.needs_vision:
+        attempts.sort(key=lambda model: (model.layer, is_doubtful(model, facts)))
     if begin > low:
         attempts.sort(key=lambda model: model.layer < begin)
     if permit.stay:
@@ -220,7 +224,7 @@ def _not_callable(model: Model, snapshot: Snapshot, conditions: Conditions, low:
         what = "the model" if not model.enabled else f"layer {model.layer}"
         return Dropped(model, f"{what} is turned off")
     if not conditions.serves(model):
-        return Dropped(model, unserved(model), away=True)
+        return Dropped(model, conditions.unlisted(model) or unserved(model), away=True)
     return None
 
 

@@ -15,6 +15,7 @@ from shared.errors import (
     UpstreamQuota,
     UpstreamRefused,
     UpstreamThrottled,
+    UpstreamUnable,
 )
 
 FIRST_COOLDOWN = 5.0
@@ -52,6 +53,8 @@ def treatment(error: UpstreamError | Unsupported) -> Treatment:
             return Treatment("nobody", "bigger")
         case UpstreamRefused():
             return Treatment("nobody", "elsewhere")
+        case UpstreamUnable():
+            return Treatment("nobody")
         case UpstreamQuota():
             return Treatment("credit")
         case UpstreamAuthFailed():

@@ -64,11 +64,11 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(folder: Path, *have: str, **settings: Any) -> AsyncIterator[Stand]:
+async def stand(folder: Path, *have: str, local_model: str = "scripted-local", **settings: Any) -> AsyncIterator[Stand]:
     async with AsyncExitStack() as stack:
         openrouter = await stack.enter_async_context(ScriptedServer().listening())
         openai = await stack.enter_async_context(ScriptedServer().listening())
-        local = await stack.enter_async_context(ScriptedServer(models=("scripted-local",)).listening())
+        local = await stack.enter_async_context(ScriptedServer(models=(local_model,)).listening())
         anthropic = await stack.enter_async_context(FakeAnthropic(*(Reply([MESSAGE]) for _ in range(10))))
         given = {
             "openrouter": {"openrouter_api_key": "sk-or", "openrouter_base_url": openrouter.base_url},
@@ -115,7 +115,7 @@ CELLS = [
     (("openrouter",), "image", FREE_SEEING),
     *((("openai",), what, OPENAI) for what in ASKED),
     *((("anthropic",), what, ANTHROPIC) for what in ASKED),
-    *((("local",), what, LOCAL) for what in ("hi", "proof", "schema")),
+    *((("local",), what, LOCAL) for what in ASKED),
     *((("openrouter", "openai", "anthropic", "local"), what, FREE) for what in ("hi", "proof", "schema", "agent")),
     (("openrouter", "openai", "anthropic", "local"), "image", FREE_SEEING),
 ]
@@ -289,3 +289,58 @@ async def test_two_processes_keep_the_budget_of_auto_together(tmp_path: Path, re
         good = sum(answer.status_code == 200 for answer in answers) + 1
         assert good <= 10
         await until(lambda: float(one.gateway.budgets.auto.spent_usd) == pytest.approx(good * cost))
+
+
+CANNOT = [
+    ("agent", 400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set', "tools"),
+    ("agent", 500, "tools param requires --jinja flag", "tools"),
+    ("agent", 404, "No endpoints found that support tool use.", "tools"),
+    ("image", 400, "At most 0 image(s) may be provided in one request.", "vision"),
+    ("image", 500, "image input is not supported - hint: you may need to provide the mmproj", "vision"),
+]
+
+
+@pytest.mark.parametrize(("what", "status", "sentence", "ability"), CANNOT)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_a_local_model_cannot_do_is_learned_from_its_answer_and_kept(
+    tmp_path: Path, what: str, status: int, sentence: str, ability: str, stream: bool
+) -> None:
+    async with stand(tmp_path, "local", "openai") as there:
+        there.local.fails["scripted-local"] = always(status, {"error": {"message": sentence}})
+        answer = await there.ask(what, stream=stream)
+        assert (answer.headers["x-gateway-model"], answer.headers["x-gateway-attempts"]) == (OPENAI, "2")
+        there.local.fails.clear()
+    async with stand(tmp_path, "local", "openai") as again:
+        known = (await again.http.get(f"/v1/models/{LOCAL}")).json()["capabilities"]
+        assert known[ability] is False
+        assert known["vision" if ability == "tools" else "tools"] is None
+
+
+async def test_what_no_model_turns_out_to_do_is_a_400_with_the_servers_sentence(tmp_path: Path) -> None:
+    async with stand(tmp_path, "local") as there:
+        sentence = "tools param requires --jinja flag"
+        there.local.fails["scripted-local"] = always(500, {"error": {"message": sentence}})
+        answer = await there.ask("agent")
+        assert (answer.status_code, error_of(answer)["code"]) == (400, "provider_model_unable")
+        assert sentence in error_of(answer)["error"]
+        await there.gateway.registry.aclose()
+        assert error_of(await there.ask("agent"))["code"] == "no_suitable_model"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_model_that_calls_a_tool_is_known_to_do_so(tmp_path: Path, stream: bool) -> None:
+    async with stand(tmp_path, "local", local_model="scripted-tool") as there:
+        answer = await there.ask("agent", stream=stream)
+        assert answer.headers["x-gateway-model"] == "oss-local/scripted-tool"
+        await there.gateway.registry.aclose()
+        assert (await there.http.get("/v1/models/oss-local/scripted-tool")).json()["capabilities"]["tools"] is True
+
+
+async def test_a_model_that_no_local_server_lists_is_told_so(tmp_path: Path) -> None:
+    async with stand(tmp_path, "local") as there:
+        body = {"id": "oss-local/other", "provider": "oss-local", "apiModelName": "other", "layer": "L0"}
+        assert (await there.http.post("/v1/models", json=body)).status_code == 201
+        answer = await there.ask(model="oss-local/other")
+        assert answer.status_code == 503
+        assert "lists 'other'" in error_of(answer)["error"]
+        assert "scripted-local" in error_of(answer)["error"]

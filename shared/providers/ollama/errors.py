@@ -19,8 +19,10 @@ from shared.errors import (
     UpstreamQuota,
     UpstreamThrottled,
     UpstreamTimeout,
+    UpstreamUnable,
 )
 from shared.providers import retry_after as waits
+from shared.providers.wordings import inability
 
 CONTEXT_CODE = "exceed_context_size_error"
 MAX_DETAIL = 500
@@ -62,6 +64,9 @@ def from_response(
     # A refused prompt has a code from one of Ollama's runners and none from the others; numbers decide there.
     if reason.code == CONTEXT_CODE or (status == 400 and not reason.code and tight):
         found = UpstreamContextTooLong
+    if status == 400 and (ability := inability(reason.message)) is not None:
+        details = _shown(reason, secret)
+        return UpstreamUnable(f"{provider} answered 400: {details}", ability=ability, status=status, details=details)
     advice = NO_SUCH_MODEL if status == 404 else ADVICE[found]
     return found(
         f"{provider} answered {status}: {_reason_or(advice, found, reason, secret)}",

@@ -16,10 +16,11 @@ from shared.errors import (
     UpstreamRefused,
     UpstreamThrottled,
     UpstreamTimeout,
+    UpstreamUnable,
     UpstreamUnsupportedParameter,
 )
 from shared.providers import retry_after as waits
-from shared.providers.wordings import meaning
+from shared.providers.wordings import inability, meaning
 
 CONTEXT_CODES = frozenset(
     {"context_length_exceeded", "string_above_max_length", "token_limit_exceeded", "exceed_context_size_error"}
@@ -45,6 +46,9 @@ PARAMETER_CODES = frozenset({"unsupported_parameter", "unsupported_value"})
 
 REJECTED = frozenset({400, 405, 409, 413, 415, 422})
 """What a provider answers to a request that it finds wrong."""
+
+UNABLE = frozenset({400, 404, 422, 500, 501})
+"""Statuses under which a sentence may say that the model cannot call tools or see images: llama.cpp says it with 500."""
 
 MAX_DETAIL = 500
 
@@ -129,6 +133,8 @@ def classify(
     if codes & CONTEXT_CODES or told is UpstreamContextTooLong:
         reason = details or "the conversation is longer than the model's context window."
         return UpstreamContextTooLong(f"{what}: {reason}", status=status, details=details)
+    if (status is None or status in UNABLE) and (ability := inability(details)) is not None:
+        return UpstreamUnable(f"{what}: {details}", ability=ability, status=status, details=details)
     if codes & REFUSAL_CODES:
         return UpstreamRefused(
             f"{what}: its rules do not let it answer this; ask in another way, or use another provider's model.",

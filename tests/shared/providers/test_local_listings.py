@@ -67,7 +67,7 @@ def test_a_name_tells_of_code_and_reasoning() -> None:
 def test_llama_cpp_without_props_is_read_from_its_listing() -> None:
     entry = {"id": "m", "meta": {"n_ctx": 4096, "n_ctx_train": 8192}, "architecture": {"input_modalities": ["image"]}}
     (model,) = listings.llama_cpp_models([entry], None, "llama.cpp x")
-    assert (model.context_window, model.capabilities.vision, model.capabilities.tools) == (4096, True, False)
+    assert (model.context_window, model.capabilities.vision, model.capabilities.tools) == (4096, True, None)
 
 
 def test_an_ollama_model_without_details_is_judged_by_its_name() -> None:

@@ -173,7 +173,7 @@ async def test_with_no_usable_model_the_reasons_are_given(stack: ChatStack) -> N
 
 
 async def test_what_the_available_models_cannot_do_is_said_in_the_message(stack: ChatStack) -> None:
-    await stack.add("scripted", capabilities=Capabilities())
+    await stack.add("scripted", capabilities=Capabilities(tools=False))
     await stack.add("off", enabled=False)
     with pytest.raises(InvalidInput, match="scripted/scripted: it cannot call tools"):
         await stack.chat(tools=[{"type": "function", "function": {"name": "f"}}])

@@ -181,7 +181,7 @@ def test_an_id_or_a_providers_name_asks_that_model_alone() -> None:
 
 
 def test_what_cannot_do_it_is_left_out_with_the_reason() -> None:
-    blind = model("blind", "L0")
+    blind = model("blind", "L0", capabilities=Capabilities(vision=False, tools=False))
     seeing = model("seeing", "L0", capabilities=Capabilities(vision=True, tools=True))
     small = model("small", "L0", context_window=10, capabilities=Capabilities(vision=True, tools=True))
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
@@ -191,6 +191,14 @@ def test_what_cannot_do_it_is_left_out_with_the_reason() -> None:
     assert "context window" in reasons(found)["small"]
     found = planned(ask(tools=[{"type": "function", "function": {"name": "f"}}]), blind, seeing)
     assert reasons(found) == {"blind": "it cannot call tools"}
+
+
+def test_what_may_or_may_not_do_it_is_tried_after_what_can() -> None:
+    unknown = model("a-unknown", "L0")
+    able = model("able", "L0", priority=1, capabilities=Capabilities(vision=True, tools=True))
+    asked = ask(tools=[{"type": "function", "function": {"name": "f"}}])
+    assert names(planned(asked, unknown, able)) == ["able", "a-unknown"]
+    assert names(planned(ask(), unknown, able)) == ["a-unknown", "able"]
 
 
 def test_what_is_off_or_away_is_left_out() -> None:
