@@ -4,6 +4,7 @@ Reasons: docs/decisions/sandbox.md.
 """
 
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,11 @@ ASK = ' Or run it again with "sandbox": false, which a person has to approve.'
 SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr", "/var")
 BESIDES_SYSTEM = ("/run/media", "/var/tmp", "/var/www")  # noqa: S108 - allowed, not used
 """Directories that a session makes writable by being opened in them are none of the system's, but may be in these."""
+
+OWN_LOOPBACK = re.compile(
+    r"(?:localhost|127\.0\.0\.1|::1)\b.*(?:refused|to server)|refused.*(?:localhost|127\.0\.0\.1|::1)\b", re.I
+)
+"""What programs say that find nothing on a loopback where there is something outside."""
 
 NO_NETWORK = ("Network is unreachable", "name resolution", "resolve host", "Name or service not known")
 """What programs say that have no network."""
@@ -127,6 +133,11 @@ class Sandbox:
                 f"The sandbox ({self.kind}) {certainty} the disk read-only but for {', '.join(self.rules.writable)} "
                 "(~: home, .: the directory the session was opened in, unless by an API key), and the gateway's own files everywhere. "
                 f"TERMINAL_WRITABLE_PATHS adds directories; TERMINAL_SANDBOX=off lifts it.{self._or_ask}"
+            )
+        if self.rules.hosts is not None and OWN_LOOPBACK.search(stderr):
+            return (
+                f"The sandbox ({self.kind}) has a loopback of its own, where services of this machine are only reached if "
+                f"TERMINAL_NETWORK lists them, as in localhost:5432.{self._or_ask}"
             )
         if not self.rules.network and any(sentence in stderr for sentence in NO_NETWORK):
             if self.rules.hosts is not None:

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from shared.domain.egress import AllowedHosts
 from shared.domain.targets import LocalTarget
 from shared.errors import TerminalError, Unavailable
 from shared.terminal import keepers, sandbox_trial
@@ -556,3 +557,20 @@ def test_a_refusal_of_new_privileges_or_of_the_network_is_explained() -> None:
     assert "TERMINAL_NETWORK" in (Sandbox(kind="landlock", rules=Rules(network=False)).hint(unreachable) or "")
     assert Sandbox(kind="bwrap").hint(unreachable) is None
     assert Sandbox().hint(sudo) is None
+
+
+@pytest.mark.parametrize(
+    ("stderr", "explained"),
+    [
+        ("curl: (7) Failed to connect to 127.0.0.1 port 5432 after 0 ms: Could not connect to server", True),
+        ("curl: (7) Failed to connect to localhost port 80: Connection refused", True),
+        ("Could not connect to Redis at 127.0.0.1:6379: Connection refused", True),
+        ('psql: error: connection to server at "localhost" (::1), port 5432 failed: Connection refused', True),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", False),
+        ("listening on localhost", False),
+    ],
+)
+def test_a_service_that_is_not_in_a_sandbox_of_listed_hosts_is_explained(stderr: str, explained: bool) -> None:
+    listed = Rules(network=False, hosts=AllowedHosts.parse(["github.com"]))
+    assert ("loopback of its own" in (Sandbox(kind="bwrap", rules=listed).hint(stderr) or "")) is explained
+    assert Sandbox(kind="bwrap").hint(stderr) is None
