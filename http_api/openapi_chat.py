@@ -92,6 +92,10 @@ CHAT_SCHEMAS: dict[str, Any] = {
                 "type": "object",
                 "properties": {
                     "agreed": {"type": ["boolean", "null"], "description": "null when only one model answered."},
+                    "unclear": {
+                        "type": "boolean",
+                        "description": "True where the two answers cannot be compared, which counts as no agreement.",
+                    },
                     "models": {"type": "array", "items": _STRING},
                 },
             },

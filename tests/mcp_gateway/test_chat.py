@@ -316,7 +316,7 @@ async def test_models_that_do_not_agree_lead_a_layer_up(gateway: Gateway, script
     assert facts_of(stays)["text"] == "42"
     assert "— two models did not agree\n" in text_of(stays)
     assert (
-        "— went no higher: the answer of openai:scripted-a was contradicted by a second model; "
+        "— went no higher: the answer of openai:scripted-a was not confirmed by a second model; "
         "no higher layer is allowed or available"
     ) in text_of(stays)
     assert "went up" not in text_of(stays)

@@ -1,4 +1,4 @@
-"""Two cheap models answer at once: where they say the same, the cheaper answer is taken, and nobody dearer is asked."""
+"""Two cheap models answer at once: where they come to the same result, the cheaper answer is taken, and nobody dearer is asked."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from shared.domain.chat import ChatRequest
 from shared.domain.models import Model
 from shared.domain.routing import Facts
 from shared.errors import GatewayError
@@ -13,7 +14,8 @@ from shared.providers.embedded import MODEL as EMBEDDED
 from shared.routing.answers import Answer
 from shared.routing.checks.evidence import parsed
 from shared.routing.checks.likeness import alike
-from shared.routing.checks.review import text_of
+from shared.routing.checks.review import question_of, text_of
+from shared.routing.checks.statements import Verdict
 from shared.routing.executor import Executor
 from shared.routing.job import Job
 from shared.routing.judgement import expected
@@ -37,9 +39,10 @@ async def asked_both(executor: Executor, prices: PriceBook, job: Job) -> Answer:
     if len(answers) < 2:
         answers[0].route.notes["agreement"] = {"agreed": None, "models": [answers[0].route.model.id]}
         return answers[0]
-    agreed = _same(*answers)
-    taken = min(answers, key=_price) if agreed else answers[0]
-    taken.route.notes["agreement"] = {"agreed": agreed, "models": [answer.route.model.id for answer in answers]}
+    verdict = _compared(job.request, *answers)
+    taken = min(answers, key=_price) if verdict == "same" else answers[0]
+    note = {"agreed": verdict == "same", "models": [answer.route.model.id for answer in answers]}
+    taken.route.notes["agreement"] = {**note, "unclear": True} if verdict == "unclear" else note
     return taken
 
 
@@ -67,11 +70,13 @@ def split(models: Sequence[Model]) -> list[tuple[tuple[Model, ...], Any]]:
     return [((first, *rest[::2]), "answer"), ((second, *rest[1::2]), "agreement")]
 
 
-def _same(first: Answer, second: Answer) -> bool:
+def _compared(request: ChatRequest, first: Answer, second: Answer) -> Verdict:
     calls = [_calls(answer) for answer in (first, second)]
     if calls[0] or calls[1]:
-        return calls[0] == calls[1]
-    return alike(text_of(first.payload), text_of(second.payload))
+        return "same" if calls[0] == calls[1] else "different"
+    if any(answer.payload["choices"][0].get("finish_reason") == "length" for answer in (first, second)):
+        return "unclear"
+    return alike(text_of(first.payload), text_of(second.payload), question_of(request))
 
 
 def _calls(answer: Answer) -> list[tuple[Any, Any]]:

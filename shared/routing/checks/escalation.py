@@ -26,7 +26,7 @@ WORDS = {
     "invalid_json": "was not the JSON that was asked for",
     "invalid_schema": "did not keep to the JSON schema",
     "invalid_tool_call": "called a tool with arguments that are no JSON object",
-    "no_agreement": "was contradicted by a second model",
+    "no_agreement": "was not confirmed by a second model",
     "failed_check": "did not pass its check",
 }
 

@@ -94,6 +94,15 @@ def text_of(answer: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else ""
 
 
+def question_of(request: ChatRequest) -> str:
+    """The text of the user's last message."""
+    said = [message for message in request.payload["messages"] if message.get("role") == "user"]
+    content = said[-1].get("content") if said else None
+    if isinstance(content, list):
+        content = "\n".join(part["text"] for part in content if part.get("type") == "text")
+    return content if isinstance(content, str) else ""
+
+
 def _quoted(text: str) -> str:
     """A text as a JSON string in which no tag can be closed, so that it cannot step out of its place."""
     return orjson.dumps(text).decode().replace("<", LESS)

@@ -98,7 +98,7 @@ def test_without_anybody_to_ask_the_cheap_answer_stays(shell: Shell, ladder: Scr
     done = shell(*UP)
     assert done.code == 0
     assert done.out == "42\n"
-    assert "was contradicted by a second model; " in done.err
+    assert "was not confirmed by a second model; " in done.err
     assert "may do better and costs up to $" in done.err
     assert "— qwen/qwen3.8-flash (openrouter) · L1 · 11+2 tokens · $" in done.err
     assert "--yes goes there." in done.err

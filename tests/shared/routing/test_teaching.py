@@ -74,3 +74,13 @@ async def test_a_stream_tells_only_which_layer_served(stack: ChatStack, learner:
             pass
     assert learner.heard == [("L0", Outcome())]
     assert learner.state().learned == 0
+
+
+async def test_answers_that_cannot_be_compared_teach_nothing_of_the_first(stack: ChatStack, learner: Listening) -> None:
+    stack.server.says |= {"scripted-a": "An essay about the sea.", "scripted-b": "Some lines about mountains."}
+    await stack.add("scripted-a", priority=0)
+    await stack.add("scripted-b", priority=1)
+    await stack.add("scripted", layer="L1")
+    answer = await stack.chat(gateway={"agreement": 2, "maxLayer": "L1"})
+    assert answer.payload["gateway"]["agreement"]["unclear"] is True
+    assert learner.heard == [("L1", Outcome())]
