@@ -26,8 +26,8 @@ PROXY_PORT = 61080
 HEAD_BYTES, HEAD_SECONDS = 64 * 1024, 30.0
 CONNECT_SECONDS = 15.0
 READ_SIZE = 64 * 1024
-MOST_CONNECTIONS = 128
-"""Of one sandbox at a time; each takes two descriptors of the gateway."""
+MOST_CONNECTIONS, MOST_IN_ALL = 64, 192
+"""Of one sandbox and of all at a time; each takes two descriptors of the gateway, of which systems give 1,024."""
 
 MOST_REFUSALS = 50
 """Told of one command."""
@@ -104,6 +104,7 @@ class Egress:
         self._own_ports = own_ports
         self._tell = tell
         self.doors = doors(hosts)
+        self.connections = 0
         self._ways: dict[tuple[str, str], Way] = {}
         self._lookups = asyncio.Semaphore(LOOKUPS)
         self._telling: set[asyncio.Task[None]] = set()
@@ -211,13 +212,15 @@ class Outlet:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
+        self._egress.connections += 1
         try:
-            if len(self._connections) <= MOST_CONNECTIONS:
+            if len(self._connections) <= MOST_CONNECTIONS and self._egress.connections <= MOST_IN_ALL:
                 await self._let_out(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # one of them has left, or asked for nothing that can be read
         finally:
             self._connections.discard(task)
+            self._egress.connections -= 1
             writer.close()
 
     async def _let_out(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -282,10 +282,9 @@ async def test_a_flood_of_refusals_is_told_in_part() -> None:
     assert "and 44 more" in (way.told() or "")
 
 
-async def test_connections_of_one_sandbox_are_bounded(
-    tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(egress, "MOST_CONNECTIONS", 2)
+@pytest.mark.parametrize("bound", ["MOST_CONNECTIONS", "MOST_IN_ALL"])
+async def test_connections_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(egress, bound, 2)
     hold = "import socket; h = [socket.create_connection(('127.0.0.1', %d)) for _ in range(5)]; print([s.recv(1) for s in h[2:]])"
     async with let_out(tmp_path, "github.com") as terminal:
         result = await terminal.run(f'{sys.executable} -I -S -c "{hold % PROXY_PORT}"')
