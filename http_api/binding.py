@@ -34,6 +34,7 @@ class Row:
     the rest of the request from the query string, the others from a JSON body. `public` and `limited` as in Route;
     `nul` lets NUL characters through, for what goes to a terminal; `status_of` makes the status depend on the result.
     `as_chat` is for what takes a chat: its body may be as large, and this puts in what its headers say.
+    `lenient` ignores query parameters that the operation does not know: clients of other APIs send theirs.
     `body_limit` is for what takes a larger body than others.
     `renderings` are further forms of the result that a GET may ask for, by the query parameter `format` or by Accept;
     `form` is the one that the result always has, instead of JSON.
@@ -46,6 +47,7 @@ class Row:
     public: bool = False
     limited: bool = True
     nul: bool = False
+    lenient: bool = False
     status_of: Callable[[Any], int] | None = None
     as_chat: Callable[[dict[str, Any], Exchange], None] | None = None
     body_limit: Callable[["Settings"], int] | None = None
@@ -114,7 +116,10 @@ def _rendering(row: Row, payload: dict[str, Any], exchange: Exchange) -> Renderi
 async def _payload(row: Row, scope: Scope, receive: Receive, exchange: Exchange) -> dict[str, Any]:
     """What the client sent, in the query or the body, and in the path."""
     payload: dict[str, Any] = dict(parse_query(scope["query_string"]))
-    if row.method not in WITHOUT_BODY:
+    if row.lenient:
+        known = {field.alias or name for name, field in row.operation.request.model_fields.items()}
+        payload = {name: value for name, value in payload.items() if name in known and name not in exchange.params}
+    elif row.method not in WITHOUT_BODY:
         for name in payload:
             raise invalid_field(name[:100], "this path takes no query parameters")
         payload = parse_object(await read_body(receive), nul=row.nul)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from starlette.types import ASGIApp
 
+from http_api.error_forms import ErrorFormat
 from shared.domain.identity import ANONYMOUS, Caller, Scope
 from shared.domain.trace import Trace
 from shared.errors import GatewayError
@@ -38,7 +39,7 @@ class Exchange:
 
     `status` is 0 until the answer has started, `ended` says that all of it is sent; `events` says that a server-sent
     event stream of ours has started. `route` is what the path leads to, None for a mounted application; `failed_over` says that the gateway tried
-    all it could by itself; `openai_errors` that the client reads errors in OpenAI's form. `refusal` is raised once
+    all it could by itself; `error_format` which form of errors the operator wants. `refusal` is raised once
     the rate limits have counted the request. `authenticate` looks at the credentials anew, for what lasts longer than
     they may: it gives the caller they stand for now, or raises Unauthenticated.
     """
@@ -49,10 +50,10 @@ class Exchange:
         "authenticate",
         "caller",
         "ended",
+        "error_format",
         "events",
         "failed_over",
         "headers",
-        "openai_errors",
         "params",
         "refusal",
         "request_id",
@@ -82,7 +83,7 @@ class Exchange:
         self.events = False
         self.failed_over = False
         self.refusal: GatewayError | None = None
-        self.openai_errors = False
+        self.error_format: ErrorFormat = "auto"
 
 
 def _nobody() -> Caller:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from http_api.error_forms import ErrorForm
 from shared import errors
 from shared.errors import Details, GatewayError
 
@@ -67,6 +68,16 @@ OPENAI_TYPES: dict[int, str] = {
     504: "timeout_error",
 }
 
+ANTHROPIC_TYPES: dict[int, str] = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
 
 def internal_error() -> HttpError:
     """What a caller is told of a bug of ours."""
@@ -105,9 +116,13 @@ def headers_of(error: GatewayError, status: int, *, failed_over: bool) -> list[H
     return headers
 
 
-def body_of(error: GatewayError, status: int, request_id: str, *, openai: bool) -> bytes:
-    """The JSON of an error, in our own flat form or in OpenAI's."""
-    if openai:
+def body_of(error: GatewayError, status: int, request_id: str, *, form: ErrorForm) -> bytes:
+    """The JSON of an error, in our own flat form, in OpenAI's or in Anthropic's."""
+    if form == "anthropic":
+        kind = ANTHROPIC_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
+        told = {"type": kind, "message": error.message, "code": error.code}
+        return _json({"type": "error", "error": told, "details": error.details, "request_id": request_id})
+    if form == "openai":
         failure = {
             "message": error.message,
             "type": openai_type(status),

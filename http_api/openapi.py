@@ -21,8 +21,8 @@ PYDANTICS = frozenset({"decimal_places", "max_digits"})
 """Words that JSON Schema does not have."""
 INTRODUCTION = (
     "One gateway for any AI client: chat with the right model through an OpenAI-compatible API, manage models, "
-    "providers and keys, and work in terminals. Errors are `{error, details, code, requestId}`; a client that sends "
-    "`x-stainless-lang` (OpenAI's SDKs) gets them in OpenAI's form. Every answer carries `X-Request-ID`, those of "
+    "providers and keys, and work in terminals. Errors are `{error, details, code, requestId}`; clients that parse "
+    "OpenAI's or Anthropic's form, known by their headers (`ERROR_FORMAT`), get that. Every answer carries `X-Request-ID`, those of "
     "limited paths also `X-RateLimit-Limit`, `-Remaining` and `-Reset`. A live terminal is at "
     "`WS /v1/terminal/{id}/ws`."
 )

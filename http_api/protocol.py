@@ -171,7 +171,7 @@ def _headers_too_large(limit: int) -> HttpError:
 def _final_answer(error: GatewayError) -> tuple[list[Header], bytes]:
     """Headers and body of the last answer on a connection."""
     request_id, status = make_request_id(), status_of(error)
-    body = body_of(error, status, request_id, openai=False)
+    body = body_of(error, status, request_id, form="flat")
     headers = [
         (b"content-type", JSON),
         (b"content-length", b"%d" % len(body)),

@@ -6,6 +6,7 @@ from starlette.types import Scope, Send
 
 from http_api.challenge import challenge_of
 from http_api.context import exchange_of
+from http_api.error_forms import form_for
 from http_api.errors import Header, body_of, headers_of, status_of
 from shared.errors import GatewayError
 
@@ -49,7 +50,9 @@ async def send_error(scope: Scope, send: Send, error: GatewayError) -> None:
     """An error answer, over HTTP or instead of a WebSocket handshake."""
     exchange = exchange_of(scope)
     status = status_of(error)
-    body = body_of(error, status, exchange.request_id, openai=exchange.openai_errors)
+    body = body_of(
+        error, status, exchange.request_id, form=form_for(exchange.error_format, exchange.headers, scope["path"])
+    )
     headers = headers_of(error, status, failed_over=exchange.failed_over)
     if status == 401:
         headers.append((b"www-authenticate", challenge_of(scope)))

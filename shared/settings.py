@@ -237,8 +237,9 @@ class Settings(BaseModel):
     max_body_bytes_in_work: Annotated[int, Field(ge=64 * 1024)] = Field(
         256 * 1024 * 1024, description="The same of all callers of a process together."
     )
-    error_format: Literal["auto", "flat", "openai"] = Field(
-        "auto", description="Form of error answers; `auto` gives OpenAI's form to OpenAI's SDKs."
+    error_format: Literal["auto", "flat", "openai", "anthropic"] = Field(
+        "auto",
+        description="Form of error answers; `auto` gives OpenAI's form to clients that parse it (SDKs and agents known by their headers), Anthropic's to its own, and ours to all others.",
     )
 
     # MCP

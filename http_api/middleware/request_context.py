@@ -4,11 +4,12 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any, Literal
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from http_api.context import SCOPE_KEY, Exchange, make_request_id
+from http_api.error_forms import ErrorFormat
 from http_api.metrics import Metrics
 from http_api.responses import HARDENING
 from shared.domain import trace
@@ -30,7 +31,7 @@ class RequestContext:
         *,
         metrics: Metrics,
         trusted_proxies: Sequence[str] = (),
-        error_format: Literal["auto", "flat", "openai"] = "auto",
+        error_format: ErrorFormat = "auto",
     ) -> None:
         self._app = app
         self._metrics = metrics
@@ -50,9 +51,7 @@ class RequestContext:
         trace.CURRENT.set(step)  # each request has a task of its own, with which it ends
         exchange = Exchange(_request_id(headers.get(b"x-request-id")), headers, address, step)
         exchange.added.extend(_trace_headers(step))
-        exchange.openai_errors = self._error_format == "openai" or (
-            self._error_format == "auto" and b"x-stainless-lang" in headers
-        )
+        exchange.error_format = self._error_format
         exchange.added.extend(HARDENING)
         scope[SCOPE_KEY] = exchange
 

@@ -188,6 +188,9 @@ def _measured_parts(index: int, parts: Any) -> tuple[int, int]:
     for part_index, part in enumerate(parts):
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
             raise invalid_field(f"messages.{index}.content.{part_index}", "must be an object with 'type'")
+        rule = PART_RULES.get(part["type"])
+        if rule is not None and rule.field in part and not isinstance(part[rule.field], rule.kinds):
+            raise invalid_field(f"messages.{index}.content.{part_index}.{rule.field}", f"must be {rule.words}")
         if part["type"] in IMAGE_PARTS:
             images += 1
         elif isinstance(text := part.get("text"), str):
@@ -234,6 +237,24 @@ def _mentions_code(message: dict[str, Any]) -> bool:
 
 
 IMAGE_PARTS = bounds.IMAGE_PARTS
+
+
+@dataclass(frozen=True, slots=True)
+class PartRule:
+    """What the content parts of one type hold: `field`, of one of `kinds`."""
+
+    field: str
+    kinds: type | tuple[type, ...]
+    words: str
+
+
+PART_RULES: Mapping[str, PartRule] = {
+    "text": PartRule("text", str, "text"),
+    "refusal": PartRule("refusal", str, "text"),
+    "image_url": PartRule("image_url", (dict, str), "an object with 'url'"),
+    "input_audio": PartRule("input_audio", dict, "an object with 'data' and 'format'"),
+    "file": PartRule("file", dict, "an object"),
+}
 
 Rule = Callable[[Any], str | None]
 

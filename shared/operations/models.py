@@ -101,7 +101,7 @@ class ChangedModel(Wire):
     """The model as it is now."""
 
     success: Literal[True] = True
-    model: Model
+    model: ListedModel
 
 
 class DeletedModel(Wire):
@@ -166,7 +166,8 @@ async def _add(gateway: "Gateway", caller: Caller, request: AddModel) -> Changed
     await _check_unbounded(gateway, caller)
     _check_provider(gateway, request.provider)
     fields = {name: getattr(request, name) for name in type(request).model_fields}
-    return ChangedModel(model=await gateway.registry.add(Model(**fields, created=int(gateway.clock().timestamp()))))
+    added = await gateway.registry.add(Model(**fields, created=int(gateway.clock().timestamp())))
+    return ChangedModel(model=_listed(added))
 
 
 async def _update(gateway: "Gateway", caller: Caller, request: UpdateModel) -> ChangedModel:
@@ -175,7 +176,7 @@ async def _update(gateway: "Gateway", caller: Caller, request: UpdateModel) -> C
         await _check_unbounded(gateway, caller)
     if request.provider is not None:
         _check_provider(gateway, request.provider)
-    return ChangedModel(model=await gateway.registry.update(request.id, changes))
+    return ChangedModel(model=_listed(await gateway.registry.update(request.id, changes)))
 
 
 BOUNDED_BY = frozenset(
@@ -217,7 +218,8 @@ async def _reorder(gateway: "Gateway", caller: Caller, request: ReorderLayer) ->
 
 
 def _listed(model: Model) -> ListedModel:
-    return ListedModel.model_construct(**dict(model), object="model", virtual=None)
+    fields = {**dict(model), "owned_by": model.owned_by or model.provider}
+    return ListedModel.model_construct(**fields, object="model", virtual=None)
 
 
 def _virtual(gateway: "Gateway") -> ListedModel:

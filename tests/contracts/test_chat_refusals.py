@@ -210,3 +210,23 @@ async def test_what_no_model_can_do_is_refused_for_good(there: Surface) -> None:
     answer = await chat(there, tools=[TOOL])
     assert (answer.status_code, error_of(answer)["code"]) == (400, "no_suitable_model")
     assert "it cannot call tools" in error_of(answer)["error"]
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ({"type": "text", "text": 5}, "text"),
+        ({"type": "text", "text": None}, "text"),
+        ({"type": "image_url", "image_url": 5}, "image_url"),
+        ({"type": "input_audio", "input_audio": "x"}, "input_audio"),
+        ({"type": "file", "file": []}, "file"),
+    ],
+)
+async def test_a_content_part_of_the_wrong_type_is_refused_by_name(
+    there: Surface, part: dict[str, Any], field: str
+) -> None:
+    await add(there, "scripted")
+    answer = await there.http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": [part]}]})
+    assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_request")
+    assert f"messages.0.content.0.{field}" in error_of(answer)["error"]
+    assert not asked(there)

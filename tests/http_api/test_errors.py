@@ -82,13 +82,13 @@ def test_sdks_are_told_not_to_repeat_what_the_gateway_has_repeated() -> None:
 
 
 def test_the_flat_form_always_has_all_four_fields() -> None:
-    body = orjson.loads(body_of(errors.NotFound("No such model."), 404, "r1", openai=False))
+    body = orjson.loads(body_of(errors.NotFound("No such model."), 404, "r1", form="flat"))
     assert body == {"error": "No such model.", "details": "", "code": "not_found", "requestId": "r1"}
 
 
 def test_the_openai_form_names_type_and_parameter() -> None:
     error = errors.InvalidInput("x", details={"fields": [{"field": "messages", "reason": "missing"}]})
-    body = orjson.loads(body_of(error, 400, "r1", openai=True))
+    body = orjson.loads(body_of(error, 400, "r1", form="openai"))
     assert body == {
         "error": {"message": "x", "type": "invalid_request_error", "param": "messages", "code": "invalid_request"},
         "details": {"fields": [{"field": "messages", "reason": "missing"}]},
@@ -97,7 +97,7 @@ def test_the_openai_form_names_type_and_parameter() -> None:
 
 
 def test_details_that_json_does_not_know_do_not_break_the_answer() -> None:
-    body = orjson.loads(body_of(errors.Conflict("x", details={"path": {1: object}}), 409, "r", openai=False))
+    body = orjson.loads(body_of(errors.Conflict("x", details={"path": {1: object}}), 409, "r", form="flat"))
     assert body["error"] == "x"
 
 
@@ -112,7 +112,7 @@ def test_the_event_that_ends_a_broken_stream_has_openais_form() -> None:
 
 def test_operator_detail_is_never_sent() -> None:
     error = errors.UpstreamError("It failed.", operator_detail="key sk-123 refused")
-    assert b"sk-123" not in body_of(error, 502, "r", openai=False) + body_of(error, 502, "r", openai=True)
+    assert b"sk-123" not in body_of(error, 502, "r", form="flat") + body_of(error, 502, "r", form="openai")
     assert b"sk-123" not in event_of(error)
 
 

@@ -16,7 +16,7 @@ def sent() -> list[Message]:
 
 
 def scope(**more: Any) -> Scope:
-    return {"type": "http", "method": "GET", SCOPE_KEY: Exchange("r1", {}, ""), **more}
+    return {"type": "http", "method": "GET", "path": "/", SCOPE_KEY: Exchange("r1", {}, ""), **more}
 
 
 def collect(sent: list[Message]) -> Any:
@@ -57,6 +57,6 @@ async def test_an_error_names_its_request(sent: list[Message]) -> None:
 
 async def test_a_client_that_reads_openais_form_gets_it(sent: list[Message]) -> None:
     asked = scope()
-    asked[SCOPE_KEY].openai_errors = True
+    asked[SCOPE_KEY].error_format = "openai"
     await send_error(asked, collect(sent), NotFound("No."))
     assert b'"error":{"message":"No."' in sent[1]["body"]

@@ -103,6 +103,7 @@ async def test_requests_are_counted_by_template() -> None:
         ("auto", {"x-stainless-lang": "python"}, True),
         ("flat", {"x-stainless-lang": "python"}, False),
         ("openai", {}, True),
+        ("auto", {"user-agent": "ai/5.0 ai-sdk/provider-utils/3.0 runtime/node.js/22"}, True),
     ],
 )
 async def test_errors_have_the_form_that_the_client_reads(

@@ -62,3 +62,23 @@ async def test_a_word_of_the_router_is_no_id(tmp_path: Path) -> None:
             answer = await made.http.post("/v1/models", json={**MODEL, "id": name})
             assert answer.status_code in (400, 409), name
             assert error_of(answer)["error"]
+
+
+async def test_query_parameters_of_other_apis_are_ignored(tmp_path: Path) -> None:
+    async with surface(tmp_path) as there:
+        plain = (await there.http.get("/v1/models")).json()
+        asked = {"limit": "20", "after_id": "x", "client_version": "0.60.1"}
+        assert (await there.http.get("/v1/models", params=asked)).json() == plain
+        one = plain["data"][1]["id"]
+        assert (await there.http.get(f"/v1/models/{one}", params=asked)).json() == plain["data"][1]
+        assert (await there.http.get("/v1/models", params={**asked, "layer": "L9"})).status_code == 400
+
+
+async def test_a_changed_model_is_shown_as_the_list_shows_it(tmp_path: Path) -> None:
+    async with surface(tmp_path) as there:
+        body = {"id": "mine", "provider": "openai", "apiModelName": "mine", "layer": "L0"}
+        added = (await there.http.post("/v1/models", json=body)).json()["model"]
+        assert (added["object"], added["owned_by"]) == ("model", "openai")
+        assert added == (await there.http.get("/v1/models/mine")).json()
+        changed = (await there.http.put("/v1/models/mine", json={"priority": 3})).json()["model"]
+        assert changed == {**added, "priority": 3} == (await there.http.get("/v1/models/mine")).json()

@@ -1,0 +1,64 @@
+"""The form of error bodies that a client reads, recognised by a table of its headers and paths. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ErrorForm = Literal["flat", "openai", "anthropic"]
+ErrorFormat = Literal["auto", "flat", "openai", "anthropic"]
+"""A setting: one form for every client, or `auto`, the form that each client reads."""
+
+USER_AGENT = b"user-agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """`header` is there, and, with `product`, one of the products in it begins so (lower case). `seen` names who sends it."""
+
+    form: ErrorForm
+    header: bytes
+    product: str = ""
+    seen: str = ""
+
+
+MARKERS = (
+    Marker("anthropic", b"anthropic-version", seen="Anthropic's SDKs, Claude Code"),
+    Marker("anthropic", USER_AGENT, "anthropic", "Anthropic's SDKs"),
+    Marker(
+        "openai", b"x-stainless-lang", seen="OpenAI's SDKs, and what is built on them: langchain-openai, litellm, Cline"
+    ),
+    Marker("openai", USER_AGENT, "openai", "OpenAI's SDKs and agents"),
+    Marker("openai", USER_AGENT, "ai-sdk", "Vercel AI SDK"),
+    Marker("openai", USER_AGENT, "langchain", "langchain"),
+    Marker("openai", USER_AGENT, "litellm", "litellm"),
+    Marker("openai", USER_AGENT, "llama-index", "LlamaIndex"),
+    Marker("openai", USER_AGENT, "pydantic-ai", "Pydantic AI"),
+    Marker("openai", USER_AGENT, "opencode", "opencode"),
+    Marker("openai", USER_AGENT, "continue", "Continue"),
+    Marker("openai", USER_AGENT, "zed", "Zed"),
+    Marker("openai", USER_AGENT, "cline", "Cline"),
+    Marker("openai", USER_AGENT, "roo", "Roo Code"),
+    Marker("openai", USER_AGENT, "kilo", "Kilo Code"),
+    Marker("openai", USER_AGENT, "aider", "aider"),
+    Marker("openai", USER_AGENT, "codex", "Codex"),
+    Marker("openai", USER_AGENT, "goose", "goose"),
+    Marker("openai", USER_AGENT, "cursor", "Cursor"),
+)
+PATHS: Mapping[str, ErrorForm] = {"/v1/messages": "anthropic"}
+"""Prefixes of paths whose clients all read one form."""
+
+
+def form_for(wanted: ErrorFormat, headers: Mapping[bytes, bytes], path: str) -> ErrorForm:
+    """Return the form of errors that the client of a request reads."""
+    if wanted != "auto":
+        return wanted
+    for prefix, form in PATHS.items():
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return form
+    products = headers.get(USER_AGENT, b"").decode("latin-1").lower().split()
+    for marker in MARKERS:
+        if marker.header in headers and (
+            not marker.product or any(product.startswith(marker.product) for product in products)
+        ):
+            return marker.form
+    return "flat"
