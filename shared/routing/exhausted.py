@@ -65,12 +65,12 @@ def nothing_to_try(facts: Facts, plan: Plan) -> GatewayError:
         message = f"The model '{facts.model[:200]}' cannot be used: {plan.dropped[0].reason}."
         if plan.dropped[0].away:
             error, code = Unavailable, "no_model_available"
-    elif unfit and all(item.window for item in unfit):
+    elif any(item.window for item in unfit):
         largest = max(item.window for item in unfit)
         code = "context_length_exceeded"
         message = (
             f"This request has about {facts.prompt_tokens} tokens, and the maximum context length of the models that may "
-            f"answer it is {largest} tokens. Shorten it, add a model with a larger context window, or {HIGHER}."
+            f"answer it is {largest} tokens (context_length_exceeded). Shorten it, add a model with a larger context window, or {HIGHER}."
         )
     elif any(item.standby and not item.away for item in plan.dropped) and not unfit:
         message = (
@@ -130,7 +130,7 @@ def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> 
     also = f" Try again in {_in_words(min(waits))}." if kind is UpstreamThrottled and waits else ""
     also += f" {others} more are cooling down after failures of their own." if others else ""
     return kind(
-        f"{count} failed; the last said: {errors[-1].message}{also}",
+        f"{count} failed{_coded(kind)}; the last said: {errors[-1].message}{also}",
         details={"attempts": attempts, **({"cooling": more} if more else {})},
         operator_detail="; ".join(error.operator_detail for error in errors if error.operator_detail),
         retry_after=min(waits) if waits else None,
@@ -149,6 +149,11 @@ def _all_kept_away(resting: Sequence[Resting]) -> GatewayError:
 
 def _named(resting: Sequence[Resting]) -> list[dict[str, object]]:
     return [{"model": other.model.id, "code": other.code, "seconds": round(other.seconds, 1)} for other in resting]
+
+
+def _coded(kind: type[UpstreamError]) -> str:
+    """The code of an overflow, which langchain-openai looks for in the sentence alone."""
+    return f" ({kind.code})" if kind is UpstreamContextTooLong else ""
 
 
 def _in_words(seconds: float) -> str:

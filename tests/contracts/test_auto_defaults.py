@@ -344,3 +344,26 @@ async def test_a_model_that_no_local_server_lists_is_told_so(tmp_path: Path) -> 
         assert answer.status_code == 503
         assert "lists 'other'" in error_of(answer)["error"]
         assert "scripted-local" in error_of(answer)["error"]
+
+
+@pytest.mark.parametrize("have", [("openrouter",), ("openrouter", "openai", "anthropic", "local")])
+async def test_a_hard_proof_with_high_quality_goes_to_a_paid_model(tmp_path: Path, have: tuple[str, ...]) -> None:
+    hard = (
+        "Prove that for every prime p > 3 the number p^2 - 1 is divisible by 24, then generalise to p^4 - 1 and 240, "
+        "give a full proof by cases and determine all n for which a^n - 1 has this property for every a coprime to 240."
+    )
+    async with stand(tmp_path, *have) as there:
+        answer = await there.ask("proof", messages=[{"role": "user", "content": hard}], gateway={"quality": "high"})
+        assert (answer.status_code, answer.headers["x-gateway-layer"]) == (200, "L1")
+
+
+async def test_what_does_not_fit_a_local_window_goes_to_a_paid_model_or_is_an_overflow(tmp_path: Path) -> None:
+    small = {"contextWindow": 32_768}
+    async with stand(tmp_path / "alone", "local") as alone:
+        await alone.http.put(f"/v1/models/{LOCAL}", json=small)
+        answer = await alone.ask("agent")
+        assert (answer.status_code, error_of(answer)["code"]) == (400, "context_length_exceeded")
+    async with stand(tmp_path / "paid", "local", "openai") as there:
+        await there.http.put(f"/v1/models/{LOCAL}", json=small)
+        answer = await there.ask("agent")
+        assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, OPENAI)
