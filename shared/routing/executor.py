@@ -26,11 +26,13 @@ class _Begun(NamedTuple):
 
 
 class Executor:
-    """Walks jobs. `patience` is how many seconds a job may wait in all when waiting is the only way left."""
+    """Walks jobs. `patience` is how many seconds a job may wait in all when waiting is the only way left: for a provider, or
+    for money that other requests hold.
+    """
 
     def __init__(self, desk: Desk, *, patience: float) -> None:
         self._desk = desk
-        self._patience = patience
+        self.patience = patience
         self._turns = Turns()
         self._hedges = HedgeAllowance()
 
@@ -74,7 +76,7 @@ class Executor:
         raise walk.exhausted()
 
     def _walk(self, job: Job) -> Walk:
-        return Walk(self._desk, self._turns, job, self._patience)
+        return Walk(self._desk, self._turns, job, self.patience)
 
     def _hedge_after(self, job: Job, attempt: Attempt) -> float | None:
         """When a second attempt may set off beside this one; None for never. What calls tools is not asked twice."""

@@ -12,9 +12,10 @@ from typing import Literal
 from shared.domain.chat import ChatRequest
 from shared.domain.identity import Caller
 from shared.domain.models import Layer, Model
-from shared.errors import BudgetExceeded, Unsupported, UpstreamError, UpstreamTimeout
+from shared.errors import BudgetExceeded, GatewayError, Unsupported, UpstreamError, UpstreamTimeout
 from shared.routing.policy import FREE_LAYER
 from shared.usage.budgets import Bound
+from shared.usage.refusal import is_held
 
 Purpose = Literal["answer", "hedge", "agreement", "escalation", "review", "arbitration", "self-check"]
 
@@ -122,6 +123,17 @@ class Tab:
         own = None if self.limit is None else self.limit - self.spent - self.held
         budgets = None if bound is None else bound.left
         return min((amount for amount in (own, budgets) if amount is not None), default=None)
+
+    async def freed(self, error: GatewayError, until: float) -> bool:
+        """Wait for money that other requests hold, until that moment (monotonic) at most.
+
+        False when that is not what the error is about, or the time is up.
+        """
+        bound, seconds = self.paid or self.bound, min(until - time.monotonic(), self.deadline.left)
+        if bound is None or seconds <= 0 or not (isinstance(error, BudgetExceeded) and is_held(error)):
+            return False
+        await bound.freed(seconds)
+        return True
 
     async def refusal(self, wanted: Decimal) -> BudgetExceeded:
         """What to say when a call may cost so much and less is left: the budget in the way says so itself."""

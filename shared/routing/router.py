@@ -1,5 +1,6 @@
 """From a caller's chat to its answer: the plan, the models that are asked, and what is done with what they say."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
@@ -106,10 +107,14 @@ class Router:
             self._ended(course, model, outcome)
 
     async def _begun(self, caller: Caller, request: ChatRequest) -> Course:
-        course = await self._planning.course(caller, request)
-        if course.job.models:
-            return course
-        error = await self._planning.nothing(course)
+        until = time.monotonic() + self._executor.patience
+        while True:
+            course = await self._planning.course(caller, request)
+            if course.job.models:
+                return course
+            error = await self._planning.nothing(course)
+            if not await course.job.tab.freed(error, until):
+                break
         if not isinstance(error, NotFound):
             self._ended(course, None, error.code)
         raise error

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Walk:
         self._desk = desk
         self._job = job
         self._patience = patience
+        self._until = time.monotonic() + patience
         self._turns = turns
         self._further = job.further if job.purpose == "answer" else None
         self._ways = _deployments(job.models, turns, desk.providers.keys)
@@ -59,7 +61,7 @@ class Walk:
 
         A hedge is for who is well: beside another attempt, one that is cooling is no help, and neither is waiting.
         """
-        while (way := await self._way(well=purpose == "hedge")) is not None:
+        while (way := await self._way_with_money(purpose)) is not None:
             attempt = Attempt(self._desk, self._job, *way, self._number + 1, purpose or self._job.purpose)
             try:
                 await attempt.reserve()
@@ -90,6 +92,16 @@ class Walk:
             for model, key in (*self._passed_by, *((model, 0) for model in self._job.resting))
         ]
         return exhausted.all_failed(self.failures, resting)
+
+    async def _way_with_money(self, purpose: Purpose | None) -> tuple[Model, int] | None:
+        """The next deployment; when requests under way hold the money for all of them, the first again once it is free."""
+        found = await self._way(well=purpose == "hedge")
+        if found or self._over_budget is None or self._number or purpose == "hedge":
+            return found
+        if not await self._job.tab.freed(self._over_budget, self._until):
+            return None
+        self._ways = _deployments(self._job.models, self._turns, self._desk.providers.keys)
+        return await self._way(well=False)
 
     async def _way(self, *, well: bool) -> tuple[Model, int] | None:
         """A deployment that is well, else once the one that is back soonest, else one that was worth waiting for."""

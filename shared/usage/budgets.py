@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
@@ -35,6 +36,7 @@ FULL_RECOUNT = timedelta(minutes=10)
 """Only new rows are read in between; a row that was committed after one with a higher id is found by the full look."""
 
 LOOKED_AT = 100
+LOOK_AGAIN = 0.25
 
 
 class Budgets:
@@ -74,6 +76,7 @@ class Budgets:
         self._shared = None if redis is None else SharedCounters(redis, hold_seconds)
         self._unsent = None if self._shared is None else Unsent(self._shared)
         self._lock = asyncio.Lock()
+        self._freed = asyncio.Event()
         self._versions: budget_rows.Versions = (-1, -1)
         self._budgets: dict[str, Budget] = {}
         self._by_subject: dict[Subject, list[Budget]] = {}
@@ -205,8 +208,19 @@ class Budgets:
                 counter.held += hold.amount
         return Reservation(self, hold)
 
+    async def freed(self, seconds: float) -> None:
+        """Return when a request has let go of what it held, after so many seconds at most.
+
+        Those of other processes are not heard of: with Redis it is worth looking again soon.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds if self._shared is None else min(seconds, LOOK_AGAIN)):
+                await self._freed.wait()
+
     def settle(self, hold: Hold, cost: Decimal) -> None:
         """Let go of what is held, and count what it came to. Never waits."""
+        freed, self._freed = self._freed, asyncio.Event()
+        freed.set()
         for counter in hold.counters:
             counter.held -= hold.amount
         if self._unsent is not None:
@@ -348,6 +362,10 @@ class Bound:
             for budget, counter in ((budget, self._budgets.counter(budget)) for budget in self._found)
         )
         return max(least, NOTHING)
+
+    async def freed(self, seconds: float) -> None:
+        """Return when money that a request held may be free again, after so many seconds at most."""
+        await self._budgets.freed(seconds)
 
     @property
     def standings(self) -> tuple[BudgetStanding, ...]:

@@ -9,8 +9,14 @@ from shared.domain.money import plain
 from shared.errors import BudgetExceeded
 
 SOON = 1
+HELD = "heldByOthers"
 INSTEAD = "ask for fewer max_tokens, or a free model (name layer L0)"
 INSTEAD_OF_AUTO = "name a model or a layer, ask for fewer max_tokens, or raise AUTO_BUDGET_USD_PER_DAY"
+
+
+def is_held(error: BudgetExceeded) -> bool:
+    """Whether there is money enough, but requests under way hold it."""
+    return isinstance(error.details, dict) and bool(error.details.get(HELD))
 
 
 def refusal(standing: BudgetStanding, amount: Decimal, now: datetime) -> BudgetExceeded:
@@ -28,6 +34,6 @@ def refusal(standing: BudgetStanding, amount: Decimal, now: datetime) -> BudgetE
         f"The budget '{standing.id}' for {standing.whose}, ${plain(standing.limit_usd)} {IN_WORDS[standing.period]}, has "
         f"${plain(max(standing.limit_usd - standing.spent_usd, Decimal(0)))} left and this needs up to "
         f"${plain(amount)}: {advice}.",
-        details={"budget": standing.model_dump(mode="json"), "neededUsd": float(amount)},
+        details={"budget": standing.model_dump(mode="json"), "neededUsd": float(amount), HELD: held_up},
         retry_after=wait,
     )

@@ -13,6 +13,7 @@ from shared.providers.emptiness import TRUNCATED, empty_answer
 from shared.providers.openai import errors
 from shared.providers.openai.decode import has_content
 from shared.providers.openai.repairs import StreamRepairs
+from shared.providers.openai.surrogates import SurrogateHalves
 from shared.providers.server_sent_events import EventSplitter, encode, payload, split
 
 DONE = b"[DONE]"
@@ -49,6 +50,7 @@ class StreamDecoder:
         self._model = api_model_name
         self._splitter = EventSplitter()
         self._repairs = StreamRepairs()
+        self._halves = SurrogateHalves()
         self._committed = False
         self._finished = False
         self._reasons: set[str] = set()
@@ -59,7 +61,7 @@ class StreamDecoder:
 
     def feed(self, block: bytes) -> Chunk:
         """The events that are whole by now. Raises UpstreamError for an error event or one that isn't JSON."""
-        events = self._splitter.feed(block)
+        events = self._halves.joined(self._splitter.feed(block))
         if self._committed and _looks_plain(events) and not (self._repairs.called and _finishes(events)):
             self._finished = self._finished or _finishes(events)
             return Chunk(self._renamed(events), content=bool(events))
@@ -81,7 +83,7 @@ class StreamDecoder:
 
     def _last(self) -> Chunk:
         try:
-            return self._take_apart(self._splitter.finish())
+            return self._take_apart(self._halves.joined(self._splitter.finish()))
         except UpstreamBadAnswer:
             return Chunk(b"")  # an event that was cut is none
 

@@ -1,9 +1,14 @@
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.http_gateway import surface
+from tests.support.http_gateway import MODEL, surface
+from tests.support.waiting import until
+
+SAYING = {"model": "scripted/scripted", "messages": [{"role": "user", "content": "hello"}]}
 
 
 async def test_the_life_of_a_budget(tmp_path: Path) -> None:
@@ -137,3 +142,44 @@ async def test_changes_of_budgets_are_in_the_audit_trail(tmp_path: Path) -> None
             ("update_budget", {"budgetId": budget["id"], "limitUsd": "0.000001"}),
             ("delete_budget", {"budgetId": budget["id"]}),
         ]
+
+
+PRICED = {"pricePer1kInputTokens": 0.001, "pricePer1kOutputTokens": 0.01}
+
+
+async def test_parallel_requests_wait_for_money_that_others_only_hold(tmp_path: Path) -> None:
+    async with surface(tmp_path, upstream_retry_wait=30, budget_usd_per_day="0.05") as made:
+        await made.http.post("/v1/models", json={**MODEL, **PRICED})
+        asked = {**SAYING, "max_tokens": 2000}  # up to $0.02 each, and $0.0001 in the end
+        answers = await asyncio.gather(
+            *(made.http.post("/v1/chat/completions", json={**asked, "stream": stream}) for stream in [False, True] * 10)
+        )
+        assert {answer.status_code for answer in answers} == {200}
+        (budget,) = [one for one in (await made.http.get("/v1/budgets")).json()["budgets"] if one["limitUsd"] == 0.05]
+        assert budget["reservedUsd"] == 0
+        assert 0 < budget["spentUsd"] < 0.05
+
+
+async def test_money_that_is_spent_is_not_waited_for(tmp_path: Path) -> None:
+    async with surface(tmp_path, upstream_retry_wait=600, budget_usd_per_day="0.01") as made:
+        await made.http.post("/v1/models", json={**MODEL, **PRICED})
+        answer = await made.http.post("/v1/chat/completions", json={**SAYING, "max_tokens": 2000})
+        assert answer.status_code == 429
+        assert answer.json()["details"]["heldByOthers"] is False
+
+
+async def test_the_wait_for_held_money_has_an_end(tmp_path: Path) -> None:
+    async with surface(tmp_path, upstream_retry_wait=0.2, budget_usd_per_day="0.03") as made:
+        for name in ("scripted", "scripted-hang"):
+            await made.http.post("/v1/models", json={**MODEL, **PRICED, "id": f"scripted/{name}", "apiModelName": name})
+        asked = {**SAYING, "max_tokens": 2000}
+        hanging = asyncio.create_task(
+            made.http.post("/v1/chat/completions", json={**asked, "model": "scripted/scripted-hang"})
+        )
+        await until(lambda: any("hang" in str(seen.body) for seen in made.provider.seen))
+        answer = await made.http.post("/v1/chat/completions", json=asked)
+        assert answer.json()["details"]["heldByOthers"] is True, answer.text
+        assert "try again soon" in answer.json()["error"]
+        hanging.cancel()
+        with suppress(asyncio.CancelledError):
+            await hanging
