@@ -37,7 +37,7 @@ from shared.routing.planner import Conditions
 from shared.routing.policy import FREE_LAYER
 from shared.routing.treatment import too_long_perhaps, treatment
 from shared.structured import get_logger
-from shared.usage.budgets import Reservation
+from shared.usage.bound import Reservation
 from shared.usage.ledger import Entry, Ledger
 from shared.usage.pricing import PriceBook, billed
 

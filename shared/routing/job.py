@@ -14,7 +14,7 @@ from shared.domain.identity import Caller
 from shared.domain.models import Layer, Model
 from shared.errors import BudgetExceeded, GatewayError, Unsupported, UpstreamError, UpstreamTimeout
 from shared.routing.policy import FREE_LAYER
-from shared.usage.budgets import Bound
+from shared.usage.bound import Bound
 from shared.usage.refusal import is_held
 
 Purpose = Literal["answer", "hedge", "agreement", "escalation", "review", "arbitration", "self-check"]

@@ -19,6 +19,7 @@ from shared.storage.database import Database
 from shared.storage.redis_store import RedisStore, StoreAway
 from shared.usage import recount
 from shared.usage.alerts import Alerts
+from shared.usage.bound import Bound, Reservation
 from shared.usage.budget_alerts import alert_of
 from shared.usage.counter import NOTHING, Counter
 from shared.usage.periods import span_of
@@ -103,9 +104,9 @@ class Budgets:
     @property
     def auto(self) -> BudgetStanding:
         """The budget of `auto` for paid layers and how it stands, as far as this process knows."""
-        return self._standing(self._auto)
+        return self.standing(self._auto)
 
-    def bound(self, caller: Caller, tags: Mapping[str, str], *, auto: bool = False) -> "Bound | None":
+    def bound(self, caller: Caller, tags: Mapping[str, str], *, auto: bool = False) -> Bound | None:
         """Everything that binds a request, with `auto` the budget of `auto` for paid layers too; None when nothing does."""
         own = self._own_of(caller)
         if not self._by_subject and own is None and not auto:
@@ -130,7 +131,7 @@ class Budgets:
             await self._recount(full=False)
         held = await self._look()
         shown = (budget for budget in self._budgets.values() if budget.limit_usd or budget is not self._auto)
-        return [self._standing(budget, held.get(budget.id)) for budget in shown]
+        return [self.standing(budget, held.get(budget.id)) for budget in shown]
 
     async def add(self, new: NewBudget) -> BudgetStanding:
         """A new budget, in force with what its period has seen already. Raises InvalidInput, Conflict when there is one
@@ -147,7 +148,7 @@ class Budgets:
             budget_rows.put(session, budget)
 
         await self._change(work)
-        return self._standing(budget)
+        return self.standing(budget)
 
     async def update(
         self, budget_id: str, *, limit: Decimal | None = None, period: Period | None = None
@@ -169,7 +170,7 @@ class Budgets:
         budget = self._budgets.get(budget_id)
         if budget is None:
             raise _unknown(budget_id)
-        return self._standing(budget)
+        return self.standing(budget)
 
     async def delete(self, budget_id: str) -> None:
         """The budget no longer binds anybody. Raises NotFound, Conflict, Unavailable."""
@@ -194,7 +195,7 @@ class Budgets:
             counter = self._counters[budget.id] = Counter(budget.id, span_of(budget.period, now), now)
         return counter
 
-    async def reserve(self, budgets: Sequence[Budget], amount: Decimal) -> "Reservation":
+    async def reserve(self, budgets: Sequence[Budget], amount: Decimal) -> Reservation:
         """Hold an amount, in whole 10^-9 dollars, in all these budgets or in none. Raises BudgetExceeded."""
         counters = [self.counter(budget) for budget in budgets]
         hold = Hold(next(self._ids), amount.quantize(SMALLEST, ROUND_CEILING), counters)
@@ -266,7 +267,7 @@ class Budgets:
         """Raises BudgetExceeded for the first budget that has less left."""
         for budget, standing in zip(budgets, standings, strict=True):
             if standing.spent + standing.held + amount > budget.limit_usd:
-                raise refusal(self._standing(budget, standing.held), amount, self._clock())
+                raise refusal(self.standing(budget, standing.held), amount, self._clock())
 
     async def _look(self) -> dict[str, Decimal]:
         """Take over what Redis knows; returns what is held of each budget by all processes, where it can be told."""
@@ -285,7 +286,8 @@ class Budgets:
                 held[counter.budget_id] = standing.held
         return held
 
-    def _standing(self, budget: Budget, held: Decimal | None = None) -> BudgetStanding:
+    def standing(self, budget: Budget, held: Decimal | None = None) -> BudgetStanding:
+        """How a budget stands, as far as this process knows, or with what is `held` by all."""
         counter = self.counter(budget)
         held = counter.held if held is None else held
         return BudgetStanding(
@@ -345,59 +347,6 @@ class Budgets:
             counter = self.counter(budget)
             if counter.span == recorded.span:  # it may have ended while it was being read
                 counter.record(recorded.spent, count.row)
-
-
-class Bound:
-    """The budgets that bind one request."""
-
-    def __init__(self, budgets: Budgets, found: Sequence[Budget]) -> None:
-        self._budgets = budgets
-        self._found = found
-
-    @property
-    def left(self) -> Decimal:
-        """US dollars that may still be held, as far as this process knows."""
-        least = min(
-            budget.limit_usd - counter.spent - counter.held
-            for budget, counter in ((budget, self._budgets.counter(budget)) for budget in self._found)
-        )
-        return max(least, NOTHING)
-
-    async def freed(self, seconds: float) -> None:
-        """Return when money that a request held may be free again, after so many seconds at most."""
-        await self._budgets.freed(seconds)
-
-    @property
-    def standings(self) -> tuple[BudgetStanding, ...]:
-        """How each of them stands, as far as this process knows."""
-        return tuple(self._budgets._standing(budget) for budget in self._found)
-
-    async def reserve(self, amount: Decimal) -> "Reservation":
-        """Hold an amount in every budget, or in none. What costs nothing always may. Raises BudgetExceeded."""
-        return await self._budgets.reserve(self._found, amount)
-
-
-class Reservation:
-    """Money that is held until it is settled."""
-
-    __slots__ = ("_budgets", "_hold", "_open")
-
-    def __init__(self, budgets: Budgets, hold: Hold) -> None:
-        self._budgets = budgets
-        self._hold = hold
-        self._open = True
-
-    def settle(self, cost: Decimal | None) -> None:
-        """Count what it came to, in full, and let go of the rest; None, when that is not known, is all of it.
-
-        Only the first call counts. To be called where the cost is entered in the ledger, in the same breath: otherwise
-        a recount may find it there first and it counts twice.
-        """
-        if self._open:
-            self._open = False
-            spent = self._hold.amount if cost is None else max(cost, NOTHING)
-            if spent or self._hold.amount:
-                self._budgets.settle(self._hold, spent)
 
 
 def _only(session: Session, budget: Budget) -> None:

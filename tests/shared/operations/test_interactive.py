@@ -60,5 +60,5 @@ async def test_a_caller_who_leaves_ends_the_wait(sessions: Sessions) -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert session.idle_seconds < 5
-        assert not session._users
+        assert not session._uses.now
         await sessions.close("local", session.id)

@@ -18,7 +18,8 @@ from shared.errors import BudgetExceeded, Conflict, InvalidInput, NotFound, Unav
 from shared.security.api_keys import ApiKeys
 from shared.storage.database import Database
 from shared.storage.redis_store import RedisStore, Script
-from shared.usage.budgets import Bound, Budgets, Reservation
+from shared.usage.bound import Bound, Reservation
+from shared.usage.budgets import Budgets
 from shared.usage.ledger import Entry, Ledger
 from tests.support.clock import Clock
 from tests.support.databases import away
