@@ -174,7 +174,8 @@ def _with_approval(error: Conflict, question: "Question") -> Conflict:
 def _text(command: str, details: dict[str, Any]) -> str:
     if details["kind"] == "host_key":
         return f"May I {details['command']}?\n\nSay yes only if it is right: {details['reason']}."
-    where = f"Where: {details['place']}, in {details['cwd'] or 'a directory that is not known'}{_facts(details)}"
+    cwd = (details["cwd"] or "a directory that is not known").replace("\n", "\\n")
+    where = f"Where: {details['place']}, in {cwd}{_facts(details)}"
     if details["kind"] == "session":
         return f"May I {details['command']}?\n\nSay yes only if you want that: {details['reason']}.\n\n{where}"
     if details["policy"] == LIFTED:
@@ -185,18 +186,9 @@ def _text(command: str, details: dict[str, Any]) -> str:
 
 def _facts(details: dict[str, Any]) -> str:
     """The other facts that the approval binds, one on each line."""
-    found = {
-        "Host": details.get("host"),
-        "Shell": details.get("shell"),
-        "Sandbox": details.get("sandbox"),
-        "Umask": details.get("umask"),
-        "PATH": details.get("path"),
-        "Programs": "; ".join(details.get("programs") or ()),
-        "Variables given": ", ".join(details.get("env") or ()),
-        "Variables of the session": ", ".join(details.get("variables") or ()),
-        "Input": details.get("stdin"),
-    }
-    return "".join(f"\n{name}: {value}" for name, value in found.items() if value)
+    from shared.terminal.approvals import facts_shown
+
+    return "".join(f"\n{name}: {text}" for name, text in facts_shown(details).items())
 
 
 def _login_text(details: dict[str, Any]) -> str:

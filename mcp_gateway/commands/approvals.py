@@ -18,6 +18,7 @@ def group() -> typer.Typer:
         help="See and decide which commands may run that the policy wants confirmed.", no_args_is_help=True
     )
     app.command(name="list")(list_approvals)
+    app.command()(show)
     app.command()(approve)
     app.command()(deny)
     return app
@@ -48,6 +49,25 @@ def list_approvals(as_json: AsJson = False) -> None:
         for one in found.approvals
     )
     print_table(head, rows)
+
+
+def show(approval_id: Ids, as_json: AsJson = False) -> None:
+    """Show a command with all facts that its approval binds."""
+    from mcp_gateway.commands.opening import call
+    from shared.errors import NotFound
+    from shared.operations.approvals import LIST_APPROVALS
+    from shared.terminal.approvals import facts_shown
+
+    one = next((one for one in call(LIST_APPROVALS, {}).approvals if one.id == approval_id), None)
+    if one is None:
+        raise NotFound("There is no such approval; it may have expired or been used.", code="approval_not_found")
+    if as_json:
+        print_json(one)
+        return
+    facts = {"Status": one.status, "Caller": one.caller_name, "Where": one.place, "Directory": one.cwd or "not known"}
+    for name, text in {**facts, "Reason": one.reason, **facts_shown(one.model_dump())}.items():
+        print(printable(f"{name}: {text}".replace("\n", "\\n")))
+    print(printable(f"\n{one.command}"))
 
 
 def approve(approval_id: Ids, as_json: AsJson = False) -> None:

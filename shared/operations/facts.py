@@ -32,11 +32,13 @@ def of_place(gateway: "Gateway", where: "Where", session: "Session | None") -> d
 
 def programs(seen: "Seen", facts: Mapping[str, Any]) -> dict[str, list[list[Any]]]:
     """The files that the commands and scripts of a line are on this machine, each with what tells it from another file."""
+    from shared.terminal.policy.words import MARKS
+
     path = {**facts["variables"], **facts["env"]}.get("PATH") or os.environ.get("PATH", DEFAULT_PATH)
     commands = {act.words[0] for act in seen.acts if act.words}
     bases = _bases(seen, facts["cwd"])
     found: dict[str, list[list[Any]]] = {}
-    for name in sorted(name for name in {*commands, *seen.scripts} if name.isprintable()):
+    for name in sorted(name for name in {*commands, *seen.scripts} if MARKS.isdisjoint(name)):
         whole = name.replace("~", seen.home, 1) if name.startswith("~/") else name
         places = [os.path.join(base, whole) for base in bases]
         files = set(_on_path(whole, path, bases)) if name in commands else set()
@@ -58,8 +60,10 @@ def _way(target: SshTarget) -> str:
 
 def _bases(seen: "Seen", cwd: str | None) -> list[str]:
     """The directories from which relative paths may be meant, as far as they are known."""
+    from shared.terminal.policy.words import MARKS
+
     known = (cwd or "/", *seen.directories)
-    return [base for base in dict.fromkeys(known) if base.startswith("/") and base.isprintable()]
+    return [base for base in dict.fromkeys(known) if base.startswith("/") and MARKS.isdisjoint(base)]
 
 
 def _on_path(name: str, path: str, bases: list[str]) -> Iterator[str]:

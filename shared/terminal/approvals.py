@@ -308,6 +308,22 @@ def _programs(facts: Mapping[str, Any]) -> list[str]:
     return [visible(f"{name}: {', '.join(file[0] for file in files)}") for name, files in found]
 
 
+def facts_shown(found: Mapping[str, Any]) -> dict[str, str]:
+    """The facts of an approval, or of the details of an error that asks for one, by what people call them, each one line."""
+    texts = {
+        "Host": found.get("host"),
+        "Shell": found.get("shell"),
+        "Sandbox": found.get("sandbox"),
+        "Umask": found.get("umask"),
+        "PATH": found.get("path"),
+        "Programs": cut("; ".join(found.get("programs") or ())),
+        "Variables given": cut(", ".join(found.get("env") or ())),
+        "Variables of the session": cut(", ".join(found.get("variables") or ())),
+        "Input": found.get("stdin"),
+    }
+    return {name: text.replace("\n", "\\n") for name, text in texts.items() if text}
+
+
 def required(approval: Approval) -> Conflict:
     """The error that says how to go on."""
     reason = f" ({approval.reason})" if approval.reason else ""

@@ -80,6 +80,22 @@ async def test_the_user_sees_where_it_runs_and_what_hides_in_it(policed: Gateway
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_the_user_sees_the_facts_that_the_approval_binds(policed: Gateway, tmp_path: Path, era: str) -> None:
+    folder = tmp_path / "a\nSandbox: forged"
+    folder.mkdir()
+    person = Person(NO)
+    async with client_of(policed, mode=era, elicitation_callback=person) as client:
+        await client.call_tool("run_command", {**ASK, "cwd": str(folder), "env": {"PATH": "/usr/bin:/bin"}})
+    (question,) = person.asked
+    facts = question.splitlines()
+    assert f"Where: type:local, in {tmp_path}/a\\nSandbox: forged" in facts
+    assert "PATH: /usr/bin:/bin" in facts
+    assert f"Sandbox: {policed.sandbox.kind}" in facts
+    assert "Programs: printf: /usr/bin/printf" in facts
+    assert "Sandbox: forged" not in facts
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_the_user_sees_the_variables_and_the_input(policed: Gateway, era: str) -> None:
     person = Person(YES)
     async with client_of(policed, mode=era, elicitation_callback=person) as client:

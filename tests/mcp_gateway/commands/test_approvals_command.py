@@ -31,6 +31,12 @@ def test_a_command_is_listed_approved_and_denied(shell: Shell, tmp_path: Path) -
     table = shell("approvals", "list").out
     assert "printf done" in table
     assert "it prints" in table
+    shown = shell("approvals", "show", waiting["id"]).out
+    assert "Where: type:local\n" in shown
+    assert "Programs: printf: /" in shown
+    assert shown.endswith("\nprintf done\n")
+    assert shell("approvals", "show", waiting["id"], "--json").json == waiting
+    assert shell("approvals", "show", "appr-unknown").code == 1
     assert shell("approvals", "approve", waiting["id"]).out == "approved: printf done\n"
     assert shell("approvals", "deny", waiting["id"]).code == 1
     ran = shell("run", "--approval", waiting["id"], "--", "printf done")
