@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -153,17 +153,17 @@ class Attempt:
     @property
     def route(self) -> Route:
         """How the answer came about, with what it has cost by now."""
-        notice, tab = "; ".join(self._notices()), self.job.tab
+        notice, tab = self._notices(), self.job.tab
         return Route(self.model, self.number, tab.total, notice=notice, chat_id=tab.chat_id)
 
-    def _notices(self) -> Iterator[str]:
+    def _notices(self) -> str:
         """What the caller should know of the choice of the model, and of what was changed in the request."""
+        chosen = ""
         if is_embedded(self.model):
-            yield NOTICE
+            chosen = NOTICE
         elif self._funded and any(model.layer == FREE_LAYER for model in self.job.models):
-            yield "no free model could answer, so a paid one did within AUTO_BUDGET_USD_PER_DAY"
-        if self._notice:
-            yield self._notice
+            chosen = "no free model could answer, so a paid one did within AUTO_BUDGET_USD_PER_DAY"
+        return f"{chosen}; {self._notice}" if chosen and self._notice else chosen or self._notice
 
     async def reserve(self) -> None:
         """Set aside what the answer may cost, and bound its length so that it cannot cost more.

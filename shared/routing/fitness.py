@@ -42,7 +42,7 @@ class Fitness:
     def against(self, model: Model) -> Dropped | None:
         """The first thing that speaks against a model; None when nothing does."""
         permit = self._permit
-        if not is_permitted(model, permit):
+        if permit.models is not None and not is_permitted(model, permit):
             return Dropped(model, "these credentials may not use it", unfit=True, forbidden=True)
         if self._chosen and (unable := _inability(model, self._facts)) is not None:
             return unable

@@ -107,7 +107,7 @@ class Tab:
     @property
     def left(self) -> Decimal | None:
         """US dollars that may still be spent in the free layer, or anywhere without `paid`; None without any limit."""
-        return self._left(self.bound)
+        return self.left_in(FREE_LAYER)
 
     def bound_in(self, layer: Layer) -> Bound | None:
         """The budgets that bind a call of that layer."""
@@ -115,11 +115,9 @@ class Tab:
 
     def left_in(self, layer: Layer) -> Decimal | None:
         """US dollars that may still be spent there; None without any limit."""
-        return self._left(self.bound_in(layer))
-
-    def _left(self, bound: Bound | None) -> Decimal | None:
-        if self.limit is None and bound is None:
+        if self.limit is None and self.bound is None and self.paid is None:
             return None
+        bound = self.bound_in(layer)
         own = None if self.limit is None else self.limit - self.spent - self.held
         budgets = None if bound is None else bound.left
         return min((amount for amount in (own, budgets) if amount is not None), default=None)

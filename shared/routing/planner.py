@@ -131,7 +131,7 @@ def cheapest_paid(facts: Facts, policy: Policy, permit: Permit, planned: Callabl
 
 def is_ready(found: Plan) -> bool:
     """Return whether a plan has a model that is not cooling down."""
-    return any(model.id not in found.cooling for model in found.attempts)
+    return len(found.attempts) > len(found.cooling) or any(model.id not in found.cooling for model in found.attempts)
 
 
 def with_paid(found: Plan, paid: Plan) -> Plan:

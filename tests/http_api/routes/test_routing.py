@@ -76,7 +76,7 @@ async def test_the_plan_comes_with_prices_costs_and_reasons(here: Surface) -> No
 
 
 async def test_what_is_known_of_the_request_is_told(here: Surface) -> None:
-    await add(here, "scripted")
+    await add(here, "scripted", **PRICED, capabilities={"tools": False})
     found = await explained(
         here,
         messages=[{"role": "user", "content": "Fix this:\n```\nx=\n```"}],
