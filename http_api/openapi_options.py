@@ -15,7 +15,7 @@ MEANINGS: Mapping[str, str] = {
     "agreement": "With 2, two models are asked at once: where they agree the cheaper answer is taken, otherwise it "
     "goes one layer up, as far as that is allowed. 0 and 1 ask one.",
     "escalate": "Go one layer up when the answer shows itself not good enough (a refusal, cut off, empty, not the JSON "
-    "that was asked for, no agreement, a failed check), up to `maxLayer`. Without it, what the operator has set.",
+    "that was asked for, a wrong tool call, no agreement, a failed check), up to `maxLayer`. Without it, what the operator has set.",
     "escalation": "What to do before such a step that costs money: `allow` goes there, `confirm` answers 409 with the "
     "code `escalation_needs_confirmation`; its `details` hold the answer there is, the next model and what it may cost.",
     "hedge": "Set a second model beside one that is slower than usual, and take the answer that comes first.",

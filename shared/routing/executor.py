@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from shared.domain.chat import CHARACTERS_PER_TOKEN, Chunk, Completion
@@ -11,6 +12,7 @@ from shared.errors import Unsupported, UpstreamError
 from shared.routing import usage_event
 from shared.routing.answers import Answer
 from shared.routing.attempt import Attempt, Desk
+from shared.routing.checks.blocks import unwrapped
 from shared.routing.hedging import HedgeAllowance, raced
 from shared.routing.job import Deadline, Job
 from shared.routing.walk import Turns, Walk
@@ -23,6 +25,11 @@ class _Begun(NamedTuple):
     first: bytes
     rest: AsyncIterator[Chunk]
     stack: AsyncExitStack
+
+
+def _in_form(job: Job, answer: Answer) -> Answer:
+    """The answer, with its JSON out of a Markdown fence where JSON was asked for."""
+    return replace(answer, payload=unwrapped(answer.payload)) if job.request.facts.needs_schema else answer
 
 
 class Executor:
@@ -39,10 +46,10 @@ class Executor:
     async def complete(self, job: Job) -> Answer:
         """The whole answer. Raises Unavailable, BudgetExceeded, UpstreamError and its kin when every attempt failed."""
         if not job.tab.deadline.set:
-            return await self._first(job)
+            return _in_form(job, await self._first(job))
         try:
             async with job.tab.deadline.timeout():
-                return await self._first(job)
+                return _in_form(job, await self._first(job))
         except TimeoutError:
             raise job.tab.deadline.error() from None
 

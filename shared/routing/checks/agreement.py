@@ -12,7 +12,7 @@ from shared.domain.routing import Facts
 from shared.errors import GatewayError
 from shared.providers.embedded import MODEL as EMBEDDED
 from shared.routing.answers import Answer
-from shared.routing.checks.evidence import parsed
+from shared.routing.checks.blocks import parsed
 from shared.routing.checks.likeness import alike
 from shared.routing.checks.review import question_of, text_of
 from shared.routing.checks.statements import Verdict

@@ -4,48 +4,16 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import orjson
 
-from shared.routing.checks.evidence import parsed
+from shared.routing.checks.blocks import Block, parsed
 
 LONGEST = 20_000
 DEEPEST = 40
 
-FENCE = re.compile(r"[ \t]*```[ \t]*([\w+#.-]*)[^`]*$")
 COMMENT = re.compile(r"^\s*(?://|#(?!include|define|if|endif|else|pragma|!)|--(?!>)).*$")
 PYTHON = frozenset({"python", "py", "python3"})
-NOT_CODE = frozenset({"text", "txt", "markdown", "md", "latex", "math", "output"})
-
-Block = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Fenced:
-    """The parts of a Markdown text: its fenced blocks of code, and the prose around them."""
-
-    code: tuple[Block, ...]
-    prose: str
-
-
-def fenced(text: str) -> Fenced:
-    """Split a text at its fences. A block that is not closed goes to the end."""
-    parts: list[tuple[str | None, list[str]]] = [(None, [])]
-    for line in text.split("\n"):
-        mark, inside = FENCE.match(line), parts[-1][0] is not None
-        if mark and (not inside or not mark[1]):
-            parts.append((None if inside else mark[1].lower(), []))
-        else:
-            parts[-1][1].append(line)
-    code = tuple(
-        (language, "\n".join(lines)) for language, lines in parts if language is not None and _is_code(language)
-    )
-    return Fenced(code, "\n".join(line for language, lines in parts if not _is_code(language) for line in lines))
-
-
-def _is_code(language: str | None) -> bool:
-    return language is not None and language not in NOT_CODE
 
 
 def same_code(one: Sequence[Block], other: Sequence[Block]) -> bool:

@@ -26,6 +26,9 @@ WORDS = {
     "invalid_json": "was not the JSON that was asked for",
     "invalid_schema": "did not keep to the JSON schema",
     "invalid_tool_call": "called a tool with arguments that are no JSON object",
+    "unknown_tool": "called a tool that the request does not offer",
+    "invalid_tool_arguments": "called a tool with arguments that do not keep to its schema",
+    "tool_call_as_text": "wrote a tool call as text",
     "no_agreement": "was not confirmed by a second model",
     "failed_check": "did not pass its check",
 }

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from shared.routing.checks.blocks import fenced, parsed
 from shared.routing.checks.choices import chosen
-from shared.routing.checks.code_form import fenced, is_expression_of_code, same_code, tree_of
-from shared.routing.checks.evidence import parsed
+from shared.routing.checks.code_form import is_expression_of_code, same_code, tree_of
 from shared.routing.checks.numbers import (
     Number,
     Result,

@@ -11,7 +11,7 @@ import orjson
 
 from shared.domain.chat import ChatRequest
 from shared.domain.routing import RoutingOptions
-from shared.routing.checks.evidence import parsed
+from shared.routing.checks.blocks import parsed
 from shared.routing.checks.schemas import fits
 
 MOST_CONVERSATION = 60_000

@@ -72,3 +72,81 @@ async def test_contradictions_and_doubts_go_a_layer_up(here: Surface, question: 
         assert found["gateway"]["agreement"]["agreed"] is False
         assert found["gateway"]["escalation"]["steps"][0]["reason"] == "no_agreement"
         assert found["model"] == "scripted-n5"
+
+
+TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+FORM = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "n",
+        "strict": True,
+        "schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+    },
+}
+
+
+async def one(here: Surface, text: str, **more: Any) -> dict[str, Any]:
+    """What became of an answer that is that text."""
+    here.provider.says["scripted-a"] = text
+    options = {"escalate": True, "maxLayer": "L1", "allowPaid": True}
+    body = {"messages": [{"role": "user", "content": "hi"}], "gateway": options, **more}
+    answer = await here.http.post(CHAT, json=body)
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "reason"),
+    [
+        ("I'm sorry, but I can't assist with that.", {}, "refused"),
+        (
+            '<tool_call>{"name": "weather", "arguments": {"city": "Paris"}}</tool_call>',
+            {"tools": [TOOL]},
+            "tool_call_as_text",
+        ),
+        ('{"name": "weather", "arguments": {"city": "Paris"}}', {"tools": [TOOL]}, "tool_call_as_text"),
+    ],
+)
+async def test_a_refusal_and_a_written_tool_call_go_a_layer_up(
+    here: Surface, text: str, more: dict[str, Any], reason: str
+) -> None:
+    found = await one(here, text, **more)
+    assert found["gateway"]["escalation"]["steps"][0]["reason"] == reason
+    assert found["model"] == "scripted-n5"
+
+
+async def test_json_in_a_fence_is_unwrapped_and_not_escalated(here: Surface) -> None:
+    found = await one(here, 'Here you are:\n```json\n{"n": 1}\n```', response_format=FORM)
+    assert found["choices"][0]["message"]["content"] == '{"n": 1}'
+    assert "gateway" not in found
+    wrong = await one(here, '```json\n{"n": "x"}\n```', response_format=FORM)
+    assert wrong["gateway"]["escalation"]["steps"][0]["reason"] == "invalid_schema"
+    plain = await one(here, '```json\n{"n": 1}\n```')
+    assert plain["choices"][0]["message"]["content"].startswith("```json")
+
+
+@pytest.mark.parametrize(
+    ("schema", "escalates"),
+    [
+        ({"properties": {"city": {"type": "string"}}, "required": ["city"]}, False),
+        ({"properties": {"city": {"type": "string"}}, "required": ["city", "day"]}, True),
+        ({"properties": {"city": {"type": "integer"}}}, True),
+    ],
+)
+async def test_a_call_with_a_missing_or_wrong_argument_goes_a_layer_up(
+    here: Surface, schema: dict[str, Any], escalates: bool
+) -> None:
+    facts = {"id": "caller", "provider": "openai", "api_model_name": "scripted-tool", "layer": "L0", "priority": 1}
+    await here.gateway.registry.add(Model.model_validate(facts))
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", **schema}}}
+    found = await one(here, "", tools=[tool])
+    assert found["model"] == ("scripted-n5" if escalates else "scripted-tool")
+    steps = found.get("gateway", {}).get("escalation", {}).get("steps", ())
+    assert [step["reason"] for step in steps] == ["invalid_tool_arguments"] * escalates

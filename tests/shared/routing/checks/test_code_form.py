@@ -2,15 +2,9 @@
 
 import pytest
 
-from shared.routing.checks.code_form import fenced, same_code, tree_of
+from shared.routing.checks.code_form import same_code, tree_of
 
 SUM = "def f(xs):\n    total = 0\n    for x in xs:\n        total += x\n    return total"
-
-
-def test_a_text_is_split_at_its_fences() -> None:
-    found = fenced("One:\n```python\nx = 1\n```\nthen\n```text\nplain\n```\n``` js\ny()")
-    assert found.code == (("python", "x = 1"), ("js", "y()"))
-    assert found.prose == "One:\nthen\nplain"
 
 
 @pytest.mark.parametrize(

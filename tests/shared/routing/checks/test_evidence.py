@@ -58,3 +58,13 @@ def test_json_of_any_kind_is_enough_where_no_schema_was_given() -> None:
 
 def test_one_good_choice_among_several_is_enough() -> None:
     assert shortcoming(ask(n=2), answer({"content": ""}, {"content": "fine"})) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "found"),
+    [("f", '{"n": 1}', None), ("f", "{}", "invalid_tool_arguments"), ("g", '{"n": 1}', "unknown_tool")],
+)
+def test_tool_calls_are_held_to_the_tools_of_the_request(name: str, arguments: str, found: str | None) -> None:
+    wanted = ask(tools=[{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}])
+    call = {"id": "1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    assert shortcoming(wanted, answer({"content": None, "tool_calls": [call]}, reason="tool_calls")) == found
