@@ -39,7 +39,7 @@ class Replaying(Wire):
     """A policy to try, and on which requests: the newest `limit` from `from` (default: the first) to `to`.
 
     `policy` has keys of the configuration (`defaultLayer`, `enableAutoEscalate`, `maxEscalationLayer`, `spendGuard`,
-    `enableCrossCheck`, `enableHedging`), `layers` (by name: `enabled`) and `models` (by id: what is other than now, or all
+    `autoBudgetUsdPerDay`, `enableCrossCheck`, `enableHedging`), `layers` (by name: `enabled`) and `models` (by id: what is other than now, or all
     of a new one). What is left out is as it is now.
     """
 

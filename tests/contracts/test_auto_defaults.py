@@ -367,3 +367,12 @@ async def test_what_does_not_fit_a_local_window_goes_to_a_paid_model_or_is_an_ov
         await there.http.put(f"/v1/models/{LOCAL}", json=small)
         answer = await there.ask("agent")
         assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, OPENAI)
+
+
+async def test_a_replay_knows_the_budget_of_auto(tmp_path: Path) -> None:
+    async with stand(tmp_path, "openai") as there:
+        await there.ask()
+        same = (await there.http.post("/v1/replay", json={"policy": {}})).json()
+        without = (await there.http.post("/v1/replay", json={"policy": {"autoBudgetUsdPerDay": 0}})).json()
+        assert (same["requests"], same["changed"]) == (1, 0)
+        assert (without["changed"], without["unanswerable"]) == (1, 1)
