@@ -39,6 +39,7 @@ from shared.security.accounts import Accounts
 from shared.security.api_keys import ApiKeys
 from shared.security.audit import AuditTrail
 from shared.security.chat_limits import ChatLimits
+from shared.security.command_limits import CommandLimits
 from shared.security.departures import Departures
 from shared.security.moving_windows import MemoryWindows, Windows
 from shared.security.node_signatures import NodeSignatures
@@ -101,6 +102,7 @@ class Gateway:
     chat_limits: ChatLimits
     secrets: SecretsBox
     audit: AuditTrail
+    command_limits: CommandLimits
     nodes: Nodes
     peers: Peers
     oss_local: OssLocal
@@ -195,6 +197,7 @@ async def _assembled(
     nodes = Nodes(database, parts.now, address=settings.node_url)
     peers = Peers(nodes, NodeSignatures(parts.shared_secret(settings)), parts.now)
     stack.push_async_callback(peers.aclose)
+    command_limits = CommandLimits(database, parts.now)
     audit = AuditTrail(database, parts.now, redactor, chats=settings.audit_chats)
     stack.push_async_callback(audit.aclose)
     decisions = Decisions(
@@ -270,6 +273,7 @@ async def _assembled(
         chat_limits=chat_limits,
         secrets=box,
         audit=audit,
+        command_limits=command_limits,
         nodes=nodes,
         peers=peers,
         oss_local=oss_local,

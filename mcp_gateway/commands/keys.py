@@ -47,6 +47,15 @@ def create(
     streams: Annotated[
         int | None, typer.Option(min=0, help="Streamed answers under way at once; 0 is no limit.")
     ] = None,
+    commands: Annotated[
+        int | None, typer.Option("--commands-per-day", min=0, help="Commands a day (UTC); 0 is no limit.")
+    ] = None,
+    command_seconds: Annotated[
+        int | None,
+        typer.Option(
+            "--command-seconds-per-day", min=0, help="Seconds a day that its commands may run; 0 is no limit."
+        ),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(metavar="USD", help="US dollars it may spend; 0 leaves it free models only.")
     ] = None,
@@ -70,6 +79,7 @@ def create(
         raise typer.BadParameter("say when the key expires once, with --days or with --expires")
     payload: dict[str, object] = {"name": name or named, "rateLimitPerHour": per_hour, "maxLayer": max_layer}
     payload |= {"rateLimitPerMinute": rpm, "tokensPerMinute": tpm, "maxStreams": streams}
+    payload |= {"commandsPerDay": commands, "commandSecondsPerDay": command_seconds}
     payload |= {"budgetUsd": budget, "budgetPeriod": budget_period, "expiresAt": expires}
     if model:
         payload["models"] = _items(model)
@@ -137,6 +147,8 @@ def _bounds(key: "ApiKey") -> str:
         None if key.rate_limit_per_hour is None else f"{key.rate_limit_per_hour} requests an hour",
         None if key.tokens_per_minute is None else f"{key.tokens_per_minute} tokens a minute",
         None if key.max_streams is None else f"{key.max_streams} streams at once",
+        None if key.commands_per_day is None else f"{key.commands_per_day} commands a day",
+        None if key.command_seconds_per_day is None else f"{key.command_seconds_per_day} seconds of commands a day",
         None if key.max_layer is None else f"up to {key.max_layer}",
         None if key.models is None else " ".join(key.models),
     ]

@@ -43,6 +43,8 @@ class Caller:
     rate_limit_per_minute: int | None = None
     tokens_per_minute: int | None = None
     max_streams: int | None = None
+    commands_per_day: int | None = None
+    command_seconds_per_day: int | None = None
     meter: Meter | None = None
     expires_at: datetime | None = None
     models: frozenset[str] | None = None
@@ -58,6 +60,11 @@ class Caller:
     def is_counted(self) -> bool:
         """Whether the tokens or the streams of its chats are limited."""
         return bool(self.tokens_per_minute or self.max_streams)
+
+    @property
+    def commands_are_counted(self) -> bool:
+        """Whether the number or the time of its commands is limited."""
+        return bool(self.commands_per_day or self.command_seconds_per_day)
 
     def may(self, scope: Scope | None) -> bool:
         """Whether an operation of that scope is allowed; None is open to everyone."""

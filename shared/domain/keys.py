@@ -22,7 +22,8 @@ class ApiKey(Wire):
     """A key without its secret. `prefix` is the start of the secret, to recognise it by.
 
     `models` and `max_layer` bound what it may chat with, null where nothing does. `tokens_per_minute` counts prompts and
-    answers, `max_streams` the streamed answers that it has under way at once.
+    answers, `max_streams` the streamed answers that it has under way at once. `commands_per_day` and `command_seconds_per_day` (UTC) bound
+    what it runs in terminals.
     """
 
     id: str
@@ -36,6 +37,8 @@ class ApiKey(Wire):
     rate_limit_per_hour: int | None = None
     tokens_per_minute: int | None = None
     max_streams: int | None = None
+    commands_per_day: int | None = None
+    command_seconds_per_day: int | None = None
     budget_usd: Money | None = None
     budget_period: Period | None = None
     models: list[str] | None = None
@@ -57,6 +60,8 @@ class NewApiKey(Wire):
     rate_limit_per_hour: AtMost | None = None
     tokens_per_minute: AtMost | None = None
     max_streams: AtMost | None = None
+    commands_per_day: AtMost | None = None
+    command_seconds_per_day: AtMost | None = None
     budget_usd: Limit | None = None
     budget_period: Period = "month"
     models: Annotated[list[ModelName], Field(min_length=1, max_length=200)] | None = None

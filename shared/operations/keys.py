@@ -37,6 +37,8 @@ async def _create(gateway: "Gateway", caller: Caller, request: NewApiKey) -> Mad
         rate_limit_per_hour=request.rate_limit_per_hour,
         tokens_per_minute=request.tokens_per_minute,
         max_streams=request.max_streams,
+        commands_per_day=request.commands_per_day,
+        command_seconds_per_day=request.command_seconds_per_day,
         budget_usd=request.budget_usd,
         budget_period=request.budget_period,
         models=request.models,
@@ -87,6 +89,8 @@ def _amounts(caller: Caller) -> dict[str, int | None]:
         "rateLimitPerHour": caller.rate_limit_per_hour,
         "tokensPerMinute": caller.tokens_per_minute,
         "maxStreams": caller.max_streams,
+        "commandsPerDay": caller.commands_per_day,
+        "commandSecondsPerDay": caller.command_seconds_per_day,
     }
 
 
@@ -138,6 +142,8 @@ CREATE_KEY = Operation(
         "rateLimitPerHour": request.rate_limit_per_hour,
         "tokensPerMinute": request.tokens_per_minute,
         "maxStreams": request.max_streams,
+        "commandsPerDay": request.commands_per_day,
+        "commandSecondsPerDay": request.command_seconds_per_day,
         "budgetUsd": None if request.budget_usd is None else plain(request.budget_usd),
         "budgetPeriod": None if request.budget_usd is None else request.budget_period,
         "models": request.models,

@@ -91,9 +91,11 @@ async def _execute(gateway: "Gateway", caller: Caller, request: ExecuteOnce) -> 
         )
     )
     permit = await policing.permit(gateway, caller, wanted, connection=connection)
-    result = await run_alone(
-        gateway, caller, command, connection=connection, cwd=cwd, sandbox=request.sandbox, permit=permit
-    )
+    async with gateway.command_limits.counted(caller, command.timeout) as seconds:
+        command = replace(command, timeout=seconds)
+        result = await run_alone(
+            gateway, caller, command, connection=connection, cwd=cwd, sandbox=request.sandbox, permit=permit
+        )
     return CommandAnswer(result=result)
 
 

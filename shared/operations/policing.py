@@ -180,6 +180,7 @@ async def _situation(
 
 async def permit_typing(gateway: "Gateway", caller: Caller, session: "Session") -> None:
     """Return if the caller may type into a session's shell: what is typed there cannot be read as commands."""
+    gateway.command_limits.check_typing(caller)
     policy = await no_typing(gateway, caller, session)
     if policy is not None:
         details = {"sessionId": session.id, "policy": policy, "verdict": "deny", "typing": True}

@@ -118,7 +118,9 @@ async def _execute(gateway: "Gateway", caller: Caller, request: Execute) -> Comm
         stdin=request.stdin,
     )
     permit = await policing.permit(gateway, caller, policing.Wanted.of(request), session=session)
-    return CommandAnswer(result=await session.execute(replace(command, permit=permit.again)))
+    async with gateway.command_limits.counted(caller, command.timeout) as seconds:
+        result = await session.execute(replace(command, timeout=seconds, permit=permit.again))
+    return CommandAnswer(result=result)
 
 
 async def _resize(gateway: "Gateway", caller: Caller, request: Resize) -> Done:
@@ -154,6 +156,7 @@ async def _run_events(
     wanted = policing.Wanted.of(request)
     permit = await policing.permit(gateway, caller, wanted, session=session, connection=request.connection)
     if request.background:
+        gateway.command_limits.check_typing(caller)
         yield _only(RunBegun(await background.begin(gateway, caller, request, permit)))
         return
     waiting = running_output.Waiting()
@@ -198,17 +201,19 @@ async def _run_to_the_end(
         on_output=on_output,
         keep_from=KEPT_FROM,
     )
-    if request.session_id is not None:
-        return await terminals.get(caller.id, request.session_id).execute(replace(command, permit=permit.again))
-    return await one_shot.run_alone(
-        gateway,
-        caller,
-        command,
-        connection=request.connection,
-        cwd=request.cwd,
-        sandbox=request.sandbox,
-        permit=permit,
-    )
+    async with gateway.command_limits.counted(caller, command.timeout) as seconds:
+        command = replace(command, timeout=seconds, permit=permit.again)
+        if request.session_id is not None:
+            return await terminals.get(caller.id, request.session_id).execute(command)
+        return await one_shot.run_alone(
+            gateway,
+            caller,
+            command,
+            connection=request.connection,
+            cwd=request.cwd,
+            sandbox=request.sandbox,
+            permit=permit,
+        )
 
 
 def _opened(request: OpenSession) -> dict[str, Any]:

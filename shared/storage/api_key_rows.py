@@ -87,6 +87,8 @@ def _limits(key: ApiKey) -> dict[str, Any]:
         "rate_per_minute": key.rate_limit_per_minute,
         "tokens_per_minute": key.tokens_per_minute,
         "streams": key.max_streams,
+        "commands_per_day": key.commands_per_day,
+        "command_seconds_per_day": key.command_seconds_per_day,
         "budget_usd": None if key.budget_usd is None else str(key.budget_usd),  # JSON numbers are binary
         "budget_period": key.budget_period,
         "models": key.models,
@@ -108,6 +110,8 @@ def _key(row: ApiKeyRow) -> ApiKey:
         rate_limit_per_minute=row.limits.get("rate_per_minute"),
         tokens_per_minute=row.limits.get("tokens_per_minute"),
         max_streams=row.limits.get("streams"),
+        commands_per_day=row.limits.get("commands_per_day"),
+        command_seconds_per_day=row.limits.get("command_seconds_per_day"),
         budget_usd=row.limits.get("budget_usd"),
         budget_period=row.limits.get("budget_period"),
         models=row.limits.get("models"),

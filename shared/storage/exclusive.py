@@ -10,6 +10,7 @@ LEARNING = 0x6D637064
 BUDGETS = 0x6D637065
 NODES = 0x6D637066
 USAGE = 0x6D637067
+COMMANDS = 0x6D637068
 
 
 def alone(session: Session, lock: int) -> None:

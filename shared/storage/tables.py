@@ -183,6 +183,17 @@ class UsageHourRow(SQLModel, table=True):
     overhead_unpriced: int = Field(sa_type=BigInteger)
 
 
+class CommandDayRow(SQLModel, table=True):
+    """What one caller whose commands are limited has run in a day (UTC): how many, and for how long in all."""
+
+    __tablename__ = "command_days"
+
+    caller: str = Field(primary_key=True, max_length=100)
+    day: str = Field(primary_key=True, max_length=10)
+    commands: int
+    milliseconds: int = Field(sa_type=BigInteger)
+
+
 class BudgetRow(SQLModel, table=True):
     """How much may be spent in a period: by all, by one API key, or for one tag."""
 

@@ -9,6 +9,7 @@ from shared.operations import terminals as operations
 from shared.operations.operation import Operation
 from shared.terminal.sessions import Sessions
 from tests.support.no_audit import NoAudit
+from tests.support.no_command_limits import no_command_limits
 from tests.support.nodes import alone
 
 
@@ -18,7 +19,11 @@ class Typist:
     def __init__(self, sessions: Sessions, session_id: str) -> None:
         self.id = session_id
         self._gateway = SimpleNamespace(
-            terminals=sessions, policy=SimpleNamespace(active=False), audit=NoAudit(), nodes=alone()
+            terminals=sessions,
+            policy=SimpleNamespace(active=False),
+            audit=NoAudit(),
+            nodes=alone(),
+            command_limits=no_command_limits(),
         )
 
     async def call(self, operation: Operation[Any, Any], **payload: Any) -> dict[str, Any]:

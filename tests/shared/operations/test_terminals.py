@@ -17,6 +17,7 @@ from shared.operations import dispatch
 from shared.operations import terminals as operations
 from shared.operations.operation import Operation
 from shared.terminal.policy.live import LivePolicy
+from tests.support.no_command_limits import no_command_limits
 from tests.support.nodes import alone
 from tests.support.terminals import a_nap, make_sessions, running, until
 
@@ -29,6 +30,7 @@ class Gateway(SimpleNamespace):
     def __init__(self, sessions: Any) -> None:
         super().__init__(terminals=sessions, connections=self, audit=self, audited=[], policy=LivePolicy(NO_DATABASE))
         self.nodes = alone()
+        self.command_limits = no_command_limits()
         self.settings = SimpleNamespace(auth_mode="local")
 
     async def require(self) -> None:
