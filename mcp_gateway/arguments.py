@@ -195,6 +195,7 @@ class RunCommandArguments(Wire):
         True,
         description="False: without the sandbox of local commands, where that is why it failed; the user is asked.",
     )
+    sudo: bool = Field(False, description="On an SSH host: as root by sudo, with the stored password.")
     approval_id: Id | None = Field(
         None, description="Of an approval given for exactly this command, from the error that asked for it."
     )
@@ -212,4 +213,6 @@ class RunCommandArguments(Wire):
                 raise refuse("stdin", "cannot be given together with 'background'; type with send_to_terminal")
             if "timeout_seconds" in self.model_fields_set:
                 raise refuse("timeout_seconds", "has no use with 'background'; leave it out")
+            if self.sudo:
+                raise refuse("sudo", "cannot be given together with 'background'")
         return self

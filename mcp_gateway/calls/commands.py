@@ -40,7 +40,8 @@ def _shown(arguments: RunCommandArguments) -> str:
     """All that the user agrees to: the command, and what it is given."""
     variables = [f"{name}={value}" for name, value in sorted((arguments.env or {}).items())]
     stdin = [] if arguments.stdin is None else ["with this standard input:", arguments.stdin]
-    return "\n".join([arguments.command, *(["with these variables:", *variables] if variables else []), *stdin])
+    asks = ["as root (sudo):"] if arguments.sudo else []
+    return "\n".join([*asks, arguments.command, *(["with these variables:", *variables] if variables else []), *stdin])
 
 
 async def _ran(call: Call, payload: dict[str, Any]) -> CommandResult:

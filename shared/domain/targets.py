@@ -55,6 +55,13 @@ Password = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
 PrivateKey = Annotated[SecretStr, Field(min_length=1, max_length=32_768)]
 Certificate = Annotated[str, StringConstraints(min_length=1, max_length=32_768, pattern=r"^[\x20-\x7e\n\r]+$")]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Sudo = Annotated[
+    bool,
+    Field(
+        description="Run it as root by sudo (SSH), with the stored password of the login, which is never shown. It starts in "
+        "the session's directory, with none of its variables, and leaves nothing for later commands."
+    ),
+]
 
 
 class SshCredentials(Wire):

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from shared.domain.encodings import Encoding
 from shared.domain.logins import LoginId
 from shared.domain.screens import ScreenInfo, ScreenSpan
-from shared.domain.targets import Environment, Id, Path, SessionType, TargetFields, no_nul, refuse
+from shared.domain.targets import Environment, Id, Path, SessionType, Sudo, TargetFields, no_nul, refuse
 from shared.domain.transfers import TransferInfo
 from shared.domain.waits import Cursor, View, Wait, WaitEnd, WithAttributes
 from shared.domain.watchers import WatcherInfo
@@ -104,6 +104,7 @@ class Execute(SessionRef, WithLeave):
     max_output_bytes: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Bytes to keep of each output stream, from its beginning and its end."
     )
+    sudo: Sudo = False
 
 
 class Send(SessionRef):
@@ -177,6 +178,7 @@ class RunCommand(WithLeave):
         "output, wait for its end, send it a signal, close it to end the command.",
     )
     login_id: LoginId = None
+    sudo: Sudo = False
 
     sandbox: Sandboxed = True
 
@@ -190,6 +192,8 @@ class RunCommand(WithLeave):
             for name in ("session_id", "stdin", "timeout_seconds"):
                 if getattr(self, name) is not None:
                     raise refuse(name, "cannot be given together with 'background'")
+            if self.sudo:
+                raise refuse("sudo", "cannot be given together with 'background'")
         return self
 
 

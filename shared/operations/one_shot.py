@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from shared.domain.identity import Caller
 from shared.domain.logins import LoginId
-from shared.domain.targets import Environment, Id, LocalTarget, Path, refuse
+from shared.domain.targets import Environment, Id, LocalTarget, Path, Sudo, refuse
 from shared.domain.terminal import Command as CommandText
 from shared.domain.terminal import CommandAnswer, CommandResult, RunCommand, Sandboxed, Stdin, WithLeave
 from shared.operations import host_leave, policing, targets
@@ -34,6 +34,7 @@ class ExecuteOnce(WithLeave):
     connection_id: Id | None = Field(None, description="A saved connection to run it on; this machine by default.")
     login_id: LoginId = None
     sandbox: Sandboxed = True
+    sudo: Sudo = False
 
     @model_validator(mode="after")
     def _sandbox_is_here(self) -> Self:
@@ -77,6 +78,7 @@ async def _execute(gateway: "Gateway", caller: Caller, request: ExecuteOnce) -> 
         stdin=request.stdin,
         cwd=None if connection is None else cwd,
         env=request.env,
+        sudo=request.sudo,
     )
     wanted = policing.Wanted.of(
         RunCommand(
@@ -86,6 +88,7 @@ async def _execute(gateway: "Gateway", caller: Caller, request: ExecuteOnce) -> 
             env=request.env,
             stdin=request.stdin,
             sandbox=request.sandbox,
+            sudo=request.sudo,
             approval_id=request.approval_id,
             approval_wait_ms=request.approval_wait_ms,
         )
@@ -106,6 +109,7 @@ def _executed(request: ExecuteOnce) -> dict[str, Any]:
         "cwd": request.cwd,
         "env": names_of(request.env),
         "sandbox": None if request.sandbox else False,
+        "sudo": request.sudo or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
 

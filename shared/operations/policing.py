@@ -45,7 +45,7 @@ class Wanted:
         """What a request wants run."""
         run = request if isinstance(request, RunCommand) else None
         return cls(
-            command=request.command,
+            command=f"sudo -- sh -c {shlex.quote(request.command)}" if request.sudo else request.command,
             stdin=request.stdin,
             env={} if run is None else run.env or {},
             cwd=None if run is None else run.cwd,

@@ -116,6 +116,7 @@ async def _execute(gateway: "Gateway", caller: Caller, request: Execute) -> Comm
         timeout=None if request.timeout_ms is None else request.timeout_ms / 1000,
         max_output_bytes=request.max_output_bytes,
         stdin=request.stdin,
+        sudo=request.sudo,
     )
     permit = await policing.permit(gateway, caller, policing.Wanted.of(request), session=session)
     async with gateway.command_limits.counted(caller, command.timeout) as seconds:
@@ -200,6 +201,7 @@ async def _run_to_the_end(
         env=request.env,
         on_output=on_output,
         keep_from=KEPT_FROM,
+        sudo=request.sudo,
     )
     async with gateway.command_limits.counted(caller, command.timeout) as seconds:
         command = replace(command, timeout=seconds, permit=permit.again)
@@ -223,7 +225,8 @@ def _opened(request: OpenSession) -> dict[str, Any]:
 
 
 def _executed(request: Execute) -> dict[str, Any]:
-    return {"sessionId": request.id, "command": request.command[:MAX_AUDITED]}
+    facts = {"sessionId": request.id, "command": request.command[:MAX_AUDITED]}
+    return {**facts, "sudo": True} if request.sudo else facts
 
 
 def _ran(request: RunCommand) -> dict[str, Any]:
@@ -235,6 +238,7 @@ def _ran(request: RunCommand) -> dict[str, Any]:
         "background": request.background or None,
         "env": one_shot.names_of(request.env),
         "sandbox": None if request.sandbox else False,
+        "sudo": request.sudo or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
 

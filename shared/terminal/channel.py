@@ -21,6 +21,7 @@ class Command:
 
     `sink` gives what takes in all of a stream, to be kept where the result is cut; from `keep_from` bytes on it is kept
     even if the result is whole. `permit` is asked once nothing runs before it any more, and raises where it may not run after all.
+    `sudo` runs it as root, on hosts over SSH.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Command:
     permit: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     sink: Callable[[OutputStream], Callable[[bytes], None]] | None = field(default=None, repr=False)
     keep_from: int | None = None
+    sudo: bool = False
 
     def kept(self, stream: OutputStream) -> Callable[[bytes], None] | None:
         """What takes in all of one of the streams."""

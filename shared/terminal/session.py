@@ -136,6 +136,8 @@ class Session:
 
         Raises Conflict when those take too long, TerminalError, also when the session is closed meanwhile, and Unsupported.
         """
+        if command.sudo and not isinstance(self._target, SshTarget):
+            raise Unsupported("'sudo' is for sessions and saved connections over SSH; leave it out.")
         with self._in_use():
             async with self._turns.take(command) as turn:
                 self._check_open()

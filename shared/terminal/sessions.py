@@ -200,6 +200,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         on_output: OutputListener | None = None,
         timeout_field: str = "timeoutMs",
         keep_from: int | None = None,
+        sudo: bool = False,
     ) -> Command:
         """A command within the limits. Raises InvalidInput that names the field."""
         limits = self.limits
@@ -217,6 +218,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             env={**(env or {}), **environment.of_trace()},
             on_output=on_output,
             keep_from=keep_from,
+            sudo=sudo,
         )
 
     @asynccontextmanager

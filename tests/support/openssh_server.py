@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +82,10 @@ def find_sshd() -> str:
 
 
 @contextmanager
-def running_openssh(folder: Path, home: Path, *, port: int = 0, more: str = "") -> Iterator[OpenSsh]:
-    """A server on loopback; its sessions end with the block."""
+def running_openssh(
+    folder: Path, home: Path, *, port: int = 0, more: str = "", by: Sequence[str] = ()
+) -> Iterator[OpenSsh]:
+    """A server on loopback, started `by` these words; its sessions end with the block."""
     sshd = find_sshd()
     folder.mkdir(exist_ok=True)
     host_key, client_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
@@ -99,7 +101,7 @@ def running_openssh(folder: Path, home: Path, *, port: int = 0, more: str = "") 
         if subprocess.run([sshd, "-t", "-f", config], capture_output=True, check=False).returncode == 0:
             break
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sshd, "-D", "-e", "-f", config], stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([*by, sshd, "-D", "-e", "-f", config], stderr=log, stdin=subprocess.DEVNULL)
     server = OpenSsh(port, home, host_key, client_key, process)
     try:
         _wait_for(server, folder / "log")

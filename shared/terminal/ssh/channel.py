@@ -18,7 +18,7 @@ from shared.terminal.channel import Command, Inherited, Seat
 from shared.terminal.environment import NON_INTERACTIVE
 from shared.terminal.mask import Mask
 from shared.terminal.notices import NO_STATE, new_shell, notice
-from shared.terminal.ssh import prepared, remote_shell
+from shared.terminal.ssh import prepared, remote_shell, sudo
 from shared.terminal.ssh.command_run import CommandRun, Lingering, QuietRun
 from shared.terminal.ssh.file_errors import no_sftp
 from shared.terminal.ssh.link import Connect, Link, lost, no_shell, refused, too_slow
@@ -26,7 +26,7 @@ from shared.terminal.ssh.login import Connection
 from shared.terminal.ssh.login_shell import LoginShell
 from shared.terminal.ssh.remote_files import RemoteFiles
 from shared.terminal.ssh.remote_shell import RemoteState
-from shared.terminal.ssh.shells import OpenChannel, Shell, Shells
+from shared.terminal.ssh.shells import OpenChannel, Shell, Shells, close_opened, given_up
 
 OPEN_TIMEOUT = 10
 GREETING_TIMEOUT = 8
@@ -49,6 +49,7 @@ class SshChannel:
     def __init__(self, seat: Seat, target: SshTarget, way: Sequence[Connection], connect: Connect) -> None:
         self._seat = seat
         self._background = target.background
+        self._password, self._left_root = target.login.password, False
         self._link = Link(way, connect, self._note_loss)
         self._first_env = {**NON_INTERACTIVE, **target.env}
         self._state = RemoteState(cwd=target.cwd or "")
@@ -74,7 +75,7 @@ class SshChannel:
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command in a fresh shell that takes over the state of the one before it."""
-        shell, run = await self._begun(command, stop)
+        shell, run = await (self._begun_as_root(command, stop) if command.sudo else self._begun(command, stop))
         channel = shell.channel
         if not await run.ended(stop, command.timeout - (time.monotonic() - run.began)):
             await self._reap(shell, run)
@@ -91,7 +92,7 @@ class SshChannel:
         while True:
             taking = asyncio.ensure_future(self._shells.take(self._state))
             if not await _done_before(stop, taking):
-                await _given_up(taking)
+                await given_up(taking)
                 raise _stopped()
             shell, waited = taking.result()
             run = CommandRun(command, shell.nonce)
@@ -105,6 +106,12 @@ class SshChannel:
             shell.abandon()
             if not waited:
                 raise no_shell(run.said)
+
+    async def _begun_as_root(self, command: Command, stop: asyncio.Event) -> tuple[sudo.RootShell, CommandRun]:
+        """The command in a root shell that has begun with it, in the session's directory, with none of its variables."""
+        self._left_root = True
+        shell = sudo.RootShell(self._shells.next_marker(), RemoteState(self._state.cwd), self._password)
+        return shell, await shell.begin(self._open, command, self._task(command, shell), stop)
 
     async def start(self) -> None:
         """Start the login shell on a terminal, or the background command."""
@@ -229,6 +236,8 @@ class SshChannel:
         self._shells.drop()
         await self._lingering.close()
         self._freed = time.monotonic()
+        if self._left_root and self.connected:
+            await _within(sudo.end_all(self._open, self._seat.marker, self._password), REAP_TIMEOUT)
         if (self._shells.begun or self._shell is not None) and self.connected:
             await _within(self._run_reaper(remote_shell.reaper(f"{self._seat.marker}:")), REAP_TIMEOUT)
         await self._link.aclose()
@@ -250,10 +259,10 @@ class SshChannel:
         try:
             channel, _ = await asyncio.wait_for(asyncio.shield(opening), OPEN_TIMEOUT)
         except asyncio.CancelledError:
-            opening.add_done_callback(_close_opened)
+            opening.add_done_callback(close_opened)
             raise
         except TimeoutError as error:
-            opening.add_done_callback(_close_opened)
+            opening.add_done_callback(close_opened)
             raise too_slow() if self.connected else lost() from error
         except (asyncssh.Error, OSError) as error:
             if self.connected and isinstance(error, asyncssh.ChannelOpenError):
@@ -300,6 +309,10 @@ class SshChannel:
 
     async def _reap(self, shell: Shell, run: CommandRun) -> None:
         """Signal the process group first (closing a channel alone does not stop it), then find what left the group."""
+        if isinstance(shell, sudo.RootShell):
+            shell.end()
+            await _within(run.over.wait(), REAP_TIMEOUT)
+            return
         try:
             shell.channel.send_signal("TERM")
         except OSError:
@@ -333,7 +346,8 @@ class SshChannel:
             raise lost(self._link.reason)
         self._cut_off = None
         state = run.state(self._state)
-        self._state = state or self._state
+        if not command.sudo:
+            self._state = state or self._state
         kept = state.notice if state else None if timed_out else NO_STATE
         return CommandResult(
             stdout=run.stdout.text(),
@@ -374,25 +388,11 @@ async def _done_before(stop: asyncio.Event, work: "asyncio.Task[Any]") -> bool:
     return work.done()
 
 
-async def _given_up(taking: "asyncio.Task[tuple[Shell, bool]]") -> None:
-    """End a shell that is being opened. Nothing runs in it: it has not been told what to run."""
-    taking.cancel()
-    await asyncio.wait({taking})
-    if not taking.cancelled() and taking.exception() is None:
-        taking.result()[0].abandon()
-
-
 async def _within(work: Coroutine[Any, Any, Any], timeout: float) -> None:
     try:
         await asyncio.wait_for(work, timeout)
     except TimeoutError:
         return
-
-
-def _close_opened(opening: "asyncio.Future[tuple[OpenChannel, Any]]") -> None:
-    """Close a channel that nobody waits for any more: the host counts it."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result()[0].abort()
 
 
 def _stopped() -> TerminalError:

@@ -70,6 +70,15 @@ class RemoteState:
     notice: str | None = None
 
 
+def root_launcher(*, prompt: str, ready: str) -> str:
+    """The command line of a command that runs by sudo; the same lines follow, once the shell has said that it is ready.
+
+    sudo asks for the password with this prompt on stderr and reads it from standard input, up to the end of its line. What
+    it remembers of earlier passwords does not count, and it remembers nothing of this one.
+    """
+    return f'exec sudo -k -S -p {prompt} -- /bin/sh -c \'echo {ready} >&2; {_READ} && eval "$(printf "$s")"\''
+
+
 def shells(state: RemoteState, env: Mapping[str, str], *, marker: str, nonce: str) -> bytes:
     """Lines that begin both shells, with the variables of the state and these; the inner one then waits for its task."""
     inner = quote(_inner(marker=marker, nonce=nonce))

@@ -5,6 +5,7 @@ command need not wait for a channel, a login shell and what that reads.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from secrets import token_hex
+from typing import Any
 
 import asyncssh
 
@@ -124,8 +125,7 @@ class Shells:
 
     async def begin(self, state: RemoteState, env: Mapping[str, str] | None = None) -> Shell:
         """A new one, with these variables where its state has none of its own. Raises as opening a channel does."""
-        self.begun += 1  # markers are of one length, since they are looked for by their beginning
-        shell = Shell(f"{self._marker}:{self.begun:09d}", state)
+        shell = Shell(self.next_marker(), state)
         given = env if env is not None else {} if state.exports else self._first_env
         try:
             await self._open(shell, remote_shell.LAUNCHER)
@@ -134,6 +134,11 @@ class Shells:
             raise
         shell.write(remote_shell.shells(state, given, marker=shell.marker, nonce=shell.nonce))
         return shell
+
+    def next_marker(self) -> str:
+        """The marker of one more shell; they are of one length, since they are looked for by their beginning."""
+        self.begun += 1
+        return f"{self._marker}:{self.begun:09d}"
 
     def prepare(self, state: RemoteState) -> None:
         """Begin the next one; where the host refuses that, no other is begun ahead."""
@@ -201,3 +206,17 @@ def _give_up(begun: "asyncio.Task[Shell]") -> None:
 def _abandon(begun: "asyncio.Task[Shell]") -> None:
     if not begun.cancelled() and begun.exception() is None:
         begun.result().abandon()
+
+
+async def given_up(taking: "asyncio.Task[tuple[Shell, bool]]") -> None:
+    """End a shell that is being opened. Nothing runs in it: it has not been told what to run."""
+    taking.cancel()
+    await asyncio.wait({taking})
+    if not taking.cancelled() and taking.exception() is None:
+        taking.result()[0].abandon()
+
+
+def close_opened(opening: "asyncio.Future[tuple[OpenChannel, Any]]") -> None:
+    """Close a channel that nobody waits for any more: the host counts it."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].abort()
