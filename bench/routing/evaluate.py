@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from bench.routing.scoring import RESAMPLES, SEED, Interval, Judged, area, area_
 from scripts.router.boosting import Array, sigmoid
 from scripts.router.rows import Row, load
 from scripts.router.training import HIGH, LOW, Matrix
-from shared.routing.complexity.weights import FILE, decode
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -57,13 +55,14 @@ def report(rows: list[Row]) -> str:
         "subjects": predictions.subjects_out(rows, data),
         "languages": predictions.languages_out(rows, data),
     }
+    hardness = {"rows": predictions.rows_out(rows, data.hard), "kinds": predictions.kinds_out(rows, data.hard)}
     found = [(contest.name, judged(contest, rows)) for contest in contests(rows, held)]
     return tables.document(
         tables.areas(found),
         tables.qualities(qualities(rows, held)),
         tables.bands(bands(rows, held["kinds"], whole_kinds=True), bands(rows, held["rows"], whole_kinds=False)),
         tables.tiers(tiers(rows, held)),
-        tables.hard({name: _hard(rows, held, name) for name in ("rows", "kinds")}),
+        tables.hard({name: _hard(rows, odds, name) for name, odds in hardness.items()}),
         tables.cost(own_cost.measured([row.prompt for row in rows])),
     )
 
@@ -158,10 +157,9 @@ def bands(rows: list[Row], odds: Array, *, whole_kinds: bool) -> dict[str, Inter
     return {name: interval(float(means[0]), means[1:][~np.isnan(means[1:])].tolist()) for name, means in ours.items()}
 
 
-def _hard(rows: list[Row], odds: Mapping[str, Array], name: str) -> Mapping[str, str]:
-    weights = decode((resources.files("shared.routing.complexity") / FILE).read_bytes())
+def _hard(rows: list[Row], odds: Array, name: str) -> Mapping[str, str]:
     sample = judged_rows([row for row in rows if row.source != "tiers"])
-    return hard(rows, odds[name], weights, sample, whole_kinds=name == "kinds")
+    return hard(rows, odds, sample, whole_kinds=name == "kinds")
 
 
 def _band_means(order: Array, gain: Array, counts: Array) -> dict[str, Array]:

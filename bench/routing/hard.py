@@ -3,30 +3,45 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.routing.scoring import Interval, Judged, interval
 from scripts.router.boosting import Array, sigmoid
 from scripts.router.rows import TIERS, Row
-from shared.routing.complexity.weights import Weights
 from shared.routing.policy import HARD
 
+KINDS = {
+    "MATH": ("math",),
+    "code": ("human_eval", "mbpp"),
+    "GPQA": ("gpqa",),
+    "GSM8K": ("gsm8k",),
+    "MMLU": ("mmlu",),
+    "trivia": ("trivia_qa", "natural_qa"),
+}
+"""Kinds of benchmark questions that are shown apart."""
 
-def hard(rows: list[Row], odds: Array, weights: Weights, sample: Judged, *, whole_kinds: bool) -> Mapping[str, str]:
-    """Figures by name, from held-out log odds and the shipped calibration. `sample` holds the measured rows."""
-    gains = 2 * sigmoid(weights.slope * odds + weights.shift) - 1
-    tier = np.array([row.tier for row in rows])
-    shares = {name: f"{float((gains[tier == name] >= HARD).mean()):.1%}" for name in TIERS}
-    found = gains[tier == ""] >= HARD
+
+def hard(rows: list[Row], odds: Array, sample: Judged, *, whole_kinds: bool) -> Mapping[str, str]:
+    """Figures by name, from held-out log odds of the hardness. `sample` holds the measured rows."""
+    called = sigmoid(odds) >= HARD
+    tier, kind = np.array([row.tier for row in rows]), np.array([row.kind for row in rows])
+    shares = {name: _share(called[tier == name]) for name in TIERS}
+    shares |= {name: _share(called[np.isin(kind, kinds)]) for name, kinds in KINDS.items()}
+    found = called[tier == ""]
     counts = np.vstack([np.ones(len(found)), sample.resamples(whole_kinds=whole_kinds)])
     with np.errstate(invalid="ignore"):
         above, below = (counts[:, at] @ sample.gain[at] / counts[:, at].sum(1) for at in (found, ~found))
     return {
         **shares,
-        "benchmark questions": f"{float(found.mean()):.1%}",
+        "benchmark questions": _share(found),
         "gain where hard": str(_interval(above)),
         "gain elsewhere": str(_interval(below)),
         "difference": str(_interval(above - below)),
     }
+
+
+def _share(called: NDArray[np.bool_]) -> str:
+    return f"{float(called.mean()):.1%}"
 
 
 def _interval(means: Array) -> Interval:

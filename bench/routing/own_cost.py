@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from shared.routing.complexity.estimate import Complexity
-from shared.routing.complexity.weights import FILE
+from shared.routing.complexity.weights import FILE, HARDNESS_FILE
 
 PAGE = "def place(self, x): return {x: [y for y in self.items if y != x]}\n"
 
@@ -33,7 +33,8 @@ def measured(prompts: Sequence[str]) -> OwnCost:
     times = sorted(_seconds(complexity, prompt) for prompt in prompts)
     large = sorted(_seconds(complexity, PAGE * (1_000_000 // len(PAGE))) for _ in range(50))
     figures = (load, times[len(times) // 2], times[len(times) * 99 // 100], large[len(large) // 2])
-    return OwnCost(len((folder / FILE).read_bytes()), code, *(figure * 1e3 for figure in figures))
+    size = sum(len((folder / name).read_bytes()) for name in (FILE, HARDNESS_FILE))
+    return OwnCost(size, code, *(figure * 1e3 for figure in figures))
 
 
 def _seconds(complexity: Complexity, text: str) -> float:

@@ -24,8 +24,8 @@ def in_brief(found: RouteExplanation) -> RouteResult:
         first_choice=found.first_choice,
         lowest_layer=found.policy.lowest_layer,
         highest_layer=found.policy.highest_layer,
-        complexity=complexity.score,
-        complexity_sure=complexity.sure,
+        complexity=complexity.hardness or 0.0,
+        complexity_sure=complexity.hardness is not None,
         stays_with=found.facts.conversation.stays_with,
         left_usd=found.left_usd,
         attempts=[

@@ -76,7 +76,8 @@ def _facts(found: "RouteExplanation") -> Iterator[str]:
     needs = f", needs {', '.join(facts.needs)}" if facts.needs else ""
     yield f"The prompt: about {facts.prompt_tokens} tokens{needs}; layers {policy.lowest_layer} to {policy.highest_layer}."
     counts = "and counts" if complexity.counts else "and does not count here"
-    yield f"Its complexity is {complexity.score:.2f} ({'sure' if complexity.sure else 'not sure'}) {counts}."
+    hardness = "not known" if complexity.hardness is None else f"{complexity.hardness:.2f}"
+    yield f"Its complexity is {hardness} {counts}."
     if found.learned.layer is not None:
         heard = "followed" if found.learned.followed else "only watched"
         yield f"Learned: start in {found.learned.layer} ({heard}): {found.learned.reason}."

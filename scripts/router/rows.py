@@ -11,8 +11,16 @@ from typing import Any, Literal
 Source = Literal["pairs", "models", "tiers"]
 SOURCES: tuple[Source, ...] = ("pairs", "models", "tiers")
 
-TIERS: Mapping[str, float] = {"SIMPLE": 0.0, "MEDIUM": 0.25, "COMPLEX": 0.6, "REASONING": 0.75}
-"""The gain that a tier is taken to mean: a choice, not a measurement."""
+TIERS: Mapping[str, float] = {"SIMPLE": 0.0, "MEDIUM": 0.08, "COMPLEX": 0.12, "REASONING": 0.14}
+"""The gain that a tier is taken to mean: a choice, not a measurement. Most measured kinds gain 0 to 0.3; a tier above that
+would rank designs and stories over the mathematics and code where strong models are known to gain.
+"""
+
+HARDNESS: Mapping[str, float] = {"SIMPLE": 0.0, "MEDIUM": 0.3, "COMPLEX": 0.9, "REASONING": 1.0}
+"""How hard a tier is taken to be: a choice as well, so that half way lies between MEDIUM and COMPLEX."""
+
+FACTS = ("trivia_qa", "natural_qa", "openbook_qa", "commonsense_qa", "arc_challenge", "commongen")
+"""Kinds of short questions that a weak model fails for want of a fact, or of luck, and not because they are hard."""
 
 SMALL = ("qwen2.5-7b-instruct", "llama-3.1-8b-instruct", "gemma-2-9b-it", "mistral-7b-instruct-v0.3")
 LARGE = ("llama-3.3-nemotron-super-49b-v1", "llama-3.1-nemotron-51b-instruct")
@@ -39,6 +47,13 @@ class Row:
     def kind(self) -> str:
         """The kind of task, for holding whole kinds out: the same under every source."""
         return "mmlu" if self.source == "pairs" and self.group != "gsm8k" else self.group
+
+
+def hardness(row: Row) -> float:
+    """How hard a prompt is, 0 to 1: its tier, or how far a weak model falls short; of facts, what a strong one gains."""
+    if row.tier:
+        return HARDNESS[row.tier]
+    return max(0.0, row.gain) if row.kind in FACTS else 1 - row.weak
 
 
 def load(folder: Path) -> list[Row]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scripts.router import boosting, linear
 from scripts.router.boosting import Array, Boosting
 from scripts.router.linear import Touched
-from scripts.router.rows import Row
+from scripts.router.rows import Row, hardness
 from shared.routing.complexity import features, ngrams
 from shared.routing.complexity.lexicon import index
 from shared.routing.complexity.reading import read
@@ -34,7 +34,9 @@ SEEN_AT_LEAST = 2
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The rows as figures. `target` is the chance that the strong answer is the better one, ties counting half."""
+    """The rows as figures. `target` is the chance that the strong answer is the better one, ties counting half.
+    `hardness` is what the second weights learn.
+    """
 
     lexical: Array
     grams: tuple[tuple[int, ...], ...]
@@ -43,6 +45,7 @@ class Matrix:
     weight: Array
     measured: NDArray[np.bool_]
     folds: NDArray[np.int64]
+    hardness: Array
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "Matrix":
@@ -59,6 +62,7 @@ class Matrix:
             np.array([PAIRS_WEIGHT if row.source == "pairs" else 1.0 for row in rows]),
             np.array([row.source != "tiers" for row in rows]),
             np.array([kinds.index(row.kind) % FOLDS for row in rows]),
+            np.array([hardness(row) for row in rows]),
         )
 
     def part(self, chosen: NDArray[np.bool_]) -> "Matrix":
@@ -72,7 +76,13 @@ class Matrix:
             self.weight[places],
             self.measured[places],
             self.folds[places],
+            self.hardness[places],
         )
+
+    @property
+    def hard(self) -> "Matrix":
+        """The same rows with their hardness as what is learnt, and all of one weight."""
+        return replace(self, target=self.hardness, weight=np.ones(len(self.target)))
 
 
 def fit(data: Matrix) -> Weights:

@@ -39,6 +39,9 @@ class Conversation(Wire):
 class ComplexityFound(Wire):
     """How hard the request looks."""
 
+    hardness: float | None = Field(
+        description="How likely a small model's answer falls short, 0 to 1; null where the words are not known."
+    )
     score: float = Field(description="By how much a strong model is expected to do better, 0 to 1.")
     sure: bool = Field(description="Whether the score can be relied on.")
     counts: bool = Field(description="Whether anything depends on it for this request.")
@@ -169,7 +172,11 @@ def _facts(found: Explanation) -> RouteFacts:
         needs=_needs(facts),
         conversation=Conversation(known=follows_conversation(facts), answers=facts.turn, stays_with=found.stay or None),
         complexity=ComplexityFound(
-            score=round(estimate.score, DIGITS), sure=estimate.sure, counts=found.heard, features=features
+            hardness=None if estimate.hardness is None else round(estimate.hardness, DIGITS),
+            score=round(estimate.score, DIGITS),
+            sure=estimate.sure,
+            counts=found.heard,
+            features=features,
         ),
     )
 

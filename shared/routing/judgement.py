@@ -81,10 +81,10 @@ def expected(prices: PriceBook, facts: Facts, model: Model) -> Decimal | None:
 
 
 def with_complexity(request: ChatRequest, estimate: Estimate | None) -> ChatRequest:
-    """The request with what the estimate says of it, where that is sure."""
-    if estimate is None or not estimate.sure:
+    """The request with how hard it looks, where the estimate can tell."""
+    if estimate is None or estimate.hardness is None:
         return request
-    return replace(request, facts=replace(request.facts, complexity=estimate.score))
+    return replace(request, facts=replace(request.facts, complexity=estimate.hardness))
 
 
 def starting_at(models: Iterable[Model], layer: Layer) -> tuple[Model, ...]:

@@ -9,8 +9,8 @@ from shared.domain.routing import Facts
 
 FREE_LAYER: Layer = "L0"
 
-HARD = 0.25
-"""The expected gain of a strong model from which a request counts as hard (measured: bench/routing)."""
+HARD = 0.5
+"""How likely a small model's answer must be to fall short for a request to count as hard (measured: bench/routing)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ export function planBox(plan) {
       entry("Layers", `${policy.lowestLayer} to ${policy.highestLayer}`),
       entry("Prompt", `about ${count(known.promptTokens)} tokens`),
       entry("Needs", known.needs.join(", ") || "nothing special"),
-      entry("Complexity", `${known.complexity.score}${known.complexity.counts ? "" : " (does not count here)"}`),
+      entry("Complexity", `${known.complexity.hardness ?? "not known"}${known.complexity.counts ? "" : " (does not count here)"}`),
       plan.leftUsd !== null && entry("Budgets leave", money(plan.leftUsd))),
     el("h3", {}, "In this order"),
     table([

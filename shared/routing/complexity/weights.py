@@ -9,6 +9,7 @@ from shared.routing.complexity.features import NAMES
 from shared.routing.complexity.trees import DEPTH, Tree
 
 FILE = "weights.bin"
+HARDNESS_FILE = "weights.hardness.bin"
 MAGIC = b"MCPX\x01"
 
 GRAMS = 1 << 15

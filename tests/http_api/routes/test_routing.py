@@ -102,6 +102,26 @@ async def test_it_depends_on_the_estimate_only_where_high_quality_is_wished(here
     assert found["facts"]["complexity"]["counts"] is True
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Hello there, how are you?", "scripted-n0"),
+        ("What is the capital of France?", "scripted-n0"),
+        ("Write a haiku about autumn.", "scripted-n0"),
+        ("Find the sum of all real numbers $x$ such that $\\lfloor x \\rfloor + \\lfloor 2x \\rfloor = 5x - 3$.", "scripted-n1"),
+        ("Given an array of n integers and q queries, print the number of distinct values in each subarray. n <= 10^5.", "scripted-n1"),
+        ("Entwirf einen verteilten Rate-Limiter mit Redis, Ausfallsicherheit und fairen Warteschlangen", "scripted-n1"),
+    ],
+)  # fmt: skip
+async def test_high_quality_begins_higher_for_what_is_hard(here: Surface, text: str, first: str) -> None:
+    await add(here, "scripted-n0")
+    await add(here, "scripted-n1", layer="L1")
+    asked = {"messages": [{"role": "user", "content": text}], "gateway": {"quality": "high"}}
+    found = await explained(here, **asked)
+    assert found["firstChoice"] == first
+    assert (found["facts"]["complexity"]["hardness"] >= 0.5) == (first == "scripted-n1")
+
+
 async def test_a_model_that_cools_is_last_and_says_why(here: Surface) -> None:
     await add(here, "scripted-e503")
     await add(here, "scripted-e429-ra60", priority=1)

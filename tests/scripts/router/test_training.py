@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from scripts.router.rows import LARGE, SMALL, load
-from scripts.router.training import Matrix, odds_of, train
-from shared.routing.complexity.estimate import Complexity, expected_gain
+from scripts.router.training import Matrix, fit, odds_of, train
+from shared.routing.complexity.estimate import Complexity, chance, expected_gain
 from shared.routing.complexity.weights import decode, encode
 
 ROOT = Path(__file__).parents[3]
@@ -51,7 +51,7 @@ def trained(folder: Path, name: str, **environment: str) -> bytes:
     out = folder / name
     command = [sys.executable, "-m", "scripts.train_router", str(folder), "--out", str(out)]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True, timeout=120)
-    return out.read_bytes()
+    return out.read_bytes() + out.with_suffix(".hardness.bin").read_bytes()
 
 
 def test_the_same_rows_give_the_same_bytes_in_any_process_and_any_order(folder: Path) -> None:
@@ -60,20 +60,25 @@ def test_the_same_rows_give_the_same_bytes_in_any_process_and_any_order(folder: 
         lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
         path.write_bytes(gzip.compress(b"".join(reversed(lines))))
     assert trained(folder, "second.bin", PYTHONHASHSEED="2", OMP_NUM_THREADS="2", TZ="Asia/Tokyo") == first
-    assert encode(decode(first)) == first
+    halves = first[: len(first) // 2], first[len(first) // 2 :]
+    assert b"".join(encode(decode(half)) for half in halves) == first
 
 
 def test_what_was_trained_ranks_what_it_was_not_shown(folder: Path) -> None:
     weights = train(Matrix.of(load(folder)))
-    complexity = Complexity(decode(encode(weights)))
+    complexity = Complexity(decode(encode(weights)), fit(Matrix.of(load(folder)).hard))
     hard, easy = complexity.estimate("prove the theorem about lamps"), complexity.estimate("what is a lamp")
-    assert hard.score > easy.score + 0.1
+    assert hard.score > easy.score + 0.05
+    assert (hard.hardness or 0) > 0.5 > (easy.hardness or 0)
 
 
 def test_the_estimate_does_the_arithmetic_of_the_training(folder: Path) -> None:
     found = load(folder)
     data = Matrix.of(found)
     weights = train(data)
-    complexity = Complexity(weights)
+    hardness = fit(data.hard)
+    complexity = Complexity(weights, hardness)
     expected = [expected_gain(float(odds)) for odds in odds_of(weights, data)]
     assert [complexity.estimate(row.prompt).score for row in found] == pytest.approx(expected, abs=1e-9)
+    chances = [chance(float(odds)) for odds in odds_of(hardness, data)]
+    assert [complexity.estimate(row.prompt).hardness for row in found] == pytest.approx(chances, abs=1e-9)

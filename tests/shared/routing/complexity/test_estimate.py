@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.routing import policy
 from shared.routing.complexity.dense import DENSE
 from shared.routing.complexity.estimate import FEATURES, LEAST_FAMILIAR, Complexity, Estimate
 from shared.routing.complexity.reading import HEAD, TAIL
@@ -51,14 +52,43 @@ def complexity() -> Complexity:
 def test_a_greeting_and_a_fact_rank_below_a_design_and_a_proof(complexity: Complexity, language: str) -> None:
     for easy, hard in product(EASY[language], HARD[language]):
         low, high = complexity.estimate(easy), complexity.estimate(hard)
-        assert low.score < high.score - 0.1, (easy, hard)
-        assert high.sure, hard
+        assert high.hardness is not None, hard
+        assert (low.hardness or 0.0) < high.hardness - 0.3, (easy, hard)
 
 
 def test_a_hard_request_in_any_language_ranks_above_an_easy_one_in_any_other(complexity: Complexity) -> None:
-    most = max(complexity.estimate(text).score for texts in EASY.values() for text in texts)
-    least = min(complexity.estimate(text).score for texts in HARD.values() for text in texts)
-    assert most < least
+    most = max(complexity.estimate(text).hardness or 0.0 for texts in EASY.values() for text in texts)
+    least = min(complexity.estimate(text).hardness or 0.0 for texts in HARD.values() for text in texts)
+    assert most < 0.3
+    assert least > 0.45
+
+
+COMPETITIONS = (
+    "Given an array of n integers and q queries, each query asks for the number of distinct values in the subarray "
+    "a[l..r]. Print the answer for each query. n, q <= 2*10^5. Time limit 2 seconds.",
+    "You are given a tree with n vertices. For each vertex, find the number of paths of length exactly k passing "
+    "through it. Input: the first line contains n and k (1 <= k <= n <= 10^5). Output one integer per line.",
+    "Alice and Bob play a game on a rooted tree. In each turn a player picks a leaf and deletes any number of its "
+    "ancestors. The player who cannot move loses. Determine who wins if both play optimally.",
+    "In triangle $ABC$, $AB = 13$, $BC = 14$, $CA = 15$. Let $D$ be the foot of the altitude from $A$, and let $E$ be "
+    "the reflection of $D$ across the midpoint of $BC$. Compute the area of triangle $ADE$.",
+    "Find the sum of all real numbers $x$ such that $\\lfloor x \\rfloor + \\lfloor 2x \\rfloor = 5x - 3$.",
+    "Let $a$, $b$, $c$ be the roots of $x^3 - 5x + 7 = 0$. Compute the monic polynomial whose roots are $a-2$, $b-2$, "
+    "and $c-2$.",
+)
+WRITING = (
+    "Write a short story about a dragon who is afraid of fire.",
+    "Write a haiku about autumn.",
+    "Rewrite this sentence to sound more polite.",
+    "Give me ideas for a birthday party.",
+    "What's 15% of 80?",
+)
+
+
+def test_competition_problems_are_hard_and_everyday_writing_is_not(complexity: Complexity) -> None:
+    hard = [text for text in COMPETITIONS if (complexity.estimate(text).hardness or 0.0) >= policy.HARD]
+    assert len(hard) >= len(COMPETITIONS) - 1
+    assert [text for text in WRITING if (complexity.estimate(text).hardness or 0.0) >= policy.HARD] == []
 
 
 @pytest.mark.parametrize(
@@ -66,6 +96,7 @@ def test_a_hard_request_in_any_language_ranks_above_an_easy_one_in_any_other(com
 )
 def test_it_abstains_where_there_is_nothing_that_it_knows(complexity: Complexity, text: str) -> None:
     assert not complexity.estimate(text).sure
+    assert complexity.estimate(text).hardness is None
 
 
 def test_it_abstains_in_the_middle_and_only_there_when_the_words_are_familiar(complexity: Complexity) -> None:
@@ -106,6 +137,7 @@ def check(estimate: Estimate) -> None:
     assert len(estimate.features) == FEATURES <= 32
     assert all(type(value) is float and 0 <= value <= 1 for value in estimate.features)
     assert estimate.features[0] == estimate.score
+    assert estimate.hardness is None or 0 <= estimate.hardness <= 1
 
 
 def test_the_middle_of_a_long_text_is_not_read(complexity: Complexity) -> None:
