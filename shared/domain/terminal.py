@@ -365,7 +365,7 @@ class Sent(Done):
     reason: WaitEnd | None = Field(
         None,
         exclude_if=lambda value: value is None,
-        description="'prompt' is one that the shell marked (OSC 133); 'prompt-like' and 'password' are guesses from the "
+        description="'prompt' is one that the shell marked (OSC 133); 'prompt-like' and 'password' are guesses, mostly from the "
         "line that the cursor is in.",
     )
     match: str | None = Field(

@@ -52,7 +52,8 @@ class Seat:
 
     `marker` is what the processes of the session are found by; it tells nobody which session that is. `exit_code` is
     that of the shell or program on its terminal, once it has ended. `reason` says why the target cannot be used just
-    now, where that is known; `hides_input`, whether what is typed now is known not to be shown. `followers`
+    now, where that is known; `hides_input`, whether what is typed now is known not to be shown; `shell_waits`,
+    whether the interactive shell is known to wait for input. `followers`
     are live terminals, which answer themselves what a host asks of a terminal.
     """
 
@@ -63,11 +64,13 @@ class Seat:
     reason: str | None = None
     exit_code: int | None = None
     hides_input: Callable[[], bool] = lambda: False
+    shell_waits: Callable[[], bool] = lambda: False
     followers: int = 0
 
     def let_go(self) -> None:
         """Forget the channel once it is closed: they refer to each other, and would keep the scrollback in memory."""
         self.hides_input = lambda: True
+        self.shell_waits = lambda: False
         self.scrollback.flow.attach(bool)
 
 

@@ -40,6 +40,16 @@ class Display:
         return self._at
 
     @property
+    def look(self) -> Look:
+        """What it showed there."""
+        return self._look
+
+    @property
+    def line(self) -> str:
+        """The row that the cursor was in there, up to the cursor."""
+        return self._look.lines[self._look.row].ljust(self._look.column)[: self._look.column]
+
+    @property
     def screen(self) -> Screen:
         """As last rendered, for its modes."""
         return self._screen

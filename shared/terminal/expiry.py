@@ -2,24 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from shared.domain.wire import iso
 from shared.errors import NotFound
 from shared.terminal.session import Session
+from shared.terminal.uses import now
 
 MOST_REMEMBERED = 1000
 SHORTEST_PAUSE = 0.01
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Expiry:
     """Ends sessions after `limit` seconds without use, and remembers those that it has ended."""
 
-    def __init__(self, limit: float, *, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(self, limit: float, *, clock: Callable[[], datetime] = now) -> None:
         self._limit = limit
         self._clock = clock
         self._expired: dict[tuple[str, str], datetime] = {}

@@ -194,8 +194,9 @@ class LocalChannel:
         env = {name: value for name, value in self._state.env.items() if NON_INTERACTIVE.get(name) != value}
         env.setdefault("HISTFILE", "/dev/null")  # what clients type does not belong into the user's own history
         state = ShellState(self._state.cwd, env, self._state.umask)
+        shell = self._shells.interactive
         return await PseudoTerminal.begin(
-            self._place.start, [self._shells.interactive, "-i"], state, self._seat, env=INTERACTIVE
+            self._place.start, [shell, "-i"], state, self._seat, env=INTERACTIVE, shell=os.path.basename(shell)
         )
 
     def send(self, data: bytes) -> None:

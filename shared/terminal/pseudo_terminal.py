@@ -18,21 +18,30 @@ from shared.terminal.shell_state import ShellState
 class PseudoTerminal:
     """A program on a terminal of its own, from its start to its end."""
 
-    def __init__(self, child: Child, master: int, seat: Seat) -> None:
+    def __init__(self, child: Child, master: int, seat: Seat, shell: str) -> None:
         self.child = child
         self._seat = seat
+        self._shell = shell
         self._writer = Writer(os.dup(master))
         self._size = os.dup(master)
         self._reader = Reader(master, seat.scrollback.feed)
         seat.scrollback.flow.attach(self._reader.hold)
         seat.hides_input = self._hides_input
+        seat.shell_waits = self._shell_waits
         self._ending = asyncio.get_running_loop().create_task(self._end_with_child())
 
     @classmethod
     async def begin(
-        cls, start: Start, arguments: Sequence[str], state: ShellState, seat: Seat, *, env: Mapping[str, str]
+        cls,
+        start: Start,
+        arguments: Sequence[str],
+        state: ShellState,
+        seat: Seat,
+        *,
+        env: Mapping[str, str],
+        shell: str = "",
     ) -> "PseudoTerminal":
-        """Start the program. Raises OSError."""
+        """Start the program, which is an interactive shell where that is named. Raises OSError."""
         launch = Launch(
             arguments=arguments,
             env={**state.env, **env, "PWD": state.cwd},
@@ -45,7 +54,7 @@ class PseudoTerminal:
         if master is None:
             await child.end(signal.SIGHUP)
             raise OSError(0, "it got no terminal")
-        return cls(child, master, seat)
+        return cls(child, master, seat, shell)
 
     def send(self, data: bytes) -> None:
         """Type. Raises TerminalError when the program has left too much unread."""
@@ -82,6 +91,15 @@ class PseudoTerminal:
         try:
             return job_control.has_jobs(self._size)
         except OSError:  # it has just ended
+            return False
+
+    def _shell_waits(self) -> bool:
+        """Whether the shell is in front and reads; false where that is not known."""
+        if not self._shell or self._writer.closed:
+            return False
+        try:
+            return job_control.shell_waits(self._size, self._shell)
+        except (OSError, termios.error):  # it has just ended
             return False
 
     def _hides_input(self) -> bool:

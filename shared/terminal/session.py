@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 
 from shared.domain.signals import SignalName
 from shared.domain.targets import SshTarget, Target, background_of, type_of, without_sandbox
@@ -18,20 +18,17 @@ from shared.terminal.files import Files, HasFiles
 from shared.terminal.jobs import unless_cancelled
 from shared.terminal.kept_outputs import KeptOutputs
 from shared.terminal.keys import Input, Modes
+from shared.terminal.prompts import Prompts
 from shared.terminal.recording_channel import RecordedChannel, unrecorded
 from shared.terminal.scrollback import Scrollback, Slice
 from shared.terminal.transfers import Transfers
 from shared.terminal.turns import Turns
-from shared.terminal.uses import Uses
+from shared.terminal.uses import Uses, now
 from shared.terminal.waits import Outcome, Waiting, Wanted
 from shared.terminal.watchers import Watchers
 
 ANSWER_QUIET = 0.1
 """Seconds without output after which a line counts as a prompt that stands there."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Session:
@@ -48,7 +45,7 @@ class Session:
         *,
         redactor: Redactor,
         title: str | None = None,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self.id = session_id
         self.owner = owner
@@ -70,6 +67,7 @@ class Session:
         self._running: asyncio.Task[None] | None = None
         self._read_up_to: dict[str, int] = {}
         self._display = Display(seat)
+        self._prompts = Prompts(seat)
 
     @property
     def info(self) -> SessionInfo:
@@ -215,6 +213,7 @@ class Session:
             typed = self._encode(given.encoded(await self._modes(given)))
             self._check_open()
             cursor = self._seat.scrollback.end
+            self._prompts.answered(self._display)
             self._channel.send(typed)
             return cursor
 
@@ -224,7 +223,7 @@ class Session:
             await self._begin()
             scrollback = self._seat.scrollback
             begin = scrollback.end if after is None else min(after, scrollback.end)
-            outcome = await Waiting(scrollback, self._display, begin).until(wanted)
+            outcome = await Waiting(scrollback, self._display, begin, self._prompts.look).until(wanted)
             self._check_open()
             return outcome
 

@@ -3,7 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
 
 
 class Uses:

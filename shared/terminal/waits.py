@@ -39,10 +39,17 @@ class Outcome:
 class Waiting:
     """A wait for what comes after a cursor."""
 
-    def __init__(self, scrollback: Scrollback, display: Display, after: int) -> None:
+    def __init__(
+        self,
+        scrollback: Scrollback,
+        display: Display,
+        after: int,
+        look: Callable[[str], prompts.Ready | None] = prompts.look,
+    ) -> None:
         self._scrollback = scrollback
         self._display = display
         self._after = after
+        self._look = look
 
     async def until(self, wanted: Wanted) -> Outcome:
         """Wait. The time given is never exceeded by more than it takes to look once."""
@@ -91,11 +98,11 @@ class Waiting:
                 new = wanted.fresh or scrollback.end > self._after  # an old mark says nothing of what came behind it
                 begin = max(self._after if new else 0, scrollback.end - OVERLAP)
                 if prompts.marked(scrollback.read(begin).text):
-                    return Outcome("prompt", await self._last_line())
+                    return Outcome("prompt", (await self._last_line()).strip())
                 if await self._quiet(wanted.quiet):
                     line = await self._last_line()
-                    if line and (ready := prompts.look(line)):
-                        return Outcome(ready, line)
+                    if ready := self._look(line):
+                        return Outcome(ready, line.strip())
                     await scrollback.wait(scrollback.end)
             else:
                 await scrollback.wait(scrollback.end)
@@ -104,8 +111,8 @@ class Waiting:
 
     async def _last_line(self) -> str:
         """The row that the cursor is in, up to the cursor."""
-        look = (await self._display.view()).look
-        return look.lines[look.row][: look.column].strip()
+        await self._display.refresh()
+        return self._display.line
 
     async def _exit(self, _: Wanted) -> Outcome | None:
         while not self._scrollback.ended:

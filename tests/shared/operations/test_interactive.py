@@ -1,12 +1,14 @@
 """Typing and waiting in one call, where the shell does not do as one hopes."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from shared.domain.targets import TelnetTarget
+from shared.domain.identity import LOCAL
+from shared.domain.targets import LocalTarget, TelnetTarget
 from shared.errors import NotFound
 from shared.operations import terminals as operations
 from shared.terminal.sessions import Sessions
@@ -60,5 +62,20 @@ async def test_a_caller_who_leaves_ends_the_wait(sessions: Sessions) -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert session.idle_seconds < 5
-        assert not session._uses.now
+        assert not session.in_use
         await sessions.close("local", session.id)
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh", "zsh", "fish"])
+async def test_a_local_shell_that_waits_is_known_whatever_its_prompt(sessions: Sessions, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    session = await sessions.open(LOCAL.id, LocalTarget(shell=shell))
+    typist = Typist(sessions, session.id)
+    await typist.send(data="true\n", wait={"for": "prompt", "timeoutMs": 10_000})
+    prompt = "function fish_prompt; echo -n same; end\n" if shell == "fish" else "PS1=same\n"
+    answer = await typist.prompt(data=prompt)
+    assert answer["match"] == "same"
+    busy = await typist.send(data="echo sa''me; sleep 300\n", wait={"for": "prompt", "timeoutMs": 700})
+    assert busy["reason"] == "timeout"
+    assert (await typist.prompt(keys="<C-c>"))["match"] == "same"

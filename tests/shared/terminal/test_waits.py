@@ -9,6 +9,7 @@ import pytest
 from shared.terminal.channel import Seat
 from shared.terminal.display import Display
 from shared.terminal.patterns import Pattern
+from shared.terminal.prompts import STOOD, Prompts
 from shared.terminal.scrollback import Scrollback
 from shared.terminal.waits import OVERLAP, Outcome, Waiting, Wanted
 
@@ -203,3 +204,37 @@ async def test_a_screen_is_matched_as_it_is_shown(seat: Seat, start: Start) -> N
     assert not wait.done()
     seat.scrollback.feed(b"\x1b[2;1Hhello")
     assert await wait == Outcome("matched", "hello world")
+
+
+async def test_a_prompt_unlike_any_other_is_learned_when_something_is_typed_at_it(seat: Seat) -> None:
+    display, prompts = Display(seat), Prompts(seat)
+
+    async def wait(timeout: float) -> Outcome:
+        wanted = Wanted(kind="prompt", timeout=timeout, quiet=0.02, fresh=True)
+        return await Waiting(seat.scrollback, display, seat.scrollback.end, prompts.look).until(wanted)
+
+    async def shows(text: bytes, timeout: float = 5) -> Outcome:
+        waiting = asyncio.ensure_future(wait(timeout))
+        await asyncio.sleep(0)
+        seat.scrollback.feed(text)
+        return await waiting
+
+    assert await shows(b"box one | ", timeout=STOOD * 1.5) == Outcome("timeout")
+    prompts.answered(display)
+    assert await shows(b"typed\r\nanswer\r\nbox one | ") == Outcome("prompt-like", "box one |")
+    assert await shows(b"cd\r\nbox two | ") == Outcome("prompt-like", "box two |")
+    assert await shows(b"x\r\nworking | 3", timeout=0.2) == Outcome("timeout")
+
+
+async def test_typing_ahead_and_typing_in_parts_teach_nothing(seat: Seat) -> None:
+    display, prompts = Display(seat), Prompts(seat)
+    seat.scrollback.feed(b"working | ")
+    await display.refresh()
+    prompts.answered(display)  # it has just come
+    assert prompts.look("working |") is None
+    seat.scrollback.feed(b"\r\nbox | part")
+    seat.scrollback.fed_at -= STOOD
+    prompts._typed_at = seat.scrollback.end - 4
+    await display.refresh()
+    prompts.answered(display)
+    assert prompts.look("box | part") is None
