@@ -126,7 +126,7 @@ def body_of(error: GatewayError, status: int, request_id: str, *, form: ErrorFor
         failure = {
             "message": error.message,
             "type": openai_type(status),
-            "param": _param(error.details),
+            "param": _param(error),
             "code": error.code,
         }
         return _json({"error": failure, "details": error.details, "requestId": request_id})
@@ -153,6 +153,9 @@ def _json(value: Any) -> bytes:
     return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
-def _param(details: Details) -> Any:
-    fields = details.get("fields") if isinstance(details, dict) else None
+def _param(error: GatewayError) -> Any:
+    """The field of the request that an error is about, or None."""
+    if isinstance(error, errors.UpstreamUnsupportedParameter):
+        return error.parameter or None
+    fields = error.details.get("fields") if isinstance(error.details, dict) else None
     return fields[0].get("field") if fields else None

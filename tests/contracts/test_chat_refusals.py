@@ -147,6 +147,16 @@ async def test_a_parameter_that_shapes_the_answer_is_not_dropped(there: Surface)
     assert asked(there) == ["scripted"]
 
 
+async def test_openais_form_names_the_parameter_that_a_model_does_not_support(there: Surface) -> None:
+    await add(there, "scripted")
+    error = {"message": "Unsupported parameter: 'n'.", "param": "n", "code": "unsupported_parameter"}
+    there.provider.fails["scripted"] = always(400, {"error": error})
+    body = {"messages": [{"role": "user", "content": "hi"}], "n": 2}
+    answer = await there.http.post("/v1/chat/completions", json=body, headers={"x-stainless-lang": "python"})
+    told = answer.json()["error"]
+    assert (told["param"], told["code"]) == ("n", "provider_unsupported_parameter")
+
+
 async def test_without_credit_the_free_models_of_the_same_key_go_on(there: Surface) -> None:
     await add(there, "paid", price=1)
     await add(there, "scripted", priority=1, price=0)
