@@ -21,6 +21,27 @@ def gauges_of(gateway: "Gateway") -> Iterator[Gauge]:
         {"": float(len(asyncio.all_tasks()))},
     )
     yield "gateway_database_up", "Whether the database answered last.", {"": float(gateway.database.reachable)}
+    yield (
+        "gateway_database_writable",
+        "Whether the database answered last, and took the last write.",
+        {"": float(gateway.database.writable)},
+    )
+    jobs = gateway.jobs.states.items()
+    yield (
+        "gateway_job_up",
+        "Whether a background job runs.",
+        {name: float(job.state != "restarting") for name, job in jobs},
+    )
+    yield (
+        "gateway_job_restarts",
+        "How often a background job was started again after a failure.",
+        {name: float(job.restarts) for name, job in jobs},
+    )
+    yield (
+        "gateway_refresh_behind_seconds",
+        "Seconds since this process knew all changes of other processes.",
+        {"": gateway.jobs.behind_seconds},
+    )
     yield "gateway_provider_healthy", "Whether a provider's last probe or call succeeded.", health
     yield "gateway_models", "Models in the registry.", {"": float(len(gateway.registry.snapshot.models))}
     yield "gateway_terminal_sessions", "Terminal sessions that are open.", {"": float(len(gateway.terminals))}

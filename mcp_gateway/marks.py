@@ -36,7 +36,13 @@ def model(gateway: "Gateway", _: Caller, model_id: str) -> object:
 def health(gateway: "Gateway", caller: Caller) -> object:
     """What the gateway depends on."""
     redis = gateway.redis is not None and gateway.redis.ok
-    return registry(gateway, caller), redis, gateway.database.reachable, tuple(gateway.dead_jobs)
+    return (
+        registry(gateway, caller),
+        redis,
+        gateway.database.reachable,
+        gateway.database.writable,
+        gateway.jobs.restarting,
+    )
 
 
 def routing(gateway: "Gateway", caller: Caller) -> object:

@@ -52,6 +52,7 @@ from shared.storage import schema
 from shared.storage.database import Database
 from shared.storage.key_values import RedisValues
 from shared.storage.redis_store import RedisStore
+from shared.supervision import Jobs
 from shared.terminal.approvals import Approvals
 from shared.terminal.concealment import conceal
 from shared.terminal.connections import Connections
@@ -70,8 +71,8 @@ PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP
 class Gateway:
     """Everything that operations work with.
 
-    `announcements` are lines for the operator, to be shown once at start; `dead_jobs` names what should run in the
-    background and no longer does. `own_ports` are those on this machine where it takes requests.
+    `announcements` are lines for the operator, to be shown once at start; `jobs` are what runs in the background.
+    `own_ports` are those on this machine where it takes requests.
     """
 
     settings: Settings
@@ -110,7 +111,7 @@ class Gateway:
     prices: PriceBook
     own_ports: set[int] = field(default_factory=set)
     announcements: list[str] = field(default_factory=list)
-    dead_jobs: list[str] = field(default_factory=list)
+    jobs: Jobs = field(default_factory=Jobs)
     started: float = field(default_factory=time.monotonic)
     version: str = field(default_factory=lambda: metadata.version("ai-mcp-gateway"))
 

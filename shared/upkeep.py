@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
@@ -14,6 +14,7 @@ from shared.providers.base import Probe
 from shared.providers.vendors import LOCAL
 from shared.registry.discovered import as_models
 from shared.structured import get_logger
+from shared.supervision import Start
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -36,25 +37,23 @@ async def look_for_local_servers(gateway: "Gateway") -> None:
 
 
 def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
-    """Start everything; returns what ends it. A job that dies is noted in `dead_jobs`, and `/health` says so."""
-    jobs: dict[str, Coroutine[Any, Any, None]] = {
-        "refresh": _refresh(gateway),
-        "ledger": gateway.ledger.run(),
-        "decisions": gateway.decisions.run(),
-        "audit": gateway.audit.run(),
-        "retention": _forget(gateway),
-        "usage": _sum_up(gateway),
-        "probes": gateway.providers.run(lambda name, probe: _take_up(gateway, name, probe)),
-        "prices": _look_prices_up(gateway),
-        "learning": gateway.learning.run(),
-        "nodes": gateway.nodes.run(),
+    """Start everything under the supervision of `gateway.jobs`; returns what ends it."""
+    jobs: dict[str, Start] = {
+        "refresh": lambda: _refresh(gateway),
+        "ledger": gateway.ledger.run,
+        "decisions": gateway.decisions.run,
+        "audit": gateway.audit.run,
+        "retention": lambda: _forget(gateway),
+        "usage": lambda: _sum_up(gateway),
+        "probes": lambda: gateway.providers.run(lambda name, probe: _take_up(gateway, name, probe)),
+        "prices": lambda: _look_prices_up(gateway),
+        "learning": gateway.learning.run,
+        "nodes": gateway.nodes.run,
     }
     if gateway.redis is not None:
-        jobs["redis"] = gateway.redis.watch()
-        jobs["streams"] = gateway.chat_limits.streams.run()
-    tasks = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
-    for task in tasks:
-        task.add_done_callback(lambda ended: _note_death(gateway, ended))
+        jobs["redis"] = gateway.redis.watch
+        jobs["streams"] = gateway.chat_limits.streams.run
+    tasks = [asyncio.create_task(gateway.jobs.run(name, start)) for name, start in jobs.items()]
 
     async def end() -> None:
         for task in tasks:
@@ -64,12 +63,6 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
             await gateway.api_keys.flush()
 
     return end
-
-
-def _note_death(gateway: "Gateway", task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        gateway.dead_jobs.append(task.get_name())
-        log.error("a background job has died; restart the gateway", job=task.get_name(), exc_info=error)
 
 
 async def _refresh(gateway: "Gateway") -> None:
@@ -99,6 +92,10 @@ async def _refresh(gateway: "Gateway") -> None:
         now = time.monotonic()
         if gateway.database.may_have_changed() or now - read_at >= READ_SECONDS:
             read_at = now if await _done(stored) else float("-inf")
+        if read_at > float("-inf"):
+            gateway.jobs.refreshed()
+        if gateway.database.reachable and not gateway.database.writable:
+            await gateway.database.try_writing()
         await _done(others)
 
 

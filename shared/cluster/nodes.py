@@ -128,8 +128,6 @@ class Nodes:
 
     async def run(self) -> None:
         """Say it again and again, for ever."""
-        from sqlalchemy.exc import SQLAlchemyError
-
         while not self.alone:
             try:
                 async with asyncio.timeout(BEAT_SECONDS):
@@ -139,9 +137,10 @@ class Nodes:
             self._changed.clear()
             try:
                 await self.announce()
-            except (GatewayError, SQLAlchemyError) as error:  # also when another one has just forgotten this one
-                reason = error.operator_detail or error.message if isinstance(error, GatewayError) else repr(error)
-                log.warning("the other processes cannot be told of this one", reason=reason)
+            except GatewayError as error:  # also when another one has just forgotten this one
+                log.warning(
+                    "the other processes cannot be told of this one", reason=error.operator_detail or error.message
+                )
 
     async def allow_one_more(
         self, owner: str, *, total: int, per_owner: int, error: Callable[[bool], RateLimited]

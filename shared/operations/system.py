@@ -9,9 +9,13 @@ from shared.domain.terminal import LimitedBy, SandboxKind
 from shared.domain.wire import NoInput, Timestamp, Wire
 from shared.operations.auto import AutoState, auto_state
 from shared.operations.operation import Operation
+from shared.supervision import JobState
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
+
+BEHIND_SECONDS = 10.0
+"""A process whose refresh is further behind does not get requests: a key that was revoked elsewhere would work here."""
 
 
 class ProcessLimitState(Wire):
@@ -21,18 +25,29 @@ class ProcessLimitState(Wire):
     held_by: LimitedBy
 
 
+class JobHealth(Wire):
+    """A background job: whether it runs, and how often it was started again after a failure."""
+
+    state: JobState
+    restarts: int
+
+
 class HealthReport(Wire):
     """The state of the gateway and of what it depends on.
 
     `redis` says whether it answers, `redis_configured` whether there is to be one. `auto` says which models `auto` would
-    use and what it may spend by itself, `local` which local models really
-    answer, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
+    use and what it may spend by itself, `local` which local models really answer,
+    `jobs` what runs in the background, `refresh_behind_seconds` how old the keys, models and budgets may be that
+    this process goes by, `database_writable` whether the database took the last write, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
     """
 
     status: Literal["ok", "degraded", "error"]
     redis: bool
     redis_configured: bool
     database: bool
+    database_writable: bool
+    jobs: dict[str, JobHealth]
+    refresh_behind_seconds: float
     timestamp: Timestamp
     providers: dict[str, bool]
     healthy_providers: list[str]
@@ -50,12 +65,14 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
     providers = {name: gateway.providers.healthy(name) for name in gateway.accounts_of_providers.names()}
     healthy = [name for name, well in providers.items() if well]
     database = gateway.database.reachable
-    degraded = not healthy or bool(gateway.dead_jobs) or (gateway.redis is not None and not gateway.redis.ok)
     return HealthReport(
-        status="error" if not database else "degraded" if degraded else "ok",
+        status="error" if not database else "degraded" if degraded_parts(gateway) else "ok",
         redis=gateway.redis is not None and gateway.redis.ok,
         redis_configured=gateway.redis is not None,
         database=database,
+        database_writable=gateway.database.writable,
+        jobs={name: JobHealth(state=job.state, restarts=job.restarts) for name, job in gateway.jobs.states.items()},
+        refresh_behind_seconds=round(gateway.jobs.behind_seconds, 1),
         timestamp=gateway.clock(),
         providers=providers,
         healthy_providers=healthy,
@@ -68,6 +85,19 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         version=gateway.version,
         uptime_seconds=int(gateway.uptime_seconds),
     )
+
+
+def degraded_parts(gateway: "Gateway") -> list[str]:
+    """Names of what does not work now, or works with less than it should."""
+    names = gateway.accounts_of_providers.names()
+    parts = {
+        "database": not gateway.database.writable,
+        "redis": gateway.redis is not None and not gateway.redis.ok,
+        "providers": not any(gateway.providers.healthy(name) for name in names),
+        "refresh": gateway.jobs.behind_seconds > BEHIND_SECONDS,
+        **{f"job:{name}": True for name in gateway.jobs.restarting},
+    }
+    return [name for name, degraded in parts.items() if degraded]
 
 
 HEALTH = Operation(

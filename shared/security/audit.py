@@ -84,7 +84,7 @@ class AuditTrail:
         if self._lost:
             lost, self._lost = self._lost, 0
             await self._batcher.put(self._entry(GATEWAY, GAP, {"lost": lost}, "failed"))
-        elif not self._database.reachable and not await self._database.ping():
+        elif not self._database.writable and not await self._database.try_writing():
             raise Unavailable("The audit trail cannot be written, so this is refused; check the database, then retry.")
 
     async def record(self, caller: Caller, action: str, details: Mapping[str, Any], outcome: str) -> None:

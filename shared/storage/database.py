@@ -14,10 +14,11 @@ import anyio.to_thread
 import sqlalchemy
 from sqlalchemy import event, exc
 from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
-from shared.errors import InvalidInput, Unavailable
+from shared.errors import Conflict, GatewayError, InvalidInput, Unavailable
 from shared.storage import json_text
 
 T = TypeVar("T")
@@ -27,6 +28,9 @@ SERVER_TIMEOUT_MS = 15_000
 WORKERS = 4
 LOST_A_RACE = frozenset({"40001", "40P01"})
 """PostgreSQL's states for a transaction that another one undid: the server is well."""
+READ_ONLY = "25006"
+"""PostgreSQL's state for a write in a read-only transaction."""
+WRITES_NOTHING = sqlalchemy.text("UPDATE facts SET name = name WHERE 1 = 0")
 
 
 class Database(AbstractAsyncContextManager["Database"]):
@@ -41,6 +45,7 @@ class Database(AbstractAsyncContextManager["Database"]):
         self.url: URL = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.reachable = True
+        self._takes_writes = True
         self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
         self._observer: sqlite3.Connection | None = None
@@ -58,17 +63,22 @@ class Database(AbstractAsyncContextManager["Database"]):
         await anyio.to_thread.run_sync(self._close)
 
     async def run(self, work: Callable[[Session], T]) -> T:
-        """Do some reading and writing in one transaction, in a worker thread. Raises Unavailable."""
+        """Do some reading and writing in one transaction, in a worker thread. Raises Unavailable, Conflict, InvalidInput."""
         return await self._in_thread(partial(self.run_sync, work))
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Do some reading, in a worker thread. Raises Unavailable."""
         return await self._in_thread(partial(self.run_sync, work, write=False))
 
-    async def ping(self) -> bool:
-        """Whether the database answers."""
+    @property
+    def writable(self) -> bool:
+        """Whether it answered last, and took the last write."""
+        return self.reachable and self._takes_writes
+
+    async def try_writing(self) -> bool:
+        """Whether the database takes writes, tried with one that changes no row. A full disk may not show in it."""
         try:
-            await self.read(lambda session: session.connection().execute(sqlalchemy.text("SELECT 1")))
+            await self.run(lambda session: session.connection().execute(WRITES_NOTHING))
         except Unavailable:
             return False
         return True
@@ -115,32 +125,47 @@ class Database(AbstractAsyncContextManager["Database"]):
                 with Session(connection, expire_on_commit=False) as session, session.begin():
                     answer = work(session)
             self.reachable = True
-        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
-            if getattr(getattr(error, "orig", None), "sqlstate", None) in LOST_A_RACE:
-                raise Unavailable(
-                    "Another process changed the same at the same moment, and nothing was done; send it again.",
-                    operator_detail=str(error),
-                ) from error
-            self.reachable = False
-            raise Unavailable(
-                "The database does not answer; check DATABASE_URL and the disk, then try again.",
-                operator_detail=str(error),
-            ) from error
-        except (exc.DataError, OverflowError, UnicodeEncodeError) as error:
-            raise InvalidInput(
-                "The database does not take one of these values; it is too large or of the wrong kind.",
-                operator_detail=str(error),
-                code="value_refused",
-            ) from error
-        except exc.DatabaseError as error:
-            if type(error) is not exc.DatabaseError:
-                raise
-            self.reachable = False  # the bare class is SQLite's for a file that is damaged, or none of its own
-            raise Unavailable(
-                "The database cannot be read: it is damaged, or no database; check DATABASE_URL, or restore a copy.",
-                operator_detail=str(error),
-            ) from error
+            self._takes_writes = self._takes_writes or write
+        except (exc.DBAPIError, exc.TimeoutError, StaleDataError, OverflowError, UnicodeEncodeError) as error:
+            raise self._failure(error, write=write) from error
         return answer
+
+    def _failure(self, error: Exception, *, write: bool) -> GatewayError:
+        """The gateway's error for one of the driver or the pool, and what it says of the database's state."""
+        detail = str(error)
+        state = getattr(getattr(error, "orig", None), "sqlstate", None)
+        if isinstance(error, exc.DataError | OverflowError | UnicodeEncodeError):
+            return InvalidInput(
+                "The database does not take one of these values; it is too large or of the wrong kind.",
+                operator_detail=detail,
+                code="value_refused",
+            )
+        if isinstance(error, exc.IntegrityError | StaleDataError):
+            return Conflict(
+                "This conflicts with something that is stored, and nothing was done; read it again, then retry.",
+                operator_detail=detail,
+            )
+        if state in LOST_A_RACE:
+            return Unavailable(
+                "Another process changed the same at the same moment, and nothing was done; send it again.",
+                operator_detail=detail,
+            )
+        self._takes_writes = self._takes_writes and not write
+        if state == READ_ONLY:
+            self._engine.dispose()  # behind the same name there may be a new primary by now
+            return Unavailable(
+                "The database takes no writes now: it is read-only, as during a fail-over; try again later.",
+                operator_detail=detail,
+            )
+        self.reachable = False
+        if type(error) is exc.DatabaseError:  # the bare class is SQLite's for a damaged file, or for another format
+            return Unavailable(
+                "The database cannot be read: it is damaged, or no database; check DATABASE_URL, or restore a copy.",
+                operator_detail=detail,
+            )
+        return Unavailable(
+            "The database does not answer; check DATABASE_URL and the disk, then try again.", operator_detail=detail
+        )
 
 
 def _server_engine(url: URL) -> Engine:

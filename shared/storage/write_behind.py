@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from sqlmodel import Session
 
-from shared.errors import GatewayError, InvalidInput
+from shared.errors import Conflict, GatewayError, InvalidInput
 from shared.storage.database import Database
 from shared.structured import get_logger
 
@@ -122,7 +122,7 @@ class WriteBehind(Generic[Item]):
             batch = [self._queue[index] for index in range(min(BATCH, last - self._gone))]
             try:
                 await self._database.run(partial(self._written, batch))
-            except InvalidInput:
+            except (Conflict, InvalidInput):
                 await self._write_singly(batch)
                 continue
             for _ in batch:
@@ -137,7 +137,7 @@ class WriteBehind(Generic[Item]):
         for item in batch:
             try:
                 await self._database.run(partial(self._written, [item]))
-            except InvalidInput as error:
+            except (Conflict, InvalidInput) as error:
                 self.lost += 1
                 log.error(f"{self._what}: one is lost, the database refuses it", reason=error.operator_detail)
             self._let_go()

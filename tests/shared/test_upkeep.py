@@ -11,11 +11,9 @@ import pytest
 from shared import upkeep
 from shared.domain.identity import LOCAL
 from shared.domain.models import Model
-from shared.domain.wire import NoInput
 from shared.errors import GatewayError, InvalidInput, Unavailable
 from shared.gateway import Gateway, open_gateway
 from shared.operations import dispatch
-from shared.operations.system import HEALTH
 from shared.operations.terminals import OPEN_TERMINAL
 from shared.providers.base import FoundModel, Probe
 from shared.usage import price_list, pricing
@@ -38,7 +36,7 @@ async def test_one_part_that_cannot_refresh_does_not_hold_up_the_others(
         await until(lambda: known(other, secret))
         await one.api_keys.delete(key.id)
         await until(lambda: not known(other, secret))
-        assert other.dead_jobs == []
+        assert other.jobs.restarting == ()
 
 
 def known(gateway: Gateway, secret: str) -> bool:
@@ -100,19 +98,6 @@ def is_login(gateway: Gateway, token: str) -> bool:
     except GatewayError:
         return False
     return True
-
-
-async def test_a_job_that_dies_shows_in_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.01)
-    async with open_gateway(settings_for(tmp_path)) as gateway:
-
-        async def broken() -> None:
-            raise RuntimeError("a bug")
-
-        monkeypatch.setattr(gateway.registry, "refresh", broken)
-        await until(lambda: gateway.dead_jobs == ["refresh"])
-        report = await dispatch.call(gateway, LOCAL, HEALTH, NoInput().model_dump())
-        assert report.status == "degraded"
 
 
 async def test_models_of_a_local_server_come_into_the_registry_and_those_of_others_do_not(tmp_path: Path) -> None:

@@ -66,6 +66,25 @@ class PostgresServer:
         with self._admin.connect() as connection:
             connection.execute(sqlalchemy.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
 
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """The whole server refuses writes until the block ends, to sessions that are connected too."""
+        self._configure("ALTER SYSTEM SET default_transaction_read_only = on", expected="on")
+        try:
+            yield
+        finally:
+            self._configure("ALTER SYSTEM RESET default_transaction_read_only", expected="off")
+
+    def _configure(self, change: str, *, expected: str) -> None:
+        """Change a setting, and return once new statements see it."""
+        with self._admin.connect() as connection:
+            connection.execute(sqlalchemy.text(change))
+            connection.execute(sqlalchemy.text("SELECT pg_reload_conf()"))
+            for _ in range(1000):
+                if connection.execute(sqlalchemy.text("SHOW default_transaction_read_only")).scalar_one() == expected:
+                    return
+        raise TimeoutError("PostgreSQL did not take over its configuration")
+
     def close(self) -> None:
         """Stop the server and delete its files."""
         self._shared.dispose()

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy.orm.exc import StaleDataError
 from sqlmodel import Session
 
 from shared.cluster import heartbeats
 from shared.cluster.heartbeats import BEAT_SECONDS, GONE_SECONDS
 from shared.cluster.nodes import Nodes
-from shared.errors import RateLimited
+from shared.errors import Conflict, RateLimited
 from shared.storage import node_rows
 from shared.storage.database import Database
 from tests.support.clock import Clock
@@ -155,7 +154,7 @@ async def test_a_beat_that_fails_is_not_the_last(database: Database, monkeypatch
         beats += 1
         if beats == 1:
             one.changed()
-            raise StaleDataError("its row was forgotten meanwhile")
+            raise Conflict("its row was forgotten meanwhile")
         await announce()
         said.set()
 
