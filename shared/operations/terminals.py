@@ -131,7 +131,7 @@ async def _resize(gateway: "Gateway", caller: Caller, request: Resize) -> Done:
 
 async def _close(gateway: "Gateway", caller: Caller, request: SessionRef) -> Done:
     session = await oversight.to_close(gateway, caller, request.id)
-    await gateway.terminals.close(session.owner, session.id)
+    await gateway.terminals.close(session.owner, session.id, by=None if session.owner == caller.id else caller.name)
     return Done()
 
 

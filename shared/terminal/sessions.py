@@ -170,9 +170,15 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         """The sessions of this owner, or of all, oldest first."""
         return [session for session in self._sessions.values() if owner in (None, session.owner)]
 
-    async def close(self, owner: str, session_id: str) -> None:
-        """End a session; nothing of it is left when this returns. Raises NotFound."""
-        await asyncio.shield(self._end(self.get(owner, session_id)))
+    async def close(self, owner: str, session_id: str, *, by: str | None = None) -> None:
+        """End a session; nothing of it is left when this returns. Raises NotFound.
+
+        `by` names the administrator who closes it for another caller: later requests of its owner are told so.
+        """
+        session = self.get(owner, session_id)
+        if by is not None:
+            self._expiry.closed_by(by, session)
+        await asyncio.shield(self._end(session))
 
     def end_of(self, gone: Callable[[str], bool]) -> None:
         """Begin to end every session whose owner is gone; one that opens in this moment is seen the next time."""

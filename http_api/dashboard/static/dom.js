@@ -2,8 +2,8 @@
 
 const PROPERTIES = new Set(["value", "checked", "disabled", "selected", "readOnly", "required", "hidden", "open", "htmlFor"]);
 const REFUSED = /^(on|style$|src|formaction$|xlink)/i;
-/** Characters that change the order in which text is shown: a name must not look like another one. */
-const REORDERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+/** Characters that are not seen, or change the order in which text is shown. They are written as codes, so that no name looks like another one. */
+const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 const OWN_LINK = /^(#|\/(?![/\\])|blob:)/;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -31,8 +31,10 @@ export function nodes(children) {
   return children
     .flat(Infinity)
     .filter((child) => child !== null && child !== undefined && child !== false)
-    .map((child) => (child instanceof Node ? child : document.createTextNode(String(child).replace(REORDERING, ""))));
+    .map((child) => (child instanceof Node ? child : document.createTextNode(legible(String(child)))));
 }
+
+const legible = (text) => text.replace(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 function fill(node, given, children) {
   node.append(...nodes(children));

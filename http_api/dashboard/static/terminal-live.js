@@ -25,7 +25,7 @@ export function liveTerminal(session, closed, { takeOver = false } = {}) {
   }, { kind: "danger" });
   const node = el("section", { class: "live", "aria-label": "Live terminal" },
     el("div", { class: "head" },
-      el("div", {}, el("h2", {}, live.title), live.state),
+      el("div", {}, el("h2", {}, live.title), live.state, live.watchers),
       el("div", { class: "actions" }, take || button("Ctrl-C", () => live.type("\x03"), { small: true }), end)),
     session.owner && quiet(live.watches ? `You watch a session of ${session.owner}; it is read-only.` : `You type into a session of ${session.owner}.`),
     live.view.node,
@@ -33,7 +33,7 @@ export function liveTerminal(session, closed, { takeOver = false } = {}) {
     quiet("Everything that you type goes to the terminal, Tab too; Shift+F6 leaves it. Ctrl+C copies while text is selected. When the shell has ended, typing starts another one."));
   node.addEventListener("leave", () => end.focus());
   live.connect();
-  return { node, leave: () => live.leave() };
+  return { node, look: () => live.look(), leave: () => live.leave() };
 }
 
 class Live {
@@ -49,6 +49,7 @@ class Live {
     this.typedAhead = "";
     this.title = el("span", {}, name(session));
     this.state = el("span", { class: "live-state", role: "status" });
+    this.watchers = el("div", { role: "status" });
     this.gap = el("div");
     this.view = new TerminalView({
       onInput: (data) => this.type(data),
@@ -91,7 +92,7 @@ class Live {
       replace(this.gap, quiet(`${count(this.dropped)} characters came too fast and are not shown.`));
     }
     this.view.write(message.data);
-    this.title.textContent = this.view.screen.title || name(this.session);
+    replace(this.title, this.view.screen.title || name(this.session));
   }
 
   ended(event) {
@@ -146,6 +147,12 @@ class Live {
     }
   }
 
+  /** Look who watches, and whether the session is still there. */
+  async look() {
+    const session = await this.found();
+    if (session) replace(this.watchers, session.watchers && badge(watched(session), "bad"));
+  }
+
   /** The screen of another caller's session keeps its size. */
   resize(cols, rows) {
     if (!this.session.owner) this.say({ type: "resize", cols, rows });
@@ -198,3 +205,6 @@ class Live {
 }
 
 export const name = (session) => session.title || (session.type === "local" ? "This machine" : `${session.username ? `${session.username}@` : ""}${session.host}${session.port ? `:${session.port}` : ""}`);
+
+/** Which administrators are, or have been, at a session. */
+export const watched = ({ watchers }) => watchers.map((one) => `${one.name} ${one.watching ? "watches" : "watched"}${one.tookOver ? " and typed" : ""}`).join(", ");

@@ -64,7 +64,7 @@ function command(item, load) {
     fact("Session", item.sessionId && code(item.sessionId)),
     fact("Host", item.host && code(item.host)),
     fact("Shell", item.shell && code(item.shell)),
-    fact("Sandbox", item.sandbox),
+    fact("Sandbox", item.sandbox === "none" ? badge("none", "bad") : item.sandbox),
     fact("Umask", item.umask),
     fact("Programs", item.programs.length > 0 && code(item.programs.join("; "))),
     fact("PATH", item.path && code(item.path)),
@@ -73,7 +73,11 @@ function command(item, load) {
     fact("Caller", [item.callerName, " (", code(item.caller), ")"]),
     fact("Policy", `${item.policy}${item.rule === null ? "" : `, rule ${item.rule}`}`),
   ];
-  return waiting(item, load, { title: `${item.callerName} asks`, what: item.command, approved: "Approved: it may run once, as it stands here." },
+  const session = item.kind === "session";
+  return waiting(item, load, {
+    title: session ? `${item.callerName} asks for a session without the sandbox` : `${item.callerName} asks`, what: item.command,
+    approved: session ? "Approved: it opens when the same request is sent again." : "Approved: it may run once, as it stands here.",
+  },
     el("pre", { class: "command", tabindex: "0", "aria-label": "Command" }, item.command),
     el("dl", {}, facts),
     item.stdin && el("details", { open: true }, el("summary", {}, "Its input"), el("pre", { tabindex: "0" }, item.stdin)));

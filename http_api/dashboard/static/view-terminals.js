@@ -4,12 +4,14 @@ import { del, download, get, part, post } from "./api.js";
 import { el } from "./dom.js";
 import { bytes, when } from "./format.js";
 import { waitingLogins, withCode } from "./login-codes.js";
+import { keyNames } from "./names.js";
 import { badge, button, card, code, confirmed, notify, quiet, table } from "./parts.js";
 import { into, loader, place } from "./places.js";
 import { changeConnection, openTerminal, saveConnection } from "./terminal-forms.js";
-import { liveTerminal, name } from "./terminal-live.js";
+import { liveTerminal, name, watched } from "./terminal-live.js";
 
 const EVERY = 20_000;
+const WATCHED_EVERY = 20_000;
 
 export const terminals = {
   id: "terminals",
@@ -32,6 +34,7 @@ function one(context, id, takeOver) {
     if (left) return null;
     const live = liveTerminal(session, back, { takeOver });
     leave = live.leave;
+    if (!session.owner && context.who.authMode === "required") context.every(WATCHED_EVERY, live.look);
     return live.node;
   }, { label: "Connecting …" })];
 }
@@ -47,7 +50,8 @@ function all(context) {
   });
   const showSessions = () => into(sessions, async () => {
     const found = await get(`/v1/terminal/sessions${everyone ? "?all=true" : ""}`);
-    return [found.incomplete && quiet(`Incomplete: ${found.incomplete.join(", ")} did not answer in time.`), sessionList(found.sessions, showSessions)];
+    const names = everyone ? await keyNames(context) : new Map();
+    return [found.incomplete && quiet(`Incomplete: ${found.incomplete.join(", ")} did not answer in time.`), sessionList(found.sessions, names, showSessions)];
   }, { polled: true });
   context.every(EVERY, showSessions);
   const connections = loader(async () => connectionList((await get("/v1/terminal/connections")).connections, () => connections.reload()));
@@ -61,11 +65,8 @@ function all(context) {
   ];
 }
 
-/** Which administrators are, or have been, at a session. */
-const watched = ({ watchers }) => watchers.map((one) => `${one.name} ${one.watching ? "watches" : "watched"}${one.tookOver ? " and typed" : ""}`).join(", ");
-
-const sessionList = (found, reload) => card("Open sessions", table([
-  { title: "Session", wide: true, cell: (session) => [el("a", { href: `#/terminals/${encodeURIComponent(session.id)}` }, name(session)), el("small", {}, code(session.id)), session.owner && el("small", {}, "of ", code(session.owner))] },
+const sessionList = (found, names, reload) => card("Open sessions", table([
+  { title: "Session", wide: true, cell: (session) => [el("a", { href: `#/terminals/${encodeURIComponent(session.id)}` }, name(session)), el("small", {}, code(session.id)), session.owner && el("small", {}, "of ", names.get(session.owner) ?? "", " ", code(session.owner))] },
   { title: "Type", cell: (session) => badge(session.type) },
   { title: "State", cell: (session) => [session.connected ? badge("connected", "good") : badge("ended", "bad"), session.recording && badge("recorded"), session.watchers && badge(watched(session), "bad"), session.busy && el("small", {}, "runs ", code(session.busy.command), " since ", when(session.busy.since)), session.reason && el("small", {}, session.reason)] },
   { title: "Last used", cell: (session) => when(session.lastActivity) },

@@ -106,7 +106,10 @@ async def test_an_administrator_lists_watches_takes_over_and_closes(tmp_path: Pa
         assert "never-2" not in "".join(output)
         assert (await at.ask(at.admin, "POST", "/execute", json={"command": "id"})).status_code == 404
         assert (await at.ask(at.admin, "DELETE")).json() == {"success": True}
-        assert (await at.ask(at.alice, "GET")).status_code == 404
+        gone = await at.ask(at.alice, "GET")
+        assert (gone.status_code, gone.json()["code"]) == (404, "session_closed")
+        assert gone.json()["error"].startswith("The administrator admin closed this terminal session at 20")
+        assert (await at.ask(at.bob, "GET")).json()["code"] == "session_not_found"
         facts = await at.audited()
         assert [fact["did"] for fact in facts] == ["watch", "take_over", "close"]
         assert {(fact["sessionId"], fact["owner"]) for fact in facts} == {(at.session, session["owner"])}
