@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from shared.providers.scripted import Failing
+from tests.support.fake_anthropic import FakeAnthropic, Reply
 from tests.support.http_gateway import Surface, surface, without_models
 from tests.support.http_stack import error_of
 
@@ -109,6 +111,32 @@ async def test_a_400_that_is_not_the_callers_is_made_good_by_another_model(there
     assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, "scripted")
 
 
+@pytest.mark.parametrize(
+    ("sentence", "code"),
+    [
+        ("Your credit balance is too low to access the Anthropic API.", "provider_quota_exceeded"),
+        ("prompt is too long: 210000 tokens > 200000 maximum", "context_length_exceeded"),
+    ],
+)
+async def test_refusals_of_anthropic_keep_their_meaning_and_another_model_answers(
+    tmp_path: Path, sentence: str, code: str
+) -> None:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": sentence}}
+    reply = Reply([orjson.dumps(error)], status=400)
+    async with (
+        FakeAnthropic(reply, reply, listed=Reply([b'{"data":[]}'])) as anthropic,
+        surface(tmp_path, anthropic_base_url=anthropic.url, anthropic_api_key="sk-an") as there,
+    ):
+        await without_models(there)
+        await add(there, "claude", provider="anthropic", contextWindow=200_000)
+        assert error_of(await chat(there))["code"] == code
+        await there.http.put("/v1/providers/anthropic", json={"apiKey": "sk-other"})  # a key that does not rest
+        await add(there, "scripted", priority=1, contextWindow=1_000_000)
+        answer = await chat(there)
+        assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, "scripted")
+        assert answer.headers["x-gateway-attempts"] == "2"
+
+
 async def test_a_model_that_wants_a_verified_organization_rests_alone(there: Surface) -> None:
     await add(there, "unverified")
     sentence = "Your organization must be verified to stream this model."
@@ -159,10 +187,11 @@ async def test_openais_form_names_the_parameter_that_a_model_does_not_support(th
 
 async def test_without_credit_the_free_models_of_the_same_key_go_on(there: Surface) -> None:
     await add(there, "paid", price=1)
-    await add(there, "scripted", priority=1, price=0)
+    await add(there, "scripted-e503", priority=1, price=0)
+    await add(there, "scripted", priority=2, price=0)
     sentence = "This request requires more credits, or fewer max_tokens."
     there.provider.fails["paid"] = always(402, {"error": {"code": 402, "message": sentence}})
-    for attempts in ("2", "1"):
+    for attempts in ("3", "1"):
         answer = await chat(there)
         assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, "scripted")
         assert answer.headers["x-gateway-attempts"] == attempts

@@ -15,6 +15,8 @@ EGGS = (
     "remainder for $2 per egg. How much in dollars does she make every day?"
 )
 WORKED = "She eats 3 for breakfast, so 16 - 3 = 13 are left.\n13 - 4 = 9 after baking.\nShe makes 9 * $2 = $<<9*2=18>>18.\n#### 18"
+MAY = "You can safely take ibuprofen together with aspirin every day for as long as you like and as often as you like."
+SUM = "def total(xs):\n    result = 0\n    for i in range(len(xs)):\n        result += xs[i]\n    return result"
 TOLD = "Janet uses 3 + 4 = 7 eggs daily.\n\nThe remainder is 16 - 7 = 9 eggs.\n\nSo she makes $18 every day with the 9 eggs."
 
 
@@ -60,10 +62,10 @@ async def test_prose_with_the_same_result_agrees(here: Surface) -> None:
         (EGGS, WORKED, TOLD.replace("$18", "$26")),
         (
             "Can I take ibuprofen with aspirin?",
-            "You can take ibuprofen together with aspirin every day for as long as you like.",
-            "You cannot safely take ibuprofen together with aspirin every day for as long as you like.",
+            MAY,
+            MAY.replace("can safely", "cannot safely"),
         ),
-        ("Which loop?", "for i in range(len(xs)): print(xs[i])", "for i in range(len(xs)-1): print(xs[i])"),
+        ("Add them up.", SUM, SUM.replace("len(xs)", "len(xs)-1")),
     ],
 )
 async def test_contradictions_and_doubts_go_a_layer_up(here: Surface, question: str, one: str, other: str) -> None:
