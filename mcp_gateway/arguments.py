@@ -21,7 +21,7 @@ UsageGrouping = Literal["day", "hour", "model", "provider", "layer", "key"]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_CHAT_CHARACTERS)]
 
 
-def _from_text(value: Any) -> Any:
+def from_text(value: Any) -> Any:
     """Some hosts hand over a list as JSON text."""
     if isinstance(value, str):
         try:
@@ -44,7 +44,7 @@ class Question(Wire):
     message: Text | None = Field(
         None, description="What to ask; the model sees nothing of your own conversation. Or give `messages`."
     )
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=1000), BeforeValidator(_from_text)] | None = (
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=1000), BeforeValidator(from_text)] | None = (
         Field(None, description="A conversation to go on with, oldest first.")
     )
     model: Annotated[str, Field(min_length=1, max_length=200)] = Field(
@@ -148,7 +148,7 @@ class SetLayerArguments(Wire):
 
     layer: Layer = Field(description="Which.")
     enabled: bool | None = Field(None, description="Turn it on or off; its models keep their own state.")
-    order: Annotated[list[ModelId], Field(min_length=1, max_length=100), BeforeValidator(_from_text)] | None = Field(
+    order: Annotated[list[ModelId], Field(min_length=1, max_length=100), BeforeValidator(from_text)] | None = Field(
         None, description="Ids of its models, first choice first; the others follow as they were."
     )
 
@@ -181,7 +181,7 @@ class RunCommandArguments(Wire):
     stdin: Annotated[str, Field(max_length=MAX_STDIN)] | None = Field(
         None, repr=False, description="Text for its standard input, which is empty otherwise."
     )
-    env: Annotated[Environment, BeforeValidator(_from_text)] | None = Field(
+    env: Annotated[Environment, BeforeValidator(from_text)] | None = Field(
         None, repr=False, description="Environment variables to add."
     )
     timeout_seconds: Annotated[float, Field(gt=0, le=MAX_COMMAND_SECONDS)] = Field(

@@ -92,7 +92,8 @@ ADVICE: Mapping[str, str] = {
     "ssh_config_unusable": "Tell the user what is wrong in their SSH configuration.",
     "approval_given": "Call again as it says.",
     "approval_required": "Tell the user what is to be approved and how, and call again once they have.",
-    "code_required": "Ask the user to answer on the gateway's dashboard (Terminals), then call again. Do not ask for the code yourself.",
+    "code_required": "Ask the user to answer on the gateway's dashboard (Terminals); once they have, make the same call again within a "
+    "minute. Do not ask for the code yourself.",
     "code_refused": "Call again, and the user is asked for a new code.",
     "host_key_unconfirmed": "Call open_terminal again, which asks the user.",
     "chat_not_found": "Ask anew, without chatId.",

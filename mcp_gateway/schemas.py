@@ -50,7 +50,7 @@ class _Arguments(_Plain):
 def arguments_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of a tool's arguments."""
     schema = _schema(model, "validation", _Arguments)
-    schema["properties"] = {name: _brief(rules) for name, rules in schema.get("properties", {}).items()}
+    schema["properties"] = {name: _without(rules, CHECKED_HERE) for name, rules in schema.get("properties", {}).items()}
     return schema
 
 
@@ -65,7 +65,7 @@ def not_again(schema: Mapping[str, Any], said: Mapping[str, Any], instead: str) 
 
 
 def _described(rules: Mapping[str, Any], words: str) -> dict[str, Any]:
-    bare = {key: value for key, value in rules.items() if key != "description"}
+    bare: dict[str, Any] = _without(rules, ("description",))
     return {**bare, "description": words} if words else bare
 
 
@@ -94,14 +94,16 @@ def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
     return {key: _inlined(value, definitions) for key, value in node.items()}
 
 
-def _brief(rules: Any) -> Any:
-    """An argument's rules without what is checked here anyway."""
+def _without(rules: Any, left_out: tuple[str, ...]) -> Any:
+    """The rules of an argument or result, and of all within it, without those keywords."""
     if isinstance(rules, list):
-        return [_brief(item) for item in rules]
+        return [_without(item, left_out) for item in rules]
     if not isinstance(rules, dict):
         return rules
     return {
-        key: {name: _brief(rule) for name, rule in value.items()} if key == "properties" else _brief(value)
+        key: {name: _without(rule, left_out) for name, rule in value.items()}
+        if key == "properties"
+        else _without(value, left_out)
         for key, value in rules.items()
-        if key not in CHECKED_HERE
+        if key not in left_out
     }

@@ -111,6 +111,8 @@ def _payload(arguments: OpenTerminalArguments) -> dict[str, Any]:
     payload = arguments.model_dump(by_alias=True, exclude_none=True)
     if (connection := payload.pop("connection", None)) is not None:
         return {**payload, "connectionId": connection}
+    if (jump := payload.pop("jump", None)) is not None:
+        payload["jumps"] = jump
     return {"type": "local", **payload}
 
 

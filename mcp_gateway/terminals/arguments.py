@@ -1,13 +1,16 @@
 """The arguments of the terminal tools, described for the model that fills them in. Secrets are none of them."""
 
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 
+from mcp_gateway.arguments import from_text
 from shared.domain.files import FileEncoding
 from shared.domain.kept import MAX_CONTEXT, SearchPattern
 from shared.domain.signals import AnySignal
-from shared.domain.targets import Host, Id, Path, Port, SessionType, Username, refuse
+from shared.domain.targets import MAX_JUMPS, Host, Id, Jump, Path, Port, SessionType, Username, refuse
 from shared.domain.terminal import Columns, OutputStream, Rows, Typed
 from shared.domain.waits import Cursor, View
 from shared.domain.wire import Wire
@@ -36,13 +39,33 @@ APPROVAL = "Id of an approval that was given for exactly this, from the error th
 REMOTE_PATH = "Path on the session's host. A relative one starts in the session's directory; `~` is the home directory."
 
 
+_HOP = re.compile(r"(?P<username>[^:]+)@(?P<host>[^@:\[\]]+|\[[^@\[\]]+\])(?::(?P<port>[0-9]+))?")
+
+
+def _hop(value: Any) -> Any:
+    """The fields of a `Jump` in text as ssh's option -J has it; text without an `@` is a saved connection."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("hop", "must be text: 'user@host:port' or the name of a saved connection")
+    if "@" not in value:
+        return {"connection_id": value}
+    found = _HOP.fullmatch(value)
+    if found is None:
+        raise PydanticCustomError(
+            "hop", "must be 'user@host:port' or the name of a saved connection; an IPv6 address stands in brackets"
+        )
+    return {"username": found["username"], "host": found["host"].strip("[]"), "port": found["port"]}
+
+
+Hop = Annotated[Jump, BeforeValidator(_hop), WithJsonSchema({"type": "string"})]
+"""A host to go through, named by text, which has no place for secrets."""
+
+
 class OpenTerminalArguments(Wire):
     """What `open_terminal` takes."""
 
     connection: Id | None = Field(
         None,
-        description="Name or id of a saved connection (see `list_terminals`), which holds host and secrets. It stands "
-        "instead of type, host, port, username and cwd.",
+        description="Name or id of a saved connection (see `list_terminals`), instead of type, host, port, username, jump and cwd.",
     )
     type: SessionType | None = Field(
         None, description="`local` (the gateway's machine; the default), `ssh` or `telnet`."
@@ -50,8 +73,11 @@ class OpenTerminalArguments(Wire):
     host: Host | None = Field(None, description="DNS name or IP address (ssh, telnet).")
     port: Port | None = Field(None, description="22 for ssh, 23 for telnet unless given.")
     username: Username | None = Field(
+        None, description="ssh, telnet. SSH login is with the gateway's SSH agent and keys."
+    )
+    jump: Annotated[list[Hop], Field(min_length=1, max_length=MAX_JUMPS), BeforeValidator(from_text)] | None = Field(
         None,
-        description="ssh, telnet. SSH login is with the gateway's SSH agent and keys; for a password use a saved connection.",
+        description="ssh: up to 4 hosts to go through, nearest first: `user@host:port`, or a saved connection's name or id.",
     )
     cwd: Path | None = Field(None, description="Directory to start in (local, ssh).")
     sandbox: bool = Field(True, description="False: without the sandbox of local commands; the user is asked.")
@@ -60,9 +86,11 @@ class OpenTerminalArguments(Wire):
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        for name in ("type", "host", "port", "username", "cwd") if self.connection is not None else ():
+        for name in ("type", "host", "port", "username", "jump", "cwd") if self.connection is not None else ():
             if getattr(self, name) is not None:
                 raise refuse(name, "comes from the saved connection; leave it out or leave out 'connection'")
+        if self.jump is not None and self.type != "ssh":
+            raise refuse("jump", "is for the type 'ssh'; leave it out, or give 'type'")
         if not self.sandbox and (self.connection is not None or self.type not in (None, "local")):
             raise refuse("sandbox", "is for the type 'local'; leave it out")
         return self

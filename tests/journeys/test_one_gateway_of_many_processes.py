@@ -20,6 +20,7 @@ from websockets.asyncio.client import connect
 from shared.providers.scripted import ScriptedServer
 from tests.support.redis_servers import RedisServer
 from tests.support.serving import Serving, serving
+from tests.support.ssh_server import PASSWORD, USER, SshServer, running_ssh_server
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -130,6 +131,55 @@ async def test_sessions_of_either_process_are_resources_and_only_ones_own_are_wa
         else:
             async with client.listen(resource_subscriptions=[there, here]) as stream:
                 assert stream.honored.resource_subscriptions == [here]
+
+
+@asynccontextmanager
+async def host_that_wants_a_code(folder: Path, gateway: Serving) -> AsyncIterator[SshServer]:
+    """A host with a saved connection named `far`, which asks for a one-time code after the password."""
+    folder.mkdir()
+    async with running_ssh_server(folder, questions=("Password: ", "Verification code: "), code="482913") as host:
+        saved = {"name": "far", "type": "ssh", "host": "127.0.0.1", "port": host.port, "username": USER}
+        made = await gateway.http.post("/v1/terminal/connections", json={**saved, "password": PASSWORD})
+        assert made.is_success, made.text
+        yield host
+
+
+async def test_a_code_is_given_to_either_process_and_its_login_used_from_either(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    async with two(tmp_path, redis_server) as (one, other), host_that_wants_a_code(tmp_path / "far", one) as host:
+        refused = await one.http.post("/v1/terminal/sessions", json={"connectionId": "far"})
+        assert refused.json()["code"] == "code_required", refused.text
+        login = refused.json()["details"]["loginId"]
+        (waiting,) = (await other.http.get("/v1/terminal/logins")).json()["logins"]
+        assert waiting["id"] == login
+        answered = await other.http.post(f"/v1/terminal/{login}/answer", json={"answers": ["482913"]})
+        assert answered.json() == {"success": True}
+        made = await other.http.post("/v1/terminal/sessions", json={"connectionId": "far", "loginId": login})
+        assert made.status_code == 201, made.text
+        ran = await other.http.post(f"/v1/terminal/{made.json()['session']['id']}/execute", json={"command": "echo in"})
+        assert ran.json()["result"]["stdout"] == "in\n"
+        assert host.logins == len(host.connections) == 1
+
+
+@pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_without_forms_repeats_its_call_once_the_code_is_given(
+    tmp_path: Path, redis_server: RedisServer, mode: str
+) -> None:
+    async with (
+        two(tmp_path, redis_server) as (one, other),
+        host_that_wants_a_code(tmp_path / "far", one) as host,
+        Client(f"{one.url}/mcp", mode=mode) as client,
+    ):
+        command = {"command": "echo in", "connection": "far"}
+        refused = await client.call_tool("run_command", command)
+        assert "(code: code_required)" in refused.content[0].text
+        (waiting,) = (await other.http.get("/v1/terminal/logins")).json()["logins"]
+        await other.http.post(f"/v1/terminal/{waiting['id']}/answer", json={"answers": ["482913"]})
+        ran = await client.call_tool("run_command", command)
+        assert ran.structured_content["stdout"] == "in\n"
+        assert host.logins == len(host.connections) == 1
 
 
 async def test_what_is_wrong_is_said_in_the_same_words(tmp_path: Path, redis_server: RedisServer) -> None:

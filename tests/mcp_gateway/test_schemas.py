@@ -65,6 +65,9 @@ def test_what_another_tool_has_said_is_not_said_again() -> None:
     read = info_of(TOOLS["read_terminal"])
     assert read.input_schema["properties"]["waitFor"]["description"] == "As in `send_to_terminal`."
     assert "Read what came after" in read.input_schema["properties"]["cursor"]["description"]
+    told, again = (info_of(TOOLS[name]).output_schema["properties"] for name in ("send_to_terminal", "read_terminal"))
+    assert "description" in json.dumps(told["attributes"])
+    assert "description" not in json.dumps(again["attributes"])
 
 
 def test_what_hosts_must_read_of_the_tools_stays_small() -> None:

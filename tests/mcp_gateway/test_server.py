@@ -164,7 +164,7 @@ async def test_a_wrong_argument_is_answered_with_the_right_ones() -> None:
     async with Client(create_server(never)) as client:
         result = await client.call_tool("run_command", {"cmd": "ls"})
     assert (
-        "run_command takes: command, sessionId, connection, cwd, stdin, env, timeoutSeconds, background, sandbox, approvalId."
+        "run_command takes: command, sessionId, connection, cwd, stdin, env, timeoutSeconds, background, sandbox, sudo, approvalId."
         in text_of(result)
     )
 

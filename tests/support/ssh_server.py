@@ -51,6 +51,8 @@ class SshServer:
     logins: int = 0
     answers: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    forwards: list[int] = field(default_factory=list)
+    """The ports that clients have connected to by way of it."""
     shells: list["ShellSession"] = field(default_factory=list)
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
 
@@ -117,6 +119,7 @@ class _Server(asyncssh.SSHServer):
         return len(self._server.open_shells) < self._server.most_channels and ShellSession(self._server)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+        self._server.forwards.append(dest_port)
         return True
 
 

@@ -167,7 +167,7 @@ class PendingLogins:
         return Conflict(
             f"{info.host}:{info.port} asks {info.username} for more than the stored credentials: {asked}. Answer with "
             f'POST /v1/terminal/{info.id}/answer and the body {{"answers": […]}}, or on the dashboard; then send the same '
-            f"request again with 'loginId'.",
+            f"request again (over REST with 'loginId').",
             code="code_required",
             details={**info.model_dump(mode="json", by_alias=True, exclude={"id", "caller"}), "loginId": info.id},
         )

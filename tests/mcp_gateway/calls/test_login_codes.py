@@ -125,6 +125,8 @@ async def test_a_client_that_cannot_ask_is_told_how_to_go_on(
         refused = text_of(await client.call_tool(name, {"connection": "far", **arguments}))
         assert "(code: code_required)" in refused
         assert "Verification code:" in refused
+        assert "over REST with 'loginId'" in refused
+        assert "make the same call again" in refused
         (waiting,) = gateway.terminals.logins.waiting(lambda owner: owner == LOCAL.id)
         assert waiting.id in refused
         await dispatch.call(gateway, LOCAL, ANSWER_PROMPT, {"id": waiting.id, "answers": [CODE]})
