@@ -16,8 +16,8 @@ GAP = 2
 SHORT = 12
 """Cells of so many characters are never folded while others can be."""
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Control characters but tab and line feed, those of C1 included, and what changes the order in which text is shown."""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""Control characters but tab and line feed, those of C1 included, and what is not seen or changes the order of text."""
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -40,9 +40,9 @@ def print_json(value: Any) -> None:
     print(escaped(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()))
 
 
-def escaped(json_text: str) -> str:
-    """The same JSON with the characters written as escapes that `printable` takes out of text."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", json_text)
+def escaped(text: str) -> str:
+    """The same JSON, or the same cell of a table, with the characters written as codes that `printable` takes out."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def on_terminal() -> bool:
@@ -55,7 +55,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right:
 
     The columns named in `right` stand at their right edge. Nothing is ever cut off: where there is too little room, the longest cells go on in the next line.
     """
-    cells = [tuple(printable(str(cell)) for cell in row) for row in rows]
+    cells = [tuple(escaped(str(cell)) for cell in row) for row in rows]
     if not cells:
         print(NONE)
     elif on_terminal():

@@ -1,6 +1,6 @@
 """The one door to the core: validate, authorise, run, record."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -108,20 +108,36 @@ def parse(kind: type[T], payload: Mapping[str, Any], *, strict: bool = True) -> 
     try:
         return cast("T", cast("type[BaseModel]", kind).model_validate(payload, strict=strict))
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, known=_names(kind)) from None
 
 
-def invalid(error: ValidationError) -> InvalidInput:
-    """Pydantic's findings as one sentence and a list of fields."""
+def _names(kind: type[Any]) -> list[str]:
+    """The fields of a request as callers write them."""
+    if not issubclass(kind, BaseModel):
+        return []
+    return [field.alias or name for name, field in kind.model_fields.items()]
+
+
+def invalid(error: ValidationError, *, known: Sequence[str] = ()) -> InvalidInput:
+    """Pydantic's findings as one sentence and a list of fields. For an unknown field it names the known one that is like it."""
     fields = [
         {
             "field": ".".join(str(part) for part in found["loc"]) or "(body)",
-            "reason": _reason(found["type"], found["msg"]),
+            "reason": _reason(found["type"], found["msg"]) + _meant(found["type"], found["loc"], known),
         }
         for found in error.errors(include_url=False, include_input=False, include_context=False)[:20]
     ]
     first = fields[0]
     return InvalidInput(f"'{first['field']}' is not valid: {first['reason']}.", details={"fields": fields})
+
+
+def _meant(kind: str, place: tuple[int | str, ...], known: Sequence[str]) -> str:
+    """The known field that is like an unknown one, as a clause; empty where there is none."""
+    from difflib import get_close_matches
+
+    if kind != "extra_forbidden" or len(place) != 1:
+        return ""
+    return "".join(f", but '{name}' is" for name in get_close_matches(str(place[0])[:100], known, 1, 0.7))
 
 
 OBJECT_KINDS = frozenset({"model_type", "model_attributes_type", "dict_type", "mapping_type"})

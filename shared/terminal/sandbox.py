@@ -23,7 +23,7 @@ TURNED_OFF = "turned off"
 LIFTED = "TERMINAL_SANDBOX"
 """The name of what wants a person's leave for commands without the sandbox, where others have a policy's."""
 
-ASK = ' Or run it again with "sandbox": false, which a person has to approve.'
+ASK = ' Or run it again outside of a session with "sandbox": false, which a person has to approve.'
 SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr", "/var")
 BESIDES_SYSTEM = ("/run/media", "/var/tmp", "/var/www")  # noqa: S108 - allowed, not used
 """Directories that a session makes writable by being opened in them are none of the system's, but may be in these."""
@@ -130,7 +130,7 @@ class Sandbox:
         if "Read-only file system" in stderr or (self.kind == "landlock" and "Permission denied" in stderr):
             certainty = "keeps" if self.kind == "bwrap" else "may be the reason: it keeps"
             return (
-                f"The sandbox ({self.kind}) {certainty} the disk read-only but for {', '.join(self.rules.writable)} "
+                f"The sandbox ({self.kind}) {certainty} the disk read-only but for {', '.join(dict.fromkeys(self.rules.writable))} "
                 "(~: home, .: the directory the session was opened in, unless by an API key), and the gateway's own files everywhere. "
                 f"TERMINAL_WRITABLE_PATHS adds directories; TERMINAL_SANDBOX=off lifts it.{self._or_ask}"
             )

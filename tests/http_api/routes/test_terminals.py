@@ -241,3 +241,16 @@ async def test_one_command_is_run_without_a_session(tmp_path: Path) -> None:
         assert error_of(await http.post(path, json={"command": "true", "connectionId": "none"}))["code"].endswith(
             "not_found"
         )
+
+
+async def test_an_unknown_field_is_answered_with_the_known_one_that_is_like_it(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        wrong = {"command": "true", "connection": "box", "sandBoxed": 1, "zzz": 1}
+        said = error_of(await made.http.post("/v1/terminal/execute", json=wrong))
+        reasons = {field["field"]: field["reason"] for field in said["details"]["fields"]}
+        assert reasons == {
+            "connection": "this field is not known here, but 'connectionId' is",
+            "sandBoxed": "this field is not known here, but 'sandbox' is",
+            "zzz": "this field is not known here",
+        }
+        assert said["error"] == "'connection' is not valid: this field is not known here, but 'connectionId' is."
