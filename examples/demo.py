@@ -124,13 +124,20 @@ async def over_rest(url: str) -> None:
 
 
 async def through_a_failure(url: str) -> None:
-    """The same question while the first choice is a provider that fails: the next one answers, and nobody notices."""
-    async with ScriptedServer().listening() as broken, httpx.AsyncClient(base_url=url, trust_env=False) as client:
-        provider = {"name": "broken", "baseUrl": broken.base_url}
-        model = {"id": "broken/model", "provider": "broken", "apiModelName": "scripted-e503", "layer": "L0"}
-        (await client.post("/v1/providers", json=provider)).raise_for_status()
-        (await client.post("/v1/models", json=model)).raise_for_status()
-        (await client.put("/v1/layers/L0/reorder", json={"modelIds": ["broken/model"]})).raise_for_status()
+    """The same question to two providers of this demo: the first one fails, the next one answers, and nobody notices."""
+    async with (
+        ScriptedServer().listening() as provider,
+        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        provider.says["scripted"] = "Paris is the capital of France. (A scripted answer of the demo's second provider.)"
+        ids = []
+        for name, answers in (("broken", "scripted-e503"), ("spare", "scripted")):
+            ids.append(f"{name}/model")
+            model = {"id": ids[-1], "provider": name, "apiModelName": answers, "layer": "L0"}
+            made = await client.post("/v1/providers", json={"name": name, "baseUrl": provider.base_url})
+            made.raise_for_status()
+            (await client.post("/v1/models", json=model)).raise_for_status()
+        (await client.put("/v1/layers/L0/reorder", json={"modelIds": ids})).raise_for_status()
         body = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 60}
         answer = await client.post("/v1/chat/completions", json=body, timeout=120)
         found = answer.raise_for_status().json()

@@ -8,6 +8,9 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
+from tests.support.http_gateway import surface
+from tests.support.http_server import serving
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -54,3 +57,14 @@ def test_no_line_of_a_panel_is_wrapped(
         assert any(f"{name} {value}" in line for line in lines), name
     assert "word word" in lines[1]
     assert all(len(line) <= 80 for line in lines)
+
+
+async def test_the_fail_over_is_answered_where_no_other_model_can(
+    demo: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(demo, "console", Console(width=80, force_terminal=False))
+    async with surface(tmp_path) as made, serving(made.app) as server:
+        await demo.through_a_failure(server.url)
+    shown = capsys.readouterr().out
+    assert "Paris is the capital of France." in shown
+    assert "attempts 2" in shown
