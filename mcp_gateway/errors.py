@@ -72,7 +72,7 @@ ADVICE: Mapping[str, str] = {
     "connection_lost": "Look at what was done before you do it again.",
     "directory_gone": FIRST_LOOK,
     "recordings_full": "Delete recordings that are no longer needed, or open the terminal without `record`.",
-    "no_password_held": "Ask the user to save the password in the connection; do not ask for the password itself.",  # nosec B105
+    "sudo_without_credentials": "Ask the user to save the password in the connection; do not ask for the password itself.",
     "sudo_refused": "Tell the user what sudo said; do not try again with the same connection.",
     "shell_not_posix": "Type into its shell with send_to_terminal, or open a terminal without `shell` to run commands.",
     "file_failed": "Look at the file with list_remote_files, then try again.",

@@ -25,7 +25,7 @@ def secret_of(target: Target) -> str:
     if password is None:
         raise Unsupported(
             "This session holds no password to answer with: open it over SSH or telnet on a saved connection that has one.",
-            code="no_password_held",
+            code="sudo_without_credentials",
         )
     return password.get_secret_value()
 

@@ -101,7 +101,7 @@ class RootShell(Shell):
         if self._password is None:
             self._problem = Unsupported(
                 "sudo on the host asks for a password, and the session holds none; open it on a saved connection that has one.",
-                code="no_password_held",
+                code="sudo_without_credentials",
             )
         elif self._answered:
             self._problem = _refused(b"it does not accept the stored password")

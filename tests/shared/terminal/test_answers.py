@@ -113,4 +113,4 @@ async def test_a_session_without_a_password_says_so(sessions: Sessions) -> None:
     async with opened(sessions, LocalTarget()) as terminal:
         with pytest.raises(Unsupported) as none_held:
             await terminal.session.answer(timeout=1)
-        assert none_held.value.code == "no_password_held"
+        assert none_held.value.code == "sudo_without_credentials"
