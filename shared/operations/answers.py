@@ -69,7 +69,7 @@ async def _list_here(gateway: "Gateway", caller: Caller, request: ListPendingLog
 
 
 def _audited(request: AnswerPrompt) -> dict[str, Any]:
-    """What was answered, never with what."""
+    """The session or login that was answered, never the answers."""
     if request.answers is not None:
         return {"loginId": request.id, "answers": len(request.answers)}
     return {"sessionId": request.id, "secret": request.secret}

@@ -107,7 +107,7 @@ async def permit(
 async def _permit(
     gateway: "Gateway", caller: Caller, wanted: Wanted, session: "Session | None", connection: str | None
 ) -> "_Audit | None":
-    """What was noted of the verdict; None where no policy applies and nothing else needs leave."""
+    """The audit record of the verdict; None where no policy applies and nothing else needs approval."""
     situation = await _situation(gateway, caller, wanted, session, connection)
     if situation is None:
         return None

@@ -42,7 +42,7 @@ async def _get(gateway: "Gateway", caller: Caller, request: TraceRef) -> TraceSt
 
 
 async def _questions(gateway: "Gateway", entries: Sequence[AuditEntry]) -> Mapping[str, str]:
-    """What was asked in each chat, by its request, where messages are kept."""
+    """The question of each chat, by request id, where messages are kept."""
     asked = {entry.request_id: entry.caller for entry in entries if entry.action == CHAT}
     if not asked or not gateway.settings.decision_text:
         return {}

@@ -157,7 +157,7 @@ class Attempt:
         return Route(self.model, self.number, tab.total, notice=notice, chat_id=tab.chat_id)
 
     def _notices(self) -> str:
-        """What the caller should know of the choice of the model, and of what was changed in the request."""
+        """The notice for the caller: why this model was chosen, and what was changed in the request."""
         chosen = ""
         if is_embedded(self.model):
             chosen = NOTICE

@@ -121,8 +121,6 @@ def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> 
         return errors[-1]
     kind = _kind(errors)
     asked = {failure.model.id for failure in failures}
-    count = "The model" if len(asked) == 1 else f"All {len(asked)} models"
-    count += f" (asked {len(failures)} times)" if len(failures) > len(asked) else ""
     waits = [error.retry_after for error in errors if error.retry_after is not None]
     waits += [other.seconds for other in resting]
     more = _named(resting)
@@ -130,7 +128,7 @@ def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> 
     also = f" Try again in {_in_words(min(waits))}." if kind is UpstreamThrottled and waits else ""
     also += f" {others} more are cooling down after failures of their own." if others else ""
     return kind(
-        f"{count} failed{_coded(kind)}; the last said: {errors[-1].message}{also}",
+        f"{_told(failures)}{_coded(kind)}{also}",
         details={"attempts": attempts, **({"cooling": more} if more else {})},
         operator_detail="; ".join(error.operator_detail for error in errors if error.operator_detail),
         retry_after=min(waits) if waits else None,
@@ -149,6 +147,16 @@ def _all_kept_away(resting: Sequence[Resting]) -> GatewayError:
 
 def _named(resting: Sequence[Resting]) -> list[dict[str, object]]:
     return [{"model": other.model.id, "code": other.code, "seconds": round(other.seconds, 1)} for other in resting]
+
+
+def _told(failures: Sequence[Failure]) -> str:
+    """The sentence of the last failure, with how many models were asked where that is not one, once."""
+    last, asked = failures[-1].error.message, len({failure.model.id for failure in failures})
+    if len(failures) == 1:
+        return last
+    count = "The model" if asked == 1 else f"All {asked} models"
+    times = f" (asked {len(failures)} times)" if len(failures) > asked else ""
+    return f"{count} failed{times}; the last said: {last}"
 
 
 def _coded(kind: type[UpstreamError]) -> str:

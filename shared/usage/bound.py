@@ -29,7 +29,7 @@ class Bound:
         return max(least, NOTHING)
 
     async def freed(self, seconds: float) -> None:
-        """Return when money that a request held may be free again, after so many seconds at most."""
+        """Wait until money that a request held may be free again, or until the time limit in seconds."""
         await self._budgets.freed(seconds)
 
     @property

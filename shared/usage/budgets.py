@@ -210,9 +210,9 @@ class Budgets:
         return Reservation(self, hold)
 
     async def freed(self, seconds: float) -> None:
-        """Return when a request has let go of what it held, after so many seconds at most.
+        """Wait until a request releases money that it held, or until the time limit in seconds.
 
-        Those of other processes are not heard of: with Redis it is worth looking again soon.
+        Releases by other processes are not seen, so with Redis the wait is short.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds if self._shared is None else min(seconds, LOOK_AGAIN)):
@@ -301,10 +301,15 @@ class Budgets:
     def _own(self, budget_id: str) -> None:
         """Raises Conflict for a budget that is changed elsewhere."""
         source = budget.source if (budget := self._budgets.get(budget_id)) else "stored"
+        if budget_id == self._auto.id:
+            raise Conflict(
+                f"The budget '{budget_id}' is the setting AUTO_BUDGET_USD_PER_DAY; change it with PUT /v1/config "
+                "(autoBudgetUsdPerDay)."
+            )
         if source == "settings":
             raise Conflict(
-                f"The budget '{budget_id}' comes from the settings; change BUDGET_USD_PER_DAY, BUDGET_USD_PER_MONTH, "
-                "BUDGET_USD_TOTAL or AUTO_BUDGET_USD_PER_DAY and restart."
+                f"The budget '{budget_id}' comes from the settings; change BUDGET_USD_PER_DAY, BUDGET_USD_PER_MONTH or "
+                "BUDGET_USD_TOTAL and restart."
             )
         if source == "key":
             raise Conflict(

@@ -240,6 +240,9 @@ async def test_the_budget_of_auto_is_changed_live(tmp_path: Path) -> None:
         assert [(budget["id"], budget["appliesTo"], budget["limitUsd"]) for budget in budgets] == [
             ("settings-auto", "auto", 0.5)
         ]
+        refused = await there.http.put("/v1/budgets/settings-auto", json={"limitUsd": 1})
+        assert refused.status_code == 409
+        assert "PUT /v1/config (autoBudgetUsdPerDay)" in error_of(refused)["error"]
 
 
 async def test_a_conversation_stays_with_its_paid_model(tmp_path: Path) -> None:

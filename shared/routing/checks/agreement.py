@@ -1,4 +1,4 @@
-"""Two cheap models answer at once: where they come to the same result, the cheaper answer is taken, and nobody dearer is asked."""
+"""Two cheap models answer at once: where they come to the same result, the cheaper answer is taken and no dearer model is asked."""
 
 import asyncio
 from collections.abc import Sequence

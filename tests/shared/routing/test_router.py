@@ -237,7 +237,7 @@ async def test_a_step_that_fails_keeps_what_there_is(stack: ChatStack) -> None:
     await stack.add("scripted-e500", layer="L1")
     answer = await stack.chat(gateway={"escalate": True})
     assert answer.payload["model"] == "scripted-len"
-    assert "failed" in answer.payload["gateway"]["escalation"]["ended"]
+    assert "answered 500" in answer.payload["gateway"]["escalation"]["ended"]
 
 
 async def test_an_answer_that_fails_its_own_check_escalates(stack: ChatStack) -> None:
