@@ -33,7 +33,13 @@ OWN_LOOPBACK = re.compile(
 )
 """What programs say that find nothing on a loopback where there is something outside."""
 
-NO_NETWORK = ("Network is unreachable", "name resolution", "resolve host", "Name or service not known")
+NO_NETWORK = (
+    "Network is unreachable",
+    "name resolution",
+    "resolve host",
+    "Name or service not known",
+    "Could not connect to server",
+)
 """What programs say that have no network."""
 
 DEFAULT_WRITABLE = (HOME, HERE, tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 - allowed, not used

@@ -559,6 +559,18 @@ def test_a_refusal_of_new_privileges_or_of_the_network_is_explained() -> None:
     assert Sandbox().hint(sudo) is None
 
 
+def test_a_program_that_goes_past_the_proxy_of_listed_hosts_is_explained() -> None:
+    listed = Rules(network=False, hosts=AllowedHosts.parse(["github.com"]))
+    direct = "curl: (7) Failed to connect to 192.0.2.1 port 80 after 0 ms: Could not connect to server"
+    assert "the proxy that HTTPS_PROXY names" in (Sandbox(kind="bwrap", rules=listed).hint(direct) or "")
+    assert Sandbox(kind="bwrap").hint(direct) is None
+
+
+def test_the_directories_that_may_be_written_are_named_once_each() -> None:
+    said = Sandbox(kind="bwrap", rules=Rules(writable=("~", "/tmp", "/tmp"))).hint("Read-only file system") or ""
+    assert "but for ~, /tmp (" in said
+
+
 @pytest.mark.parametrize(
     ("stderr", "explained"),
     [
