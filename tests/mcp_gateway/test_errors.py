@@ -162,3 +162,18 @@ async def test_a_budget_names_the_argument_that_the_tool_takes(gateway: Gateway)
     assert "max_tokens" not in said
     refused = errors.BudgetExceeded("The budget is used up: ask for fewer max_tokens.")
     assert "ask for fewer maxTokens" in text_of(refused)
+
+
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        (("read_terminal", {"sessionId": "term-none"}), "list_terminals lists the open sessions"),
+        (("open_terminal", {"connection": "none"}), "list_terminals lists the saved connections"),
+    ],
+    ids=["session", "connection"],
+)
+async def test_what_is_not_found_says_where_to_look(
+    gateway: Gateway, call: tuple[str, dict[str, object]], advice: str
+) -> None:
+    async with client_of(gateway) as client:
+        assert f"What to do: {advice}" in text_of_result(await client.call_tool(*call))

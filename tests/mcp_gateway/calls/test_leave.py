@@ -171,6 +171,7 @@ async def test_a_state_of_another_command_is_of_no_use(policed: Gateway) -> None
             "run_command", ASK, input_responses={"leave": YES}, request_state="appr-unknown"
         )
         assert "(code: approval_not_found)" in text_of(unknown)
+        assert "What to do: Call again without approvalId" in text_of(unknown)
 
 
 async def test_what_the_user_said_is_audited(policed: Gateway) -> None:
