@@ -86,7 +86,14 @@ async def stand(folder: Path, *have: str, local_model: str = "scripted-local", *
         app = create_app(opener(settings_for(folder, **{**usual, **own, **settings})))
         gateway = await stack.enter_async_context(app.opened())
         http = await stack.enter_async_context(client(app, timeout=60))
+        if "local" in have:
+            await until(lambda: _is_served(gateway, f"oss-local/{local_model}"))
         yield Stand(gateway, http, openrouter, openai, local)
+
+
+def _is_served(gateway: Gateway, model_id: str) -> bool:
+    model = gateway.registry.snapshot.models.get(model_id)
+    return model is not None and gateway.providers.serves(model)
 
 
 def always(status: int, error: Any, headers: str = "") -> Failing:

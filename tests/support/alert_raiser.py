@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from sqlmodel import select
+
 from shared.domain.alerts import Alert
 from shared.storage.database import Database
 from shared.usage.alerts import Alerts
@@ -23,7 +25,7 @@ async def main(url: str, count: int) -> None:
             print(period, flush=True)
 
         alerts = Alerts(database, deliver)
-        await database.ping()
+        await database.read(lambda session: session.exec(select(1)).one())
         print("ready", flush=True)
         sys.stdin.readline()
         for number in range(count):
