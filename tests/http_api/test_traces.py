@@ -212,3 +212,24 @@ async def test_nobody_sees_the_traces_of_others(tmp_path: Path) -> None:
         )
         assert told.status_code == 404
         assert "X-Trace-Id" in told.json()["error"]
+
+
+async def test_a_trace_tells_who_approved_a_command(tmp_path: Path) -> None:
+    asking = {"name": "ask", "rules": [{"action": "confirm", "commands": ["printf"]}]}
+    async with surface(tmp_path) as made:
+        http = made.http
+        await http.put("/v1/terminal/policy", json={"policy": {"policies": [asking]}})
+        step = {"traceparent": TRACEPARENT}
+        asked = await http.post("/v1/terminal/execute", json={"command": "printf done"}, headers=step)
+        approval = asked.json()["details"]["approvalId"]
+        await http.post(f"/v1/approvals/{approval}", json={"decision": "approve"})
+        run = {"command": "printf done", "approvalId": approval}
+        assert (await http.post("/v1/terminal/execute", json=run, headers=step)).status_code == 200
+        told = (await http.get(f"/v1/trace/{TRACE}")).json()["steps"]
+        assert [(step["kind"], step["outcome"], step["exitCode"]) for step in told] == [
+            ("policy", "approval_required", None),
+            ("command", "approval_required", None),
+            ("policy", "approved", None),
+            ("command", "ok", 0),
+        ]
+        assert (told[2]["approvalId"], told[2]["decidedBy"]) == (approval, "local")
