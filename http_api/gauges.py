@@ -26,6 +26,11 @@ def gauges_of(gateway: "Gateway") -> Iterator[Gauge]:
         "Whether the database answered last, and took the last write.",
         {"": float(gateway.database.writable)},
     )
+    yield (
+        "gateway_unreadable_rows",
+        "Rows of the database that this version cannot read and skips, by kind.",
+        {kind: float(count) for kind, count in gateway.database.unreadable.counts.items()},
+    )
     jobs = gateway.jobs.states.items()
     yield (
         "gateway_job_up",

@@ -100,14 +100,15 @@ async def _refresh(gateway: "Gateway") -> None:
 
 
 async def _done(parts: tuple[Callable[[], Awaitable[None]], ...]) -> bool:
-    """Do each of the parts; False when one failed."""
+    """Do each of the parts, whatever becomes of the others; False when one failed."""
     well = True
     for part in parts:
-        try:
-            await part()
-        except GatewayError as error:  # also a row that the database has and cannot read
-            well = False
+        (error,) = await asyncio.gather(part(), return_exceptions=True)
+        if isinstance(error, GatewayError):
             log.warning("going on with what is in memory", reason=error.message, detail=error.operator_detail)
+        elif error is not None:
+            log.error("a part of the refresh failed; going on with what is in memory", exc_info=error)
+        well = well and error is None
     return well
 
 

@@ -2,6 +2,7 @@
 
 from http_api.binding import Row
 from shared.operations.system import HEALTH, HealthReport
+from shared.operations.unreadable import LIST_UNREADABLE
 
 
 def _status(report: HealthReport) -> int:
@@ -9,4 +10,7 @@ def _status(report: HealthReport) -> int:
     return 503 if report.status == "error" else 200
 
 
-ROWS = (Row(method="GET", path="/health", operation=HEALTH, public=True, limited=False, status_of=_status),)
+ROWS = (
+    Row(method="GET", path="/health", operation=HEALTH, public=True, limited=False, status_of=_status),
+    Row(method="GET", path="/v1/unreadable", operation=LIST_UNREADABLE),
+)

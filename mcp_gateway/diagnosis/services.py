@@ -64,6 +64,14 @@ def _database(gateway: "Gateway", health: HealthReport) -> Finding:
     url = gateway.database.url.render_as_string(hide_password=True)
     if not health.database:
         return Finding(name="database", status="fail", text=f"{url} does not answer", advice="Check DATABASE_URL.")
+    if health.unreadable_rows:
+        rows = ", ".join(f"{count} {kind}" for kind, count in health.unreadable_rows.items())
+        return Finding(
+            name="database",
+            status="warn",
+            text=f"{url} has rows that this version cannot read and skips: {rows}",
+            advice="GET /v1/unreadable names them. Upgrade this process, or delete them.",
+        )
     return Finding(name="database", status="ok", text=f"{url} answers, and its schema is up to date")
 
 

@@ -27,12 +27,14 @@ from shared.operations import (
     system,
     terminals,
     trace,
+    unreadable,
     usage,
 )
 from shared.operations.operation import AnyOperation
 
 CATALOG: tuple[AnyOperation, ...] = (
     system.HEALTH,
+    unreadable.LIST_UNREADABLE,
     chat.CHAT,
     chat.CHAT_STREAM,
     routing.EXPLAIN_ROUTE,

@@ -38,7 +38,8 @@ class HealthReport(Wire):
     `redis` says whether it answers, `redis_configured` whether there is to be one. `auto` says which models `auto` would
     use and what it may spend by itself, `local` which local models really answer,
     `jobs` what runs in the background, `refresh_behind_seconds` how old the keys, models and budgets may be that
-    this process goes by, `database_writable` whether the database took the last write, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
+    this process goes by, `database_writable` whether the database took the last write, `unreadable_rows` how many rows another version wrote that
+    this one skips, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
     """
 
     status: Literal["ok", "degraded", "error"]
@@ -46,6 +47,7 @@ class HealthReport(Wire):
     redis_configured: bool
     database: bool
     database_writable: bool
+    unreadable_rows: dict[str, int]
     jobs: dict[str, JobHealth]
     refresh_behind_seconds: float
     timestamp: Timestamp
@@ -71,6 +73,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         redis_configured=gateway.redis is not None,
         database=database,
         database_writable=gateway.database.writable,
+        unreadable_rows=gateway.database.unreadable.counts,
         jobs={name: JobHealth(state=job.state, restarts=job.restarts) for name, job in gateway.jobs.states.items()},
         refresh_behind_seconds=round(gateway.jobs.behind_seconds, 1),
         timestamp=gateway.clock(),
@@ -94,6 +97,7 @@ def degraded_parts(gateway: "Gateway") -> list[str]:
         "database": not gateway.database.writable,
         "redis": gateway.redis is not None and not gateway.redis.ok,
         "providers": not any(gateway.providers.healthy(name) for name in names),
+        "unreadable-rows": bool(gateway.database.unreadable.counts),
         "refresh": gateway.jobs.behind_seconds > BEHIND_SECONDS,
         **{f"job:{name}": True for name in gateway.jobs.restarting},
     }

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 from sqlmodel import Session
 
 from shared.domain.configuration import Configuration
-from shared.storage import facts
+from shared.storage import facts, readable
 from shared.storage.database import Database
 
 FACT = "configuration"
@@ -37,8 +39,9 @@ class LiveConfiguration:
         def work(session: Session) -> tuple[int, dict[str, Any]]:
             version = facts.next_version(session, VERSION)
             stored = {key: value for key, value in facts.read(session, FACT, {}).items() if key not in changes}
-            stored |= {key: _plain(value) for key, value in changes.items() if value is not None}
-            Configuration.model_validate(self._overlaid(stored))
+            wanted = {key: _plain(value) for key, value in changes.items() if value is not None}
+            readable.known_fields(Configuration, self._overlaid(self._readable(stored) | wanted))
+            stored |= wanted
             facts.write(session, FACT, stored)
             return version, stored
 
@@ -48,8 +51,19 @@ class LiveConfiguration:
 
     def _take(self, version: int, stored: Mapping[str, Any]) -> None:
         self._version = version
-        self.current = Configuration.model_validate(self._overlaid(stored))
+        self.current = readable.known_fields(Configuration, self._overlaid(self._readable(stored)))
         self._on_change(self.current)
+
+    def _readable(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """The stored values without those that this version cannot read."""
+        try:
+            readable.known_fields(Configuration, self._overlaid(stored))
+        except ValidationError as error:
+            self._database.unreadable.note("configuration", FACT, error)
+            wrong = {problem["loc"][0] for problem in error.errors(include_url=False) if problem["loc"]}
+            return {name: value for name, value in stored.items() if name not in wrong and to_camel(name) not in wrong}
+        self._database.unreadable.forget("configuration", FACT)
+        return dict(stored)
 
     def _overlaid(self, stored: Mapping[str, Any]) -> dict[str, Any]:
         return {**self._defaults.model_dump(by_alias=False), **stored}

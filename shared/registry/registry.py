@@ -96,7 +96,8 @@ class Registry:
         """Take a model away. Raises NotFound."""
 
         def work(session: Session) -> None:
-            model_rows.remove(session, self._existing(session, model_id))
+            if not model_rows.remove(session, model_id):
+                raise unknown_model(self.snapshot, model_id)
 
         await self._change(work, lambda _: {"removed": (model_id,)})
 

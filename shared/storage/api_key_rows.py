@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
 from shared.domain.keys import ApiKey
-from shared.storage import facts
+from shared.storage import facts, readable
 from shared.storage.tables import ApiKeyRow, BudgetRow
 
 VERSION = "api_keys_version"
@@ -19,7 +19,7 @@ Work = Callable[[Session], bool]
 
 
 class State(NamedTuple):
-    """Every key by the hash of its secret, oldest first, at one version."""
+    """Every key that can be read, by the hash of its secret, oldest first, at one version."""
 
     version: int
     keys: dict[str, ApiKey]
@@ -34,7 +34,10 @@ def load(session: Session) -> State:
     """Everything. The version is read first: rows may be newer than it and are then read again, never older."""
     number = version(session)
     rows = session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id)))
-    return State(number, {row.secret_hash: _key(row) for row in rows})
+    found = readable.readable(
+        session, "apiKeys", rows, lambda row: (row.secret_hash, _key(row)), name=lambda row: row.id
+    )
+    return State(number, dict(found))
 
 
 def changed(session: Session, work: Work) -> tuple[bool, State]:
@@ -67,7 +70,7 @@ def delete(session: Session, key_id: str) -> bool:
         return False
     session.delete(row)
     for budget in session.exec(select(BudgetRow)):
-        if budget.data.get("keyId") == key_id:
+        if isinstance(budget.data, dict) and budget.data.get("keyId") == key_id:
             session.delete(budget)
     return True
 

@@ -1,12 +1,13 @@
 """Rows of budgets, and the budgets that API keys bring along."""
 
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 
 from sqlmodel import Session, col, select
 
 from shared.domain.budgets import Budget, Period
-from shared.storage import api_key_rows, exclusive, facts
+from shared.storage import api_key_rows, exclusive, facts, readable
 from shared.storage.tables import ApiKeyRow, BudgetRow
 
 VERSION = "budgets_version"
@@ -27,19 +28,20 @@ def next_version(session: Session) -> None:
 
 
 def load(session: Session) -> list[Budget]:
-    """Every stored budget, oldest first, then those of the keys."""
-    keys = session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id)))
-    return stored(session) + [
-        of_key(row.id, row.limits["budget_usd"], row.limits["budget_period"], row.created_at)
-        for row in keys
-        if "budget_usd" in row.limits
-    ]
+    """Every budget that can be read, oldest first, then those of the keys."""
+    rows = session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id)))
+    found: list[Budget] = []
+    for row in rows:
+        with suppress(*readable.UNREADABLE):  # the key counts for nothing then, and is noted with the keys
+            if "budget_usd" in row.limits:
+                found.append(of_key(row.id, row.limits["budget_usd"], row.limits["budget_period"], row.created_at))
+    return stored(session) + found
 
 
 def stored(session: Session) -> list[Budget]:
     """Those that were made by themselves, oldest first."""
     rows = session.exec(select(BudgetRow).order_by(col(BudgetRow.created_at), col(BudgetRow.id)))
-    return [_budget(row) for row in rows]
+    return readable.readable(session, "budgets", rows, _budget, name=lambda row: row.id)
 
 
 def of_key(key_id: str, limit: Decimal, period: Period, created_at: datetime) -> Budget:
@@ -68,9 +70,12 @@ def put(session: Session, budget: Budget) -> None:
 
 
 def get(session: Session, budget_id: str) -> Budget | None:
-    """A stored budget."""
+    """A stored budget. Raises Conflict when this version cannot read it."""
     row = session.get(BudgetRow, budget_id)
-    return None if row is None else _budget(row)
+    try:
+        return None if row is None else _budget(row)
+    except readable.UNREADABLE as error:
+        raise readable.refused("budget", budget_id, error) from None
 
 
 def delete(session: Session, budget_id: str) -> bool:
@@ -83,4 +88,4 @@ def delete(session: Session, budget_id: str) -> bool:
 
 
 def _budget(row: BudgetRow) -> Budget:
-    return Budget.model_validate({**row.data, "id": row.id, "createdAt": row.created_at})
+    return readable.known_fields(Budget, {**row.data, "id": row.id, "createdAt": row.created_at})

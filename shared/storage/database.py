@@ -19,7 +19,7 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from shared.errors import Conflict, GatewayError, InvalidInput, Unavailable
-from shared.storage import json_text
+from shared.storage import json_text, readable
 
 T = TypeVar("T")
 
@@ -45,6 +45,7 @@ class Database(AbstractAsyncContextManager["Database"]):
         self.url: URL = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.reachable = True
+        self.unreadable = readable.UnreadableRows()
         self._takes_writes = True
         self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
@@ -122,7 +123,8 @@ class Database(AbstractAsyncContextManager["Database"]):
                 connection.info["write"] = write
                 if not (write or self.is_sqlite):
                     connection = connection.execution_options(isolation_level="REPEATABLE READ")
-                with Session(connection, expire_on_commit=False) as session, session.begin():
+                noted = {readable.INFO: self.unreadable}
+                with Session(connection, expire_on_commit=False, info=noted) as session, session.begin():
                     answer = work(session)
             self.reachable = True
             self._takes_writes = self._takes_writes or write

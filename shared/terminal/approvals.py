@@ -168,10 +168,7 @@ class Approvals:
 
     async def queue(self, status: ApprovalStatus | None = None) -> list[Approval]:
         """Those that count, oldest first."""
-        from shared.storage import approval_rows
-
-        rows = await self._database.read(approval_rows.every)
-        found = [_approval(row) for row in rows]
+        found = [_approval(row) for row in await self._database.read(_readable)]
         now = self._clock()
         kept = [one for one in found if one.expires_at > now and status in (None, one.status)]
         return sorted(kept, key=lambda one: (one.created_at, one.id))
@@ -229,9 +226,14 @@ class Approvals:
         return await self._database.run(work)
 
     def _find(self, session: "Session", approval_id: str, *, owner: str | None, hold: bool = True) -> dict[str, Any]:
-        from shared.storage import approval_rows
+        from shared.storage import approval_rows, readable
 
         row = approval_rows.find(session, approval_id, hold=hold)
+        if row is not None:
+            try:
+                _approval(row)
+            except readable.UNREADABLE as error:
+                raise readable.refused("approval", approval_id, error) from None
         if row is None or owner not in (None, row["approval"]["caller"]) or not self._counts(row):
             raise NotFound("There is no such approval; it may have expired or been used.", code="approval_not_found")
         return row
@@ -244,7 +246,7 @@ class Approvals:
         """Those that still count; the others are forgotten."""
         from shared.storage import approval_rows
 
-        rows = list(approval_rows.every(session))
+        rows = _readable(session)
         for row in rows:
             if not self._counts(row):
                 approval_rows.delete(session, row["approval"]["id"])
@@ -373,4 +375,22 @@ def _row(approval: Approval, print_: str, facts: dict[str, str]) -> dict[str, An
 
 
 def _approval(row: dict[str, Any]) -> Approval:
-    return Approval.model_validate(row["approval"])
+    from shared.storage import readable
+
+    return readable.known_fields(Approval, row["approval"])
+
+
+def _readable(session: "Session") -> list[dict[str, Any]]:
+    """The rows that this version can read."""
+    from shared.storage import approval_rows, readable
+
+    def checked(row: dict[str, Any]) -> dict[str, Any]:
+        _approval(row)
+        return row
+
+    return readable.readable(session, "approvals", approval_rows.every(session), checked, name=_id_of)
+
+
+def _id_of(row: Mapping[str, Any]) -> str:
+    approval = row.get("approval")
+    return str(approval.get("id", "")) if isinstance(approval, dict) else ""

@@ -50,11 +50,13 @@ class Connections:
         from shared.storage import connection_rows
 
         rows = await self._database.read(lambda session: connection_rows.of_owner(session, owner))
-        return [self._info(row) for row in rows]
+        return [info for row in rows if (info := self._info_if_readable(row)) is not None]
 
     async def get(self, owner: str, connection_id: str) -> ConnectionInfo:
         """One of the owner's connections. Raises NotFound."""
-        return self._info(await self._row(owner, connection_id))
+        row = await self._row(owner, connection_id)
+        self._readable(row)
+        return self._info(row)
 
     async def target(self, owner: str, id_or_name: str, *, use_config: bool = False) -> Target:
         """What a connection leads to, with its secrets. Raises NotFound, Forbidden, InvalidInput."""
@@ -100,7 +102,7 @@ class Connections:
             row = connection_rows.find(session, owner, request.id)
             if row is None:
                 raise _unknown()
-            merged = _merged(self._opened(row), request)
+            merged = _merged(self._readable(row), request)
             self._check_name(session, owner, merged.name, row.id)
             changed = self._sealed(row.id, owner, merged, created=row.created_at, updated=self._clock())
             for name in ("name", "data", "sealed_secrets", "updated_at"):
@@ -116,9 +118,10 @@ class Connections:
 
         if not await self._database.run(lambda session: connection_rows.delete(session, owner, connection_id)):
             raise _unknown()
+        self._database.unreadable.forget("connections", connection_id)
 
     async def _fields(self, owner: str, id_or_name: str) -> TargetFields:
-        return self._opened(await self._row(owner, id_or_name, by_name=True))
+        return self._readable(await self._row(owner, id_or_name, by_name=True))
 
     async def _row(self, owner: str, connection_id: str, *, by_name: bool = False) -> "ConnectionRow":
         from shared.storage import connection_rows
@@ -158,13 +161,35 @@ class Connections:
             updated_at=updated,
         )
 
+    def _info_if_readable(self, row: "ConnectionRow") -> ConnectionInfo | None:
+        from shared.storage import readable
+
+        try:
+            info = self._info(row)
+        except readable.UNREADABLE as error:
+            self._database.unreadable.note("connections", row.id, error)
+            return None
+        self._database.unreadable.forget("connections", row.id)
+        return info
+
+    def _readable(self, row: "ConnectionRow") -> CreateConnection:
+        """What is stored of a connection. Raises Conflict when this version cannot read it."""
+        from shared.storage import readable
+
+        try:
+            return self._opened(row)
+        except readable.UNREADABLE as error:
+            raise readable.refused("connection", row.id, error) from None
+
     def _opened(self, row: "ConnectionRow") -> CreateConnection:
+        from shared.storage import readable
+
         secrets: dict[str, Any] = json.loads(self._sealer.open(row.sealed_secrets)) if row.sealed_secrets else {}
         fields = {**row.data, **secrets, "name": row.name, "type": row.type}
         for name in HOPS:
             if row.data.get(name) is not None:
                 fields[name] = _joined(row.data[name], secrets.get(name))
-        return CreateConnection.model_validate(fields)
+        return readable.known_fields(CreateConnection, fields)
 
     def _info(self, row: "ConnectionRow") -> ConnectionInfo:
         opened = self._opened(row)

@@ -37,6 +37,7 @@ FOR_THE_OPERATOR = {  # a model that could change these could give itself more t
     "clear_cache",
     "create_key",
     "list_keys",
+    "list_unreadable_rows",
     "delete_key",
     "create_budget",
     "update_budget",

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from shared import supervision, upkeep
 from shared.errors import Unavailable
 from shared.operations import system
-from shared.storage import model_rows
+from shared.storage import user_rows
 from tests.support.databases import PostgresServer
 from tests.support.http_gateway import MODEL, Surface, surface
 
@@ -80,17 +80,38 @@ async def test_a_job_that_fails_is_started_again_and_health_and_metrics_say_so(
     monkeypatch.setattr(system, "BEHIND_SECONDS", 0.2)
     async with surface(tmp_path) as made:
 
-        def broken(_: Session) -> int:
+        def broken() -> bool:
             raise RuntimeError("a bug")
 
-        version = model_rows.version
-        monkeypatch.setattr(model_rows, "version", broken)
+        look = made.gateway.database.may_have_changed
+        monkeypatch.setattr(made.gateway.database, "may_have_changed", broken)
         await answer(made, "/health", lambda got: got.json()["jobs"]["refresh"]["restarts"] >= 2)
         report = (await answer(made, "/health", lambda got: got.json()["refreshBehindSeconds"] > 0.2)).json()
         assert report["status"] == "degraded"
-        monkeypatch.setattr(model_rows, "version", version)
+        monkeypatch.setattr(made.gateway.database, "may_have_changed", look)
         await answer(made, "/health", lambda got: got.json()["refreshBehindSeconds"] < 0.2)
         text = (await made.http.get("/metrics")).text
         assert 'gateway_job_up{name="refresh"} 1.0' in text
         assert 'gateway_job_restarts{name="ledger"} 0.0' in text
         assert 'gateway_job_restarts{name="refresh"} 0.0' not in text
+
+
+async def test_a_part_of_the_refresh_that_fails_leaves_the_process_behind_and_holds_up_no_revocation(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Session) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(system, "BEHIND_SECONDS", 0.2)
+    async with AsyncExitStack() as stack:
+        one, other = await two_gateways(stack, tmp_path, database_url)
+        admin = {"authorization": f"Bearer {await one.login()}"}
+        made = (await one.http.post("/v1/keys", json={"name": "k"}, headers=admin)).json()
+        key = {"authorization": f"Bearer {made['secret']}"}
+        await answer(other, "/v1/auth/status", lambda got: got.status_code == 200, key)
+        monkeypatch.setattr(user_rows, "version", broken)
+        await one.http.delete(f"/v1/keys/{made['key']['id']}", headers=admin)
+        await answer(other, "/v1/auth/status", lambda got: got.status_code == 401, key)
+        report = await answer(other, "/health", lambda got: got.json()["refreshBehindSeconds"] > 0.2)
+        assert report.json()["status"] == "degraded"
+        assert report.json()["jobs"]["refresh"] == {"state": "running", "restarts": 0}

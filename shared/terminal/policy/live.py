@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import anyio.to_thread
+from pydantic import ValidationError
 
 from shared.domain.identity import Caller
 from shared.domain.policy import CommandPolicy, Policy, PolicyState
@@ -26,6 +27,8 @@ log = get_logger(__name__)
 FACT = "command_policy"
 VERSION = "command_policy_version"
 NOTHING = CommandPolicy()
+DENY_ALL = CommandPolicy(policies=[Policy(name="a policy of another version of the gateway", default="deny")])
+"""In force while the stored policy cannot be read."""
 
 
 class Whereabouts:
@@ -93,6 +96,7 @@ class LivePolicy:
 
         async with self._lock:
             self._take(await self._database.run(work), policy)
+            self._database.unreadable.forget("policy", FACT)
         return self.state
 
     def applying(self, caller: Caller, place: "Place") -> tuple[Policy, ...]:
@@ -119,7 +123,19 @@ class LivePolicy:
     async def _refresh_stored(self) -> None:
         version, stored = await self._database.read(_load)
         if version > self._version:  # a change may have come between, and is newer then
-            self._take(version, None if stored is None else CommandPolicy.model_validate(stored))
+            self._take(version, self._readable(stored))
+
+    def _readable(self, stored: Any) -> CommandPolicy | None:
+        """The stored policy; one that this version cannot read in full denies everything, since a part of it may allow
+        more than the whole.
+        """
+        try:
+            policy = None if stored is None else CommandPolicy.model_validate(stored)
+        except ValidationError as error:
+            self._database.unreadable.note("policy", FACT, error)
+            return DENY_ALL
+        self._database.unreadable.forget("policy", FACT)
+        return policy
 
     def _take(self, version: int, stored: CommandPolicy | None) -> None:
         self._version, self._stored = version, stored
