@@ -169,6 +169,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/terminal/ssh/login.py": "shared/terminal/ssh/test_hosts.py",
     "shared/terminal/ssh/login_shell.py": "shared/terminal/ssh/test_channel.py",
     "shared/terminal/ssh/private_key_child.py": "shared/terminal/ssh/test_private_keys.py",
+    "shared/operations/unreadable.py": "http_api/test_unreadable_rows.py",
     "shared/usage/bound.py": "shared/usage/test_budgets.py",
     "shared/usage/counter.py": "shared/usage/test_budgets.py",
     "shared/usage/recount.py": "shared/usage/test_budgets.py",
