@@ -26,6 +26,7 @@ from http_api.middleware.rate_limits import RateLimiting, Throttle
 from http_api.middleware.rechecking import Rechecking
 from http_api.middleware.request_context import RequestContext
 from http_api.openapi import describe
+from http_api.probes import Probes
 from http_api.routes import (
     approvals,
     audit,
@@ -196,6 +197,7 @@ def compose(
     )
     app = HostGuard(app, hosts=hosts_of(settings), origins=comma_separated(settings.allowed_origins))
     app = Routing(app, routes)
+    app = Probes(app, gateway, stopping=stopping)
     app = Boundary(app, stopping=stopping)
     app = RequestContext(
         app,

@@ -32,7 +32,7 @@ class Row:
 
     The names of path parameters are fields of the operation's request, as they are on the wire. GET and DELETE take
     the rest of the request from the query string, the others from a JSON body. `public` and `limited` as in Route;
-    `nul` lets NUL characters through, for what goes to a terminal; `status_of` makes the status depend on the result.
+    `nul` lets NUL characters through, for what goes to a terminal.
     `as_chat` is for what takes a chat: its body may be as large, and this puts in what its headers say.
     `lenient` ignores query parameters that the operation does not know: clients of other APIs send theirs.
     `body_limit` is for what takes a larger body than others.
@@ -48,7 +48,6 @@ class Row:
     limited: bool = True
     nul: bool = False
     lenient: bool = False
-    status_of: Callable[[Any], int] | None = None
     as_chat: Callable[[dict[str, Any], Exchange], None] | None = None
     body_limit: Callable[["Settings"], int] | None = None
     renderings: Renderings = field(default_factory=dict)
@@ -94,13 +93,12 @@ def bind(row: Row, gateway: "Gateway") -> ASGIApp:
         strict = row.method not in WITHOUT_BODY
         with CancelWhenGone(receive) if watched else nullcontext():
             result = await dispatch.call(gateway, exchange.caller, operation, payload, strict=strict)
-        status = row.status if row.status_of is None else row.status_of(result)
         if rendering is None:
-            await send_json(scope, send, result.model_dump_json(by_alias=True).encode(), status)
+            await send_json(scope, send, result.model_dump_json(by_alias=True).encode(), row.status)
             return
         saved = (b"content-disposition", b'attachment; filename="%s"' % rendering.filename.encode("ascii"))
         media, body = rendering.media.encode("ascii"), rendering.render(result)
-        await send_bytes(scope, send, body, status=status, media=media, headers=[NO_STORE, saved])
+        await send_bytes(scope, send, body, status=row.status, media=media, headers=[NO_STORE, saved])
 
     return application
 

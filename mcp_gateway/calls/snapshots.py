@@ -73,7 +73,7 @@ async def layers(gateway: "Gateway", caller: Caller) -> str:
 async def health(gateway: "Gateway", caller: Caller) -> str:
     """gateway://health"""
     found: HealthReport = await dispatch.call(gateway, caller, HEALTH, {})
-    return found.model_copy(update={"layers": _brief(found.layers)}).model_dump_json(by_alias=True)
+    return found.model_dump_json(by_alias=True)
 
 
 async def model(gateway: "Gateway", caller: Caller, model_id: str) -> str:

@@ -14,6 +14,8 @@ from shared.supervision import JobState
 if TYPE_CHECKING:
     from shared.gateway import Gateway
 
+MOST_MODELS_OF_LAYER = 50
+"""Models of a layer that the report names; GET /v1/models/layers has all."""
 BEHIND_SECONDS = 10.0
 """A process whose refresh is further behind does not get requests: a key that was revoked elsewhere would work here."""
 
@@ -37,12 +39,12 @@ class HealthReport(Wire):
 
     `redis` says whether it answers, `redis_configured` whether there is to be one. `auto` says which models `auto` would
     use and what it may spend by itself, `local` which local models really answer,
-    `jobs` what runs in the background, `refresh_behind_seconds` how old the keys, models and budgets may be that
+    `layers` the first models of each layer, `jobs` what runs in the background, `refresh_behind_seconds` how old the keys, models and budgets may be that
     this process goes by, `database_writable` whether the database took the last write, `unreadable_rows` how many rows another version wrote that
     this one skips, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
     """
 
-    status: Literal["ok", "degraded", "error"]
+    status: Literal["ok", "degraded"]
     redis: bool
     redis_configured: bool
     database: bool
@@ -66,12 +68,11 @@ class HealthReport(Wire):
 async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> HealthReport:
     providers = {name: gateway.providers.healthy(name) for name in gateway.accounts_of_providers.names()}
     healthy = [name for name, well in providers.items() if well]
-    database = gateway.database.reachable
     return HealthReport(
-        status="error" if not database else "degraded" if degraded_parts(gateway) else "ok",
+        status="degraded" if degraded_parts(gateway) else "ok",
         redis=gateway.redis is not None and gateway.redis.ok,
         redis_configured=gateway.redis is not None,
-        database=database,
+        database=gateway.database.reachable,
         database_writable=gateway.database.writable,
         unreadable_rows=gateway.database.unreadable.counts,
         jobs={name: JobHealth(state=job.state, restarts=job.restarts) for name, job in gateway.jobs.states.items()},
@@ -79,7 +80,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         timestamp=gateway.clock(),
         providers=providers,
         healthy_providers=healthy,
-        layers=gateway.registry.snapshot.layer_states(),
+        layers={name: _brief(state) for name, state in gateway.registry.snapshot.layer_states().items()},
         configuration=gateway.configuration.current,
         auto=auto_state(gateway),
         local=gateway.oss_local.describe(),
@@ -102,6 +103,15 @@ def degraded_parts(gateway: "Gateway") -> list[str]:
         **{f"job:{name}": True for name in gateway.jobs.restarting},
     }
     return [name for name, degraded in parts.items() if degraded]
+
+
+def hindrances(gateway: "Gateway") -> list[str]:
+    """Why this process should get no requests now; empty when it can answer chats."""
+    return ["refresh"] if gateway.jobs.behind_seconds > BEHIND_SECONDS else []
+
+
+def _brief(state: LayerState) -> LayerState:
+    return state.model_copy(update={"models": state.models[:MOST_MODELS_OF_LAYER]})
 
 
 HEALTH = Operation(

@@ -35,7 +35,7 @@ class Models {
     this.filters = el("div", { class: "filters" }, this.words, this.provider, this.state);
   }
 
-  /** The list, the order and state of the layers (/health counts against no limit), and the providers. */
+  /** The list, the state of the layers (/health counts against no limit), and the providers. */
   load() {
     return into(this.place, async () => {
       const [list, health, providers] = await Promise.all([get("/v1/models"), get("/health"), get("/v1/providers")]);
@@ -60,9 +60,8 @@ class Models {
   }
 
   layer(name, layer) {
-    const order = layer.models.map((model) => model.id);
-    const byId = new Map(this.all.filter((model) => model.layer === name).map((model) => [model.id, model]));
-    const all = order.map((id) => byId.get(id)).filter(Boolean);
+    const all = this.all.filter((model) => model.layer === name).sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1));
+    const order = all.map((model) => model.id);
     const ready = all.filter((model) => this.able(model)).length;
     const rows = all.filter((model) => this.wanted(model));
     const turn = (enabled) => this.change(() => put(`/v1/layers/${name}/toggle`, { enabled }), `${name} is ${enabled ? "on" : "off"}.`);

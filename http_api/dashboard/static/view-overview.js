@@ -44,7 +44,7 @@ function healthCards(report) {
       tile("Status", report.status, `version ${report.version}`, report.status),
       tile("Up", duration(report.uptimeSeconds), `since ${new Date(Date.now() - report.uptimeSeconds * 1000).toLocaleString()}`),
       tile("Providers", `${well} of ${providers.length}`, well ? report.healthyProviders.join(", ") : "none answers", well ? "" : "degraded"),
-      tile("Database", report.database ? "ok" : "away", report.database ? "answers" : "see DATABASE_URL and the log", report.database ? "" : "error"),
+      tile("Database", report.database ? "ok" : "away", report.database ? "answers" : "see DATABASE_URL and the log", report.database ? "" : "degraded"),
       autoTile(report.auto),
       redisTile(report),
       tile("Sandbox", report.sandbox, report.sandbox === "none" ? "commands run without one" : "holds local commands", report.sandbox === "none" ? "degraded" : "")),
@@ -66,7 +66,10 @@ function unwell(report) {
   if (!report.database) return "The database does not answer. See whether it runs and whether DATABASE_URL is right; the log says more.";
   if (!report.healthyProviders.length) return "No provider answers. Set a key under Providers, or start a local model server such as Ollama.";
   if (report.redisConfigured && !report.redis) return "Redis does not answer. See whether it runs and whether REDIS_URL is right; until then each process counts for itself.";
-  return "A job in the background has ended. The log says why; a restart begins it again.";
+  if (!report.databaseWritable) return "The database takes no writes: it is read-only or full. Chats go on; changes and usage wait.";
+  const unreadable = Object.entries(report.unreadableRows).map(([kind, number]) => `${number} ${kind}`);
+  if (unreadable.length) return `Rows of another version cannot be read and are skipped: ${unreadable.join(", ")}. GET /v1/unreadable names them.`;
+  return "A background job failed and is started again, or this process is behind the others. The log says why.";
 }
 
 /** The models of each layer, those that can answer first, and why the others cannot; `why` is from providers to reasons. */

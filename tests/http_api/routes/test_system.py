@@ -1,10 +1,5 @@
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from http_api.routes.system import ROWS
-from shared.operations.system import HealthReport
 from tests.support.http_gateway import surface
 
 
@@ -20,10 +15,3 @@ async def test_health_shows_what_the_contract_names(tmp_path: Path) -> None:
         assert report["configuration"]["defaultLayer"] == "L0"
         assert report["timestamp"].endswith("Z")
         assert (report["processes"]["most"], report["processes"]["heldBy"] in ("cgroup", "count")) == (512, True)
-
-
-@pytest.mark.parametrize(("status", "code"), [("ok", 200), ("degraded", 200), ("error", 503)])
-def test_only_a_gateway_that_cannot_serve_is_unavailable(status: Any, code: int) -> None:
-    (row,) = ROWS
-    assert row.status_of is not None
-    assert row.status_of(HealthReport.model_construct(status=status)) == code

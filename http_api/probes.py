@@ -1,0 +1,46 @@
+"""What load balancers and orchestrators ask: `/livez` and `/readyz`, without credentials and under any Host."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from http_api.responses import send_json
+from shared.operations.system import degraded_parts, hindrances
+
+if TYPE_CHECKING:
+    from shared.gateway import Gateway
+
+LIVE = "/livez"
+READY = "/readyz"
+ALIVE = b'{"status":"ok"}'
+METHODS = frozenset({"GET", "HEAD"})
+
+
+class Probes:
+    """Answers the two probes before the host guard, and passes everything else on.
+
+    `/livez` says that the process and its event loop answer. `/readyz` is 503 while this process should get no
+    requests, and names what is degraded. Both are read from memory and tell nothing else.
+    """
+
+    def __init__(self, app: ASGIApp, gateway: "Gateway", *, stopping: Callable[[], bool]) -> None:
+        self._app = app
+        self._gateway = gateway
+        self._stopping = stopping
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http" and scope["method"] in METHODS:
+            if scope["path"] == LIVE:
+                return send_json(scope, send, ALIVE)
+            if scope["path"] == READY:
+                return self._ready(scope, send)
+        return self._app(scope, receive, send)
+
+    def _ready(self, scope: Scope, send: Send) -> Awaitable[None]:
+        why_not = [*(["stopping"] if self._stopping() else []), *hindrances(self._gateway)]
+        degraded = degraded_parts(self._gateway)
+        status = "not_ready" if why_not else "degraded" if degraded else "ok"
+        body = orjson.dumps({"status": status, "reasons": why_not, "degraded": degraded})
+        return send_json(scope, send, body, 503 if why_not else 200)
