@@ -166,7 +166,7 @@ def test_markup_in_a_model_is_refused_or_comes_back_as_text(local: Victim, text:
 def test_markup_in_what_is_wrong_comes_back_as_text(local: Victim, text: str) -> None:
     for answer in (
         local.http.get(f"/v1/models/{quoted(text)}"),
-        local.http.get(f"/v1/models?{quoted(text)}=1"),
+        local.http.get(f"/v1/usage?{quoted(text)}=1"),
         local.http.post("/v1/chat/completions", json={"model": text, "messages": [{"role": "user", "content": "x"}]}),
         local.http.post("/v1/models", json={text: text}),
         local.http.get(f"/{quoted(text)}"),

@@ -65,7 +65,7 @@ QUERIES = [
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_hostile_query_is_refused(local: Victim, query: str) -> None:
-    answer = local.raw(f"GET /v1/models?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    answer = local.raw(f"GET /v1/audit?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     if set(query) != {"&"}:
         refused(answer, 400)
     assert "x-injected" not in answer.headers

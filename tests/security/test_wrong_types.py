@@ -113,6 +113,10 @@ QUERIES = (
 )
 
 
+LENIENT = {"/v1/models"}
+"""Clients of other APIs list models with parameters of theirs, which are ignored."""
+
+
 @pytest.mark.parametrize(("method", "path", "name", "schema"), list(parameters()))
 def test_a_parameter_takes_no_wrong_type(
     local: Victim, method: str, path: str, name: str, schema: Mapping[str, Any]
@@ -126,8 +130,10 @@ def test_a_parameter_takes_no_wrong_type(
             refused(of(sent), 400, 404)
         else:
             assert text or value in ("", "true", "1e3"), (value, sent.text[:200])
-    for twice in (f"{name}=1&{name}=1", f"{name}[]=1", f"unknown={name}"):
-        refused(of(local.http.request(method, f"{target}?{twice}")), 400)
+    refused(of(local.http.request(method, f"{target}?{name}=1&{name}=1")), 400)
+    if path not in LENIENT:
+        for unknown in (f"{name}[]=1", f"unknown={name}"):
+            refused(of(local.http.request(method, f"{target}?{unknown}")), 400)
 
 
 @pytest.mark.parametrize(
