@@ -32,6 +32,7 @@ from tests.support.http_gateway import Surface, surface
 from tests.support.http_server import serving
 from tests.support.http_stack import layers
 from tests.support.no_audit import NoAudit
+from tests.support.no_command_limits import no_command_limits
 from tests.support.nodes import alone
 from tests.support.terminals import kept_outputs
 from tests.support.waiting import until
@@ -83,6 +84,7 @@ async def attaching(
                 audit=NoAudit(),
                 nodes=alone(),
                 settings=SimpleNamespace(auth_mode="local"),
+                command_limits=no_command_limits(),
             ),
         )
 
