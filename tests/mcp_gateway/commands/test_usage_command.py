@@ -91,7 +91,7 @@ def test_groups_come_the_most_expensive_first(shell: Shell) -> None:
         "model",
         "openai/dear",
         "openai/cheap",
-        "x/new[2J",
+        "x/new\\u001b[2J",
         "total",
     ]
     assert "tag:team" in shell("usage", *SPAN, "--by", "tag:team").out

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
+from shared.errors import Conflict
 from shared.storage import bulk
 from shared.storage.database import Database
 from shared.storage.tables import DecisionRow
@@ -47,8 +48,9 @@ async def test_rows_are_read_as_they_were_given_and_in_their_order(database: Dat
 
 async def test_a_refused_row_leaves_none_of_its_batch(database: Database) -> None:
     given = [*rows(40), {**rows(1)[0], "caller": None}]
-    with pytest.raises(Exception, match=r"(?i)null"):
+    with pytest.raises(Conflict) as caught:
         await database.run(add(given))
+    assert "null" in caught.value.operator_detail.lower()
     assert await database.read(stored) == []
 
 
