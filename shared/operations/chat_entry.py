@@ -56,6 +56,7 @@ class ChatEntry:
             CHAT,
             self._outcome(error),
             details=partial(_details, self._request, self.whole, route, calls),
+            trace_id=trace_id,
             cause=cause,
         )
         if trace_id:

@@ -98,13 +98,14 @@ class AuditTrail:
         outcome: str,
         *,
         details: Details,
+        trace_id: str = "",
         cause: Cause | None = None,
     ) -> None:
         """Queue an entry. Never waits."""
         if len(self._notes) >= NOTES:
             self._lost += 1
             return
-        note = _Note(self._clock(), caller, action, outcome, details, cause, current_id())
+        note = _Note(self._clock(), caller, action, outcome, details, cause, trace_id)
         self._notes.append(note if len(self._notes) < WHOLE_NOTES else _finished(note))
         self._noted.set()
 
