@@ -12,3 +12,8 @@ class Limits:
     header_bytes: int = 64 * 1024
     body_seconds: float = 60
     stall_seconds: float = 120
+
+    @property
+    def shortest_seconds(self) -> float:
+        """The shortest of the times."""
+        return min(self.header_seconds, self.body_seconds, self.stall_seconds)

@@ -1,6 +1,7 @@
 """HTTP/1.1 on the socket: uvicorn's protocol with the limits it lacks, and refusals in our error form."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -21,11 +22,15 @@ CONNECTION = "connection"
 
 
 class LimitedProtocol(Lingering, HttpToolsProtocol):
-    """One connection. `enforce` is called by the server's clock, so that no request needs timers of its own."""
+    """One connection. `enforce` is called by the server's clock, so that no request needs timers of its own.
 
-    def __init__(self, *, limits: Limits, **kwargs: Any) -> None:
+    `opened` is called when the connection is there, to start that clock.
+    """
+
+    def __init__(self, *, limits: Limits, opened: Callable[[], None] = lambda: None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.limits = limits
+        self._opened = opened
         self._receiving_headers = True
         self._unread = 0
         self._deadline: float | None = None
@@ -35,6 +40,7 @@ class LimitedProtocol(Lingering, HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._opened()
         self.app_state = {**self.app_state, CONNECTION: {}}
         self._surplus = len(self.connections) > self.limits.connections
         if len(self.connections) > 2 * self.limits.connections:

@@ -17,10 +17,9 @@ from http_api.protocol import LimitedProtocol
 from http_api.socket_protocol import LimitedSocket
 
 GRACE_SECONDS = 5
-BUSY_SECONDS = 0.1
-"""Between two looks at connections that are slower than they may be."""
-QUIET_SECONDS = 1.0
-"""Between two looks without a connection; the date that answers bear is not older."""
+SHORTEST_LOOK = 0.1
+LONGEST_LOOK = 1.0
+"""Seconds between two looks at connections that are slower than they may be; the date that answers bear is not older."""
 KEEP_ALIVE_SECONDS = 30
 
 
@@ -40,10 +39,12 @@ class Server(uvicorn.Server):
         on_stopping: Callable[[], None],
         handle_signals: bool = True,
     ) -> None:
+        self._wake = asyncio.Event()
+        protocol = functools.partial(LimitedProtocol, limits=limits, opened=self._wake.set)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=cast("type[asyncio.Protocol]", functools.partial(LimitedProtocol, limits=limits)),
+                http=cast("type[asyncio.Protocol]", protocol),
                 ws=cast("type[asyncio.Protocol]", functools.partial(LimitedSocket, limits=limits)),
                 ws_max_size=max_message_bytes,
                 ws_per_message_deflate=False,
@@ -61,26 +62,32 @@ class Server(uvicorn.Server):
         self._on_stopping = on_stopping
         self._handle_signals = handle_signals
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._look_seconds = min(LONGEST_LOOK, max(SHORTEST_LOOK, limits.shortest_seconds / 10))
         self._asked_to_end = asyncio.Event()
 
     def stop(self) -> None:
         """Begin to go down; `serve` returns when that is done."""
         self.should_exit = True
+        self._end()
+
+    def _end(self) -> None:
         self._asked_to_end.set()
+        self._wake.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_ready()
 
     async def main_loop(self) -> None:
-        """As uvicorn's, but seldom awake while there is no connection."""
+        """As uvicorn's, but asleep while there is no connection, and seldom awake while there are some."""
         self._loop = asyncio.get_running_loop()
-        counter = 0
-        while not await self.on_tick(counter):
-            quiet = not self.server_state.connections
-            counter = 0 if quiet else counter + 1  # the date is set at each tenth
+        while not await self.on_tick(0):
+            if not self.server_state.connections:
+                self._wake.clear()
+                await self._wake.wait()  # then the next look sets the date, before the connection's first answer
+                continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(QUIET_SECONDS if quiet else BUSY_SECONDS):
+                async with asyncio.timeout(self._look_seconds):
                     await self._asked_to_end.wait()
 
     async def on_tick(self, counter: int) -> bool:
@@ -112,7 +119,7 @@ class Server(uvicorn.Server):
         self.force_exit = self.force_exit or (self.should_exit and sig in (signal.SIGINT, signal.SIGTERM))
         self.should_exit = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._asked_to_end.set)
+            self._loop.call_soon_threadsafe(self._end)
 
 
 def ending_signals() -> list[signal.Signals]:

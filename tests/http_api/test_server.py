@@ -14,6 +14,7 @@ from http_api.bodies import read_body
 from http_api.context import Route, exchange_of
 from http_api.disconnect import CancelWhenGone
 from http_api.responses import send_json
+from http_api.server import Server
 from http_api.streaming import send_events
 from tests.support.http_server import Running, parsed, serving
 from tests.support.http_stack import layers
@@ -347,8 +348,27 @@ async def test_a_stream_under_way_is_ended_with_an_error_event_when_the_server_s
         writer.close()
 
 
-async def test_a_server_without_connections_sleeps_until_it_is_asked_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("http_api.server.QUIET_SECONDS", 1000)
+async def test_a_server_without_connections_sleeps_until_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    look = Server.on_tick
+
+    async def counted(server: Server, counter: int) -> bool:
+        looks.append(counter)
+        return await look(server, counter)
+
+    monkeypatch.setattr(Server, "on_tick", counted)
+    async with running(header_seconds=0.1) as (_, server):
+        assert len(looks) == 1
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.2):
+                await until(lambda: len(looks) > 1)
+        server.server.server_state.default_headers = []
+        status, headers, _ = await server.exchange(GET + b"Connection: close\r\n\r\n")
+        assert (status, "date" in headers) == (200, True), "the date is renewed before the first answer"
+        assert len(looks) > 1
+
+
+async def test_a_server_without_connections_ends_when_it_is_asked_to() -> None:
     async with running() as (_, server):
         server.server.handle_exit(15, None)
         await until(lambda: not server.server.servers[0].is_serving())
