@@ -122,9 +122,13 @@ bench-routing: $(VENV)/.dev ## Judge the complexity estimate on held-out rows of
 pins: $(VENV)/.dev ## Renew constraints.txt and requirements/ with the newest versions that fit, and the hashes of their files
 	@$(BIN)/python scripts/pins.py
 
-.PHONY: wheel
-wheel: $(VENV)/.dev ## Build the wheel into dist/
-	@$(BIN)/python -m build --wheel --outdir dist
+.PHONY: dist
+dist: $(VENV)/.dev ## Build sdist, wheel, bill of materials and checksums into dist/, tried in a clean environment
+	@$(BIN)/python scripts/dist.py
+
+.PHONY: version
+version: $(VENV)/.dev ## Set the version in pyproject.toml, its copies and the changelog: VERSION=0.2.0
+	@$(BIN)/python scripts/version.py $(VERSION)
 
 .PHONY: bundle
 bundle: $(VENV)/.dev ## Build the .mcpb bundle for Claude Desktop into dist/, and validate it where npx is

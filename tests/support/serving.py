@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import httpx
 
 READY = re.compile(rb"^  REST +(http://\S+)", re.MULTILINE)
 SECONDS = 30
+THIS_CODE = (sys.executable, "-m", "mcp_gateway")
 
 
 @dataclass
@@ -31,7 +32,9 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(data_dir: Path, *options: str, **settings: str) -> AsyncIterator[Serving]:
+async def serving(
+    data_dir: Path, *options: str, program: Sequence[str] = THIS_CODE, **settings: str
+) -> AsyncIterator[Serving]:
     """Start it with these settings and nothing else from our environment; end it with SIGTERM."""
     environ = {
         "PATH": os.environ["PATH"],
@@ -47,9 +50,7 @@ async def serving(data_dir: Path, *options: str, **settings: str) -> AsyncIterat
     data_dir.mkdir(exist_ok=True)
     with (data_dir / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "mcp_gateway",
+            *program,
             "serve",
             *options,
             cwd=data_dir,

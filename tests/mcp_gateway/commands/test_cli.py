@@ -3,12 +3,13 @@
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from mcp_gateway.commands.output import wants_json
-from tests.mcp_gateway.commands.conftest import Shell
+from tests.mcp_gateway.commands.conftest import ROOT, Shell
 
 COMMANDS = ("serve", "stdio", "install", "uninstall", "chat", "run", "models", "doctor", "config", "keys", "admin")
 
@@ -30,7 +31,8 @@ def test_every_command_explains_itself(shell: Shell, command: str) -> None:
 
 def test_the_version_is_the_packages(shell: Shell) -> None:
     done = shell("--version")
-    assert (done.code, done.out) == (0, "mcp-gateway 0.1.0\n")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert (done.code, done.out) == (0, f"mcp-gateway {project['version']}\n")
 
 
 def test_wrong_usage_is_code_2(shell: Shell) -> None:
