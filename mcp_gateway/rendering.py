@@ -115,6 +115,8 @@ def models(page: ModelsPage) -> str:
     lines = [f"{page.total} models match." if page.models else "No model matches.", *map(_model, page.models)]
     if page.next_cursor:
         lines.append(f"More: call again with cursor {page.next_cursor!r}.")
+    if page.aliases:
+        lines.append("Aliases: " + ", ".join(page.aliases))
     return "\n".join(lines)
 
 

@@ -111,6 +111,7 @@ class ModelsPage(Wire):
     models: list[ModelEntry]
     total: int = Field(description="How many match.")
     next_cursor: str | None
+    aliases: list[str] = Field([], description="On the first page: other names, with where each leads now.")
 
 
 class SetModelResult(Wire):

@@ -20,6 +20,7 @@ from shared.providers.directory import Directory
 from shared.providers.http_client import HttpClient
 from shared.providers.oss_local import OssLocal
 from shared.registry.accounts import ProviderAccounts
+from shared.registry.aliases import LiveAliases
 from shared.registry.configuration import LiveConfiguration
 from shared.registry.registry import Registry
 from shared.routing.affinity import Affinity
@@ -30,6 +31,7 @@ from shared.routing.health import Health
 from shared.routing.judgement import Judgement
 from shared.routing.learning.learner import Learner
 from shared.routing.learning.persistence import Persistence
+from shared.routing.naming import Naming
 from shared.routing.planning import Planning, Rules
 from shared.routing.replay.decisions import Decisions
 from shared.routing.replay.policy_file import following
@@ -79,6 +81,8 @@ class Gateway:
     database: Database
     redis: RedisStore | None
     registry: Registry
+    aliases: LiveAliases
+    naming: Naming
     providers: Directory
     accounts_of_providers: ProviderAccounts
     configuration: LiveConfiguration
@@ -177,6 +181,8 @@ async def _assembled(
     stack.push_async_callback(providers.aclose)
     registry = Registry(database)
     stack.push_async_callback(registry.aclose)
+    aliases = LiveAliases(database)
+    naming = Naming(registry, aliases, providers.serves)
     prices = PriceBook()
     alerts = Alerts(database, parts.deliver(settings, client))
     stack.push_async_callback(alerts.aclose)
@@ -222,6 +228,8 @@ async def _assembled(
         database=database,
         redis=redis,
         registry=registry,
+        aliases=aliases,
+        naming=naming,
         providers=providers,
         accounts_of_providers=ProviderAccounts(
             database,
@@ -246,6 +254,7 @@ async def _assembled(
                 judgement=Judgement(learner, prices),
                 affinity=affinity,
             ),
+            naming=naming,
             executor=Executor(desk, patience=settings.upstream_retry_wait),
             prices=prices,
             cache=cache,
@@ -285,6 +294,7 @@ async def _assembled(
 async def _load(gateway: Gateway) -> None:
     """Read what is stored."""
     await gateway.registry.load()
+    await gateway.aliases.refresh()
     await gateway.configuration.refresh()
     await gateway.policy.load()
     await gateway.accounts_of_providers.refresh()

@@ -75,6 +75,7 @@ async def _refresh(gateway: "Gateway") -> None:
         gateway.accounts.refresh,
         gateway.api_keys.refresh,
         gateway.registry.refresh,
+        gateway.aliases.refresh,
         gateway.configuration.refresh,
         gateway.policy.refresh,
         gateway.accounts_of_providers.refresh,

@@ -29,6 +29,7 @@ FILES: tuple[tuple[str, bytes], ...] = (
     ("parts.css", CSS),
     ("terminal.css", CSS),
     ("views.css", CSS),
+    ("aliases-card.js", SCRIPT),
     ("api.js", SCRIPT),
     ("chart.js", SCRIPT),
     ("chat-parts.js", SCRIPT),

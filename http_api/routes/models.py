@@ -1,7 +1,7 @@
 """Models and layers."""
 
 from http_api.binding import Row
-from shared.operations import models
+from shared.operations import aliases, models
 
 ROWS = (
     Row(method="GET", path="/v1/models", operation=models.LIST_MODELS, lenient=True),
@@ -12,4 +12,6 @@ ROWS = (
     Row(method="DELETE", path="/v1/models/{id:path}", operation=models.DELETE_MODEL),
     Row(method="PUT", path="/v1/layers/{layer}/toggle", operation=models.TOGGLE_LAYER),
     Row(method="PUT", path="/v1/layers/{layer}/reorder", operation=models.REORDER_LAYER),
+    Row(method="GET", path="/v1/aliases", operation=aliases.LIST_ALIASES),
+    Row(method="PUT", path="/v1/aliases", operation=aliases.CHANGE_ALIASES),
 )

@@ -12,6 +12,7 @@ from shared.domain.models import Layer, Model
 from shared.domain.routing import Facts, RoutingOptions
 from shared.errors import InvalidInput
 from shared.operations import dispatch
+from shared.operations.aliases import LIST_ALIASES
 from shared.operations.models import LIST_MODELS
 from shared.routing.fitness import Fitness
 from shared.routing.policy import Permit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from shared.gateway import Gateway
 
 PER_MILLION = 1000
+MOST_ALIASES = 30
 
 WhyNot = Callable[[Model], str]
 """Why a model cannot be used now; empty when it can."""
@@ -33,12 +35,24 @@ async def run(call: Call, arguments: ListModelsArguments) -> ModelsPage:
     found = [model for model in _matching(call.gateway, arguments) if _available(model, arguments.available, why_not)]
     start = _start(found, arguments.cursor)
     page = found[start : start + arguments.limit]
+    aliases = await _aliases(call, arguments) if arguments.cursor is None else []
     more = start + arguments.limit < len(found)
     return ModelsPage(
         models=[_entry(model, why_not(model)) for model in page],
         total=len(found),
         next_cursor=cursor_of(page[-1]) if more else None,
+        aliases=aliases,
     )
+
+
+async def _aliases(call: Call, arguments: ListModelsArguments) -> list[str]:
+    """The aliases whose names hold what is searched for, and where each leads; none where models are filtered otherwise."""
+    if arguments.layer or arguments.provider or arguments.available is False:
+        return []
+    table = await dispatch.call(call.gateway, call.caller, LIST_ALIASES, {})
+    wanted = (arguments.search or "").lower()
+    found = [f"{alias.name} = {alias.leads_to}" for alias in table.aliases if wanted in alias.name.lower()]
+    return found[:MOST_ALIASES]
 
 
 async def entries(

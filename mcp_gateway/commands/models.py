@@ -23,6 +23,7 @@ def group() -> typer.Typer:
     app.command()(enable)
     app.command()(disable)
     app.command()(priority)
+    app.command()(alias)
     app.command()(pull)
     return app
 
@@ -91,6 +92,36 @@ def priority(
 ) -> None:
     """Set a model's place in its layer."""
     _update(model_id, {"priority": place}, as_json)
+
+
+def alias(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A name that is not registered; `*` stands for any text.")
+    ] = None,
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TARGET…", help="`auto`, layers or models; the first one that can answer is used."),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the rule of that name.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Return to the rules that a new gateway has.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the aliases of models, the one that counts for NAME, or set where NAME leads."""
+    from mcp_gateway.commands.aliases import changed, listed
+
+    if (remove or targets) and name is None:
+        raise typer.BadParameter("Give the NAME of the rule.")
+    if (remove and targets) or (reset and name is not None):
+        raise typer.BadParameter("Set a rule, remove one, or reset all of them.")
+    found = changed(name, targets or [], remove=remove) if remove or reset or targets else listed(name)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("name", "targets", "leads to"), ((rule.name, " ".join(rule.targets), rule.leads_to) for rule in found.aliases)
+    )
+    if name is not None and not found.aliases:
+        print(printable(f"No alias is for '{name}'."))
 
 
 def pull(as_json: AsJson = False) -> None:

@@ -60,7 +60,8 @@ class Facts:
 
     `prompt_tokens` is an estimate; `prompt_most` and `searches` are upper bounds, 0 where no budget asked. `conversation` names the conversation it belongs to;
     where only its beginning tells, the name starts with OPENING. `turn` counts the answers in it so far. `complexity`
-    runs from 0, easy, to 1, hard; None when it does not matter or nobody can say.
+    runs from 0, easy, to 1, hard; None when it does not matter or nobody can say. `alias` is the name that the caller gave
+    where a rule has led from it to `model`.
     """
 
     model: str
@@ -78,6 +79,12 @@ class Facts:
     conversation: str = ""
     turn: int = 0
     complexity: float | None = None
+    alias: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The name of the model as the caller gave it."""
+        return self.alias or self.model
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Everything the gateway does, in one literal list. A test holds each surface against it."""
 
 from shared.operations import (
+    aliases,
     answers,
     approvals,
     audit,
@@ -50,6 +51,8 @@ CATALOG: tuple[AnyOperation, ...] = (
     models.DELETE_MODEL,
     models.TOGGLE_LAYER,
     models.REORDER_LAYER,
+    aliases.LIST_ALIASES,
+    aliases.CHANGE_ALIASES,
     providers.LIST_PROVIDERS,
     providers.ADD_PROVIDER,
     providers.UPDATE_PROVIDER,

@@ -163,7 +163,7 @@ async def _layers(gateway: "Gateway", caller: Caller, request: NoInput) -> Layer
 
 
 async def _add(gateway: "Gateway", caller: Caller, request: AddModel) -> ChangedModel:
-    await _check_unbounded(gateway, caller)
+    await check_unbounded(gateway, caller)
     _check_provider(gateway, request.provider)
     fields = {name: getattr(request, name) for name in type(request).model_fields}
     added = await gateway.registry.add(Model(**fields, created=int(gateway.clock().timestamp())))
@@ -173,7 +173,7 @@ async def _add(gateway: "Gateway", caller: Caller, request: AddModel) -> Changed
 async def _update(gateway: "Gateway", caller: Caller, request: UpdateModel) -> ChangedModel:
     changes = request.changes()
     if BOUNDED_BY.intersection(changes):
-        await _check_unbounded(gateway, caller)
+        await check_unbounded(gateway, caller)
     if request.provider is not None:
         _check_provider(gateway, request.provider)
     return ChangedModel(model=_listed(await gateway.registry.update(request.id, changes)))
@@ -192,7 +192,7 @@ BOUNDED_BY = frozenset(
 """What the bounds of a key, and its budget, are made of."""
 
 
-async def _check_unbounded(gateway: "Gateway", caller: Caller) -> None:
+async def check_unbounded(gateway: "Gateway", caller: Caller) -> None:
     """A key must not get past its bounds by saying what a model is, or costs. Raises Forbidden."""
     bounded = caller.models is not None or caller.max_layer is not None or caller.budget_usd is not None
     if bounded or (caller.kind == "key" and await budgets.of_key(gateway, caller)):

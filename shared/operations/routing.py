@@ -130,6 +130,7 @@ class RouteExplanation(Wire):
 
     summary: str
     model: str = Field(description="As it was asked for.")
+    alias_of: str | None = Field(description="The layer or model that an alias has led to from there.")
     first_choice: str | None = Field(description="Id of the model that would be asked first.")
     facts: RouteFacts
     policy: RoutePolicy
@@ -145,7 +146,8 @@ async def _explain(gateway: "Gateway", caller: Caller, request: ChatRequest) -> 
     attempts = [_candidate(gateway, found, model) for model in found.plan.attempts]
     return RouteExplanation(
         summary=_summary(found, attempts),
-        model=found.facts.model,
+        model=found.facts.asked,
+        alias_of=found.facts.model if found.facts.alias else None,
         first_choice=attempts[0].id if attempts else None,
         facts=_facts(found),
         policy=_policy(found.policy, found),
@@ -254,7 +256,8 @@ def _summary(found: Explanation, attempts: Sequence[Candidate]) -> str:
         why = f", although it is cooling down for another {first.cooling_seconds:g} s, since nobody else is left"
     then = f", then {others} other{'s' if others > 1 else ''} until one answers" if others else ", and nobody after it"
     left_out = f"; {len(found.plan.dropped)} left out" if found.plan.dropped else ""
-    return f"{first.id} in {first.layer} would be asked first{why} ({_cost(first)}){then}{left_out}."
+    alias = f"'{found.facts.alias}' is an alias of {found.facts.model}: " if found.facts.alias else ""
+    return f"{alias}{first.id} in {first.layer} would be asked first{why} ({_cost(first)}){then}{left_out}."
 
 
 def _cost(first: Candidate) -> str:

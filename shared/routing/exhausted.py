@@ -94,6 +94,8 @@ def nothing_to_try(facts: Facts, plan: Plan) -> GatewayError:
         error, code = Unavailable, "no_model_available"
     first = [*unfit, *(item for item in plan.dropped if not item.unfit)][:SHOWN]
     dropped = [{"model": item.model.id, "reason": item.reason} for item in first]
+    if facts.alias:
+        message = f"'{facts.alias[:200]}' is an alias of '{facts.model[:200]}' (see GET /v1/aliases). {message}"
     return error(message, details={"dropped": dropped}, code=code)
 
 

@@ -20,6 +20,7 @@ from shared.routing.executor import Executor
 from shared.routing.explanation import Explanation
 from shared.routing.fitness import is_chosen
 from shared.routing.learning.rewards import Outcome
+from shared.routing.naming import Naming
 from shared.routing.planning import Planning
 from shared.routing.replay.decision import Decision, DecisionLog
 from shared.routing.teaching import lessons
@@ -33,12 +34,14 @@ class Router:
         self,
         *,
         planning: Planning,
+        naming: Naming,
         executor: Executor,
         prices: PriceBook,
         cache: ResponseCache,
         decisions: DecisionLog,
     ) -> None:
         self._planning = planning
+        self._naming = naming
         self._judgement = planning.judgement
         self._rules = planning.rules
         self._executor = executor
@@ -50,22 +53,26 @@ class Router:
         """The whole answer. Raises NotFound for an unknown model, Unavailable when no model is left, BudgetExceeded,
         and UpstreamError and its kin when every attempt failed.
         """
+        if (name := request.facts.model) != "auto" and name not in self._naming.registry.snapshot.models:
+            request = self._naming.resolved(caller, request)
         return self._cache.complete(caller, request, lambda asked: self._answered(caller, asked))
 
     @asynccontextmanager
     async def stream(self, caller: Caller, request: ChatRequest) -> AsyncIterator[EventStream]:
         """The answer as it comes. What can only be judged whole is sent as a stream once it is judged."""
+        if (name := request.facts.model) != "auto" and name not in self._naming.registry.snapshot.models:
+            request = self._naming.resolved(caller, request)
         async with self._cache.stream(caller, request, lambda asked: self._streamed(caller, asked)) as events:
             yield events
 
     def plan(self, caller: Caller, request: ChatRequest, *, enough: int | None = None) -> Plan:
         """The plan as it would be made now; nobody is asked."""
-        return self._planning.plan(caller, request, enough=enough)
+        return self._planning.plan(caller, self._naming.resolved(caller, request), enough=enough)
 
     async def explain(self, caller: Caller, request: ChatRequest) -> Explanation:
         """What a chat would come to now, with every candidate. Raises NotFound for an unknown model, Unsupported."""
         self._refuse_what_is_off(request)
-        return await self._planning.explain(caller, request)
+        return await self._planning.explain(caller, self._naming.resolved(caller, request))
 
     async def _answered(self, caller: Caller, request: ChatRequest) -> Answer:
         self._refuse_what_is_off(request)

@@ -14,7 +14,9 @@ from shared.structured import get_logger
 
 log = get_logger(__name__)
 
-Kind = Literal["models", "apiKeys", "budgets", "providers", "connections", "approvals", "configuration", "policy"]
+Kind = Literal[
+    "models", "apiKeys", "budgets", "providers", "connections", "approvals", "configuration", "policy", "aliases"
+]
 Row = TypeVar("Row")
 Value = TypeVar("Value")
 Shape = TypeVar("Shape", bound=BaseModel)

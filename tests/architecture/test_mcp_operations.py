@@ -28,6 +28,7 @@ ONLY_ONE_FORM = {
 }
 FOR_THE_OPERATOR = {  # a model that could change these could give itself more than it was given
     "add_model",
+    "change_aliases",
     "delete_model",
     "add_provider",
     "update_provider",

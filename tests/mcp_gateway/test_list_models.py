@@ -36,8 +36,19 @@ async def test_a_model_is_shown_in_brief(gateway: Gateway, era: str) -> None:
         ],
         "total": 1,
         "nextCursor": None,
+        "aliases": [],
     }
     assert text_of(result).startswith("1 models match.\nL1 openai:zebra (openai; general+code+tools; price not known)")
+
+
+async def test_aliases_are_on_the_first_page_with_where_they_lead(gateway: Gateway) -> None:
+    await add(gateway, "mine", layer="L3")
+    found = await listed(gateway, limit=1)
+    assert {"opus = L3", "haiku = auto"} < set(found["aliases"])
+    assert (await listed(gateway, limit=1, cursor=found["nextCursor"]))["aliases"] == []
+    assert (await listed(gateway, search="OPUS"))["aliases"] == ["opus = L3", "claude-*opus* = L3"]
+    async with client_of(gateway) as client:
+        assert "Aliases: " in text_of(await client.call_tool("list_models", {"search": "opus"}))
 
 
 async def test_what_cannot_be_used_says_why(gateway: Gateway) -> None:

@@ -18,6 +18,7 @@ from shared.providers.http_client import HttpClient
 from shared.providers.openai.provider import OpenAICompatible
 from shared.providers.scripted import ScriptedServer
 from shared.providers.vendors import Account
+from shared.registry.aliases import LiveAliases
 from shared.registry.registry import Registry
 from shared.routing.affinity import Affinity
 from shared.routing.answers import Answer
@@ -27,6 +28,7 @@ from shared.routing.executor import Executor
 from shared.routing.health import Health
 from shared.routing.judgement import Judgement
 from shared.routing.learning.learner import Learner
+from shared.routing.naming import Naming
 from shared.routing.planning import Planning, Rules
 from shared.routing.policy import Policy
 from shared.routing.replay.decision import Decision
@@ -51,6 +53,7 @@ def now() -> datetime:
 class ChatStack:
     server: ScriptedServer
     registry: Registry
+    aliases: LiveAliases
     providers: Directory
     router: Router
     health: Health
@@ -141,6 +144,8 @@ async def chat_stack(
         )
         stack.push_async_callback(cache.aclose)
         decisions = Kept()
+        aliases = LiveAliases(database)
+        await aliases.refresh()
         router = Router(
             planning=Planning(
                 registry=registry,
@@ -149,12 +154,15 @@ async def chat_stack(
                 judgement=Judgement(learner or Learner("off", parse_shares("L0=70,L1=20,L2=8,L3=2")), prices),
                 affinity=Affinity(),
             ),
+            naming=Naming(registry, aliases, providers.serves),
             executor=Executor(desk, patience=patience),
             prices=prices,
             cache=cache,
             decisions=decisions,
         )
-        yield ChatStack(server, registry, providers, router, desk.health, ledger, budgets, cache, database, decisions)
+        yield ChatStack(
+            server, registry, aliases, providers, router, desk.health, ledger, budgets, cache, database, decisions
+        )
 
 
 def _provider(account: Account, client: HttpClient) -> Provider:

@@ -28,7 +28,7 @@ function summary({ facts = {}, plan = {}, permit = {}, usage, outcome, model, no
   const total = costs.some((cost) => cost === null) ? null : costs.reduce((sum, cost) => sum + Number(cost), 0);
   return el("dl", {},
     fact("Came of it", [badge(outcome, outcome === GOOD ? "good" : "bad"), model && [" answered by ", code(model)]]),
-    fact("Asked for", facts.model && code(facts.model)),
+    fact("Asked for", facts.model && [code(facts.alias || facts.model), facts.alias && [", an alias of ", code(facts.model)]]),
     fact("Layers", plan.low && (plan.low === plan.high ? plan.low : `${plan.low} to ${plan.high}`)),
     fact("Prompt", facts.prompt_tokens !== undefined && `about ${count(facts.prompt_tokens)} tokens`),
     fact("Complexity", typeof facts.complexity === "number" && facts.complexity.toFixed(2)),

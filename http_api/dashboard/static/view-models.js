@@ -1,5 +1,6 @@
 // The registry: layers with their models, on and off, in order; add, change and delete.
 
+import { aliasesCard } from "./aliases-card.js";
 import { del, get, part, put } from "./api.js";
 import { el, replace } from "./dom.js";
 import { compact, count, money } from "./format.js";
@@ -17,7 +18,7 @@ export const models = {
     view.load();
     return [
       el("div", { class: "head" }, el("h1", {}, "Models"), view.mayWrite && button("Add a model", () => addModel(view.providers, () => view.load()), { kind: "primary" })),
-      view.filters, view.place,
+      view.filters, view.place, aliasesCard(view.mayWrite),
     ];
   },
 };

@@ -127,3 +127,32 @@ def test_on_a_terminal_no_id_is_cut(shell: Shell, environ: dict[str, str], colum
     folded = "".join(line[6:].split()[0] for line in lines[1 : lines.index("")])
     assert all(model_id in folded for model_id in ids)
     assert {"0/0", "262k"} <= {word for line in lines for word in line.split()}
+
+
+def test_aliases_are_shown_set_removed_and_reset(shell: Shell, provider: ScriptedServer) -> None:
+    before = shell("models", "alias", "--json").json
+    assert before["isDefault"] is True
+    assert shell("models", "alias", "claude-opus-4-8").out.splitlines()[-1].split() == [
+        "claude-*opus*",
+        "L3",
+        "L2",
+        "L1",
+        "auto",
+        "L3",
+    ]
+    assert "No alias is for 'llama'." in shell("models", "alias", "llama").out
+    mine = shell("models", "alias", "claude-opus-4-8", MODEL, "auto", "--json").json["aliases"]
+    assert mine[0] == {"name": "claude-opus-4-8", "targets": [MODEL, "auto"], "leadsTo": MODEL}
+    assert mine[1:] == before["aliases"]
+    again = shell("models", "alias", "OPUS", "L1", "--json").json["aliases"]
+    assert [rule["name"] for rule in again] == ["OPUS" if rule["name"] == "opus" else rule["name"] for rule in mine]
+    assert shell("models", "alias", "claude-opus-4-8", "--remove").code == 0
+    gone = shell("models", "alias", "claude-opus-4-8", "--remove", "--json")
+    assert (gone.code, gone.json["code"]) == (1, "alias_not_found")
+    assert shell("models", "alias", "--reset", "--json").json == before
+
+
+def test_an_alias_that_cannot_be_is_refused(shell: Shell) -> None:
+    assert "did you mean" in shell("models", "alias", "opus", "gpt-6-lun").err
+    for wrong in (["--remove"], ["opus", "L1", "--remove"], ["opus", "--reset"]):
+        assert shell("models", "alias", *wrong).code == 2
