@@ -64,10 +64,10 @@ async def test_the_sdks_of_openai_and_anthropic_read_the_sentence(tmp_path: Path
     async with surface(tmp_path) as there, serving(there.app) as server:
         async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="sk-any", max_retries=0) as client:
             with pytest.raises(openai.NotFoundError) as told:
-                await client.chat.completions.create(model="gpt-9", messages=[{"role": "user", "content": "hi"}])
+                await client.chat.completions.create(model="gemini-9", messages=[{"role": "user", "content": "hi"}])
         assert told.value.code == "model_not_found"
-        assert "There is no model 'gpt-9'" in told.value.message
+        assert "There is no model 'gemini-9'" in told.value.message
         async with anthropic.AsyncAnthropic(base_url=server.url, api_key="sk-any", max_retries=0) as other:
             with pytest.raises(anthropic.NotFoundError) as missing:
-                await other.models.retrieve("claude-9")
-        assert "There is no model 'claude-9'" in missing.value.message
+                await other.models.retrieve("gemini-9")
+        assert "There is no model 'gemini-9'" in missing.value.message

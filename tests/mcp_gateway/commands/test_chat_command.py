@@ -46,10 +46,10 @@ def test_a_dash_reads_the_question_from_stdin(
 
 
 def test_an_unknown_model_is_one_line_with_what_to_do(shell: Shell, provider: ScriptedServer) -> None:
-    done = shell("chat", "hi", "--model", "gpt-6-lunaa", "--json")
+    done = shell("chat", "hi", "--model", "openai/gpt-6-lunaa", "--json")
     assert done.code == 1
     assert done.json["code"] == "model_not_found"
-    assert done.err.startswith("error: There is no model 'gpt-6-lunaa'")
+    assert done.err.startswith("error: There is no model 'openai/gpt-6-lunaa'")
     assert "gpt-6-luna" in done.err
 
 

@@ -60,9 +60,9 @@ def test_a_dash_reads_the_question_from_stdin(
 
 
 def test_an_unknown_model_is_one_line_with_what_to_do(shell: Shell, provider: ScriptedServer) -> None:
-    done = shell("route", "hi", "--model", "gpt-6-lunaa")
+    done = shell("route", "hi", "--model", "openai/gpt-6-lunaa")
     assert done.code == 1
-    assert done.err.startswith("error: There is no model 'gpt-6-lunaa'. Did you mean 'gpt-6-luna'")
+    assert done.err.startswith("error: There is no model 'openai/gpt-6-lunaa'. Did you mean 'openai/gpt-6-luna'")
 
 
 def test_wrong_options_are_named(shell: Shell, provider: ScriptedServer) -> None:
