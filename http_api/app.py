@@ -13,9 +13,9 @@ from http_api import docs, metrics, protected_resource, terminal_socket
 from http_api.binding import Row, routes_of
 from http_api.context import Route
 from http_api.dashboard import routes as dashboard
-from http_api.gauges import gauges_of
 from http_api.internal import Internal
 from http_api.large_bodies import LargeBodyLimits
+from http_api.measuring import Measuring
 from http_api.metrics import Metrics
 from http_api.middleware.body_limits import BodyLimits
 from http_api.middleware.boundary import Boundary
@@ -169,11 +169,12 @@ def compose(
 ) -> ASGIApp:
     """The routes, and around them, from the inside out, what every request passes."""
     settings: Settings = gateway.settings
-    numbers = Metrics(lambda: gauges_of(gateway))
+    numbers = Metrics()
+    measuring = Measuring(gateway, numbers)
     routes = [
         chat.chat_route(gateway, numbers, settings.max_chat_body_bytes),
         *routes_of(ROWS, gateway),
-        Route(path="/metrics", methods={"GET": metrics.endpoint(numbers)}, limited=False, scope="admin"),
+        Route(path="/metrics", methods={"GET": metrics.endpoint(measuring.all)}, limited=False, scope="metrics"),
         *docs.routes(lambda: describe(ROWS, gateway.version)),
         *dashboard.routes(),
         *protected_resource.routes(),
@@ -185,7 +186,7 @@ def compose(
     app = BodyLimits(
         app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes, large=_large_bodies(settings)
     )
-    app = RateLimiting(app, gateway.rate_limits, throttle=throttle)
+    app = RateLimiting(app, gateway.rate_limits, throttle=throttle, reached=gateway.limits_reached)
     if settings.auth_mode == "local" and settings.local_users == "own":
         guests = GuestLimits(settings.local_guests_max_layer, settings.local_guests_per_minute)
         app = own_user_only(app, LocalPeers(), guests)
@@ -198,14 +199,14 @@ def compose(
     app = HostGuard(app, hosts=hosts_of(settings), origins=comma_separated(settings.allowed_origins))
     app = Routing(app, routes)
     app = Probes(app, gateway, stopping=stopping)
-    app = Boundary(app, stopping=stopping)
+    app = Boundary(app, stopping=stopping, limits_reached=gateway.limits_reached)
     app = RequestContext(
         app,
         metrics=numbers,
         trusted_proxies=comma_separated(settings.trusted_proxies),
         error_format=settings.error_format,
     )
-    return app if gateway.nodes.alone else Internal(app, gateway, _router(mounted))
+    return app if gateway.nodes.alone else Internal(app, gateway, _router(mounted), families=measuring.own)
 
 
 def _large_bodies(settings: "Settings") -> LargeBodyLimits:

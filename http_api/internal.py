@@ -9,8 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.context import SCOPE_KEY, Exchange
 from shared.cluster import wire
-from shared.cluster.peers import CALL, MOUNTED, SIGNATURE, STREAM
+from shared.cluster.peers import CALL, METRICS, MOUNTED, SIGNATURE, STREAM
 from shared.cluster.requests import body_of, while_there
+from shared.domain.measures import Family
 from shared.domain.trace import CURRENT, begun, tracing
 from shared.errors import GatewayError, InvalidInput, NotFound, Unauthenticated
 from shared.operations import dispatch
@@ -33,11 +34,19 @@ Answer = Callable[[dict[str, Any], Send], Awaitable[None]]
 class Internal:
     """The outermost layer where there are other processes. On a socket file there is nothing but this."""
 
-    def __init__(self, app: ASGIApp, gateway: "Gateway", mounted: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, gateway: "Gateway", mounted: ASGIApp, *, families: Callable[[], list[Family]]
+    ) -> None:
         self._app = app
         self._gateway = gateway
         self._mounted = mounted
-        self._answers: dict[str, Answer] = {CALL: self._call, STREAM: self._stream, MOUNTED: self._ask}
+        self._families = families
+        self._answers: dict[str, Answer] = {
+            CALL: self._call,
+            STREAM: self._stream,
+            MOUNTED: self._ask,
+            METRICS: self._measured,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _header(scope, SIGNATURE.encode()) is None:
@@ -85,6 +94,9 @@ class Internal:
         except GatewayError as error:
             answer = {"error": wire.error_to_json(error)}
         await _send_json(send, 200, answer)
+
+    async def _measured(self, asked: dict[str, Any], send: Send) -> None:
+        await _send_json(send, 200, {"result": [family.to_json() for family in self._families()]})
 
     async def _stream(self, asked: dict[str, Any], send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [JSON]})

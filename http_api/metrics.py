@@ -1,39 +1,33 @@
-"""What Prometheus may ask of us: counters of requests and chats, and gauges of the core."""
+"""`/metrics` for Prometheus: what this process measures, and the other workers of the same `serve`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Histogram
+import anyio.to_thread
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.context import exchange_of
 from http_api.responses import NO_STORE, send_bytes
+from shared.domain.measures import SECONDS, Distribution, Family, counter, gauge, histogram
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "WEBSOCKET"})
-BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
-
-Gauge = tuple[str, str, Mapping[str, float]]
-"""Name, help, and the value for each label (the only label is called `name`; an empty one stands for none)."""
+LABELS = ("method", "path", "status")
 
 
 class Metrics:
-    """The numbers of one application, in a registry of its own. Requests are counted in plain integers."""
+    """What one application measures. Requests are counted in plain integers, and made into families on demand."""
 
-    def __init__(self, gauges: Callable[[], Iterable[Gauge]] = lambda: ()) -> None:
+    def __init__(self) -> None:
         self.in_flight = 0
-        self._gauges = gauges
         self._requests: dict[tuple[str, str, int], list[float]] = {}
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-        chat = Histogram(
-            "gateway_chat_seconds",
-            "Seconds to a whole answer, or to the end of a stream.",
-            ["stream"],
-            registry=self._registry,
-            buckets=BUCKETS,
-        )
-        self._chat = {stream: chat.labels("true" if stream else "false") for stream in (False, True)}
+        self._chat = (Distribution(SECONDS), Distribution(SECONDS))
 
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count a request by its route's template."""
@@ -45,37 +39,72 @@ class Metrics:
         entry[1] += seconds
 
     def chatted(self, seconds: float, *, stream: bool) -> None:
-        """Note how long a chat took."""
-        self._chat[stream].observe(seconds)
+        """Note how long a chat took. It is on the path of every chat, so that it calls nothing."""
+        found = self._chat[stream]
+        found.counts[bisect_left(SECONDS, seconds)] += 1
+        found.total += seconds
 
-    def collect(self) -> Iterable[Metric]:
-        """All but the histogram, made when somebody asks."""
-        labels = ["method", "path", "status"]
-        counts = CounterMetricFamily("gateway_http_requests", "Requests answered.", labels=labels)
-        seconds = CounterMetricFamily("gateway_http_seconds", "Seconds spent answering.", labels=labels)
-        for (method, path, status), (count, total) in self._requests.items():
-            counts.add_metric([method, path, str(status)], count)
-            seconds.add_metric([method, path, str(status)], total)
-        yield from (counts, seconds)
-        yield GaugeMetricFamily("gateway_http_in_flight", "Requests being answered.", value=self.in_flight)
-        for name, text, values in self._gauges():
-            family = GaugeMetricFamily(name, text, labels=["name"] if any(values) else None)
-            for label, value in values.items():
-                family.add_metric([label] if label else [], value)
-            yield family
-
-    def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Everything in the format that is asked for, and its media type."""
-        encode, media = choose_encoder(accept)
-        return encode(self._registry), media
+    def families(self) -> list[Family]:
+        """Everything that was counted."""
+        requests = {(method, path, str(status)): found for (method, path, status), found in self._requests.items()}
+        counts = {key: count for key, (count, _) in requests.items()}
+        seconds = {key: total for key, (_, total) in requests.items()}
+        chats = {("false",): self._chat[False], ("true",): self._chat[True]}
+        return [
+            counter("gateway_http_requests_total", "Requests answered.", counts, LABELS),
+            counter("gateway_http_seconds_total", "Seconds spent answering.", seconds, LABELS),
+            gauge("gateway_http_in_flight", "Requests being answered.", self.in_flight),
+            histogram(
+                "gateway_chat_seconds", "Seconds to a whole answer, or to the end of a stream.", chats, ("stream",)
+            ),
+        ]
 
 
-def endpoint(metrics: Metrics) -> ASGIApp:
-    """The application behind `/metrics`."""
+class _Collected:
+    """Families as the encoders of prometheus_client take them."""
+
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        """Each family in their form."""
+        return map(_metric, self._families)
+
+
+def exposition(families: Iterable[Family], accept: str) -> tuple[bytes, str]:
+    """Families in the format that is asked for, and its media type."""
+    encode, media = choose_encoder(accept)
+    return encode(_Collected(families)), media
+
+
+def endpoint(families: Callable[[], Awaitable[list[Family]]]) -> ASGIApp:
+    """The application behind `/metrics`. The text is made in a thread, since it may be some megabytes."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         accept = exchange_of(scope).headers.get(b"accept", b"").decode("latin-1")
-        body, media = metrics.exposition(accept)
+        body, media = await anyio.to_thread.run_sync(exposition, await families(), accept)
         await send_bytes(scope, send, body, media=media.encode("latin-1"), headers=[NO_STORE])
 
     return application
+
+
+def _metric(family: Family) -> Metric:
+    if family.kind == "histogram":
+        return _histogram(family)
+    kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+    made = kind(family.name, family.help, labels=family.labels)
+    for sample in family.samples:
+        made.add_metric(sample.labels, sample.value)
+    return made
+
+
+def _histogram(family: Family) -> Metric:
+    made = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+    bounds = [*map(str, family.bounds), "+Inf"]
+    for sample in family.samples:
+        below, buckets = 0, []
+        for bound, count in zip(bounds, sample.counts, strict=True):
+            below += count
+            buckets.append((bound, float(below)))
+        made.add_metric(sample.labels, buckets, sample.value)
+    return made

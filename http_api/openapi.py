@@ -61,7 +61,8 @@ PLAIN_PATHS: dict[str, Any] = {
         "get": {
             "operationId": "metrics",
             "tags": ["system"],
-            "summary": "Counters and gauges for Prometheus",
+            "summary": "Counters, gauges and histograms for Prometheus",
+            "description": "Needs the scope `metrics` or `admin`. With several workers any of them tells of all.",
             "responses": {"200": {"description": "Prometheus text.", "content": {"text/plain": {}}}},
         }
     },

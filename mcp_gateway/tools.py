@@ -26,7 +26,16 @@ from mcp_gateway.toolsets import Selection, icon_of, toolset_of
 from shared.domain.identity import Caller
 from shared.domain.trace import tracing
 from shared.domain.wire import Wire
-from shared.errors import Forbidden, GatewayError, InvalidInput, NotFound, Overloaded, Unavailable, UpstreamError
+from shared.errors import (
+    Forbidden,
+    GatewayError,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    RateLimited,
+    Unavailable,
+    UpstreamError,
+)
 from shared.operations import dispatch
 
 if TYPE_CHECKING:
@@ -81,6 +90,8 @@ class Tools:
                 result = await in_its_own_task(self._run(context, caller, tool, params))
             return result, "info", "ok"
         except GatewayError as error:
+            if isinstance(error, RateLimited):
+                (await self._ready()).limits_reached[error.code] += 1
             return errors.tool_result(error), "warning" if isinstance(error, TROUBLE) else "notice", error.code
         except Exception:
             log.exception("tool %s failed (request %s)", params.name, caller.request_id)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -74,7 +75,7 @@ class Gateway:
     """Everything that operations work with.
 
     `announcements` are lines for the operator, to be shown once at start; `jobs` are what runs in the background.
-    `own_ports` are those on this machine where it takes requests.
+    `own_ports` are those on this machine where it takes requests; `limits_reached` counts refused requests by error code.
     """
 
     settings: Settings
@@ -114,6 +115,7 @@ class Gateway:
     clock: Callable[[], datetime] = parts.now
     prices: PriceBook
     own_ports: set[int] = field(default_factory=set)
+    limits_reached: Counter[str] = field(default_factory=Counter)
     announcements: list[str] = field(default_factory=list)
     jobs: Jobs = field(default_factory=Jobs)
     started: float = field(default_factory=time.monotonic)

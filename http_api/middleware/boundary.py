@@ -1,6 +1,7 @@
 """The one place where failures become answers."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
@@ -10,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from http_api.context import exchange_of
 from http_api.errors import ClientGone, event_of, from_status, internal_error
 from http_api.responses import send_error
-from shared.errors import GatewayError, Unavailable
+from shared.errors import GatewayError, RateLimited, Unavailable
 from shared.structured import get_logger
 
 
@@ -18,10 +19,18 @@ class Boundary:
     """Answers every failure of what is inside it. Only what a caller may know is sent; the log gets the rest.
 
     `stopping` says that the server is going down: a request that is cancelled then is told so, and ends.
+    `limits_reached` counts refusals by a limit.
     """
 
-    def __init__(self, app: ASGIApp, *, stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        limits_reached: Counter[str] | None = None,
+    ) -> None:
         self._app = app
+        self._limits_reached = Counter() if limits_reached is None else limits_reached
         self._stopping = stopping
         self._log = get_logger("http_api")
 
@@ -53,6 +62,8 @@ class Boundary:
 
     async def _answer(self, scope: Scope, send: Send, error: GatewayError) -> None:
         exchange = exchange_of(scope)
+        if isinstance(error, RateLimited):
+            self._limits_reached[error.code] += 1
         if error.operator_detail:
             self._log.warning(
                 "request refused", code=error.code, detail=error.operator_detail, request_id=exchange.request_id

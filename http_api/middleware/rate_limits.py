@@ -1,5 +1,6 @@
 """How often a client may call; every answer of a limited route says where it stands."""
 
+from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
 
@@ -19,13 +20,21 @@ Throttle = Callable[[ASGIApp, RateLimited], ASGIApp]
 class RateLimiting:
     """Counts a request for its address and, where its credentials were good, for the identity behind them.
 
-    `throttle` answers for mounted applications, whose clients read another form of errors.
+    `throttle` answers for mounted applications, whose clients read another form of errors; `reached` counts those answers.
     """
 
-    def __init__(self, app: ASGIApp, limits: RateLimits, *, throttle: Throttle | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: RateLimits,
+        *,
+        throttle: Throttle | None = None,
+        reached: Counter[str] | None = None,
+    ) -> None:
         self._app = app
         self._limits = limits
         self._throttle = throttle
+        self._reached = Counter() if reached is None else reached
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
@@ -45,6 +54,7 @@ class RateLimiting:
                 error = _refusal(state)
                 if self._throttle is None or exchange.route or exchange.refusal or scope["type"] != "http":
                     raise error
+                self._reached[error.code] += 1
                 app = self._throttle(app, error)
         if exchange.refusal is not None:
             raise exchange.refusal

@@ -28,7 +28,7 @@ def create(
         typer.Option(
             "--scope",
             "--scopes",
-            help="chat, models:read, models:write, terminal or admin; repeatable, or with commas. Default: chat, models:read.",
+            help="chat, models:read, models:write, terminal, metrics or admin; repeatable, or with commas. Default: chat, models:read.",
         ),
     ] = None,
     days: Annotated[float | None, typer.Option(min=0.01, max=36_500, help="Days until it expires.")] = None,

@@ -12,6 +12,7 @@ import orjson
 from shared.cluster import wire
 from shared.cluster.nodes import Nodes, away
 from shared.domain.identity import Caller
+from shared.domain.measures import Family
 from shared.domain.nodes import UNIX, Node
 from shared.domain.trace import CURRENT
 from shared.security.node_signatures import NodeSignatures
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/internal"
 CALL, STREAM, MOUNTED = f"{PREFIX}/call", f"{PREFIX}/stream", f"{PREFIX}/mounted"
+METRICS = f"{PREFIX}/metrics"
 SIGNATURE = "x-gateway-node"
 CONNECT_SECONDS = 2.0
 LONGEST_REASON = 500
@@ -65,20 +67,15 @@ class Peers:
         within: float | None = None,
     ) -> Any:
         """Have an operation run there; its result as JSON."""
-        body = _asked(caller, operation, payload, strict=strict)
+        return await self._result(node, CALL, _asked(caller, operation, payload, strict=strict), within)
+
+    async def families(self, node: Node, *, within: float) -> list[Family]:
+        """Return what that process measures."""
+        found = await self._result(node, METRICS, b"{}", within)
         try:
-            async with (
-                asyncio.timeout(within),
-                self._post(node, CALL, body) as response,
-                self._nodes.attending(node),
-            ):
-                answer = _object(await response.read())
-        except TimeoutError:
-            raise away(f"no answer within {within} seconds") from None
-        _raise_if_error(answer)
-        if "result" not in answer:
-            raise away("the answer has no result")
-        return answer["result"]
+            return [Family.from_json(family) for family in found]
+        except (KeyError, TypeError, ValueError) as error:
+            raise away(repr(error)) from None
 
     @asynccontextmanager
     async def stream(
@@ -107,6 +104,21 @@ class Peers:
                 headers=[(bytes(name), bytes(value)) for name, value in response.raw_headers],
                 body=self._blocks(node, response),
             )
+
+    async def _result(self, node: Node, target: str, body: bytes, within: float | None) -> Any:
+        try:
+            async with (
+                asyncio.timeout(within),
+                self._post(node, target, body) as response,
+                self._nodes.attending(node),
+            ):
+                answer = _object(await response.read())
+        except TimeoutError:
+            raise away(f"no answer within {within} seconds") from None
+        _raise_if_error(answer)
+        if "result" not in answer:
+            raise away("the answer has no result")
+        return answer["result"]
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -9,7 +9,7 @@ from shared.domain.budgets import Period
 from shared.domain.models import Layer
 from shared.domain.usage import Meter
 
-Scope = Literal["chat", "models:read", "models:write", "terminal", "admin"]
+Scope = Literal["chat", "models:read", "models:write", "terminal", "metrics", "admin"]
 Role = Literal["admin", "viewer"]
 
 SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
@@ -67,8 +67,8 @@ class Caller:
         return bool(self.commands_per_day or self.command_seconds_per_day)
 
     def may(self, scope: Scope | None) -> bool:
-        """Whether an operation of that scope is allowed; None is open to everyone."""
-        return scope is None or scope in self.scopes
+        """Whether an operation of that scope is allowed; None is open to everyone. `admin` holds `metrics`."""
+        return scope is None or scope in self.scopes or (scope == "metrics" and "admin" in self.scopes)
 
 
 GUEST_SCOPES: frozenset[Scope] = frozenset({"chat", "models:read"})

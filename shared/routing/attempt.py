@@ -128,6 +128,7 @@ class Attempt:
         self.told: dict[str, Any] | None = None
         self._held = Decimal(0)
         self._started = time.perf_counter()
+        self._first_token: float | None = None
         self._over = False
         desk.health.began(model, key)
 
@@ -203,7 +204,8 @@ class Attempt:
                     held.append(chunk.data)
                     self.hear(chunk.usage)
                     if chunk.content:
-                        self._desk.health.answered_after(self.model, self._seconds, stream=True)
+                        self._first_token = self._seconds
+                        self._desk.health.answered_after(self.model, self._first_token, stream=True)
                         self._desk.health.succeeded(self.model, self.key)
                         return b"".join(held), chunks
         except TimeoutError:
@@ -345,5 +347,6 @@ class Attempt:
                 purpose=self._purpose,
                 trace_id=current_id(),
                 chat_id=self.job.tab.chat_id,
+                first_token_seconds=self._first_token,
             )
         )

@@ -1,6 +1,7 @@
 """From a caller's chat to its answer: the plan, the models that are asked, and what is done with what they say."""
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
@@ -48,6 +49,8 @@ class Router:
         self._prices = prices
         self._cache = cache
         self._decisions = decisions
+        self.outcomes: Counter[str] = Counter()
+        """How many requests ended in which way, but for those that the cache answered."""
 
     def complete(self, caller: Caller, request: ChatRequest) -> Awaitable[Answer]:
         """The whole answer. Raises NotFound for an unknown model, Unavailable when no model is left, BudgetExceeded,
@@ -166,6 +169,7 @@ class Router:
 
     def _ended(self, course: Course, model: Model | None, outcome: str) -> None:
         """The request is over, however that came."""
+        self.outcomes[outcome] += 1
         if model is not None and outcome == "ok":
             self._planning.keep(course, model, escalated="escalation" in course.notes)
         self._decisions.record(

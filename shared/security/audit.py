@@ -79,6 +79,16 @@ class AuditTrail:
         self._noted = asyncio.Event()
         self._batcher: Batcher[AuditEntry | None, None] = Batcher(self._write)
 
+    @property
+    def queued(self) -> int:
+        """How many notes wait for the database."""
+        return len(self._notes)
+
+    @property
+    def lost(self) -> int:
+        """How many entries are missing, and not yet told in the trail."""
+        return self._lost
+
     async def require(self) -> None:
         """Raises Unavailable when the trail cannot be written. Costs nothing while it can."""
         if self._lost:

@@ -106,6 +106,13 @@ class Budgets:
         """The budget of `auto` for paid layers and how it stands, as far as this process knows."""
         return self.standing(self._auto)
 
+    @property
+    def known(self) -> Sequence[BudgetStanding]:
+        """Every budget and how it stands, as far as this process knows, the one with the least left in proportion first."""
+        budgets = [budget for budget in self._budgets.values() if budget.limit_usd or budget is not self._auto]
+        standings = [self.standing(budget) for budget in budgets]
+        return sorted(standings, key=lambda one: (one.left_usd / one.limit_usd if one.limit_usd else 0, one.id))
+
     def bound(self, caller: Caller, tags: Mapping[str, str], *, auto: bool = False) -> Bound | None:
         """Everything that binds a request, with `auto` the budget of `auto` for paid layers too; None when nothing does."""
         own = self._own_of(caller)

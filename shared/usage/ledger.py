@@ -56,6 +56,8 @@ class Entry:
     purpose: str = "answer"
     trace_id: str = ""
     chat_id: str = ""
+    first_token_seconds: float | None = None
+    """For metrics only; it is not stored."""
 
 
 class Ledger:
@@ -76,10 +78,34 @@ class Ledger:
         self._looked = clock()
 
     def record(self, entry: Entry) -> None:
-        """Count an entry and queue it. Never waits."""
-        self._count(entry)
+        """Count an entry and queue it. Never waits.
+
+        It is on the path of every chat, so that the counting is done in place.
+        """
+        totals = self.totals
+        totals.attempts += 1
+        totals.failed += entry.outcome != "ok"
+        totals.prompt_tokens += entry.prompt_tokens
+        totals.completion_tokens += entry.completion_tokens
+        totals.by_model[entry.model_id] += 1
+        totals.by_outcome[entry.outcome] += 1
+        totals.by_purpose[entry.purpose] += 1
+        totals.unpriced += entry.cost is None
+        model = totals.models.get((entry.provider, entry.model_id)) or totals.named(entry.provider, entry.model_id)
+        model.add(entry)
+        if entry.cost != 0:
+            totals.cost += entry.cost or 0
+            date = _date(entry.at)
+            self._today = (self._today if self._today.date == date else Day(date)).plus(entry.cost)
+            if entry.cost is not None:
+                self._compare()
         if self.store:
             self._queue.put(entry)
+
+    @property
+    def queued(self) -> int:
+        """How many wait for the database."""
+        return len(self._queue)
 
     @property
     def lost(self) -> int:
@@ -144,24 +170,6 @@ class Ledger:
         date = _date(self._clock())
         return self._today if self._today.date == date else Day(date)
 
-    def _count(self, entry: Entry) -> None:
-        totals = self.totals
-        totals.attempts += 1
-        totals.failed += entry.outcome != "ok"
-        totals.prompt_tokens += entry.prompt_tokens
-        totals.completion_tokens += entry.completion_tokens
-        totals.by_model[entry.model_id] += 1
-        totals.by_outcome[entry.outcome] += 1
-        totals.by_purpose[entry.purpose] += 1
-        totals.unpriced += entry.cost is None
-        if entry.cost == 0:
-            return
-        totals.cost += entry.cost or 0
-        date = _date(entry.at)
-        self._today = (self._today if self._today.date == date else Day(date)).plus(entry.cost)
-        if entry.cost is not None:
-            self._compare()
-
     def _compare(self) -> None:
         if self._alerts is None or not self._threshold:
             return
@@ -197,4 +205,4 @@ def _row(entry: Entry) -> dict[str, Any]:
     return row
 
 
-STORED = tuple(column.name for column in fields(Entry) if column.name != "cost")
+STORED = tuple(column.name for column in fields(Entry) if column.name not in ("cost", "first_token_seconds"))

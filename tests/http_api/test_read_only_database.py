@@ -92,8 +92,8 @@ async def test_a_job_that_fails_is_started_again_and_health_and_metrics_say_so(
         await answer(made, "/health", lambda got: got.json()["refreshBehindSeconds"] < 0.2)
         text = (await made.http.get("/metrics")).text
         assert 'gateway_job_up{name="refresh"} 1.0' in text
-        assert 'gateway_job_restarts{name="ledger"} 0.0' in text
-        assert 'gateway_job_restarts{name="refresh"} 0.0' not in text
+        assert 'gateway_job_restarts_total{name="ledger"} 0.0' in text
+        assert 'gateway_job_restarts_total{name="refresh"} 0.0' not in text
 
 
 async def test_a_part_of_the_refresh_that_fails_leaves_the_process_behind_and_holds_up_no_revocation(

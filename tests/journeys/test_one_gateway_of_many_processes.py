@@ -15,6 +15,7 @@ import psutil
 import pytest
 from mcp import MCPError
 from mcp.client import Client
+from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
 from shared.providers.scripted import ScriptedServer
@@ -373,14 +374,34 @@ def _shown(pid: int, settings: dict[str, str]) -> list[str]:
     return [name for name in ("JWT_SECRET", "SECRETS_KEY", "REDIS_URL") if settings[name] in environ]
 
 
+def _requests(metrics: httpx.Response) -> dict[str, float]:
+    """The commands that each worker answered over HTTP; 0 for one that answered none."""
+    samples = [sample for family in text_string_to_metric_families(metrics.text) for sample in family.samples]
+    workers = {
+        sample.labels["worker"]: 0.0 for sample in samples if sample.name == "gateway_worker_up" and sample.value
+    }
+    for sample in samples:
+        if sample.name == "gateway_http_requests_total" and sample.labels["path"].endswith("/execute"):
+            workers[sample.labels["worker"]] += sample.value
+    budgets = [sample.labels for sample in samples if sample.name == "gateway_budget_limit_usd"]
+    assert [labels["budget"] for labels in budgets] == ["settings-day"], "what is stored once is told once"
+    return workers
+
+
 async def test_workers_serve_one_port_and_a_dead_one_is_replaced(tmp_path: Path, redis_server: RedisServer) -> None:
-    settings = {**SHARED, "REDIS_URL": redis_server.url, "WORKERS": "2"}
+    settings = {
+        **SHARED,
+        "REDIS_URL": redis_server.url,
+        "WORKERS": "2",
+        "BUDGET_USD_PER_DAY": "5",
+        "AUTO_BUDGET_USD_PER_DAY": "0",
+    }
     async with serving(tmp_path / "a", **settings) as gateway:
         await until(lambda: len(_workers(gateway)) == 2, 10)
         workers = _workers(gateway)
         assert not _shown(gateway.process.pid, settings)
         await until(lambda: not any(_shown(worker.pid, settings) for worker in workers), 10)  # once they have begun
-        session_id, makers = await opened(gateway), set()
+        session_id, makers, sent = await opened(gateway), set(), 0
         async with asyncio.timeout(20):
             while len(makers) < 2:  # each connection is given to one of them
                 async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as http:
@@ -389,6 +410,9 @@ async def test_workers_serve_one_port_and_a_dead_one_is_replaced(tmp_path: Path,
                     made = (await http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
                     makers.add(made.split("-")[2][:8])
                     await http.delete(f"/v1/terminal/{made}")
+                    told = _requests(await http.get("/metrics"))
+                    assert set(told) == {"0", "1"}, "whichever worker is asked tells of all"
+                    assert sum(told.values()) == (sent := sent + 1)
         workers[0].kill()
         await until(lambda: len({worker.pid for worker in _workers(gateway)} - {workers[0].pid}) == 2, 20)
         workers = _workers(gateway)

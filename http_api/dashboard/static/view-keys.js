@@ -7,7 +7,7 @@ import { count, money, when } from "./format.js";
 import { badge, button, card, code, confirmed, copyButton, dialog, notify, table } from "./parts.js";
 import { loader } from "./places.js";
 
-const SCOPES = [["chat", "chat"], ["models:read", "read models, usage, budgets"], ["models:write", "change models"], ["terminal", "terminals and commands"], ["admin", "administer: keys, providers, budgets, approvals, audit, settings"]];
+const SCOPES = [["chat", "chat"], ["models:read", "read models, usage, budgets"], ["models:write", "change models"], ["terminal", "terminals and commands"], ["metrics", "read /metrics"], ["admin", "administer: keys, providers, budgets, approvals, audit, settings"]];
 
 const LIMITS = [["rateLimitPerMinute", "requests a minute"], ["rateLimitPerHour", "requests an hour"], ["tokensPerMinute", "tokens a minute"], ["maxStreams", "streams at once"], ["commandsPerDay", "commands a day"], ["commandSecondsPerDay", "seconds of commands a day"]];
 

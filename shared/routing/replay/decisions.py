@@ -53,6 +53,11 @@ class Decisions:
         self._queue: WriteBehind[Waiting] = WriteBehind(database, self._write, what="decisions", capacity=CAPACITY)
 
     @property
+    def queued(self) -> int:
+        """How many wait for the database."""
+        return len(self._queue)
+
+    @property
     def lost(self) -> int:
         """How many had no room, or were refused by the database."""
         return self._queue.lost

@@ -4,7 +4,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from http_api.context import Route, exchange_of
-from http_api.metrics import Metrics
+from http_api.metrics import Metrics, exposition
 from http_api.responses import send_json
 from tests.support.http_stack import HTTP_SCOPE, call, client, layers
 
@@ -89,7 +89,7 @@ async def test_requests_are_counted_by_template() -> None:
         for path in ("/who/1", "/who/2", "/nowhere"):
             await http.get(path)
         await http.request("BREW", "/who/1")
-    text = metrics.exposition("")[0].decode()
+    text = exposition(metrics.families(), "")[0].decode()
     assert 'gateway_http_requests_total{method="GET",path="/who/{id}",status="200"} 2.0' in text
     assert 'gateway_http_requests_total{method="GET",path="(other)",status="404"} 1.0' in text
     assert 'gateway_http_requests_total{method="OTHER",path="/who/{id}",status="405"} 1.0' in text

@@ -213,6 +213,6 @@ async def test_hits_and_what_they_saved_are_counted(tmp_path: Path) -> None:
         await with_model(made)
         await states(made, 3)
         text = (await made.http.get("/metrics")).text
-    assert 'gateway_cache{name="hits"} 2.0' in text
-    assert 'gateway_cache{name="misses"} 1.0' in text
-    assert "gateway_cache_saved_usd 0.0" in text
+    assert 'gateway_cache_lookups_total{result="hit"} 2.0' in text
+    assert 'gateway_cache_lookups_total{result="miss"} 1.0' in text
+    assert "gateway_cache_saved_usd_total 0.0" in text

@@ -13,7 +13,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from http_api.context import exchange_of
-from http_api.metrics import Metrics
+from http_api.metrics import Metrics, exposition
 from http_api.routes.chat import PATH, chat_route
 from shared.domain.identity import LOCAL, Caller
 from shared.gateway import Gateway
@@ -230,7 +230,7 @@ async def test_how_long_chats_take_is_measured(tmp_path: Path) -> None:
         async with client(application_of(stack, metrics)) as http:
             await http.post(PATH, json=HELLO)
             await http.post(PATH, json={**HELLO, "stream": True})
-    text = metrics.exposition("")[0].decode()
+    text = exposition(metrics.families(), "")[0].decode()
     assert 'gateway_chat_seconds_count{stream="false"} 1.0' in text
     assert 'gateway_chat_seconds_count{stream="true"} 1.0' in text
 

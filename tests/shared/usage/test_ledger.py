@@ -15,7 +15,7 @@ from shared.storage.database import Database
 from shared.usage import ledger as ledger_module
 from shared.usage.alerts import Alerts
 from shared.usage.ledger import Entry, Ledger, cost_of
-from shared.usage.totals import Day
+from shared.usage.totals import MOST_MODELS, Day, Totals
 from tests.support.clock import Clock
 from tests.support.databases import away
 
@@ -267,3 +267,11 @@ async def test_a_database_that_goes_after_the_writing_holds_nothing_up(
         patched.setattr(database, "read", gone)
         await ledger.flush()
     assert ledger.today.cost == ENTRY.cost
+
+
+def test_models_that_are_counted_by_name_are_bounded() -> None:
+    totals = Totals()
+    for number in range(MOST_MODELS + 5):
+        totals.named("one", f"model-{number}").unpriced += 1
+    assert len(totals.models) == MOST_MODELS + 1
+    assert totals.models["other", "other"].unpriced == 5
