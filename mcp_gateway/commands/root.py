@@ -11,12 +11,14 @@ from mcp_gateway.commands import (
     admin,
     approvals,
     audit,
+    backup,
     budgets,
     chat,
     config,
     doctor,
     install,
     keys,
+    migrate,
     models,
     replay,
     route,
@@ -90,6 +92,9 @@ def application() -> typer.Typer:
     app.add_typer(audit.group(), name="audit")
     app.command()(trace.trace)
     app.add_typer(secrets.group(), name="secrets")
+    app.command()(backup.backup)
+    app.command()(backup.restore)
+    app.command()(migrate.migrate)
     return app
 
 

