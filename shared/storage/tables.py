@@ -164,10 +164,11 @@ class UsageHourRow(SQLModel, table=True):
     """
 
     __tablename__ = "usage_hours"
+    __table_args__ = (Index("ix_usage_hours_by", "by", "hour"),)
 
     hour: datetime = Field(sa_column=Column(_UtcDateTime(), primary_key=True))
-    by: str = Field(primary_key=True, max_length=10)
-    value: str = Field(primary_key=True, max_length=200)
+    by: str = Field(primary_key=True, max_length=80)
+    value: str = Field(primary_key=True, max_length=256)
     caller: str = Field(primary_key=True, max_length=100)
     requests: int = Field(sa_type=BigInteger)
     attempts: int = Field(sa_type=BigInteger)

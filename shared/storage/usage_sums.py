@@ -1,13 +1,13 @@
 """Sums over usage: whole hours from where they are summed up already, the rest from the rows themselves."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
 from shared.storage import usage_hours, usage_rows
-from shared.storage.usage_hours import HOUR, NAMES, hour_of
+from shared.storage.usage_hours import NAMES
 from shared.storage.usage_rows import EVERYTHING, Filters
 
 
@@ -25,11 +25,12 @@ def summed(
     `requests` are distinct: one that was tried with two models counts once in each of their groups. One that went
     on into the next hour may count in both.
     """
-    until = usage_hours.summed_until(session) if usage_hours.by_of(group_by, filters) else None
-    first, last = _next_hour(start), end if until is None else min(until, hour_of(end))
+    by = usage_hours.by_of(group_by, filters)
+    hours = None if by is None else usage_hours.covered(session, start, end, by)
     more: dict[str, Any] = {"filters": filters, "limit": limit}
-    if until is None or first >= last:
+    if hours is None:
         return usage_rows.summed(session, start, end, group_by, **more)
+    first, last = hours
     parts = [usage_hours.summed(session, first, last, group_by, **more)]
     parts += [
         usage_rows.summed(session, since, to, group_by, **more)
@@ -47,7 +48,3 @@ def _together(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         for name in NAMES:
             known[name] += row[name]
     return [groups[name] for name in sorted(groups)]
-
-
-def _next_hour(moment: datetime) -> datetime:
-    return hour_of(moment + HOUR - timedelta(microseconds=1))

@@ -38,7 +38,7 @@ def entry(number: int, chance: random.Random) -> Entry:
         outcome=chance.choice(["ok", "ok", "cancelled"]),
         estimated=False,
         duration_ms=1,
-        tags={"team": chance.choice(["x", "y"])},
+        tags=({"team": "x"}, {"team": "y", "env": "é"}, {}, {"team": ""})[number // 2 % 4],
         purpose=chance.choice(["answer", "answer", "hedge"]),
         chat_id="" if old else f"c{number // 2}",
     )
@@ -81,12 +81,14 @@ FILTERS = [
     Filters(model="a"),
     Filters(model="a", layer="L1"),
     Filters(tag=("team", "x")),
+    Filters(tag=("team", ""), key="key-1"),
+    Filters(tag=("team", "y"), model="a"),
 ]
 
 
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 @pytest.mark.parametrize(
-    "group_by", [None, "day", "hour", "model", "layer", "provider", "key", "purpose", "outcome", "tag:team"]
+    "group_by", [None, "day", "hour", "model", "layer", "provider", "key", "purpose", "outcome", "tag:team", "tag:none"]
 )
 async def test_they_say_the_same(database: Database, ledger: Ledger, group_by: str | None, filters: Filters) -> None:
     await ledger.sum_up()
@@ -97,10 +99,11 @@ async def test_they_say_the_same(database: Database, ledger: Ledger, group_by: s
     assert fast == slow
 
 
-async def test_past_hours_are_read_from_their_sums_alone(database: Database, ledger: Ledger) -> None:
+@pytest.mark.parametrize("group_by", ["day", "model", "tag:team"])
+async def test_past_hours_are_read_from_their_sums_alone(database: Database, ledger: Ledger, group_by: str) -> None:
     await ledger.sum_up()
     with counting(database) as statements:
-        await database.read(lambda session: usage_sums.summed(session, *SPANS[0], "day"))
+        await database.read(lambda session: usage_sums.summed(session, *SPANS[0], group_by))
     assert not [statement for statement in statements if "FROM usage\n" in statement or "FROM usage " in statement]
     assert [statement for statement in statements if "FROM usage_hours" in statement]
 
