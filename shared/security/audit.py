@@ -1,8 +1,6 @@
 """The audit trail: what was done by whom, each entry chained to the one before by its hash."""
 
 import asyncio
-import hashlib
-import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -14,10 +12,21 @@ from sqlmodel import Session
 from shared.domain.audit import AuditCheck, AuditEntry, AuditPage, AuditQuery
 from shared.domain.identity import Caller
 from shared.domain.trace import current_id
-from shared.domain.wire import iso
 from shared.errors import GatewayError, Unavailable
+from shared.security.audit_chain import (
+    Checkpoint,
+    Checkpoints,
+    after,
+    broken,
+    canonical,
+    checkpoint_of,
+    ended,
+    fault,
+    link,
+)
 from shared.security.causes import Cause, Causes
 from shared.security.redaction import Redactor
+from shared.security.secrets_box import SecretsBox
 from shared.storage import audit_rows
 from shared.storage.batching import Batcher
 from shared.storage.database import Database
@@ -26,9 +35,14 @@ from shared.structured import get_logger
 log = get_logger(__name__)
 
 GAP = "audit_gap"
+PRUNED = "audit_pruned"
+"""The action of the entry that tells how many entries were deleted for their age."""
 GATEWAY = Caller(id="gateway", kind="local", name="gateway", scopes=frozenset())
 LARGEST_DETAILS = 16_000
 CHECKED_AT_ONCE = 1000
+SEGMENT = 1000
+"""Entries that are deleted together."""
+UNSIGNED = "the checkpoint of the deleted entries before it was not signed with this SECRETS_KEY"
 NOTES = 20_000
 """Notes that may wait for the database; further ones are counted as lost."""
 NOTES_AT_ONCE = 500
@@ -59,7 +73,7 @@ class AuditTrail:
 
     `note` is for what must not wait for the disk, as chats: it queues an entry that is on disk half a second later, and
     before every entry that is recorded after it. When the process is killed the notes of that half second are lost. `chats`
-    says whether chats are noted, `causes` knows those of this process.
+    says whether chats are noted, `causes` knows those of this process, `box` signs for deleted entries.
 
     `require` comes before an action that must leave a trace: while entries can't be written, it refuses. An action
     whose entry fails afterwards has happened; the operator's log then holds the entry, and the trail, once it can be
@@ -67,13 +81,20 @@ class AuditTrail:
     """
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime], redactor: Redactor, *, chats: bool = True
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        redactor: Redactor,
+        *,
+        chats: bool = True,
+        box: SecretsBox | None = None,
     ) -> None:
         self.chats = chats
         self.causes = Causes()
         self._database = database
         self._clock = clock
         self._redactor = redactor
+        self._checkpoints = Checkpoints(box)
         self._lost = 0
         self._notes: deque[_Note] = deque()
         self._noted = asyncio.Event()
@@ -152,21 +173,46 @@ class AuditTrail:
         )
 
     async def verify(self) -> AuditCheck:
-        """Walk the whole chain. Raises Unavailable."""
+        """Walk the whole chain, from the checkpoint that stands for deleted entries. Raises Unavailable."""
         await self.flush()
-        sequence, previous = 0, ""
+        base = place = Checkpoint()
         while True:
-            head, entries = await self._page(sequence)
+            head, stored, entries = await self._page(place.sequence)
+            if stored is not None and stored["sequence"] > place.sequence:  # deleted since, or before
+                found = self._checkpoints.opened(stored)
+                if found is None:
+                    return broken(base, place, UNSIGNED)
+                base = place = found
+                continue
             for entry in entries:
-                reason = _fault(entry, sequence, previous)
+                reason = fault(entry, place)
                 if reason:
-                    return AuditCheck(valid=False, entries=sequence, first_broken=sequence + 1, reason=reason)
-                sequence, previous = entry.sequence, entry.hash
+                    return broken(base, place, reason)
+                place = after(entry)
             if not entries:
-                return _ended(sequence, previous, head)
+                return ended(base, place, head)
 
-    async def _page(self, after: int) -> tuple[tuple[int, str], Sequence[AuditEntry]]:
+    async def _page(self, after: int) -> audit_rows.Page:
         return await self._database.read(lambda session: audit_rows.page(session, after, CHECKED_AT_ONCE))
+
+    def prune(self, session: Session, *, before: datetime) -> int:
+        """Delete the oldest segment if all of it is older, and sign a checkpoint for it; returns how many entries.
+
+        A segment with a fault stays, and with it all that follows.
+        """
+        _, stored, _ = audit_rows.page(session, 0, 0)
+        base = Checkpoint() if stored is None else self._checkpoints.opened(stored)
+        if base is None or not audit_rows.is_older(session, base.sequence + SEGMENT, before):
+            return 0
+        head, _, entries = audit_rows.page(session, base.sequence, SEGMENT)
+        checkpoint = checkpoint_of(entries, base)
+        if checkpoint is None:
+            log.error("old audit entries are kept: the chain is broken; run 'mcp-gateway audit verify'")
+            return 0
+        if len(entries) < SEGMENT or checkpoint.sequence >= head[0] or any(entry.at >= before for entry in entries):
+            return 0
+        audit_rows.cut(session, checkpoint.sequence, lambda: self._checkpoints.sealed(checkpoint))
+        return len(entries)
 
     async def aclose(self) -> None:
         """Write what is noted, and wait for what is being written."""
@@ -181,7 +227,7 @@ class AuditTrail:
         recorded = [entry for entry in entries if entry is not None]
 
         def work(session: Session) -> None:
-            audit_rows.append(session, [*map(self._of_note, notes), *recorded], _link)
+            audit_rows.append(session, [*map(self._of_note, notes), *recorded], link)
 
         try:
             if notes or recorded:
@@ -246,7 +292,7 @@ class AuditTrail:
 
     def _details(self, details: Mapping[str, Any]) -> dict[str, Any]:
         plain: dict[str, Any] = self._redactor.data(details)
-        text = _canonical(plain)
+        text = canonical(plain)
         if len(text) <= LARGEST_DETAILS:
             return plain
         return {"cut": len(text), "text": text[:LARGEST_DETAILS]}
@@ -256,43 +302,3 @@ def _finished(note: _Note) -> _Note:
     """The same, holding nothing but its details."""
     details = note.details()
     return note._replace(details=lambda: details)
-
-
-def _link(entry: AuditEntry) -> str:
-    """SHA-256 over the entry's canonical JSON, the hash before it included."""
-    content: list[Any] = [
-        entry.sequence,
-        iso(entry.at),
-        entry.caller,
-        entry.address,
-        entry.request_id,
-        entry.action,
-        entry.outcome,
-        entry.details,
-        entry.previous_hash,
-        *filter(None, [entry.trace_id]),  # entries from before there were traces keep their hash
-        *([{"cause": entry.cause_request_id}] if entry.cause_request_id else []),
-    ]
-    return hashlib.sha256(_canonical(content).encode()).hexdigest()
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def _fault(entry: AuditEntry, sequence: int, previous: str) -> str:
-    if entry.sequence != sequence + 1:
-        return "it is missing"
-    if entry.previous_hash != previous:
-        return "it does not follow the entry before it"
-    if entry.hash != _link(entry):
-        return "it was changed"
-    return ""
-
-
-def _ended(sequence: int, previous: str, head: tuple[int, str]) -> AuditCheck:
-    if (sequence, previous) == head:
-        return AuditCheck(valid=True, entries=sequence)
-    broken = min(sequence, head[0]) + 1
-    reason = "entries at the end are missing" if sequence < head[0] else "it is not the entry that was written last"
-    return AuditCheck(valid=False, entries=sequence, first_broken=broken, reason=reason)

@@ -1,20 +1,33 @@
-"""Rows of the audit trail: appended one after the other, never changed."""
+"""Rows of the audit trail: appended one after the other, never changed, the oldest deleted under a checkpoint."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, or_, update
 from sqlmodel import Session, col, func, select
 
 from shared.domain.audit import CHAT, AuditEntry, AuditQuery
-from shared.storage import exclusive
+from shared.storage import exclusive, facts
 from shared.storage.tables import AuditRow, FactRow
 
 HEAD = "audit_head"
+CHECKPOINT = "audit_checkpoint"
+SEAL = "seal"
+"""The part of a stored checkpoint that is its signature."""
 
 _LAST = select(func.max(AuditRow.sequence))
 _ADD = insert(AuditRow)
 _HEAD = select(FactRow.value).where(col(FactRow.name) == HEAD)
 _MOVE_HEAD = update(FactRow).where(col(FactRow.name) == HEAD).values(value=bindparam("head"))
+
+
+class Page(NamedTuple):
+    """Some entries, number and hash of the newest of all, and the checkpoint of deleted ones as it is stored."""
+
+    head: tuple[int, str]
+    checkpoint: Mapping[str, Any] | None
+    entries: Sequence[AuditEntry]
 
 
 def append(session: Session, entries: Iterable[AuditEntry], link: Callable[[AuditEntry], str]) -> None:
@@ -38,14 +51,27 @@ def append(session: Session, entries: Iterable[AuditEntry], link: Callable[[Audi
         connection.execute(insert(FactRow), {"name": HEAD, "value": head})
 
 
-def page(session: Session, after: int, limit: int) -> tuple[tuple[int, str], Sequence[AuditEntry]]:
-    """Sequence number and hash of the newest entry, and up to `limit` entries that follow `after`, oldest first.
+def page(session: Session, after: int, limit: int) -> Page:
+    """The newest entry, the checkpoint, and up to `limit` entries that follow `after`, oldest first.
 
     The head comes first: entries that are missing after it were not merely not there yet.
     """
-    newest = _head(session)
+    newest, checkpoint = _head(session), facts.read(session, CHECKPOINT)
     found = select(AuditRow).where(col(AuditRow.sequence) > after).order_by(col(AuditRow.sequence)).limit(limit)
-    return newest, [_entry(row) for row in session.exec(found)]
+    return Page(newest, checkpoint, [_entry(row) for row in session.exec(found)] if limit else ())
+
+
+def is_older(session: Session, sequence: int, before: datetime) -> bool:
+    """Whether there is an entry of that number, and it is older."""
+    at = session.connection().execute(select(AuditRow.at).where(col(AuditRow.sequence) == sequence)).scalar()
+    return at is not None and at < before
+
+
+def cut(session: Session, through: int, checkpoint: Callable[[], dict[str, Any]]) -> None:
+    """Delete entries up to that number, and store the checkpoint that stands for them, with its `seal`."""
+    exclusive.alone(session, exclusive.SEALED)
+    facts.write(session, CHECKPOINT, checkpoint())
+    session.connection().execute(delete(AuditRow).where(col(AuditRow.sequence) <= through))
 
 
 def search(session: Session, query: AuditQuery) -> Sequence[AuditEntry]:

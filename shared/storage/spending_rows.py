@@ -20,11 +20,6 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def newest(session: Session) -> int:
-    """The id of the newest row; 0 when there is none."""
-    return int(session.connection().execute(select(func.max(col(UsageRow.id)))).scalar() or 0)
-
-
 def altogether(session: Session, start: datetime | None, tags: Sequence[str]) -> Spending:
     """What was spent from the beginning of an hour on, by everybody, each caller and each value of these tags."""
     start = start or BEGINNING

@@ -62,6 +62,11 @@ def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     bulk.add(session, UsageRow.__table__, rows)  # type: ignore[attr-defined]
 
 
+def newest(session: Session) -> int:
+    """The id of the newest row; 0 when there is none."""
+    return int(session.connection().execute(select(func.max(col(UsageRow.id)))).scalar() or 0)
+
+
 def summed(
     session: Session,
     start: datetime,

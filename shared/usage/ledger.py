@@ -14,7 +14,7 @@ from sqlmodel import Session
 from shared.domain.alerts import Alert
 from shared.domain.money import plain
 from shared.errors import GatewayError
-from shared.storage import usage_hours, usage_rows, usage_sums
+from shared.storage import usage_hours, usage_sums
 from shared.storage.database import Database
 from shared.storage.write_behind import WriteBehind
 from shared.usage.alerts import Alerts
@@ -135,8 +135,7 @@ class Ledger:
             began = time.monotonic()
 
     def _write(self, session: Session, entries: Sequence[Entry]) -> None:
-        usage_hours.make_room(session, min(entry.at for entry in entries), now=self._clock())
-        usage_rows.add(session, [_row(entry) for entry in entries])
+        usage_hours.add(session, [_row(entry) for entry in entries], now=self._clock())
 
     async def load_today(self) -> None:
         """Take up today's spend as the database has it, of all processes, and what this one has yet to write.

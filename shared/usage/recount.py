@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlmodel import Session
 
 from shared.domain.budgets import Budget
-from shared.storage import budget_rows, spending_rows
+from shared.storage import budget_rows, spending_rows, usage_rows
 from shared.storage.spending_rows import Spending
 from shared.usage.counter import NOTHING, Counter
 from shared.usage.periods import Span, span_of
@@ -41,7 +41,7 @@ def read(session: Session, fixed: Sequence[Budget], known: Mapping[str, Counter]
     """
     versions = budget_rows.versions(session)
     budgets = [*fixed, *budget_rows.load(session)]
-    row = spending_rows.newest(session)
+    row = usage_rows.newest(session)
     spans = [span_of(budget.period, now) for budget in budgets]
     tags = sorted({budget.subject[1] for budget in budgets if budget.subject[0] == "tag"})
     sums: dict[tuple[datetime | None, int], Spending] = {}

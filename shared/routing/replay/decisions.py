@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,8 +18,6 @@ from shared.storage.write_behind import WriteBehind
 CAPACITY = 20_000
 TEXTS = 500
 """While more decisions than this wait, their messages are not kept: those may be 10 MB each."""
-
-PRUNED_AT_ONCE = 1_000
 
 VoteOf = Callable[[str, str], float | None]
 """A caller's vote on a request of its own, by the ids of both; None when there is none, or not yet."""
@@ -84,14 +81,9 @@ class Decisions:
         """Write the rest, if the database takes it."""
         await self._queue.aclose()
 
-    async def prune(self) -> int:
-        """Forget what is older than it may be, some at a time; returns how many. Raises Unavailable."""
-        before = self._clock() - timedelta(days=self.days)
-        work = partial(decision_rows.prune, before=before, limit=PRUNED_AT_ONCE)
-        total = 0
-        while done := await self._database.run(work):
-            total += done
-        return total
+    def prune(self, session: Session, limit: int) -> int:
+        """Delete up to `limit` decisions that are older than they may be, or too many; returns how many."""
+        return decision_rows.prune(session, self._clock() - timedelta(days=self.days), limit=limit)
 
     def _write(self, session: Session, waiting: Sequence[Waiting]) -> None:
         decision_rows.add(session, [self._voted(row) | {"text": text_of(request)} for row, request in waiting])

@@ -111,9 +111,9 @@ async def test_only_rows_after_one_and_from_a_moment_on(database: Database) -> N
     def since(row: int, start: datetime | None = None) -> Callable[[Session], Spending]:
         return lambda session: spending_rows.since(session, row, start, ())
 
-    assert await database.read(spending_rows.newest) == 0
+    assert await database.read(usage_rows.newest) == 0
     await add(database, row("a", 1), row("a", 2, NOON.replace(day=5)))
-    newest = await database.read(spending_rows.newest)
+    newest = await database.read(usage_rows.newest)
     assert await database.read(since(0, NOON.replace(hour=13))) == {("all",): 2, ("key", "a"): 2}
     assert await database.read(since(newest)) == {}
     await add(database, row("a", 4))
