@@ -31,7 +31,7 @@ def link(placed: AuditEntry) -> str:
 async def test_entries_are_numbered_and_linked_across_transactions(database: Database) -> None:
     await database.run(lambda session: audit_rows.append(session, [entry("a"), entry("b")], link))
     await database.run(lambda session: audit_rows.append(session, [entry("c")], link))
-    head, entries = await database.read(lambda session: audit_rows.page(session, 0, 10))
+    head, _, entries = await database.read(lambda session: audit_rows.page(session, 0, 10))
     assert head == (3, "123")
     assert [(found.action, found.previous_hash, found.hash) for found in entries] == [
         ("a", "", "1"),
@@ -43,7 +43,7 @@ async def test_entries_are_numbered_and_linked_across_transactions(database: Dat
 
 async def test_pages_follow_one_another(database: Database) -> None:
     await database.run(lambda session: audit_rows.append(session, [entry(str(n)) for n in range(5)], link))
-    _, entries = await database.read(lambda session: audit_rows.page(session, 2, 2))
+    *_, entries = await database.read(lambda session: audit_rows.page(session, 2, 2))
     assert [found.sequence for found in entries] == [3, 4]
 
 
@@ -56,7 +56,7 @@ async def test_a_row_smuggled_in_at_the_end_does_not_stop_the_trail(database: Da
 
     await database.run(smuggle)
     await database.run(lambda session: audit_rows.append(session, [entry("c")], link))
-    head, entries = await database.read(lambda session: audit_rows.page(session, 0, 10))
+    head, _, entries = await database.read(lambda session: audit_rows.page(session, 0, 10))
     assert head == (3, "13")
     assert [found.sequence for found in entries] == [1, 2, 3]
 
