@@ -55,6 +55,7 @@ from shared.storage import schema
 from shared.storage.database import Database
 from shared.storage.key_values import RedisValues
 from shared.storage.redis_store import RedisStore
+from shared.storage.retention import Retention
 from shared.supervision import Jobs
 from shared.terminal.approvals import Approvals
 from shared.terminal.concealment import conceal
@@ -93,6 +94,7 @@ class Gateway:
     budgets: Budgets
     ledger: Ledger
     decisions: Decisions
+    retention: Retention
     alerts: Alerts
     learner: Learner
     learning: Persistence
@@ -207,7 +209,7 @@ async def _assembled(
     peers = Peers(nodes, NodeSignatures(parts.shared_secret(settings)), parts.now)
     stack.push_async_callback(peers.aclose)
     command_limits = CommandLimits(database, parts.now)
-    audit = AuditTrail(database, parts.now, redactor, chats=settings.audit_chats)
+    audit = AuditTrail(database, parts.now, redactor, chats=settings.audit_chats, box=box)
     stack.push_async_callback(audit.aclose)
     decisions = Decisions(
         database, parts.now, days=settings.decision_days, with_text=settings.decision_text, vote_of=learner.vote_of
@@ -267,6 +269,7 @@ async def _assembled(
         budgets=budgets,
         ledger=ledger,
         decisions=decisions,
+        retention=parts.retention(settings, database, decisions, audit),
         alerts=alerts,
         learner=learner,
         learning=learning,

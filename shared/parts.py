@@ -30,6 +30,7 @@ from shared.providers.vendors import LOCAL, VENDORS, Account, vendor_for
 from shared.registry.configuration import LiveConfiguration
 from shared.registry.registry import Registry
 from shared.routing.caching.response_cache import ResponseCache
+from shared.routing.replay.decisions import Decisions
 from shared.routing.replay.policy_file import policy_of
 from shared.security.accounts import Accounts
 from shared.security.audit import AuditTrail
@@ -39,9 +40,11 @@ from shared.security.rate_limits import LoginAttempts
 from shared.security.redaction import Redactor
 from shared.security.tokens import Tokens, token_secret
 from shared.settings import Settings, comma_separated, secret_fields
+from shared.storage import usage_hours
 from shared.storage.database import Database
 from shared.storage.key_values import MemoryValues, RedisValues, Values
 from shared.storage.redis_store import RedisStore
+from shared.storage.retention import Retention, Step
 from shared.terminal.egress import Egress, RefusedConnection
 from shared.terminal.kept_outputs import KeptLimits, KeptOutputs
 from shared.terminal.local import LocalShells
@@ -143,6 +146,18 @@ def redis(settings: Settings, stack: AsyncExitStack) -> RedisStore | None:
 def shared_secret(settings: Settings) -> bytes:
     """What login tokens are signed with; all processes of a gateway have the same."""
     return token_secret(settings.jwt_secret.get_secret_value(), settings.data_dir / "jwt.key")
+
+
+def retention(settings: Settings, database: Database, decisions: Decisions, audit: AuditTrail) -> Retention:
+    """What deletes rows that are older than the settings allow."""
+    steps: dict[str, Step] = {"decisions": decisions.prune}
+    if settings.usage_days:
+        usage_age = timedelta(days=settings.usage_days)
+        steps["usage"] = lambda session, limit: usage_hours.prune(session, limit, before=now() - usage_age)
+    if settings.audit_days:
+        audit_age = timedelta(days=settings.audit_days)
+        steps["audit"] = lambda session, _: audit.prune(session, before=now() - audit_age)
+    return Retention(database, now, steps)
 
 
 def logins(settings: Settings, database: Database, windows: Windows) -> Accounts:

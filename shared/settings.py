@@ -134,9 +134,16 @@ class Settings(BaseModel):
         1, description="US dollars a day (UTC) after which an alert is raised, once; 0 never raises one."
     )
 
+    usage_days: Annotated[int, Field(ge=0, le=3660)] = Field(
+        400,
+        description="Days that usage rows are kept, one for each attempt at an answer; 0 keeps them for ever. Their sums by the hour stay, so budgets and reports stay exact ([what is lost](docs/operations.md#retention)).",
+    )
     decision_days: Annotated[int, Field(ge=0, le=3660)] = Field(
         30,
         description="Days that routing decisions are kept, for `mcp-gateway replay` and `GET /v1/decisions/{requestId}`; 0 keeps none. They hold no text of the messages.",
+    )
+    decision_rows: Annotated[int, Field(ge=0, le=10_000_000_000)] = Field(
+        10_000_000, description="Routing decisions that are kept at most, the newest; 0 is no limit."
     )
     decision_text: bool = Field(
         False, description="Keep the messages of requests, the first 100 kB, with their decisions."
@@ -144,6 +151,10 @@ class Settings(BaseModel):
     audit_chats: bool = Field(
         True,
         description="Give each chat an entry in the audit trail: caller, model, cost and digests of question and answer, no text.",
+    )
+    audit_days: Annotated[int, Field(ge=0, le=36_600)] = Field(
+        0,
+        description="Days that audit entries are kept; 0 keeps them for ever. Older ones go in whole segments of 1000 under a signed checkpoint, with which the rest can still be verified.",
     )
 
     # Spending

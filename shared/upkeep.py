@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -13,6 +14,7 @@ from shared.errors import GatewayError, Unavailable
 from shared.providers.base import Probe
 from shared.providers.vendors import LOCAL
 from shared.registry.discovered import as_models
+from shared.security.audit import GATEWAY, PRUNED
 from shared.structured import get_logger
 from shared.supervision import Start
 
@@ -114,12 +116,15 @@ async def _done(parts: tuple[Callable[[], Awaitable[None]], ...]) -> bool:
 
 
 async def _forget(gateway: "Gateway") -> None:
-    """Delete decisions and recordings that are older than they may be, for ever."""
+    """Delete rows and recordings that are older than they may be, for ever."""
     while True:
         try:
-            await gateway.decisions.prune()
+            deleted = await gateway.retention.prune()
         except Unavailable as error:
-            log.warning("old decisions wait for the database", reason=error.operator_detail)
+            log.warning("old rows are deleted when the database is back", reason=error.operator_detail)
+        else:
+            if entries := deleted.get("audit"):
+                gateway.audit.note(GATEWAY, PRUNED, "ok", details=partial(dict, entries=entries))
         try:
             await gateway.terminals.recordings.prune()
         except OSError as error:

@@ -9,7 +9,7 @@ from mcp_gateway.commands.failures import FAILED
 from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table, printable
 
 if TYPE_CHECKING:
-    from shared.domain.audit import AuditEntry
+    from shared.domain.audit import AuditCheck, AuditEntry
 
 DETAILS = 120
 """Characters of an entry's details in the table; --json has all of them."""
@@ -63,11 +63,17 @@ def verify(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     elif found.valid:
-        print(f"The audit trail is whole: {found.entries} entries.")
+        print(f"The audit trail is whole: {found.entries} entries{_deleted(found)}.")
     else:
         print(f"The audit trail is broken at entry {found.first_broken}: {found.reason}.")
     if not found.valid:
         raise typer.Exit(FAILED)
+
+
+def _deleted(found: "AuditCheck") -> str:
+    if found.pruned_until is None:
+        return ""
+    return f", after {found.pruned} deleted ones (up to {found.pruned_until:%Y-%m-%d}) for which a signed checkpoint stands"
 
 
 def _row(entry: "AuditEntry") -> tuple[object, ...]:

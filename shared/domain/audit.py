@@ -56,9 +56,15 @@ class AuditPage(Wire):
 
 
 class AuditCheck(Wire):
-    """Whether the chain is whole; else the first sequence number that is wrong, and how."""
+    """Whether the chain is whole; else the first sequence number that is wrong, and how.
+
+    `entries` are those that are there and right, `pruned` the deleted ones before them, which a signed checkpoint stands for;
+    the newest of these is from `pruned_until`.
+    """
 
     valid: bool
     entries: int
+    pruned: int = 0
+    pruned_until: Timestamp | None = None
     first_broken: int | None = None
     reason: str = ""

@@ -1,11 +1,13 @@
 """The model registry: list, look up, add, change, delete; layers on, off and in order."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from shared.domain.identity import Caller
 from shared.domain.models import (
+    LAYERS,
     ApiModelName,
     Capabilities,
     ContextWindow,
@@ -23,6 +25,8 @@ from shared.domain.models import (
 from shared.domain.wire import NoInput, Wire
 from shared.errors import Forbidden, InvalidInput
 from shared.operations import budgets
+from shared.operations.codex_catalogue import MOST, codex_model
+from shared.operations.model_list import ListedModel, ModelList, listed, page, virtual, virtual_models
 from shared.operations.operation import Operation
 from shared.registry.registry import unknown_model
 
@@ -33,25 +37,23 @@ AnyId = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 
 
 class ListModels(Wire):
-    """Filters of the model list."""
+    """Filters of the model list, and which page of it, as in Anthropic's API.
+
+    Codex names its version in `client_version`, and gets its catalogue beside a list of what can be asked now.
+    """
 
     layer: Layer | None = None
     provider: Annotated[str, Field(max_length=64)] | None = None
     enabled: bool | None = None
+    limit: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    after_id: AnyId | None = Field(None, alias="after_id")
+    before_id: AnyId | None = Field(None, alias="before_id")
+    client_version: Annotated[str, Field(max_length=100)] | None = Field(None, alias="client_version")
 
-
-class ListedModel(Model):
-    """A model as OpenAI's clients expect it, with our fields beside theirs; `virtual` marks the entry for routing."""
-
-    object: Literal["model"] = "model"
-    virtual: Literal[True] | None = Field(None, exclude_if=lambda value: value is None)
-
-
-class ModelList(Wire):
-    """All models, in OpenAI's list form."""
-
-    object: Literal["list"] = "list"
-    data: list[ListedModel]
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only some of the registered models are wanted."""
+        return not self.model_fields_set.isdisjoint(("layer", "provider", "enabled"))
 
 
 class GetModel(Wire):
@@ -135,27 +137,37 @@ class ChangedLayer(Wire):
 
 async def _list(gateway: "Gateway", caller: Caller, request: ListModels) -> ModelList:
     snapshot = gateway.registry.snapshot
-    found = [
-        _listed(model)
+    models: Iterable[Model] = (
+        model
         for layer in snapshot.by_layer
         for model in snapshot.by_layer[layer]
         if request.layer in (None, model.layer)
         and request.provider in (None, model.provider)
         and request.enabled in (None, model.enabled)
-    ]
-    if request.model_fields_set:
-        return ModelList(data=found)
-    return ModelList(data=[_virtual(gateway), *found])
+    )
+    routed = [] if request.is_filtered else virtual_models(gateway, caller)
+    if request.client_version is not None:
+        return _for_codex([*routed, *(listed(model) for model in models if gateway.naming.can_answer(model))])
+    found = [*routed, *map(listed, models)]
+    return page(found, limit=request.limit, after=request.after_id, before=request.before_id)
+
+
+def _for_codex(found: list[ListedModel]) -> ModelList:
+    first = page(found[:MOST], limit=None, after=None, before=None)
+    models = [codex_model(model, model.display_name, place) for place, model in enumerate(first.data)]
+    return first.model_copy(update={"models": models, "has_more": len(found) > MOST})
 
 
 async def _get(gateway: "Gateway", caller: Caller, request: GetModel) -> ListedModel:
     snapshot = gateway.registry.snapshot
     if request.id == "auto":
-        return _virtual(gateway)
-    found = snapshot.named(request.id)
-    if not found:
+        return virtual(gateway, "auto", "auto")
+    if found := snapshot.named(request.id):
+        return listed(found[0])
+    alias = gateway.naming.lookup(caller, request.id)
+    if alias is None or not (alias.target in ("auto", *LAYERS) or snapshot.named(alias.target)):
         raise unknown_model(snapshot, request.id)
-    return _listed(found[0])
+    return virtual(gateway, request.id, alias.target)
 
 
 async def _layers(gateway: "Gateway", caller: Caller, request: NoInput) -> Layers:
@@ -167,7 +179,7 @@ async def _add(gateway: "Gateway", caller: Caller, request: AddModel) -> Changed
     _check_provider(gateway, request.provider)
     fields = {name: getattr(request, name) for name in type(request).model_fields}
     added = await gateway.registry.add(Model(**fields, created=int(gateway.clock().timestamp())))
-    return ChangedModel(model=_listed(added))
+    return ChangedModel(model=listed(added))
 
 
 async def _update(gateway: "Gateway", caller: Caller, request: UpdateModel) -> ChangedModel:
@@ -176,7 +188,7 @@ async def _update(gateway: "Gateway", caller: Caller, request: UpdateModel) -> C
         await check_unbounded(gateway, caller)
     if request.provider is not None:
         _check_provider(gateway, request.provider)
-    return ChangedModel(model=_listed(await gateway.registry.update(request.id, changes)))
+    return ChangedModel(model=listed(await gateway.registry.update(request.id, changes)))
 
 
 BOUNDED_BY = frozenset(
@@ -215,23 +227,6 @@ async def _toggle(gateway: "Gateway", caller: Caller, request: ToggleLayer) -> C
 async def _reorder(gateway: "Gateway", caller: Caller, request: ReorderLayer) -> ChangedLayer:
     await gateway.registry.reorder(request.layer, request.model_ids)
     return _changed_layer(gateway, request.layer)
-
-
-def _listed(model: Model) -> ListedModel:
-    fields = {**dict(model), "owned_by": model.owned_by or model.provider}
-    return ListedModel.model_construct(**fields, object="model", virtual=None)
-
-
-def _virtual(gateway: "Gateway") -> ListedModel:
-    return ListedModel(
-        id="auto",
-        provider="gateway",
-        api_model_name="auto",
-        layer=gateway.configuration.current.default_layer,
-        capabilities=Capabilities(code=True, reasoning=True, vision=True, tools=True),
-        owned_by="ai-mcp-gateway",
-        virtual=True,
-    )
 
 
 def _changed_layer(gateway: "Gateway", layer: Layer) -> ChangedLayer:

@@ -125,7 +125,7 @@ async def _query(gateway: "Gateway", caller: Caller, request: QueryUsage) -> Usa
     request = _own(caller, request) if _is_limited(caller) else request
     start, end = _span(gateway, request)
     await gateway.ledger.flush()
-    rows, total = await gateway.database.read(partial(_sums, request=request, start=start, end=end))
+    rows, total = await gateway.database.report(partial(_sums, request=request, start=start, end=end))
     if len(rows) > MAX_GROUPS:
         raise InvalidInput(f"There are more than {MAX_GROUPS} groups; ask for a shorter span.")
     groups = [_group(row) for row in rows]

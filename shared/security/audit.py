@@ -1,8 +1,6 @@
 """The audit trail: what was done by whom, each entry chained to the one before by its hash."""
 
 import asyncio
-import hashlib
-import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -14,30 +12,42 @@ from sqlmodel import Session
 from shared.domain.audit import AuditCheck, AuditEntry, AuditPage, AuditQuery
 from shared.domain.identity import Caller
 from shared.domain.trace import current_id
-from shared.domain.wire import iso
 from shared.errors import GatewayError, Unavailable
+from shared.security.audit_chain import (
+    Checkpoint,
+    Checkpoints,
+    after,
+    broken,
+    canonical,
+    checkpoint_of,
+    ended,
+    fault,
+    link,
+)
 from shared.security.causes import Cause, Causes
 from shared.security.redaction import Redactor
+from shared.security.secrets_box import SecretsBox
 from shared.storage import audit_rows
-from shared.storage.audit_rows import Queued
 from shared.storage.batching import Batcher
-from shared.storage.database import OUTCOME_UNKNOWN, Database
-from shared.storage.row_ids import row_ids
+from shared.storage.database import Database
 from shared.structured import get_logger
 
 log = get_logger(__name__)
 
 GAP = "audit_gap"
+PRUNED = "audit_pruned"
+"""The action of the entry that tells how many entries were deleted for their age."""
 GATEWAY = Caller(id="gateway", kind="local", name="gateway", scopes=frozenset())
 LARGEST_DETAILS = 16_000
 CHECKED_AT_ONCE = 1000
+SEGMENT = 1000
+"""Entries that are deleted together."""
+UNSIGNED = "the checkpoint of the deleted entries before it was not signed with this SECRETS_KEY"
 NOTES = 20_000
 """Notes that may wait for the database; further ones are counted as lost."""
 NOTES_AT_ONCE = 500
 WHOLE_NOTES = 500
 """While more notes than this wait, a further one is finished at once: until then it holds what its digests are of."""
-UNFINISHED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-"""What working out details raises for data that it does not expect."""
 NOTE_SECONDS = 0.5
 AWAY_SECONDS = 2.0
 """How long notes wait after the database did not take them."""
@@ -49,7 +59,6 @@ Details = Callable[[], Mapping[str, Any]]
 class _Note(NamedTuple):
     """An entry that is written soon: what it is made of."""
 
-    row_id: int
     at: datetime
     caller: Caller
     action: str
@@ -63,12 +72,8 @@ class AuditTrail:
     """Entries are on disk before `record` returns, and redacted before they are written.
 
     `note` is for what must not wait for the disk, as chats: it queues an entry that is on disk half a second later, and
-    before every entry that is recorded after it. When the process is killed the notes of that half second are lost. An
-    entry that can never be written is dropped and counted in `dropped`. `chats` says whether chats are noted, `causes`
-    knows those of this process.
-
-    Each entry is written once: where the answer to a COMMIT was lost, those that are stored are skipped when it is
-    repeated.
+    before every entry that is recorded after it. When the process is killed the notes of that half second are lost. `chats`
+    says whether chats are noted, `causes` knows those of this process, `box` signs for deleted entries.
 
     `require` comes before an action that must leave a trace: while entries can't be written, it refuses. An action
     whose entry fails afterwards has happened; the operator's log then holds the entry, and the trail, once it can be
@@ -76,21 +81,24 @@ class AuditTrail:
     """
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime], redactor: Redactor, *, chats: bool = True
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        redactor: Redactor,
+        *,
+        chats: bool = True,
+        box: SecretsBox | None = None,
     ) -> None:
         self.chats = chats
         self.causes = Causes()
-        self.dropped = 0
         self._database = database
         self._clock = clock
         self._redactor = redactor
+        self._checkpoints = Checkpoints(box)
         self._lost = 0
-        self._doubtful: dict[int, int] = {}
-        self._again = False
-        self._row_ids = row_ids()
         self._notes: deque[_Note] = deque()
         self._noted = asyncio.Event()
-        self._batcher: Batcher[Queued | None, BaseException | None] = Batcher(self._write)
+        self._batcher: Batcher[AuditEntry | None, None] = Batcher(self._write)
 
     @property
     def queued(self) -> int:
@@ -104,19 +112,15 @@ class AuditTrail:
 
     async def require(self) -> None:
         """Raises Unavailable when the trail cannot be written. Costs nothing while it can."""
-        if self._doubtful:
-            await self._look_for_doubtful()
         if self._lost:
             lost, self._lost = self._lost, 0
-            await self.record(GATEWAY, GAP, {"lost": lost}, "failed")
+            await self._batcher.put(self._entry(GATEWAY, GAP, {"lost": lost}, "failed"))
         elif not self._database.writable and not await self._database.try_writing():
             raise Unavailable("The audit trail cannot be written, so this is refused; check the database, then retry.")
 
     async def record(self, caller: Caller, action: str, details: Mapping[str, Any], outcome: str) -> None:
         """Append an entry; even when the task is cancelled meanwhile. Raises Unavailable."""
-        error = await self._batcher.put(Queued(next(self._row_ids), self._entry(caller, action, details, outcome)))
-        if error is not None:
-            raise error
+        await self._batcher.put(self._entry(caller, action, details, outcome))
 
     def note(
         self,
@@ -132,7 +136,7 @@ class AuditTrail:
         if len(self._notes) >= NOTES:
             self._lost += 1
             return
-        note = _Note(next(self._row_ids), self._clock(), caller, action, outcome, details, cause, trace_id)
+        note = _Note(self._clock(), caller, action, outcome, details, cause, trace_id)
         self._notes.append(note if len(self._notes) < WHOLE_NOTES else _finished(note))
         self._noted.set()
 
@@ -152,9 +156,7 @@ class AuditTrail:
     async def flush(self) -> None:
         """Write everything noted so far. Raises Unavailable and keeps it when the database is away."""
         for _ in range(0, len(self._notes), NOTES_AT_ONCE):
-            error = await self._batcher.put(None)
-            if error is not None:
-                raise error
+            await self._batcher.put(None)
 
     async def query(self, query: AuditQuery) -> AuditPage:
         """The entries asked for, newest first. Raises Unavailable."""
@@ -171,21 +173,46 @@ class AuditTrail:
         )
 
     async def verify(self) -> AuditCheck:
-        """Walk the whole chain. Raises Unavailable."""
+        """Walk the whole chain, from the checkpoint that stands for deleted entries. Raises Unavailable."""
         await self.flush()
-        sequence, previous = 0, ""
+        base = place = Checkpoint()
         while True:
-            head, entries = await self._page(sequence)
+            head, stored, entries = await self._page(place.sequence)
+            if stored is not None and stored["sequence"] > place.sequence:  # deleted since, or before
+                found = self._checkpoints.opened(stored)
+                if found is None:
+                    return broken(base, place, UNSIGNED)
+                base = place = found
+                continue
             for entry in entries:
-                reason = _fault(entry, sequence, previous)
+                reason = fault(entry, place)
                 if reason:
-                    return AuditCheck(valid=False, entries=sequence, first_broken=sequence + 1, reason=reason)
-                sequence, previous = entry.sequence, entry.hash
+                    return broken(base, place, reason)
+                place = after(entry)
             if not entries:
-                return _ended(sequence, previous, head)
+                return ended(base, place, head)
 
-    async def _page(self, after: int) -> tuple[tuple[int, str], Sequence[AuditEntry]]:
+    async def _page(self, after: int) -> audit_rows.Page:
         return await self._database.read(lambda session: audit_rows.page(session, after, CHECKED_AT_ONCE))
+
+    def prune(self, session: Session, *, before: datetime) -> int:
+        """Delete the oldest segment if all of it is older, and sign a checkpoint for it; returns how many entries.
+
+        A segment with a fault stays, and with it all that follows.
+        """
+        _, stored, _ = audit_rows.page(session, 0, 0)
+        base = Checkpoint() if stored is None else self._checkpoints.opened(stored)
+        if base is None or not audit_rows.is_older(session, base.sequence + SEGMENT, before):
+            return 0
+        head, _, entries = audit_rows.page(session, base.sequence, SEGMENT)
+        checkpoint = checkpoint_of(entries, base)
+        if checkpoint is None:
+            log.error("old audit entries are kept: the chain is broken; run 'mcp-gateway audit verify'")
+            return 0
+        if len(entries) < SEGMENT or checkpoint.sequence >= head[0] or any(entry.at >= before for entry in entries):
+            return 0
+        audit_rows.cut(session, checkpoint.sequence, lambda: self._checkpoints.sealed(checkpoint))
+        return len(entries)
 
     async def aclose(self) -> None:
         """Write what is noted, and wait for what is being written."""
@@ -195,84 +222,37 @@ class AuditTrail:
             log.error("audit entries are lost", entries=len(self._notes), reason=error.operator_detail)
         await self._batcher.drained()
 
-    async def _write(self, entries: Sequence[Queued | None]) -> Sequence[BaseException | None]:
-        """Write notes and entries as one; where the database refuses that, each by itself, so that none holds up others.
-
-        Failures are counted here and not where they are waited for: that task may be cancelled meanwhile.
-        """
+    async def _write(self, entries: Sequence[AuditEntry | None]) -> Sequence[None]:
         notes = list(islice(self._notes, NOTES_AT_ONCE))
         recorded = [entry for entry in entries if entry is not None]
-        error = await self._failure(notes, recorded) if notes or recorded else None
-        if error is None or isinstance(error, Unavailable):
-            for _ in notes if error is None else ():
-                self._let_go()
-            return [self._told(entry, error) for entry in entries]
-        for note in notes:
-            error = await self._failure([note], ())
-            if isinstance(error, Unavailable):
-                return [self._told(entry, error) for entry in entries]
-            if error is not None:
-                self._drop(note, error)
-            self._let_go()
-        return [None if entry is None else self._told(entry, await self._failure((), [entry])) for entry in entries]
-
-    async def _failure(self, notes: Sequence[_Note], recorded: Sequence[Queued]) -> BaseException | None:
-        """Append them to the chain; why that failed, if it did."""
 
         def work(session: Session) -> None:
-            queued = [*(Queued(note.row_id, self._of_note(note)) for note in notes), *recorded]
-            audit_rows.append(session, queued, _link, again=self._again)
+            audit_rows.append(session, [*map(self._of_note, notes), *recorded], link)
 
-        (error,) = await asyncio.gather(self._database.run(work), return_exceptions=True)
-        if isinstance(error, GatewayError) and error.code == OUTCOME_UNKNOWN:
-            self._again = True
-        return error
-
-    def _let_go(self) -> None:
-        """The first note is written or dropped."""
-        self._notes.popleft()
+        try:
+            if notes or recorded:
+                await self._database.run(work)
+        except BaseException as error:  # here and not where it is waited for: who waits may be cancelled meanwhile
+            self._count(recorded, error)
+            raise
+        for _ in notes:
+            self._notes.popleft()
         if not self._notes:
-            self._again = False
             self._noted.clear()
+        return [None] * len(entries)
 
-    def _drop(self, note: _Note, error: BaseException) -> None:
-        """Count a note that can never be written; the trail says later that it is missing."""
-        self.dropped += 1
-        self._lost += 1
-        log.error(
-            "an audit entry can never be written and is dropped",
-            action=note.action,
-            caller=note.caller.id,
-            request_id=note.caller.request_id,
-            reason=error.operator_detail if isinstance(error, GatewayError) else repr(error),
-        )
-
-    def _told(self, entry: Queued | None, error: BaseException | None) -> BaseException | None:
-        """What is returned for an entry. One that could not be written is told by the log, and its number by the trail as
-        soon as it can be.
-        """
-        if entry is None or error is None:
-            return error
-        missing = entry.entry.details["lost"] if entry.entry.action == GAP else 1
-        if isinstance(error, GatewayError) and error.code == OUTCOME_UNKNOWN:
-            self._doubtful[entry.row_id] = missing
-        else:
-            self._lost += missing
-        if entry.entry.action != GAP:
+    def _count(self, entries: Sequence[AuditEntry], error: BaseException) -> None:
+        """What could not be written is told by the log, and its number by the trail as soon as it can be."""
+        for entry in entries:
+            if entry.action == GAP:
+                self._lost += entry.details["lost"]
+                continue
+            self._lost += 1
             log.error(
                 "an audit entry could not be written",
-                entry=entry.entry.model_dump(mode="json", exclude={"sequence", "previous_hash", "hash"}),
+                entry=entry.model_dump(mode="json", exclude={"sequence", "previous_hash", "hash"}),
                 reason=error.operator_detail if isinstance(error, GatewayError) else repr(error),
             )
-        return error
-
-    async def _look_for_doubtful(self) -> None:
-        """Count those as lost that are not stored. Raises Unavailable."""
-        doubtful = dict(self._doubtful)
-        found = await self._database.read(lambda session: audit_rows.stored(session, doubtful))
-        for row_id in doubtful:
-            missing = self._doubtful.pop(row_id, 0)
-            self._lost += 0 if row_id in found else missing
 
     def _of_note(self, note: _Note) -> AuditEntry:
         return self._made(note.at, note.caller, note.action, note.details(), note.outcome, note.cause, note.trace_id)
@@ -312,56 +292,13 @@ class AuditTrail:
 
     def _details(self, details: Mapping[str, Any]) -> dict[str, Any]:
         plain: dict[str, Any] = self._redactor.data(details)
-        text = _canonical(plain)
+        text = canonical(plain)
         if len(text) <= LARGEST_DETAILS:
             return plain
         return {"cut": len(text), "text": text[:LARGEST_DETAILS]}
 
 
 def _finished(note: _Note) -> _Note:
-    """The same, holding nothing but its details; one that cannot be finished stays as it is until it is written."""
-    try:
-        details = note.details()
-    except UNFINISHED:
-        return note
+    """The same, holding nothing but its details."""
+    details = note.details()
     return note._replace(details=lambda: details)
-
-
-def _link(entry: AuditEntry) -> str:
-    """SHA-256 over the entry's canonical JSON, the hash before it included."""
-    content: list[Any] = [
-        entry.sequence,
-        iso(entry.at),
-        entry.caller,
-        entry.address,
-        entry.request_id,
-        entry.action,
-        entry.outcome,
-        entry.details,
-        entry.previous_hash,
-        *filter(None, [entry.trace_id]),  # entries from before there were traces keep their hash
-        *([{"cause": entry.cause_request_id}] if entry.cause_request_id else []),
-    ]
-    return hashlib.sha256(_canonical(content).encode()).hexdigest()
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def _fault(entry: AuditEntry, sequence: int, previous: str) -> str:
-    if entry.sequence != sequence + 1:
-        return "it is missing"
-    if entry.previous_hash != previous:
-        return "it does not follow the entry before it"
-    if entry.hash != _link(entry):
-        return "it was changed"
-    return ""
-
-
-def _ended(sequence: int, previous: str, head: tuple[int, str]) -> AuditCheck:
-    if (sequence, previous) == head:
-        return AuditCheck(valid=True, entries=sequence)
-    broken = min(sequence, head[0]) + 1
-    reason = "entries at the end are missing" if sequence < head[0] else "it is not the entry that was written last"
-    return AuditCheck(valid=False, entries=sequence, first_broken=broken, reason=reason)

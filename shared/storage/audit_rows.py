@@ -1,16 +1,20 @@
-"""Rows of the audit trail: appended one after the other, never changed."""
+"""Rows of the audit trail: appended one after the other, never changed, the oldest deleted under a checkpoint."""
 
-from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, or_, update
 from sqlmodel import Session, col, func, select
 
 from shared.domain.audit import CHAT, AuditEntry, AuditQuery
-from shared.storage import exclusive
+from shared.storage import exclusive, facts
 from shared.storage.tables import AuditRow, FactRow
 
 HEAD = "audit_head"
+CHECKPOINT = "audit_checkpoint"
+SEAL = "seal"
+"""The part of a stored checkpoint that is its signature."""
 
 _LAST = select(func.max(AuditRow.sequence))
 _ADD = insert(AuditRow)
@@ -18,18 +22,16 @@ _HEAD = select(FactRow.value).where(col(FactRow.name) == HEAD)
 _MOVE_HEAD = update(FactRow).where(col(FactRow.name) == HEAD).values(value=bindparam("head"))
 
 
-class Queued(NamedTuple):
-    """An entry without its place in the chain, under the id that it got when it was queued."""
+class Page(NamedTuple):
+    """Some entries, number and hash of the newest of all, and the checkpoint of deleted ones as it is stored."""
 
-    row_id: int
-    entry: AuditEntry
+    head: tuple[int, str]
+    checkpoint: Mapping[str, Any] | None
+    entries: Sequence[AuditEntry]
 
 
-def append(
-    session: Session, entries: Sequence[Queued], link: Callable[[AuditEntry], str], *, again: bool = False
-) -> None:
-    """Give each entry its place in the chain. The head is kept apart, so that a cut-off tail shows too. With `again` some
-    may be there already, and are skipped.
+def append(session: Session, entries: Iterable[AuditEntry], link: Callable[[AuditEntry], str]) -> None:
+    """Give each entry its place in the chain. The head is kept apart, so that a cut-off tail shows too.
 
     By plain statements: every command waits for this, and rows as objects take three times as long.
     """
@@ -37,37 +39,39 @@ def append(
     connection = session.connection()
     sequence, previous = _head(session)
     sequence = max(sequence, connection.execute(_LAST).scalar() or 0)
-    known = stored(session, [row_id for row_id, _ in entries]) if again else ()
     rows = []
-    for row_id, entry in entries:
-        if row_id in known:
-            continue
+    for entry in entries:
         sequence += 1
         placed = entry.model_copy(update={"sequence": sequence, "previous_hash": previous})
         previous = link(placed)
-        rows.append({**placed.model_dump(by_alias=False), "hash": previous, "row_id": row_id})
-    if not rows:
-        return
+        rows.append({**placed.model_dump(by_alias=False), "hash": previous})
     connection.execute(_ADD, rows)
     head = {"sequence": sequence, "hash": previous}
     if not connection.execute(_MOVE_HEAD, {"head": head}).rowcount:
         connection.execute(insert(FactRow), {"name": HEAD, "value": head})
 
 
-def stored(session: Session, row_ids: Collection[int]) -> Collection[int]:
-    """Those of the ids whose entries are there."""
-    found = select(col(AuditRow.row_id)).where(col(AuditRow.row_id).in_(row_ids))
-    return {row_id for row_id in session.exec(found) if row_id is not None}
-
-
-def page(session: Session, after: int, limit: int) -> tuple[tuple[int, str], Sequence[AuditEntry]]:
-    """Sequence number and hash of the newest entry, and up to `limit` entries that follow `after`, oldest first.
+def page(session: Session, after: int, limit: int) -> Page:
+    """The newest entry, the checkpoint, and up to `limit` entries that follow `after`, oldest first.
 
     The head comes first: entries that are missing after it were not merely not there yet.
     """
-    newest = _head(session)
+    newest, checkpoint = _head(session), facts.read(session, CHECKPOINT)
     found = select(AuditRow).where(col(AuditRow.sequence) > after).order_by(col(AuditRow.sequence)).limit(limit)
-    return newest, [_entry(row) for row in session.exec(found)]
+    return Page(newest, checkpoint, [_entry(row) for row in session.exec(found)] if limit else ())
+
+
+def is_older(session: Session, sequence: int, before: datetime) -> bool:
+    """Whether there is an entry of that number, and it is older."""
+    at = session.connection().execute(select(AuditRow.at).where(col(AuditRow.sequence) == sequence)).scalar()
+    return at is not None and at < before
+
+
+def cut(session: Session, through: int, checkpoint: Callable[[], dict[str, Any]]) -> None:
+    """Delete entries up to that number, and store the checkpoint that stands for them, with its `seal`."""
+    exclusive.alone(session, exclusive.SEALED)
+    facts.write(session, CHECKPOINT, checkpoint())
+    session.connection().execute(delete(AuditRow).where(col(AuditRow.sequence) <= through))
 
 
 def search(session: Session, query: AuditQuery) -> Sequence[AuditEntry]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -19,19 +20,23 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from shared.errors import Conflict, GatewayError, InvalidInput, Unavailable
-from shared.storage import json_text, outcomes, readable
+from shared.storage import json_text, readable
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
 SERVER_TIMEOUT_MS = 15_000
 WORKERS = 4
+REPORTERS = 2
+REPORT_SECONDS = 60
+PROGRESS_STEPS = 1_000_000
+"""SQLite's steps between looks at the time limit of a report; they take some ten milliseconds."""
 LOST_A_RACE = frozenset({"40001", "40P01"})
 """PostgreSQL's states for a transaction that another one undid: the server is well."""
+TIMED_OUT = "57014"
+"""PostgreSQL's state for a statement that took too long: the server is well."""
 READ_ONLY = "25006"
 """PostgreSQL's state for a write in a read-only transaction."""
-OUTCOME_UNKNOWN = "outcome_unknown"
-"""The code of the error when a COMMIT got no answer and the server could not be asked what became of it."""
 WRITES_NOTHING = sqlalchemy.text("UPDATE facts SET name = name WHERE 1 = 0")
 
 
@@ -40,7 +45,8 @@ class Database(AbstractAsyncContextManager["Database"]):
 
     `run` gives the work a session inside one transaction: it commits when the work returns and rolls back when it
     raises. On SQLite a transaction takes the write lock at once (`BEGIN IMMEDIATE`), so that read-then-write is
-    atomic between processes too; `read` does not take it.
+    atomic between processes too; `read` does not take it. `report` is for reading that may take long: it has threads and a
+    time limit of its own.
     """
 
     def __init__(self, url: str) -> None:
@@ -51,6 +57,7 @@ class Database(AbstractAsyncContextManager["Database"]):
         self._takes_writes = True
         self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
+        self._reporters = ThreadPoolExecutor(REPORTERS, thread_name_prefix="reports")
         self._observer: sqlite3.Connection | None = None
         self._seen: int | None = None
 
@@ -69,9 +76,13 @@ class Database(AbstractAsyncContextManager["Database"]):
         """Do some reading and writing in one transaction, in a worker thread. Raises Unavailable, Conflict, InvalidInput."""
         return await self._in_thread(partial(self.run_sync, work))
 
-    async def read(self, work: Callable[[Session], T]) -> T:
-        """Do some reading, in a worker thread. Raises Unavailable."""
-        return await self._in_thread(partial(self.run_sync, work, write=False))
+    async def read(self, work: Callable[[Session], T], *, seconds: float | None = None) -> T:
+        """Do some reading, in a worker thread; with another time limit where one is given. Raises Unavailable."""
+        return await self._in_thread(partial(self.run_sync, work, write=False, seconds=seconds))
+
+    async def report(self, work: Callable[[Session], T], *, seconds: float = REPORT_SECONDS) -> T:
+        """Do some reading that may take long, beside all other work. Raises Unavailable, at the time limit too."""
+        return await self._in_thread(partial(self.run_sync, work, write=False, seconds=seconds), self._reporters)
 
     @property
     def writable(self) -> bool:
@@ -105,55 +116,57 @@ class Database(AbstractAsyncContextManager["Database"]):
         before, self._seen = self._seen, int(version)
         return before != self._seen
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T], threads: ThreadPoolExecutor | None = None) -> T:
         """What was begun is carried through, also when the task that waits for it is cancelled."""
         with anyio.CancelScope(shield=True):
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            answer = await asyncio.get_running_loop().run_in_executor(threads or self._threads, work)
         return answer  # noqa: RET504 - inside the block mypy misses it
 
     def _close(self) -> None:
         """Once the threads are done: a task that was cancelled has left its work in one of them."""
         self._threads.shutdown()
+        self._reporters.shutdown()
         if self._observer is not None:
             self._observer.close()
         self._engine.dispose()
 
-    def run_sync(self, work: Callable[[Session], T], *, write: bool = True) -> T:
-        """The same as `run` (or `read`), in this thread: for start-up and the command line."""
-        transaction: str | None = None
+    def run_sync(self, work: Callable[[Session], T], *, write: bool = True, seconds: float | None = None) -> T:
+        """The same as `run` (or `read`, or `report`), in this thread: for start-up and the command line."""
         try:
             with self._engine.connect() as connection:
                 connection.info["write"] = write
                 if not (write or self.is_sqlite):
                     connection = connection.execution_options(isolation_level="REPEATABLE READ")
                 noted = {readable.INFO: self.unreadable}
-                with Session(connection, expire_on_commit=False, info=noted) as session, session.begin():
+                limit = nullcontext() if seconds is None else self._limited(connection, seconds)
+                with Session(connection, expire_on_commit=False, info=noted) as session, session.begin(), limit:
                     answer = work(session)
-                    transaction = outcomes.transaction_id(session) if write else None
+            self.reachable = True
+            self._takes_writes = self._takes_writes or write
         except (exc.DBAPIError, exc.TimeoutError, StaleDataError, OverflowError, UnicodeEncodeError) as error:
-            if transaction is None or not self._committed(transaction, error):
-                raise self._failure(error, write=write) from error
-        self.reachable = True
-        self._takes_writes = self._takes_writes or write
+            raise self._failure(error, write=write) from error
         return answer
 
-    def _committed(self, transaction: str, error: Exception) -> bool:
-        """Whether a transaction whose COMMIT failed was committed all the same. Raises Unavailable when nobody knows."""
-        found = outcomes.committed(self._engine, transaction) if isinstance(error, exc.OperationalError) else False
-        if found is None:
-            self.reachable = False
-            raise Unavailable(
-                "The database went away while it wrote this, which may be stored or not. Look before you send it "
-                "again, or it may be there twice.",
-                operator_detail=str(error),
-                code=OUTCOME_UNKNOWN,
-            ) from error
-        return found
+    @contextmanager
+    def _limited(self, connection: sqlalchemy.Connection, seconds: float) -> Iterator[None]:
+        """End statements that take longer in all (SQLite) or each (PostgreSQL)."""
+        if not self.is_sqlite:
+            connection.execute(sqlalchemy.text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
+            yield
+            return
+        driver: Any = connection.connection.dbapi_connection
+        end = time.monotonic() + seconds
+        driver.set_progress_handler(lambda: time.monotonic() >= end, PROGRESS_STEPS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
 
     def _failure(self, error: Exception, *, write: bool) -> GatewayError:
         """The gateway's error for one of the driver or the pool, and what it says of the database's state."""
         detail = str(error)
-        state = getattr(getattr(error, "orig", None), "sqlstate", None)
+        original = getattr(error, "orig", None)
+        state = getattr(original, "sqlstate", None)
         if isinstance(error, exc.DataError | OverflowError | UnicodeEncodeError):
             return InvalidInput(
                 "The database does not take one of these values; it is too large or of the wrong kind.",
@@ -169,6 +182,12 @@ class Database(AbstractAsyncContextManager["Database"]):
             return Unavailable(
                 "Another process changed the same at the same moment, and nothing was done; send it again.",
                 operator_detail=detail,
+            )
+        if not write and (state == TIMED_OUT or getattr(original, "sqlite_errorname", None) == "SQLITE_INTERRUPT"):
+            return Unavailable(
+                "The database took too long for this, and it was given up; ask for a shorter span, or try again later.",
+                operator_detail=detail,
+                code="took_too_long",
             )
         self._takes_writes = self._takes_writes and not write
         if state == READ_ONLY:
@@ -201,7 +220,7 @@ def _server_engine(url: URL) -> Engine:
         hide_parameters=True,
         json_serializer=json_text.dumps,
         pool_size=WORKERS,
-        max_overflow=2,
+        max_overflow=REPORTERS,
         pool_timeout=SERVER_TIMEOUT_MS / 1000,
         pool_pre_ping=True,
         pool_recycle=1800,

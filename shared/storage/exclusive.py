@@ -11,6 +11,7 @@ BUDGETS = 0x6D637065
 NODES = 0x6D637066
 USAGE = 0x6D637067
 COMMANDS = 0x6D637068
+RETENTION = 0x6D637069
 
 
 def alone(session: Session, lock: int) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlmodel import Session, col, select
 
 from shared.storage import exclusive, facts
+from shared.storage.audit_rows import CHECKPOINT, SEAL
 from shared.storage.tables import ConnectionRow, ProviderRow
 
 CHECK = "secrets_check"
@@ -33,6 +34,10 @@ def reseal(session: Session, renewed: Callable[[str], str]) -> int:
     for connection in session.exec(connections):
         connection.sealed_secrets = renewed(str(connection.sealed_secrets))
         session.add(connection)
+        count += 1
+    checkpoint = facts.read(session, CHECKPOINT)
+    if checkpoint is not None:
+        facts.write(session, CHECKPOINT, {**checkpoint, SEAL: renewed(str(checkpoint[SEAL]))})
         count += 1
     facts.write(session, CHECK, renewed(str(facts.read(session, CHECK))))
     return count

@@ -1,8 +1,4 @@
-"""The tables of the database; their history is in migrations/.
-
-A `row_id` is given when a row is queued, so that the row is stored once however often it is sent. Rows of older versions
-have none.
-"""
+"""The tables of the database; their history is in migrations/."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -135,7 +131,7 @@ class UsageRow(SQLModel, table=True):
     """One attempt at an answer: what it used, what it cost in 10^-12 US dollars (null: not known), how it ended."""
 
     __tablename__ = "usage"
-    __table_args__ = (Index("ix_usage_at_row_id", "at", "row_id", unique=True),)
+    __table_args__ = (Index("ix_usage_at", "at"),)
 
     id: int | None = Field(
         default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
@@ -159,7 +155,6 @@ class UsageRow(SQLModel, table=True):
     tags: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
     chat_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
-    row_id: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class UsageHourRow(SQLModel, table=True):
@@ -169,10 +164,11 @@ class UsageHourRow(SQLModel, table=True):
     """
 
     __tablename__ = "usage_hours"
+    __table_args__ = (Index("ix_usage_hours_by", "by", "hour"),)
 
     hour: datetime = Field(sa_column=Column(_UtcDateTime(), primary_key=True))
-    by: str = Field(primary_key=True, max_length=10)
-    value: str = Field(primary_key=True, max_length=200)
+    by: str = Field(primary_key=True, max_length=80)
+    value: str = Field(primary_key=True, max_length=256)
     caller: str = Field(primary_key=True, max_length=100)
     requests: int = Field(sa_type=BigInteger)
     attempts: int = Field(sa_type=BigInteger)
@@ -213,10 +209,7 @@ class DecisionRow(SQLModel, table=True):
     """How one request was routed: what it was decided from, what came of it. `text` only where that is wanted."""
 
     __tablename__ = "decisions"
-    __table_args__ = (
-        Index("ix_decisions_at_row_id", "at", "row_id", unique=True),
-        Index("ix_decisions_request_id", "request_id"),
-    )
+    __table_args__ = (Index("ix_decisions_at", "at"), Index("ix_decisions_request_id", "request_id"))
 
     id: int | None = Field(
         default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
@@ -228,7 +221,6 @@ class DecisionRow(SQLModel, table=True):
     score: float | None = None
     text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
-    row_id: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class AuditRow(SQLModel, table=True):
@@ -239,7 +231,6 @@ class AuditRow(SQLModel, table=True):
         Index("ix_audit_trace_id", "trace_id"),
         Index("ix_audit_request_id", "request_id"),
         Index("ix_audit_cause_request_id", "cause_request_id"),
-        Index("ix_audit_row_id", "row_id", unique=True),
     )
 
     sequence: int = Field(primary_key=True)
@@ -254,4 +245,3 @@ class AuditRow(SQLModel, table=True):
     cause_request_id: str = Field(default="", max_length=100, sa_column_kwargs={"server_default": ""})
     previous_hash: str = Field(max_length=64)
     hash: str = Field(max_length=64)
-    row_id: int | None = Field(default=None, sa_type=BigInteger)

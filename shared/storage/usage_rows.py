@@ -15,6 +15,7 @@ from sqlalchemy import (
     cast,
     distinct,
     func,
+    lateral,
     literal,
     or_,
     select,
@@ -57,8 +58,13 @@ EVERYTHING = Filters()
 
 
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert a batch, but for rows whose `at` and `row_id` are stored already."""
+    """Insert a batch."""
     bulk.add(session, UsageRow.__table__, rows)  # type: ignore[attr-defined]
+
+
+def newest(session: Session) -> int:
+    """The id of the newest row; 0 when there is none."""
+    return int(session.connection().execute(select(func.max(col(UsageRow.id)))).scalar() or 0)
 
 
 def summed(
@@ -144,13 +150,28 @@ def time_of(session: Session, moment: Any, unit: str) -> Any:
 
 
 def tag_value(session: Session, name: str) -> Any:
-    """The value of a tag; NULL where there is no such tag.
-
-    PostgreSQL takes JSON with a NUL in it and then can read no part of that, and one row would stop every sum for good.
-    """
+    """The value of a tag; NULL where there is no such tag."""
     tags = col(UsageRow.tags)
     if session.get_bind().dialect.name == "sqlite":
         return tags[name].as_string()
-    text = cast(tags, Text)
-    readable = cast(func.replace(text, NUL, REPLACEMENT), JSON)
+    text, readable = _readable()
     return case((func.strpos(text, NUL) > 0, readable[name].as_string()), else_=tags[name].as_string())
+
+
+def tag_pairs(session: Session) -> Any:
+    """The tags of each usage row, to be joined to it: one row for each, with `key` and `value`."""
+    tags: Any = col(UsageRow.tags)
+    if session.get_bind().dialect.name == "sqlite":
+        return func.json_each(tags).table_valued("key", "value", name="tag")
+    text, readable = _readable()
+    pairs = func.json_each_text(case((func.strpos(text, NUL) > 0, readable), else_=tags)).table_valued("key", "value")
+    return lateral(select(pairs.c.key, pairs.c.value)).alias("tag")
+
+
+def _readable() -> tuple[Any, Any]:
+    """The tags as text, and as JSON that PostgreSQL can read.
+
+    It takes JSON with a NUL in it and then can read no part of that, and one row would stop every sum for good.
+    """
+    text = cast(col(UsageRow.tags), Text)
+    return text, cast(func.replace(text, NUL, REPLACEMENT), JSON)

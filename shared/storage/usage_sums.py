@@ -1,13 +1,14 @@
 """Sums over usage: whole hours from where they are summed up already, the rest from the rows themselves."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
+from shared.errors import InvalidInput
 from shared.storage import usage_hours, usage_rows
-from shared.storage.usage_hours import HOUR, NAMES, hour_of
+from shared.storage.usage_hours import NAMES
 from shared.storage.usage_rows import EVERYTHING, Filters
 
 
@@ -23,21 +24,32 @@ def summed(
     """Sums over [start, end), one row a group, in the group's order; without a grouping all in one row.
 
     `requests` are distinct: one that was tried with two models counts once in each of their groups. One that went
-    on into the next hour may count in both.
+    on into the next hour may count in both. Raises InvalidInput for what deleted rows would tell.
     """
-    until = usage_hours.summed_until(session) if usage_hours.by_of(group_by, filters) else None
-    first, last = _next_hour(start), end if until is None else min(until, hour_of(end))
+    by = usage_hours.by_of(group_by, filters)
+    hours = None if by is None else usage_hours.covered(session, start, end, by)
     more: dict[str, Any] = {"filters": filters, "limit": limit}
-    if until is None or first >= last:
-        return usage_rows.summed(session, start, end, group_by, **more)
-    parts = [usage_hours.summed(session, first, last, group_by, **more)]
-    parts += [
-        usage_rows.summed(session, since, to, group_by, **more)
-        for since, to in ((start, first), (last, end))
-        if since < to
-    ]
-    found = _together(row for part in parts for row in part)
+    spans = [(start, end)]
+    if hours is not None:
+        spans = [(since, to) for since, to in ((start, hours[0]), (hours[1], end)) if since < to]
+    if spans:
+        _check(session, spans[0][0])
+    parts = [usage_rows.summed(session, since, to, group_by, **more) for since, to in spans]
+    if hours is None:
+        return parts[0]
+    found = _together(row for part in [usage_hours.summed(session, *hours, group_by, **more), *parts] for row in part)
     return found if limit is None else found[:limit]
+
+
+def _check(session: Session, start: datetime) -> None:
+    """Raises InvalidInput where rows from then on are deleted already."""
+    pruned = usage_hours.pruned_until(session)
+    if pruned is not None and start < pruned:
+        raise InvalidInput(
+            f"Usage before {pruned:%Y-%m-%dT%H:00Z} is kept by the hour and by one thing at a time (USAGE_DAYS): ask for whole "
+            "hours with one filter or grouping besides 'key' and time, or for a later 'from'.",
+            code="usage_pruned",
+        )
 
 
 def _together(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -47,7 +59,3 @@ def _together(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         for name in NAMES:
             known[name] += row[name]
     return [groups[name] for name in sorted(groups)]
-
-
-def _next_hour(moment: datetime) -> datetime:
-    return hour_of(moment + HOUR - timedelta(microseconds=1))

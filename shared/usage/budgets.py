@@ -36,6 +36,9 @@ SMALLEST = Decimal("1e-9")
 FULL_RECOUNT = timedelta(minutes=10)
 """Only new rows are read in between; a row that was committed after one with a higher id is found by the full look."""
 
+RECOUNT_SECONDS = 300
+"""Right after an upgrade all rows of a month may have to be summed up."""
+
 LOOKED_AT = 100
 LOOK_AGAIN = 0.25
 
@@ -326,23 +329,23 @@ class Budgets:
 
     async def _recount(self, *, full: bool) -> None:
         now, known = self._clock(), {} if full else dict(self._counters)
-        self._take(
-            await self._database.read(lambda session: recount.read(session, [*self._fixed, self._auto], known, now)),
-            now,
+        fixed = [*self._fixed, self._auto]
+        count = await self._database.read(
+            lambda session: recount.read(session, fixed, known, now), seconds=RECOUNT_SECONDS
         )
+        self._take(count, now)
         self._counted_fully = now if full else self._counted_fully
 
     async def _change(self, work: Callable[[Session], None]) -> None:
-        now = self._clock()
+        """Change budgets, then count them: the sums are not read while other writers wait."""
 
-        def changed(session: Session) -> Count:
+        def changed(session: Session) -> None:
             budget_rows.next_version(session)
             work(session)
-            return recount.read(session, [*self._fixed, self._auto], {}, now)
 
         async with self._lock:
-            self._take(await self._database.run(changed), now)
-            self._counted_fully = now
+            await self._database.run(changed)
+            await self._recount(full=True)
 
     def _take(self, count: Count, now: datetime) -> None:
         """Put what was read into force, counters and budgets together."""

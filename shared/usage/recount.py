@@ -1,4 +1,4 @@
-"""What the usage table says that budgets have spent, and which budgets there are."""
+"""What usage says that budgets have spent, and which budgets there are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from sqlmodel import Session
 
-from shared.domain.budgets import Budget, Subject
-from shared.storage import budget_rows, spending_rows
+from shared.domain.budgets import Budget
+from shared.storage import budget_rows, spending_rows, usage_rows
+from shared.storage.spending_rows import Spending
 from shared.usage.counter import NOTHING, Counter
 from shared.usage.periods import Span, span_of
 
@@ -40,10 +41,10 @@ def read(session: Session, fixed: Sequence[Budget], known: Mapping[str, Counter]
     """
     versions = budget_rows.versions(session)
     budgets = [*fixed, *budget_rows.load(session)]
-    row = spending_rows.newest(session)
+    row = usage_rows.newest(session)
     spans = [span_of(budget.period, now) for budget in budgets]
     tags = sorted({budget.subject[1] for budget in budgets if budget.subject[0] == "tag"})
-    sums: dict[tuple[datetime | None, int], dict[Subject, int]] = {}
+    sums: dict[tuple[datetime | None, int], Spending] = {}
     recorded: list[Recorded] = []
     for budget, span in zip(budgets, spans, strict=True):
         counter = known.get(budget.id)
@@ -52,17 +53,13 @@ def read(session: Session, fixed: Sequence[Budget], known: Mapping[str, Counter]
         else:
             before, seen = counter.recorded, counter.row
         if (span.start, seen) not in sums:
-            sums[span.start, seen] = _by_subject(session, seen, span.start, tags)
+            sums[span.start, seen] = _spent(session, seen, span.start, tags)
         added = sums[span.start, seen].get(budget.subject, 0)
         recorded.append(Recorded(span, before + Decimal(added) / PICO))
     return Count(versions, budgets, recorded, row)
 
 
-def _by_subject(session: Session, row: int, start: datetime | None, tags: Sequence[str]) -> dict[Subject, int]:
-    sums: dict[Subject, int] = {}
-    for spending in spending_rows.since(session, row, start, tags):
-        subjects: list[Subject] = [("all",), ("key", spending.caller)]
-        subjects += [("tag", name, value) for name, value in zip(tags, spending.tags, strict=True) if value is not None]
-        for subject in subjects:
-            sums[subject] = sums.get(subject, 0) + spending.pico
-    return sums
+def _spent(session: Session, row: int, start: datetime | None, tags: Sequence[str]) -> Spending:
+    if row:
+        return spending_rows.since(session, row, start, tags)
+    return spending_rows.altogether(session, start, tags)

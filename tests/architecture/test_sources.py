@@ -77,6 +77,7 @@ def test_nothing_is_changed_through_global() -> None:
 
 
 THROUGH_A_HIGHER_DOOR = {
+    "shared/operations/codex_catalogue.py": "http_api/routes/test_model_list.py",
     "shared/domain/story.py": "http_api/test_traces.py",
     "shared/storage/command_rows.py": "http_api/routes/test_command_limits.py",
     "shared/operations/chat_entry.py": "http_api/test_traces.py",
@@ -148,6 +149,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/routing/replay/past.py": "shared/routing/replay/test_replaying.py",
     "shared/routing/usage_event.py": "shared/routing/test_executor.py",
     "shared/settings.py": "shared/test_setting_sources.py",
+    "shared/security/audit_chain.py": "shared/security/test_audit_pruning.py",
     "shared/storage/approval_rows.py": "shared/terminal/test_approvals.py",
     "shared/storage/backups.py": "mcp_gateway/commands/test_backup_command.py",
     "shared/storage/budget_rows.py": "shared/usage/test_budgets.py",

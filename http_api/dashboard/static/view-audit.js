@@ -68,5 +68,5 @@ function details(entry) {
 
 const checked = (found) => el("p", { class: found.valid ? "notice good" : "error", role: "status" },
   found.valid
-    ? `The chain is whole: ${count(found.entries)} entries, none changed, none missing.`
+    ? `The chain is whole: ${count(found.entries)} entries, none changed, none missing${found.pruned ? `; ${count(found.pruned)} older ones were deleted under a signed checkpoint` : ""}.`
     : `Entry ${found.firstBroken} is wrong: ${found.reason}. Somebody changed the trail; compare it with a backup.`);

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,14 +13,11 @@ from shared.routing.replay.decision import Decision
 from shared.routing.replay.decision_record import stored, text_of
 from shared.storage import decision_rows, json_text
 from shared.storage.database import Database
-from shared.storage.row_ids import row_ids
 from shared.storage.write_behind import WriteBehind
 
 CAPACITY = 20_000
 TEXTS = 500
 """While more decisions than this wait, their messages are not kept: those may be 10 MB each."""
-
-PRUNED_AT_ONCE = 1_000
 
 VoteOf = Callable[[str, str], float | None]
 """A caller's vote on a request of its own, by the ids of both; None when there is none, or not yet."""
@@ -51,7 +47,6 @@ class Decisions:
         self._clock = clock
         self._with_text = with_text
         self._vote_of = vote_of
-        self._row_ids = row_ids()
         self._queue: WriteBehind[Waiting] = WriteBehind(database, self._write, what="decisions", capacity=CAPACITY)
 
     @property
@@ -72,7 +67,7 @@ class Decisions:
     def record(self, decision: Decision) -> None:
         """Queue what is stored of a decision: its plan alone may name every model there is. Never waits."""
         if self.days:
-            self._queue.put(Waiting(_row(decision, next(self._row_ids)), decision.request))
+            self._queue.put(Waiting(_row(decision), decision.request))
 
     async def run(self) -> None:
         """Write what is queued, for ever."""
@@ -86,14 +81,9 @@ class Decisions:
         """Write the rest, if the database takes it."""
         await self._queue.aclose()
 
-    async def prune(self) -> int:
-        """Forget what is older than it may be, some at a time; returns how many. Raises Unavailable."""
-        before = self._clock() - timedelta(days=self.days)
-        work = partial(decision_rows.prune, before=before, limit=PRUNED_AT_ONCE)
-        total = 0
-        while done := await self._database.run(work):
-            total += done
-        return total
+    def prune(self, session: Session, limit: int) -> int:
+        """Delete up to `limit` decisions that are older than they may be, or too many; returns how many."""
+        return decision_rows.prune(session, self._clock() - timedelta(days=self.days), limit=limit)
 
     def _write(self, session: Session, waiting: Sequence[Waiting]) -> None:
         decision_rows.add(session, [self._voted(row) | {"text": text_of(request)} for row, request in waiting])
@@ -102,8 +92,8 @@ class Decisions:
         return {**row, "score": self._vote_of(row["caller"], row["request_id"])}
 
 
-def _row(decision: Decision, row_id: int) -> dict[str, Any]:
+def _row(decision: Decision) -> dict[str, Any]:
     """As JSON the data takes a third of the memory."""
     caller, data = decision.caller, orjson.Fragment(json_text.dumps(stored(decision)))
     names = {"request_id": caller.request_id, "caller": caller.id, "trace_id": current_id()}
-    return {"at": decision.at, "row_id": row_id, "data": data, **names}
+    return {"at": decision.at, "data": data, **names}

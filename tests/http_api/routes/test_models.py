@@ -67,7 +67,7 @@ async def test_a_word_of_the_router_is_no_id(tmp_path: Path) -> None:
 async def test_query_parameters_of_other_apis_are_ignored(tmp_path: Path) -> None:
     async with surface(tmp_path) as there:
         plain = (await there.http.get("/v1/models")).json()
-        asked = {"limit": "20", "after_id": "x", "client_version": "0.60.1"}
+        asked = {"page_size": "20", "include": "x", "api-version": "2026-01-01"}
         assert (await there.http.get("/v1/models", params=asked)).json() == plain
         one = plain["data"][1]["id"]
         assert (await there.http.get(f"/v1/models/{one}", params=asked)).json() == plain["data"][1]

@@ -1,5 +1,7 @@
+import asyncio
 import csv
 import io
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from shared.errors import Unavailable
 from shared.gateway import Gateway
 from shared.usage.ledger import Entry
 from tests.support.http_gateway import MODEL, surface, without_models
@@ -247,3 +250,24 @@ async def test_chats_that_a_client_gives_the_same_id_count_each(tmp_path: Path) 
         total = (await made.http.get("/v1/usage")).json()["total"]
         assert (total["requests"], total["attempts"], total["failed"]) == (5, 6, 1)
         assert (await made.http.get("/v1/decisions/mine")).status_code == 200
+
+
+async def test_slow_reports_hold_up_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def slow(*_: Any, **__: Any) -> None:
+        begun.set()
+        over.wait(20)
+        raise Unavailable("The database took too long for this.", code="took_too_long")
+
+    monkeypatch.setattr("shared.operations.usage._sums", slow)
+    async with surface(tmp_path) as made:
+        reports = [asyncio.create_task(made.http.get("/v1/usage")) for _ in range(6)]
+        await asyncio.to_thread(begun.wait, 10)
+        async with asyncio.timeout(10):
+            await made.http.post("/v1/models", json=PRICED)
+            assert (await made.http.post("/v1/chat/completions", json=HELLO)).status_code == 200
+            assert (await made.http.post("/v1/budgets", json={"limitUsd": 5})).status_code == 201
+        over.set()
+        assert {report.status_code for report in await asyncio.gather(*reports)} == {503}
+        assert (await made.http.get("/health")).json()["database"] is True

@@ -1,11 +1,17 @@
 """`mcp-gateway audit`."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from shared.security.audit import AuditTrail
+from shared.security.redaction import Redactor
+from shared.security.secrets_box import SecretsBox
+from shared.storage.database import Database
 from tests.mcp_gateway.commands.conftest import Shell
 
 
@@ -45,3 +51,27 @@ def test_a_whole_trail_is_told_from_one_that_was_touched(shell: Shell, tmp_path:
     told = shell("audit", "verify", "--json")
     assert told.code == 1
     assert told.json["firstBroken"] == 1
+
+
+def test_a_trail_whose_oldest_entries_were_deleted_for_their_age_is_whole(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.security.audit.SEGMENT", 2)
+    for name in ("one", "two", "three"):
+        assert shell("keys", "create", name).code == 0
+    asyncio.run(_deleted(tmp_path / "data"))
+    whole = shell("audit", "verify")
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert (whole.code, whole.out) == (
+        0,
+        f"The audit trail is whole: 1 entries, after 2 deleted ones (up to {today}) for which a signed checkpoint stands.\n",
+    )
+    assert shell("audit", "verify", "--json").json["pruned"] == 2
+
+
+async def _deleted(data: Path) -> None:
+    async with Database(f"sqlite:///{data / 'gateway.sqlite3'}") as database:
+        box = SecretsBox.from_setting("", data / "secrets.key")
+        trail = AuditTrail(database, lambda: datetime.now(UTC), Redactor(), box=box)
+        later = datetime.now(UTC) + timedelta(days=1)
+        assert await database.run(lambda session: trail.prune(session, before=later)) == 2

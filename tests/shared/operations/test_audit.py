@@ -72,7 +72,14 @@ async def test_malformed_queries_are_bad_input(gateway: Any, query: dict[str, An
 
 async def test_a_check_tells_the_first_broken_entry(gateway: Any, database: Database) -> None:
     whole = (await call(gateway, LOCAL, audit.VERIFY_AUDIT, {})).model_dump(mode="json", by_alias=True)
-    assert whole == {"valid": True, "entries": 3, "firstBroken": None, "reason": ""}
+    assert whole == {
+        "valid": True,
+        "entries": 3,
+        "pruned": 0,
+        "prunedUntil": None,
+        "firstBroken": None,
+        "reason": "",
+    }
     change = update(AuditRow).where(col(AuditRow.sequence) == 2).values(outcome="forged")
     await database.run(lambda session: session.exec(change))
     broken = await call(gateway, LOCAL, audit.VERIFY_AUDIT, {})

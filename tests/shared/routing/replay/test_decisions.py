@@ -131,17 +131,19 @@ async def test_a_vote_that_came_before_the_row_is_in_it(database: Database) -> N
     assert [row.score for row in await rows(database)] == [0.25, None]
 
 
-async def test_what_is_old_is_forgotten_in_steps(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions_module, "PRUNED_AT_ONCE", 2)
+async def test_what_is_old_is_forgotten_in_steps(database: Database) -> None:
     clock = Clock()
     decisions = Decisions(database, clock, days=30)
     for days in (40, 35, 31, 29, 0):
         decisions.record(one(f"{days} days", clock() - timedelta(days=days)))
     await decisions.flush()
-    assert await decisions.prune() == 3
+
+    async def prune(of: Decisions = decisions) -> int:
+        return await database.run(lambda session: of.prune(session, 2))
+
+    assert [await prune(), await prune(), await prune()] == [2, 1, 0]
     assert [row.request_id for row in await rows(database)] == ["29 days", "0 days"]
-    assert await decisions.prune() == 0
-    assert await Decisions(database, clock, days=0).prune() == 1, "kept no longer, but for what is just being written"
+    assert await prune(Decisions(database, clock, days=0)) == 1, "kept no longer, but for what is just being written"
 
 
 async def test_pages_go_from_the_newest_back_and_hold_what_was_asked_for(database: Database) -> None:
