@@ -47,16 +47,17 @@ run: $(VENV)/.run ## Start the gateway on http://127.0.0.1:3000
 demo: $(VENV)/.run ## Start it, chat and run a command over REST and MCP, show both, stop
 	@$(BIN)/python examples/demo.py
 
-# Most tests wait for something, so several run at once; each file stays in one process.
+# Most tests wait for something, so several run at once; each file stays in one process. tests/conftest.py orders the files.
 WORKERS ?= 4
+SPREAD = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: $(VENV)/.dev ## Run every test (some: TESTS=tests/…; one at a time: WORKERS=0)
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest $(SPREAD) $(TESTS)
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## Run every test with branch coverage
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term $(TESTS)
+	@$(BIN)/python -m pytest $(SPREAD) --cov --cov-report=term $(TESTS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts, bandit; changes nothing

@@ -1,8 +1,10 @@
 """Fixtures for every test."""
 
+import gc
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -22,6 +24,26 @@ def pytest_configure() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None]:
+    """The garbage collector has nothing to find among the tests and modules that stay until the end, so it skips them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several workers none ends long after the others: files with slow tests begin first, then the largest ones."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        size = Counter(item.path for item in items)
+        items.sort(key=lambda item: (item.path not in slow, -size[item.path], item.path))
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from tests.support.doors import McpDoor, Refused
 from tests.support.stand import Stand, standing
 from tests.support.terminals import a_nap, running, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> tuple[str, dict[str, bool]]:

@@ -13,6 +13,8 @@ from tests.support.hands import Hands, RestHands, hands_of
 from tests.support.stand import Stand, standing
 from tests.support.terminals import a_nap, running, until
 
+pytestmark = pytest.mark.slow
+
 WAYS = [
     ("local", "rest"),
     ("local", "mcp"),

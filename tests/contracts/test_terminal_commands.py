@@ -16,6 +16,8 @@ from tests.support.mcp_terminal import needs
 from tests.support.stand import Stand, standing
 from tests.support.terminals import a_nap, running, until
 
+pytestmark = pytest.mark.slow
+
 WAYS = [("local", "rest"), ("local", "mcp"), ("ssh", "rest"), ("ssh", "mcp"), ("openssh", "rest")]
 
 

@@ -17,6 +17,8 @@ from tests.support.openssh_server import OpenSsh, running_openssh
 from tests.support.ssh_server import SshServer, running_ssh_server
 from tests.support.terminals import make_sessions, openssh_target, ssh_target, until
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 
 

@@ -20,6 +20,8 @@ from shared.errors import Unavailable
 from shared.gateway import Gateway, open_gateway
 from tests.support.http_gateway import settings_for
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys

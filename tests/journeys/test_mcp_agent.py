@@ -33,7 +33,7 @@ and the answers about busy sessions and one-time codes.
 MOST_OF_TASK = 900
 """Tokens of results."""
 
-pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")]
 """The SDK leaves its own streams to the garbage collector when a connection ends."""
 
 Way = Callable[[Path, ScriptedServer, str], AbstractAsyncContextManager[Client]]

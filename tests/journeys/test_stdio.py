@@ -21,6 +21,8 @@ from tests.support.processes import lives
 from tests.support.stdio_process import COMMAND, StdioProcess, bare, modern, stdio_process
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

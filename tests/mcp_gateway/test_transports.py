@@ -26,12 +26,13 @@ from mcp_gateway.tools import TOOLS
 from mcp_gateway.transports import HttpTransports
 from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
+from tests.support.databases import prepare
 from tests.support.http_server import Running, serving
 from tests.support.mcp_stack import add, facts_of, settings_for, text_of
 from tests.support.processes import lives
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")]
 """The SDK leaves its own streams to the garbage collector when a connection breaks off."""
 
 KINDS = ("http modern", "http legacy", "sse")
@@ -62,7 +63,7 @@ class Site:
 @asynccontextmanager
 async def site(folder: Path, scripted: ScriptedServer, **more: Any) -> AsyncIterator[Site]:
     settings = settings_for(folder, scripted, **{"rate_limit_per_minute": 0, **more})
-    app = create_app(lambda: open_gateway(settings), mounts=[mounted(settings)])
+    app = create_app(lambda: open_gateway(prepare(settings)), mounts=[mounted(settings)])
     async with app.opened() as gateway, serving(app, on_stopping=app.stop) as running:
         yield Site(gateway, running)
 

@@ -10,6 +10,8 @@ from shared.domain.nodes import tag_of
 from shared.security.node_signatures import NodeSignatures
 from tests.support.victim import JWT_SECRET, Answer, Victim, attacked
 
+pytestmark = pytest.mark.slow
+
 CALLER = {"id": "local", "kind": "local", "name": "local", "scopes": ["admin", "terminal"]}
 BODY = orjson.dumps({"operation": "list_keys", "caller": CALLER, "payload": {}, "strict": True})
 TARGETS = ["/internal/call", "/internal/stream", "/internal/mounted"]

@@ -15,6 +15,8 @@ from tests.support.processes import lives
 from tests.support.victim import Victim, of, refused
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 SECONDS = itertools.count(4321)
 """For commands that sleep: each so long that it tells them apart."""
 SLOW = {"id": "openai/slow", "provider": "openai", "apiModelName": "scripted-n400-itl50", "layer": "L0"}

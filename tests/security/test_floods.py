@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.victim import PASSWORD, Victim, answer_from, refused
 
+pytestmark = pytest.mark.slow
+
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 HANDSHAKE = (
     b"GET /v1/terminal/term-1/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.victim import Victim
 
+pytestmark = pytest.mark.slow
+
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
 MEBIBYTE = 1024 * 1024
 

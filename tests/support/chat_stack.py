@@ -33,12 +33,12 @@ from shared.routing.planning import Planning, Rules
 from shared.routing.policy import Policy
 from shared.routing.replay.decision import Decision
 from shared.routing.router import Router
-from shared.storage import schema
 from shared.storage.database import Database
 from shared.storage.key_values import MemoryValues
 from shared.usage.budgets import Budgets
 from shared.usage.ledger import Ledger
 from shared.usage.pricing import PriceBook
+from tests.support.databases import no_models_file
 
 QUICK = Timeouts(connect=2, first_token=0.5, stall=0.5, total=5)
 ABLE = Capabilities(code=True, vision=True, tools=True)
@@ -115,9 +115,10 @@ async def chat_stack(
     """
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ScriptedServer().listening())
-        database = await stack.enter_async_context(Database(f"sqlite:///{folder / 'stack.sqlite3'}"))
-        schema.upgrade(database)
-        database.run_sync(_no_seed)
+        path = folder / "stack.sqlite3"
+        if not path.exists():
+            path.write_bytes(no_models_file())
+        database = await stack.enter_async_context(Database(f"sqlite:///{path}"))
         registry = Registry(database)
         await registry.load()
         client = HttpClient()
@@ -168,10 +169,3 @@ async def chat_stack(
 def _provider(account: Account, client: HttpClient) -> Provider:
     kind = AnthropicMessages if account.dialect == "anthropic" else OpenAICompatible
     return kind(account.name, account.base_url, account.api_key, client)
-
-
-def _no_seed(session: Any) -> None:
-    from shared.registry.registry import SEEDED
-    from shared.storage import facts
-
-    facts.write(session, SEEDED, {"version": 0})

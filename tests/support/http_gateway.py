@@ -1,17 +1,21 @@
 """The whole HTTP surface on a whole gateway, its data in a folder of the test's own, its providers scripted."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
+from argon2.profiles import CHEAPEST
 
 from http_api.app import App, GatewayOpener, Mounted, create_app
 from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
+from shared.security import passwords
 from shared.settings import Settings
+from tests.support.databases import prepare
 from tests.support.http_stack import client
 
 PASSWORD = "correct horse battery staple"
@@ -32,7 +36,7 @@ def settings_for(folder: Path, **values: Any) -> Settings:
 
 def opener(settings: Settings) -> GatewayOpener:
     def open_it() -> AbstractAsyncContextManager[Gateway]:
-        return open_gateway(settings)
+        return open_gateway(prepare(settings))
 
     return open_it
 
@@ -62,7 +66,11 @@ async def without_models(there: Surface) -> None:
 @asynccontextmanager
 async def surface(folder: Path, mounts: Sequence[Mounted] = (), **values: Any) -> AsyncIterator[Surface]:
     """A gateway with one provider, a scripted one, and one model in L0."""
-    async with ScriptedServer().listening() as provider:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(
+            patch.object(passwords, "_owasp", lambda: CHEAPEST)
+        )  # test_passwords.py holds the shipped ones
+        provider = await stack.enter_async_context(ScriptedServer().listening())
         given = {
             "openai_base_url": provider.base_url,
             "openai_api_key": "sk-test",
@@ -70,6 +78,7 @@ async def surface(folder: Path, mounts: Sequence[Mounted] = (), **values: Any) -
             **values,
         }
         app = create_app(opener(settings_for(folder, **given)), mounts=mounts)
-        async with app.opened() as gateway, client(app) as http:
-            await gateway.accounts.ensure_admin("admin", PASSWORD)
-            yield Surface(app, gateway, http, provider)
+        gateway = await stack.enter_async_context(app.opened())
+        http = await stack.enter_async_context(client(app))
+        await gateway.accounts.ensure_admin("admin", PASSWORD)
+        yield Surface(app, gateway, http, provider)

@@ -16,6 +16,7 @@ from shared.gateway import Gateway, open_gateway
 from shared.providers.scripted import ScriptedServer
 from shared.setting_sources import load_settings
 from shared.settings import Settings
+from tests.support.databases import prepare
 
 ERAS = ("auto", "legacy")
 """The client's modes: the modern era, and the handshake of older hosts."""
@@ -43,7 +44,7 @@ def environment() -> dict[str, str]:
 @asynccontextmanager
 async def gateway_with(folder: Path, server: ScriptedServer | None = None, **more: Any) -> AsyncIterator[Gateway]:
     """An open gateway."""
-    async with open_gateway(settings_for(folder, server, **more)) as gateway:
+    async with open_gateway(prepare(settings_for(folder, server, **more))) as gateway:
         yield gateway
 
 

@@ -15,6 +15,7 @@ from shared.domain.identity import LOCAL
 from shared.gateway import open_gateway
 from shared.operations import dispatch
 from shared.operations.connections import CREATE_CONNECTION
+from tests.support.databases import prepare
 from tests.support.doors import Door, McpDoor, RestDoor
 from tests.support.http_server import serving
 from tests.support.mcp_stack import client_of, settings_for
@@ -73,7 +74,7 @@ async def standing(folder: Path, **settings: Any) -> AsyncIterator[Stand]:
     home = folder / "home"
     home.mkdir()
     options = settings_for(folder / "data", rate_limit_per_minute=0, rate_limit_per_hour=0, **settings)
-    app = create_app(lambda: open_gateway(options))
+    app = create_app(lambda: open_gateway(prepare(options)))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HOME", str(home))  # what the user's own shell does at its start is not ours to test
         async with _opened(app, home) as made:

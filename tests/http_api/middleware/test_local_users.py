@@ -18,7 +18,10 @@ from tests.support.serving import Serving, serving
 from tests.support.stdio_process import COMMAND, bare, stdio_process
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a connection is")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a connection is"),
+]
 
 only_root = pytest.mark.skipif(
     os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root may become another user"

@@ -21,7 +21,7 @@ from tests.support.mcp_stack import ERAS, text_of
 from tests.support.stdio_process import COMMAND, StdioProcess, bare, modern, stdio_process
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")]
 """The SDK leaves its own streams to the garbage collector when a connection breaks off."""
 
 

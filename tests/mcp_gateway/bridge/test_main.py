@@ -15,6 +15,8 @@ from tests.support.mcp_stack import facts_of
 from tests.support.serving import Serving, serving
 from tests.support.stdio_process import COMMAND, StdioProcess, bare, modern, stdio_process
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:1"
 
 

@@ -24,6 +24,8 @@ from tests.support.mcp_stack import ERAS, client_of, facts_of, gateway_with, tex
 from tests.support.ssh_server import PASSWORD, USER, SshServer, running_ssh_server
 from tests.support.terminals import ssh_target
 
+pytestmark = pytest.mark.slow
+
 YES = ElicitResult(action="accept", content={"agree": True})
 NO = ElicitResult(action="decline")
 ASK = {"command": "printf done"}

@@ -11,6 +11,8 @@ import pytest
 from mcp_gateway.commands.output import wants_json
 from tests.mcp_gateway.commands.conftest import ROOT, Shell
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = ("serve", "stdio", "install", "uninstall", "chat", "run", "models", "doctor", "config", "keys", "admin")
 
 

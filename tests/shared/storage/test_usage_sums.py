@@ -19,6 +19,8 @@ from shared.usage.ledger import Entry, Ledger
 from tests.support.clock import Clock
 from tests.support.databases import counting
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 4
 

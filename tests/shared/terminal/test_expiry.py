@@ -15,6 +15,8 @@ from tests.support.ssh_server import SshServer
 from tests.support.telnet_device import running_telnet_device
 from tests.support.terminals import a_nap, make_sessions, openssh_target, running, running_programs, ssh_target, until
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 0.4
 
 

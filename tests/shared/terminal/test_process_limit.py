@@ -18,6 +18,8 @@ from shared.terminal.sandbox import Rules, Sandbox
 from shared.terminal.sandbox_trial import find_sandbox
 from tests.support.terminals import a_nap, make_sessions, opened, running, running_programs, until
 
+pytestmark = pytest.mark.slow
+
 MOST = 40
 STARTED = 120
 """Never more, so that a limit that does not hold harms nobody."""

@@ -26,6 +26,8 @@ from tests.support.terminals import (
     until,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[OpenSsh]:

@@ -15,6 +15,8 @@ from shared.terminal.ssh import channel, prepared
 from tests.support.ssh_server import running_ssh_server
 from tests.support.terminals import a_nap, eventually, make_sessions, opened, running_programs, ssh_target
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_host_without_a_posix_shell_is_told_at_once_with_what_it_said(tmp_path: Path) -> None:
     async with running_ssh_server(tmp_path) as server, make_sessions(tmp_path) as sessions:

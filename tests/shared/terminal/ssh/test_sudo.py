@@ -19,6 +19,8 @@ from tests.support.mcp_stack import client_of, facts_of
 from tests.support.openssh_server import OpenSsh, running_openssh
 from tests.support.terminals import a_nap, running, until
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "sesame-4711-xyzzy"
 RULES = """
 Defaults !lecture
