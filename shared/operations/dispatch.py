@@ -8,7 +8,7 @@ import anyio
 from pydantic import BaseModel, ValidationError
 
 from shared.domain.identity import Caller
-from shared.errors import Forbidden, GatewayError, InvalidInput, Unauthenticated
+from shared.errors import Forbidden, GatewayError, InvalidInput, Unauthenticated, Unavailable
 from shared.operations import elsewhere
 from shared.operations.operation import AnyOperation, Operation, Request, Result, Stream, StreamOperation
 
@@ -194,4 +194,5 @@ async def _audited(
         outcome = error.code
         raise
     finally:
-        await gateway.audit.record(caller, operation.name, facts, outcome)
+        with suppress(Unavailable):  # it has happened, so its answer counts; the trail counts what it could not write
+            await gateway.audit.record(caller, operation.name, facts, outcome)

@@ -40,7 +40,7 @@ class HealthReport(Wire):
     `redis` says whether it answers, `redis_configured` whether there is to be one. `auto` says which models `auto` would
     use and what it may spend by itself, `local` which local models really answer,
     `layers` the first models of each layer, `jobs` what runs in the background, `refresh_behind_seconds` how old the keys, models and budgets may be that
-    this process goes by, `database_writable` whether the database took the last write, `unreadable_rows` how many rows another version wrote that
+    this process goes by, `audit_entries_dropped` how many the database refused for good, `database_writable` whether the database took the last write, `unreadable_rows` how many rows another version wrote that
     this one skips, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
     """
 
@@ -52,6 +52,7 @@ class HealthReport(Wire):
     unreadable_rows: dict[str, int]
     jobs: dict[str, JobHealth]
     refresh_behind_seconds: float
+    audit_entries_dropped: int
     timestamp: Timestamp
     providers: dict[str, bool]
     healthy_providers: list[str]
@@ -77,6 +78,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         unreadable_rows=gateway.database.unreadable.counts,
         jobs={name: JobHealth(state=job.state, restarts=job.restarts) for name, job in gateway.jobs.states.items()},
         refresh_behind_seconds=round(gateway.jobs.behind_seconds, 1),
+        audit_entries_dropped=gateway.audit.dropped,
         timestamp=gateway.clock(),
         providers=providers,
         healthy_providers=healthy,

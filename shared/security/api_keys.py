@@ -11,10 +11,10 @@ from shared.domain.budgets import Period
 from shared.domain.identity import KEY_PREFIX, Caller, Scope
 from shared.domain.keys import ApiKey
 from shared.domain.models import Layer
-from shared.errors import InvalidInput, NotFound
+from shared.errors import InvalidInput, NotFound, Unavailable
 from shared.security.tokens import bad_credentials
 from shared.storage import api_key_rows
-from shared.storage.database import Database
+from shared.storage.database import OUTCOME_UNKNOWN, Database
 
 PREFIX = "mgw_"
 SHOWN = 10
@@ -35,10 +35,16 @@ class ApiKeys:
         self._lock = asyncio.Lock()
         self._state = api_key_rows.State(-1, {})
         self._used: dict[str, datetime] = {}
+        self._doubtful: set[str] = set()
         self._flushed = clock()
 
     async def refresh(self) -> None:
-        """Take over what other processes changed, and now and then write when keys were used. Raises Unavailable."""
+        """Take over what other processes changed, and now and then write when keys were used. Raises Unavailable.
+
+        Keys whose maker was told that they may not exist are deleted, as soon as the database can.
+        """
+        if self._doubtful:
+            await self._delete_doubtful()
         if await self._database.read(api_key_rows.version) != self._state.version:
             async with self._lock:
                 self._state = await self._database.read(api_key_rows.load)
@@ -62,7 +68,9 @@ class ApiKeys:
         models: Sequence[str] | None = None,
         max_layer: Layer | None = None,
     ) -> tuple[ApiKey, str]:
-        """A new key and its secret, which nobody can show again. Raises InvalidInput, Unavailable."""
+        """A new key and its secret, which nobody can show again. Raises InvalidInput, Unavailable; then there is no key, or
+        `refresh` deletes it.
+        """
         now = self._clock()
         if expires_at is not None and expires_at <= now:
             raise InvalidInput("'expiresAt' must be in the future.")
@@ -85,7 +93,12 @@ class ApiKeys:
             models=None if models is None else [*dict.fromkeys(models)],
             max_layer=max_layer,
         )
-        await self._change(lambda session: api_key_rows.add(session, key, _digest(secret)))
+        try:
+            await self._change(lambda session: api_key_rows.add(session, key, _digest(secret)))
+        except Unavailable as error:
+            if error.code == OUTCOME_UNKNOWN:
+                self._doubtful.add(key.id)
+            raise
         return key, secret
 
     async def list(self) -> list[ApiKey]:
@@ -143,6 +156,11 @@ class ApiKeys:
         except BaseException:
             self._used = {**used, **self._used}
             raise
+
+    async def _delete_doubtful(self) -> None:
+        doubtful = tuple(self._doubtful)
+        await self._change(lambda session: bool([key for key in doubtful if api_key_rows.delete(session, key)]))
+        self._doubtful.difference_update(doubtful)
 
     async def _change(self, work: api_key_rows.Work) -> bool:
         async with self._lock:

@@ -28,8 +28,10 @@ from shared.security.causes import Cause, Causes
 from shared.security.redaction import Redactor
 from shared.security.secrets_box import SecretsBox
 from shared.storage import audit_rows
+from shared.storage.audit_rows import Queued
 from shared.storage.batching import Batcher
-from shared.storage.database import Database
+from shared.storage.database import OUTCOME_UNKNOWN, Database
+from shared.storage.row_ids import row_ids
 from shared.structured import get_logger
 
 log = get_logger(__name__)
@@ -48,6 +50,8 @@ NOTES = 20_000
 NOTES_AT_ONCE = 500
 WHOLE_NOTES = 500
 """While more notes than this wait, a further one is finished at once: until then it holds what its digests are of."""
+UNFINISHED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What working out details raises for data that it does not expect."""
 NOTE_SECONDS = 0.5
 AWAY_SECONDS = 2.0
 """How long notes wait after the database did not take them."""
@@ -59,6 +63,7 @@ Details = Callable[[], Mapping[str, Any]]
 class _Note(NamedTuple):
     """An entry that is written soon: what it is made of."""
 
+    row_id: int
     at: datetime
     caller: Caller
     action: str
@@ -72,8 +77,12 @@ class AuditTrail:
     """Entries are on disk before `record` returns, and redacted before they are written.
 
     `note` is for what must not wait for the disk, as chats: it queues an entry that is on disk half a second later, and
-    before every entry that is recorded after it. When the process is killed the notes of that half second are lost. `chats`
-    says whether chats are noted, `causes` knows those of this process, `box` signs for deleted entries.
+    before every entry that is recorded after it. When the process is killed the notes of that half second are lost. An
+    entry that can never be written is dropped and counted in `dropped`. `chats` says whether chats are noted, `causes`
+    knows those of this process, `box` signs for deleted entries.
+
+    Each entry is written once: where the answer to a COMMIT was lost, those that are stored are skipped when it is
+    repeated.
 
     `require` comes before an action that must leave a trace: while entries can't be written, it refuses. An action
     whose entry fails afterwards has happened; the operator's log then holds the entry, and the trail, once it can be
@@ -91,14 +100,18 @@ class AuditTrail:
     ) -> None:
         self.chats = chats
         self.causes = Causes()
+        self.dropped = 0
         self._database = database
         self._clock = clock
         self._redactor = redactor
         self._checkpoints = Checkpoints(box)
         self._lost = 0
+        self._doubtful: dict[int, int] = {}
+        self._again = False
+        self._row_ids = row_ids()
         self._notes: deque[_Note] = deque()
         self._noted = asyncio.Event()
-        self._batcher: Batcher[AuditEntry | None, None] = Batcher(self._write)
+        self._batcher: Batcher[Queued | None, BaseException | None] = Batcher(self._write)
 
     @property
     def queued(self) -> int:
@@ -112,15 +125,19 @@ class AuditTrail:
 
     async def require(self) -> None:
         """Raises Unavailable when the trail cannot be written. Costs nothing while it can."""
+        if self._doubtful:
+            await self._look_for_doubtful()
         if self._lost:
             lost, self._lost = self._lost, 0
-            await self._batcher.put(self._entry(GATEWAY, GAP, {"lost": lost}, "failed"))
+            await self.record(GATEWAY, GAP, {"lost": lost}, "failed")
         elif not self._database.writable and not await self._database.try_writing():
             raise Unavailable("The audit trail cannot be written, so this is refused; check the database, then retry.")
 
     async def record(self, caller: Caller, action: str, details: Mapping[str, Any], outcome: str) -> None:
         """Append an entry; even when the task is cancelled meanwhile. Raises Unavailable."""
-        await self._batcher.put(self._entry(caller, action, details, outcome))
+        error = await self._batcher.put(Queued(next(self._row_ids), self._entry(caller, action, details, outcome)))
+        if error is not None:
+            raise error
 
     def note(
         self,
@@ -136,7 +153,7 @@ class AuditTrail:
         if len(self._notes) >= NOTES:
             self._lost += 1
             return
-        note = _Note(self._clock(), caller, action, outcome, details, cause, trace_id)
+        note = _Note(next(self._row_ids), self._clock(), caller, action, outcome, details, cause, trace_id)
         self._notes.append(note if len(self._notes) < WHOLE_NOTES else _finished(note))
         self._noted.set()
 
@@ -156,7 +173,9 @@ class AuditTrail:
     async def flush(self) -> None:
         """Write everything noted so far. Raises Unavailable and keeps it when the database is away."""
         for _ in range(0, len(self._notes), NOTES_AT_ONCE):
-            await self._batcher.put(None)
+            error = await self._batcher.put(None)
+            if error is not None:
+                raise error
 
     async def query(self, query: AuditQuery) -> AuditPage:
         """The entries asked for, newest first. Raises Unavailable."""
@@ -222,37 +241,84 @@ class AuditTrail:
             log.error("audit entries are lost", entries=len(self._notes), reason=error.operator_detail)
         await self._batcher.drained()
 
-    async def _write(self, entries: Sequence[AuditEntry | None]) -> Sequence[None]:
+    async def _write(self, entries: Sequence[Queued | None]) -> Sequence[BaseException | None]:
+        """Write notes and entries as one; where the database refuses that, each by itself, so that none holds up others.
+
+        Failures are counted here and not where they are waited for: that task may be cancelled meanwhile.
+        """
         notes = list(islice(self._notes, NOTES_AT_ONCE))
         recorded = [entry for entry in entries if entry is not None]
+        error = await self._failure(notes, recorded) if notes or recorded else None
+        if error is None or isinstance(error, Unavailable):
+            for _ in notes if error is None else ():
+                self._let_go()
+            return [self._told(entry, error) for entry in entries]
+        for note in notes:
+            error = await self._failure([note], ())
+            if isinstance(error, Unavailable):
+                return [self._told(entry, error) for entry in entries]
+            if error is not None:
+                self._drop(note, error)
+            self._let_go()
+        return [None if entry is None else self._told(entry, await self._failure((), [entry])) for entry in entries]
+
+    async def _failure(self, notes: Sequence[_Note], recorded: Sequence[Queued]) -> BaseException | None:
+        """Append them to the chain; why that failed, if it did."""
 
         def work(session: Session) -> None:
-            audit_rows.append(session, [*map(self._of_note, notes), *recorded], link)
+            queued = [*(Queued(note.row_id, self._of_note(note)) for note in notes), *recorded]
+            audit_rows.append(session, queued, link, again=self._again)
 
-        try:
-            if notes or recorded:
-                await self._database.run(work)
-        except BaseException as error:  # here and not where it is waited for: who waits may be cancelled meanwhile
-            self._count(recorded, error)
-            raise
-        for _ in notes:
-            self._notes.popleft()
+        (error,) = await asyncio.gather(self._database.run(work), return_exceptions=True)
+        if isinstance(error, GatewayError) and error.code == OUTCOME_UNKNOWN:
+            self._again = True
+        return error
+
+    def _let_go(self) -> None:
+        """The first note is written or dropped."""
+        self._notes.popleft()
         if not self._notes:
+            self._again = False
             self._noted.clear()
-        return [None] * len(entries)
 
-    def _count(self, entries: Sequence[AuditEntry], error: BaseException) -> None:
-        """What could not be written is told by the log, and its number by the trail as soon as it can be."""
-        for entry in entries:
-            if entry.action == GAP:
-                self._lost += entry.details["lost"]
-                continue
-            self._lost += 1
+    def _drop(self, note: _Note, error: BaseException) -> None:
+        """Count a note that can never be written; the trail says later that it is missing."""
+        self.dropped += 1
+        self._lost += 1
+        log.error(
+            "an audit entry can never be written and is dropped",
+            action=note.action,
+            caller=note.caller.id,
+            request_id=note.caller.request_id,
+            reason=error.operator_detail if isinstance(error, GatewayError) else repr(error),
+        )
+
+    def _told(self, entry: Queued | None, error: BaseException | None) -> BaseException | None:
+        """What is returned for an entry. One that could not be written is told by the log, and its number by the trail as
+        soon as it can be.
+        """
+        if entry is None or error is None:
+            return error
+        missing = entry.entry.details["lost"] if entry.entry.action == GAP else 1
+        if isinstance(error, GatewayError) and error.code == OUTCOME_UNKNOWN:
+            self._doubtful[entry.row_id] = missing
+        else:
+            self._lost += missing
+        if entry.entry.action != GAP:
             log.error(
                 "an audit entry could not be written",
-                entry=entry.model_dump(mode="json", exclude={"sequence", "previous_hash", "hash"}),
+                entry=entry.entry.model_dump(mode="json", exclude={"sequence", "previous_hash", "hash"}),
                 reason=error.operator_detail if isinstance(error, GatewayError) else repr(error),
             )
+        return error
+
+    async def _look_for_doubtful(self) -> None:
+        """Count those as lost that are not stored. Raises Unavailable."""
+        doubtful = dict(self._doubtful)
+        found = await self._database.read(lambda session: audit_rows.stored(session, doubtful))
+        for row_id in doubtful:
+            missing = self._doubtful.pop(row_id, 0)
+            self._lost += 0 if row_id in found else missing
 
     def _of_note(self, note: _Note) -> AuditEntry:
         return self._made(note.at, note.caller, note.action, note.details(), note.outcome, note.cause, note.trace_id)
@@ -299,6 +365,9 @@ class AuditTrail:
 
 
 def _finished(note: _Note) -> _Note:
-    """The same, holding nothing but its details."""
-    details = note.details()
+    """The same, holding nothing but its details; one that cannot be finished stays as it is until it is written."""
+    try:
+        details = note.details()
+    except UNFINISHED:
+        return note
     return note._replace(details=lambda: details)

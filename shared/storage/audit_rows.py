@@ -1,6 +1,6 @@
 """Rows of the audit trail: appended one after the other, never changed, the oldest deleted under a checkpoint."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -30,8 +30,18 @@ class Page(NamedTuple):
     entries: Sequence[AuditEntry]
 
 
-def append(session: Session, entries: Iterable[AuditEntry], link: Callable[[AuditEntry], str]) -> None:
-    """Give each entry its place in the chain. The head is kept apart, so that a cut-off tail shows too.
+class Queued(NamedTuple):
+    """An entry without its place in the chain, under the id that it got when it was queued."""
+
+    row_id: int
+    entry: AuditEntry
+
+
+def append(
+    session: Session, entries: Sequence[Queued], link: Callable[[AuditEntry], str], *, again: bool = False
+) -> None:
+    """Give each entry its place in the chain. The head is kept apart, so that a cut-off tail shows too. With `again` some
+    may be there already, and are skipped.
 
     By plain statements: every command waits for this, and rows as objects take three times as long.
     """
@@ -39,16 +49,27 @@ def append(session: Session, entries: Iterable[AuditEntry], link: Callable[[Audi
     connection = session.connection()
     sequence, previous = _head(session)
     sequence = max(sequence, connection.execute(_LAST).scalar() or 0)
+    known = stored(session, [row_id for row_id, _ in entries]) if again else ()
     rows = []
-    for entry in entries:
+    for row_id, entry in entries:
+        if row_id in known:
+            continue
         sequence += 1
         placed = entry.model_copy(update={"sequence": sequence, "previous_hash": previous})
         previous = link(placed)
-        rows.append({**placed.model_dump(by_alias=False), "hash": previous})
+        rows.append({**placed.model_dump(by_alias=False), "hash": previous, "row_id": row_id})
+    if not rows:
+        return
     connection.execute(_ADD, rows)
     head = {"sequence": sequence, "hash": previous}
     if not connection.execute(_MOVE_HEAD, {"head": head}).rowcount:
         connection.execute(insert(FactRow), {"name": HEAD, "value": head})
+
+
+def stored(session: Session, row_ids: Collection[int]) -> Collection[int]:
+    """Those of the ids whose entries are there."""
+    found = select(col(AuditRow.row_id)).where(col(AuditRow.row_id).in_(row_ids))
+    return {row_id for row_id in session.exec(found) if row_id is not None}
 
 
 def page(session: Session, after: int, limit: int) -> Page:

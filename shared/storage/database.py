@@ -20,7 +20,7 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from shared.errors import Conflict, GatewayError, InvalidInput, Unavailable
-from shared.storage import json_text, readable
+from shared.storage import json_text, outcomes, readable
 
 T = TypeVar("T")
 
@@ -37,6 +37,8 @@ TIMED_OUT = "57014"
 """PostgreSQL's state for a statement that took too long: the server is well."""
 READ_ONLY = "25006"
 """PostgreSQL's state for a write in a read-only transaction."""
+OUTCOME_UNKNOWN = "outcome_unknown"
+"""The code of the error when a COMMIT got no answer and the server could not be asked what became of it."""
 WRITES_NOTHING = sqlalchemy.text("UPDATE facts SET name = name WHERE 1 = 0")
 
 
@@ -132,6 +134,7 @@ class Database(AbstractAsyncContextManager["Database"]):
 
     def run_sync(self, work: Callable[[Session], T], *, write: bool = True, seconds: float | None = None) -> T:
         """The same as `run` (or `read`, or `report`), in this thread: for start-up and the command line."""
+        transaction: str | None = None
         try:
             with self._engine.connect() as connection:
                 connection.info["write"] = write
@@ -141,11 +144,26 @@ class Database(AbstractAsyncContextManager["Database"]):
                 limit = nullcontext() if seconds is None else self._limited(connection, seconds)
                 with Session(connection, expire_on_commit=False, info=noted) as session, session.begin(), limit:
                     answer = work(session)
-            self.reachable = True
-            self._takes_writes = self._takes_writes or write
+                    transaction = outcomes.transaction_id(session) if write else None
         except (exc.DBAPIError, exc.TimeoutError, StaleDataError, OverflowError, UnicodeEncodeError) as error:
-            raise self._failure(error, write=write) from error
+            if transaction is None or not self._committed(transaction, error):
+                raise self._failure(error, write=write) from error
+        self.reachable = True
+        self._takes_writes = self._takes_writes or write
         return answer
+
+    def _committed(self, transaction: str, error: Exception) -> bool:
+        """Whether a transaction whose COMMIT failed was committed all the same. Raises Unavailable when nobody knows."""
+        found = outcomes.committed(self._engine, transaction) if isinstance(error, exc.OperationalError) else False
+        if found is None:
+            self.reachable = False
+            raise Unavailable(
+                "The database went away while it wrote this, which may be stored or not. Look before you send it "
+                "again, or it may be there twice.",
+                operator_detail=str(error),
+                code=OUTCOME_UNKNOWN,
+            ) from error
+        return found
 
     @contextmanager
     def _limited(self, connection: sqlalchemy.Connection, seconds: float) -> Iterator[None]:

@@ -21,7 +21,7 @@ class Stored(NamedTuple):
 
 
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert a batch."""
+    """Insert a batch, but for rows whose `at` and `row_id` are stored already."""
     bulk.add(session, DecisionRow.__table__, rows)  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,8 @@
-"""The tables of the database; their history is in migrations/."""
+"""The tables of the database; their history is in migrations/.
+
+A `row_id` is given when a row is queued, so that the row is stored once however often it is sent. Rows of older versions
+have none.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -131,7 +135,7 @@ class UsageRow(SQLModel, table=True):
     """One attempt at an answer: what it used, what it cost in 10^-12 US dollars (null: not known), how it ended."""
 
     __tablename__ = "usage"
-    __table_args__ = (Index("ix_usage_at", "at"),)
+    __table_args__ = (Index("ix_usage_at_row_id", "at", "row_id", unique=True),)
 
     id: int | None = Field(
         default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
@@ -155,6 +159,7 @@ class UsageRow(SQLModel, table=True):
     tags: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
     chat_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
+    row_id: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class UsageHourRow(SQLModel, table=True):
@@ -209,7 +214,10 @@ class DecisionRow(SQLModel, table=True):
     """How one request was routed: what it was decided from, what came of it. `text` only where that is wanted."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("ix_decisions_at", "at"), Index("ix_decisions_request_id", "request_id"))
+    __table_args__ = (
+        Index("ix_decisions_at_row_id", "at", "row_id", unique=True),
+        Index("ix_decisions_request_id", "request_id"),
+    )
 
     id: int | None = Field(
         default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
@@ -221,6 +229,7 @@ class DecisionRow(SQLModel, table=True):
     score: float | None = None
     text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     trace_id: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
+    row_id: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class AuditRow(SQLModel, table=True):
@@ -231,6 +240,7 @@ class AuditRow(SQLModel, table=True):
         Index("ix_audit_trace_id", "trace_id"),
         Index("ix_audit_request_id", "request_id"),
         Index("ix_audit_cause_request_id", "cause_request_id"),
+        Index("ix_audit_row_id", "row_id", unique=True),
     )
 
     sequence: int = Field(primary_key=True)
@@ -245,3 +255,4 @@ class AuditRow(SQLModel, table=True):
     cause_request_id: str = Field(default="", max_length=100, sa_column_kwargs={"server_default": ""})
     previous_hash: str = Field(max_length=64)
     hash: str = Field(max_length=64)
+    row_id: int | None = Field(default=None, sa_type=BigInteger)

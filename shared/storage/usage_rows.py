@@ -58,7 +58,7 @@ EVERYTHING = Filters()
 
 
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert a batch."""
+    """Insert a batch, but for rows whose `at` and `row_id` are stored already."""
     bulk.add(session, UsageRow.__table__, rows)  # type: ignore[attr-defined]
 
 

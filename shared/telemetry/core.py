@@ -87,7 +87,7 @@ def _stores(gateway: "Gateway") -> list[Family]:
         counter(
             "gateway_rows_lost_total",
             "Rows that had no room in their queue, or that the database refused.",
-            {"usage": ledger.lost, "decisions": decisions.lost},
+            {"usage": ledger.lost, "decisions": decisions.lost, "audit": audit.dropped},
             ("queue",),
         ),
         gauge("gateway_audit_entries_missing", "Audit entries that could not be written.", audit.lost),

@@ -16,6 +16,7 @@ from shared.domain.money import plain
 from shared.errors import GatewayError
 from shared.storage import usage_hours, usage_sums
 from shared.storage.database import Database
+from shared.storage.row_ids import row_ids
 from shared.storage.write_behind import WriteBehind
 from shared.usage.alerts import Alerts
 from shared.usage.totals import Day, Totals
@@ -60,6 +61,10 @@ class Entry:
     """For metrics only; it is not stored."""
 
 
+Queued = tuple[int, Entry]
+"""An entry under the id of its row, by which it is stored once."""
+
+
 class Ledger:
     """Counts entries, and queues them for the database unless `store` is off."""
 
@@ -71,7 +76,8 @@ class Ledger:
         self._alerts = alerts
         self._threshold = Decimal(0)
         self._alerted = ("", Decimal(0))
-        self._queue: WriteBehind[Entry] = WriteBehind(
+        self._row_ids = row_ids()
+        self._queue: WriteBehind[Queued] = WriteBehind(
             database, self._write, what="usage rows", capacity=CAPACITY, then=self._look_at_others
         )
         self._today = Day("")
@@ -100,7 +106,7 @@ class Ledger:
             if entry.cost is not None:
                 self._compare()
         if self.store:
-            self._queue.put(entry)
+            self._queue.put((next(self._row_ids), entry))
 
     @property
     def queued(self) -> int:
@@ -134,8 +140,8 @@ class Ledger:
             await asyncio.sleep(max(PAUSE_SECONDS, time.monotonic() - began))
             began = time.monotonic()
 
-    def _write(self, session: Session, entries: Sequence[Entry]) -> None:
-        usage_hours.add(session, [_row(entry) for entry in entries], now=self._clock())
+    def _write(self, session: Session, queued: Sequence[Queued]) -> None:
+        usage_hours.add(session, [_row(row_id, entry) for row_id, entry in queued], now=self._clock())
 
     async def load_today(self) -> None:
         """Take up today's spend as the database has it, of all processes, and what this one has yet to write.
@@ -147,7 +153,7 @@ class Ledger:
         end = start + timedelta(days=1)
         (sums,) = await self._database.read(lambda session: usage_sums.summed(session, start, end, None))
         day = Day(_date(start), cost_of(sums), sums["unpriced"])
-        for entry in self._queue:
+        for _, entry in self._queue:
             if _date(entry.at) == day.date:
                 day = day.plus(entry.cost)
         self._today = day.at_least(self._today)  # what was counted while nothing was stored is in no database
@@ -198,8 +204,9 @@ def cost_of(row: dict[str, Any]) -> Decimal:
     return Decimal(int(row["cost_pico"] or 0)) / PICO
 
 
-def _row(entry: Entry) -> dict[str, Any]:
-    row = {name: getattr(entry, name) for name in STORED}  # asdict would copy deeply, on the event loop
+def _row(row_id: int, entry: Entry) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(entry, name) for name in STORED}  # asdict would copy deeply, on the event loop
+    row["row_id"] = row_id
     row["cost_pico"] = None if entry.cost is None else int((entry.cost * PICO).to_integral_value())
     return row
 

@@ -13,6 +13,7 @@ from shared.routing.replay.decision import Decision
 from shared.routing.replay.decision_record import stored, text_of
 from shared.storage import decision_rows, json_text
 from shared.storage.database import Database
+from shared.storage.row_ids import row_ids
 from shared.storage.write_behind import WriteBehind
 
 CAPACITY = 20_000
@@ -47,6 +48,7 @@ class Decisions:
         self._clock = clock
         self._with_text = with_text
         self._vote_of = vote_of
+        self._row_ids = row_ids()
         self._queue: WriteBehind[Waiting] = WriteBehind(database, self._write, what="decisions", capacity=CAPACITY)
 
     @property
@@ -67,7 +69,7 @@ class Decisions:
     def record(self, decision: Decision) -> None:
         """Queue what is stored of a decision: its plan alone may name every model there is. Never waits."""
         if self.days:
-            self._queue.put(Waiting(_row(decision), decision.request))
+            self._queue.put(Waiting(_row(decision, next(self._row_ids)), decision.request))
 
     async def run(self) -> None:
         """Write what is queued, for ever."""
@@ -92,8 +94,8 @@ class Decisions:
         return {**row, "score": self._vote_of(row["caller"], row["request_id"])}
 
 
-def _row(decision: Decision) -> dict[str, Any]:
+def _row(decision: Decision, row_id: int) -> dict[str, Any]:
     """As JSON the data takes a third of the memory."""
     caller, data = decision.caller, orjson.Fragment(json_text.dumps(stored(decision)))
     names = {"request_id": caller.request_id, "caller": caller.id, "trace_id": current_id()}
-    return {"at": decision.at, "data": data, **names}
+    return {"at": decision.at, "row_id": row_id, "data": data, **names}

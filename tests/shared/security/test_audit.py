@@ -17,9 +17,10 @@ from structlog.testing import capture_logs
 
 from shared.domain.audit import AuditEntry, AuditQuery
 from shared.domain.identity import LOCAL, Caller
-from shared.errors import Unavailable
+from shared.errors import InvalidInput, Unavailable
 from shared.security.audit import AuditTrail
 from shared.security.redaction import MASK, Redactor
+from shared.storage import audit_rows
 from shared.storage.database import Database
 from shared.storage.tables import AuditRow
 from tests.support.databases import PostgresServer, away
@@ -149,7 +150,7 @@ async def test_an_added_entry_is_found(rows: Database, trail: AuditTrail) -> Non
     def smuggle(session: Session) -> None:
         row = session.get(AuditRow, 5)
         assert row is not None
-        session.add(AuditRow(**{**row.model_dump(), "sequence": 6, "previous_hash": row.hash}))
+        session.add(AuditRow(**{**row.model_dump(), "sequence": 6, "previous_hash": row.hash, "row_id": 6}))
 
     await rows.run(smuggle)
     assert (await trail.verify()).first_broken == 6
@@ -344,3 +345,48 @@ async def test_what_led_to_an_entry_is_covered_by_the_chain(trail: AuditTrail, d
     assert (await trail.verify()).valid
     await database.run(lambda session: session.execute(update(AuditRow).values(cause_request_id="r-9")))
     assert (await trail.verify()).reason == "it was changed"
+
+
+def unbuilt() -> dict[str, Any]:
+    raise KeyError("choices")
+
+
+@pytest.mark.parametrize("waiting", [1, 600])
+async def test_a_note_that_can_never_be_written_holds_up_no_other(trail: AuditTrail, waiting: int) -> None:
+    trail.note(ANNA, "chat", "ok", details=dict)
+    trail.note(ANNA, "broken", "ok", details=unbuilt)
+    for _ in range(waiting):
+        trail.note(ANNA, "chat", "ok", details=unbuilt if waiting > 1 else dict)
+    with capture_logs() as logs:
+        await trail.record(ANNA, "command", {}, "ok")
+        await trail.flush()
+    dropped = 601 if waiting > 1 else 1
+    assert (trail.dropped, trail.queued) == (dropped, 0)
+    assert next(log["action"] for log in logs if log["log_level"] == "error") == "broken"
+    await trail.require()
+    entries = [*reversed((await trail.query(AuditQuery())).entries)]
+    assert [entry.action for entry in entries if entry.action != "chat"] == ["command", "audit_gap"]
+    assert entries[-1].details == {"lost": dropped}
+    assert (await trail.verify()).valid
+
+
+async def test_what_the_database_refuses_of_one_entry_fails_that_entry_alone(
+    trail: AuditTrail, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = audit_rows.append
+
+    def refusing(session: Session, entries: Any, *more: Any, **options: Any) -> None:
+        if any(queued.entry.action == "refused" for queued in entries):
+            raise InvalidInput("The database does not take one of these values.", operator_detail="too large")
+        append(session, entries, *more, **options)
+
+    monkeypatch.setattr(audit_rows, "append", refusing)
+    trail.note(ANNA, "refused", "ok", details=dict)
+    with capture_logs():
+        outcomes = await asyncio.gather(
+            *(trail.record(ANNA, action, {}, "ok") for action in ("one", "refused", "two")), return_exceptions=True
+        )
+    assert [type(outcome) for outcome in outcomes] == [type(None), InvalidInput, type(None)]
+    assert (trail.dropped, trail.lost) == (1, 2)
+    assert {entry.action for entry in (await trail.query(AuditQuery())).entries} == {"one", "two"}
+    assert (await trail.verify()).valid
