@@ -167,7 +167,7 @@ async def serve(folder: Path, mock_port: int, more: Mapping[str, str]) -> None:
 
     from http_api.app import create_app
     from http_api.limits import Limits
-    from http_api.server import Server
+    from http_api.server import Server, Shutdown
     from shared.domain.models import Model
     from shared.gateway import open_gateway
     from shared.settings import Settings
@@ -218,7 +218,7 @@ async def serve(folder: Path, mock_port: int, more: Mapping[str, str]) -> None:
             limits=Limits(),
             max_message_bytes=10**6,
             on_ready=ready,
-            on_stopping=lambda: None,
+            shutdown=Shutdown(),
             handle_signals=False,
         )
         loop.run_in_executor(None, _when_stdin_ends, loop, server.stop)

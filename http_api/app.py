@@ -1,7 +1,7 @@
 """The application: its routes, the layers around them in order, and its life with the gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api import docs, metrics, protected_resource, terminal_socket
 from http_api.binding import Row, routes_of
-from http_api.context import Route
+from http_api.context import SCOPE_KEY, Exchange, Route
 from http_api.dashboard import routes as dashboard
 from http_api.internal import Internal
 from http_api.large_bodies import LargeBodyLimits
@@ -26,7 +26,7 @@ from http_api.middleware.rate_limits import RateLimiting, Throttle
 from http_api.middleware.rechecking import Rechecking
 from http_api.middleware.request_context import RequestContext
 from http_api.openapi import describe
-from http_api.probes import Probes
+from http_api.probes import Probes, Readiness
 from http_api.routes import (
     approvals,
     audit,
@@ -50,10 +50,10 @@ from http_api.routes import (
 from http_api.routing import Endpoint, Routing, not_found
 from shared.security.local_peers import LocalPeers
 from shared.settings import Settings, comma_separated
+from shared.shutdown import Work
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
-    from shared.terminal.sessions import Sessions
 
 GatewayOpener = Callable[[], AbstractAsyncContextManager["Gateway"]]
 
@@ -84,12 +84,14 @@ class Mounted:
 
     Everything around our own routes holds for these too; only their POST requests count against the rate limits
     (those of this machine's own user don't), and their bodies may be as large as a chat's. `throttle` answers where a
-    limit is reached; one surface at most brings it. `stop` is called when the server goes down: to end what only waits.
+    limit is reached; one surface at most brings it. `running` counts the calls that a shutdown waits for, `stop` is
+    called once it no longer waits: to end what never ends by itself.
     """
 
     routes: Sequence[BaseRoute]
     lifespan: "Callable[[Gateway], AbstractAsyncContextManager[None]] | None" = None
     throttle: Throttle | None = None
+    running: Callable[[], int] = lambda: 0
     stop: Callable[[], None] = lambda: None
 
 
@@ -105,9 +107,10 @@ class App:
         self._open_gateway = open_gateway
         self._mounts = mounts
         self._inner: ASGIApp | None = None
-        self._terminals: Sessions | None = None
+        self._gateway: Gateway | None = None
         self._reads: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        self.readiness = Readiness()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -134,27 +137,49 @@ class App:
                 if mount.lifespan is not None:
                     await stack.enter_async_context(mount.lifespan(gateway))
             mounted = [route for mount in self._mounts for route in mount.routes]
-            self._terminals = gateway.terminals
+            self._gateway = gateway
             throttle = next((mount.throttle for mount in self._mounts if mount.throttle), None)
-            self._inner = compose(gateway, mounted, stopping=lambda: self._stopping, throttle=throttle)
+            self._inner = compose(
+                gateway, mounted, stopping=lambda: self._stopping, readiness=self.readiness, throttle=throttle
+            )
             try:
                 yield gateway
             finally:
                 self._inner = None
 
+    def leave(self, seconds: float) -> None:
+        """Fail readiness from now on, and tell terminals that they end in so many seconds at most."""
+        self.readiness.leaving = True
+        if self._gateway is not None:
+            self._gateway.terminals.announce_end(seconds)
+
+    def running(self, requests: Iterable[Scope]) -> Work:
+        """What a shutdown waits for, given the requests under way.
+
+        Reads and what is mounted may wait for ever, so only the calls that the mounts count themselves are waited for.
+        """
+        exchanges = [scope[SCOPE_KEY] for scope in requests if scope["method"] != "GET" and SCOPE_KEY in scope]
+        ours: list[Exchange] = [exchange for exchange in exchanges if exchange.route is not None]
+        streams = sum(exchange.events for exchange in ours)
+        return {
+            "stream": streams,
+            "request": len(ours) - streams,
+            "MCP call": sum(mount.running() for mount in self._mounts),
+            "command": 0 if self._gateway is None else self._gateway.terminals.running,
+        }
+
     def stop(self) -> None:
-        """The server goes down: end what only waits (event streams, long polls) and what runs in terminals, and let the
-        rest come to its end.
+        """End what never ends by itself (event streams, long polls) and what runs in terminals.
 
         From now on a request that is cancelled is told why.
         """
-        self._stopping = True
+        self._stopping = self.readiness.leaving = True
         for task in self._reads:
             task.cancel()
         for mount in self._mounts:
             mount.stop()
-        if self._terminals is not None:
-            self._terminals.stop()
+        if self._gateway is not None:
+            self._gateway.terminals.stop()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -165,7 +190,12 @@ class App:
 
 
 def compose(
-    gateway: "Gateway", mounted: Sequence[BaseRoute], *, stopping: Callable[[], bool], throttle: Throttle | None = None
+    gateway: "Gateway",
+    mounted: Sequence[BaseRoute],
+    *,
+    stopping: Callable[[], bool],
+    readiness: Readiness,
+    throttle: Throttle | None = None,
 ) -> ASGIApp:
     """The routes, and around them, from the inside out, what every request passes."""
     settings: Settings = gateway.settings
@@ -198,7 +228,7 @@ def compose(
     )
     app = HostGuard(app, hosts=hosts_of(settings), origins=comma_separated(settings.allowed_origins))
     app = Routing(app, routes)
-    app = Probes(app, gateway, stopping=stopping)
+    app = Probes(app, gateway, readiness)
     app = Boundary(app, stopping=stopping, limits_reached=gateway.limits_reached)
     app = RequestContext(
         app,

@@ -1,6 +1,7 @@
 """What load balancers and orchestrators ask: `/livez` and `/readyz`, without credentials and under any Host."""
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 import orjson
@@ -16,6 +17,25 @@ LIVE = "/livez"
 READY = "/readyz"
 ALIVE = b'{"status":"ok"}'
 METHODS = frozenset({"GET", "HEAD"})
+WATCHED_SECONDS = 300.0
+"""Balancers ask more often than this."""
+
+
+class Readiness:
+    """Whether this process leaves its balancer, and whether there is one: something that asks for `/readyz`."""
+
+    def __init__(self) -> None:
+        self.leaving = False
+        self._asked = float("-inf")
+
+    def asked(self) -> None:
+        """Note that `/readyz` was asked for."""
+        self._asked = time.monotonic()
+
+    @property
+    def watched(self) -> bool:
+        """Whether `/readyz` was asked for in the last minutes."""
+        return time.monotonic() - self._asked <= WATCHED_SECONDS
 
 
 class Probes:
@@ -25,10 +45,10 @@ class Probes:
     requests, and names what is degraded. Both are read from memory and tell nothing else.
     """
 
-    def __init__(self, app: ASGIApp, gateway: "Gateway", *, stopping: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp, gateway: "Gateway", readiness: Readiness) -> None:
         self._app = app
         self._gateway = gateway
-        self._stopping = stopping
+        self._readiness = readiness
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and scope["method"] in METHODS:
@@ -39,7 +59,8 @@ class Probes:
         return self._app(scope, receive, send)
 
     def _ready(self, scope: Scope, send: Send) -> Awaitable[None]:
-        why_not = [*(["stopping"] if self._stopping() else []), *hindrances(self._gateway)]
+        self._readiness.asked()
+        why_not = [*(["stopping"] if self._readiness.leaving else []), *hindrances(self._gateway)]
         degraded = degraded_parts(self._gateway)
         status = "not_ready" if why_not else "degraded" if degraded else "ok"
         body = orjson.dumps({"status": status, "reasons": why_not, "degraded": degraded})

@@ -21,15 +21,24 @@ CONNECTION = "connection"
 """In the state of each request: what is noted of its connection."""
 
 
+class Phase:
+    """Whether the server leaves: each request is then the last of its connection."""
+
+    leaving = False
+
+
 class LimitedProtocol(Lingering, HttpToolsProtocol):
     """One connection. `enforce` is called by the server's clock, so that no request needs timers of its own.
 
     `opened` is called when the connection is there, to start that clock.
     """
 
-    def __init__(self, *, limits: Limits, opened: Callable[[], None] = lambda: None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, limits: Limits, phase: Phase, opened: Callable[[], None] = lambda: None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.limits = limits
+        self._phase = phase
         self._opened = opened
         self._receiving_headers = True
         self._unread = 0
@@ -80,7 +89,14 @@ class LimitedProtocol(Lingering, HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.__class__ = Answering  # the only way in: uvicorn makes its own
+        if self._phase.leaving:
+            cycle.keep_alive = False
         super()._start_asgi_task(cycle, app)
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request is under way."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0

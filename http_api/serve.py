@@ -14,7 +14,7 @@ import anyio
 from http_api import memory
 from http_api.app import App, GatewayOpener, Mounted, create_app
 from http_api.limits import Limits
-from http_api.server import Server
+from http_api.server import LAST_SECONDS, Server, Shutdown
 from shared.domain.nodes import UNIX
 from shared.errors import GatewayError
 from shared.settings import Settings
@@ -68,7 +68,8 @@ def run(
                     sockets,
                     mounts=mounts,
                     on_ready=_settled(on_ready),
-                    on_stopping=lambda: say("Stopping …"),
+                    on_leaving=lambda: say("Stopping …"),
+                    always_drain=bool(inherited),
                 )
             )
     except GatewayError as error:
@@ -99,18 +100,23 @@ async def serve(
     *,
     mounts: Sequence[Mounted] = (),
     on_ready: OnReady = lambda url: None,
-    on_stopping: Callable[[], None] = lambda: None,
+    on_leaving: Callable[[], None] = lambda: None,
+    always_drain: bool = False,
     handle_signals: bool = True,
 ) -> None:
     """Open the gateway and serve it on these sockets, until a signal or until this is cancelled.
+
+    SIGTERM drains where a balancer was seen, or `always_drain`: one of several processes does not see every probe.
 
     Raises GatewayError when the gateway cannot be opened. Either way everything is closed when it returns.
     """
     app = create_app(open_gateway, mounts=mounts)
 
-    def stopping() -> None:
-        on_stopping()
-        app.stop()
+    def leave(drain: bool) -> float:
+        seconds = settings.shutdown_drain if drain and (always_drain or app.readiness.watched) else 0.0
+        on_leaving()
+        app.leave(seconds + settings.shutdown_grace)
+        return seconds
 
     server = Server(
         app,
@@ -123,14 +129,14 @@ async def serve(
         ),
         max_message_bytes=settings.max_body_bytes,
         on_ready=lambda: on_ready(url_of(settings.api_host, sockets[0])),
-        on_stopping=stopping,
+        shutdown=Shutdown(leave=leave, grace=settings.shutdown_grace, running=app.running, stop=app.stop),
         handle_signals=handle_signals,
     )
     serving = asyncio.get_running_loop().create_task(_serve(app, server, sockets))
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
-        server.stop()
+        server.stop(grace=LAST_SECONDS)  # stdio, which this is beside, has gone
         with anyio.CancelScope(shield=True):
             await asyncio.wait({serving})
         raise

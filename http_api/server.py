@@ -4,29 +4,51 @@ import asyncio
 import functools
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
 from typing import cast
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from http_api.limits import Limits
-from http_api.protocol import LimitedProtocol
+from http_api.protocol import LimitedProtocol, Phase
 from http_api.socket_protocol import LimitedSocket
+from shared import shutdown
+from shared.shutdown import Work
+from shared.structured import get_logger
 
-GRACE_SECONDS = 5
+log = get_logger(__name__)
+
+LAST_SECONDS = 5
+"""For what is told to end, and for connections whose client does not read."""
 SHORTEST_LOOK = 0.1
 LONGEST_LOOK = 1.0
 """Seconds between two looks at connections that are slower than they may be; the date that answers bear is not older."""
 KEEP_ALIVE_SECONDS = 30
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown:
+    """How a server goes down, in three steps; times are seconds.
+
+    `leave` is called first, with whether balancers are to leave before anything else; requests are taken for as long as
+    it returns. Then none are taken, and what `running` counts, given the requests under way, has `grace` to end. `stop`
+    is called last, to end the rest.
+    """
+
+    leave: Callable[[bool], float] = lambda drain: 0.0
+    grace: float = 0.0
+    running: Callable[[Iterable[Scope]], Work] = lambda requests: {"request": len(list(requests))}
+    stop: Callable[[], None] = lambda: None
+
+
 class Server(uvicorn.Server):
     """Serves on sockets that are bound already, until a signal or `stop`.
 
-    `on_ready` is called when connections are accepted, `on_stopping` when no more are.
+    `on_ready` is called when connections are accepted.
     """
 
     def __init__(
@@ -36,11 +58,12 @@ class Server(uvicorn.Server):
         limits: Limits,
         max_message_bytes: int,
         on_ready: Callable[[], None],
-        on_stopping: Callable[[], None],
+        shutdown: Shutdown,
         handle_signals: bool = True,
     ) -> None:
         self._wake = asyncio.Event()
-        protocol = functools.partial(LimitedProtocol, limits=limits, opened=self._wake.set)
+        self._phase = Phase()
+        protocol = functools.partial(LimitedProtocol, limits=limits, phase=self._phase, opened=self._wake.set)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -55,24 +78,21 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
         self._on_ready = on_ready
-        self._on_stopping = on_stopping
+        self._shutdown = shutdown
+        self._grace = shutdown.grace
         self._handle_signals = handle_signals
         self._loop: asyncio.AbstractEventLoop | None = None
         self._look_seconds = min(LONGEST_LOOK, max(SHORTEST_LOOK, limits.shortest_seconds / 10))
+        self._signalled = False
         self._asked_to_end = asyncio.Event()
 
-    def stop(self) -> None:
-        """Begin to go down; `serve` returns when that is done."""
-        self.should_exit = True
-        self._end()
-
-    def _end(self) -> None:
-        self._asked_to_end.set()
-        self._wake.set()
+    def stop(self, *, grace: float | None = None) -> None:
+        """Begin to go down without a drain; `serve` returns when that is done. `grace` is in place of the usual one."""
+        self._grace = self._grace if grace is None else grace
+        self._leave(drain=False)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -91,15 +111,59 @@ class Server(uvicorn.Server):
                     await self._asked_to_end.wait()
 
     async def on_tick(self, counter: int) -> bool:
+        self._enforce()
+        return await super().on_tick(counter)
+
+    def _enforce(self) -> None:
         now = asyncio.get_running_loop().time()
         for connection in tuple(self.server_state.connections):
             if isinstance(connection, LimitedProtocol | LimitedSocket):
                 connection.enforce(now)
-        return await super().on_tick(counter)
+
+    def _leave(self, *, drain: bool) -> None:
+        """Take requests for as long as balancers need to leave, then end; at once where that was asked for twice."""
+        if self.force_exit or self._phase.leaving:
+            self._end()
+            return
+        self._phase.leaving = True
+        seconds = self._shutdown.leave(drain)
+        if seconds:
+            log.info("shutting down: not ready from now on; requests are still taken", seconds=seconds)
+            asyncio.get_running_loop().call_later(seconds, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self.should_exit = True
+        self._asked_to_end.set()
+        self._wake.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._on_stopping()
-        await super().shutdown(sockets)
+        """Take no more requests, wait for running work, and end what is left."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        self._close_idle(LimitedProtocol)
+        await shutdown.finish(self._running, within=self._grace, hurried=lambda: self.force_exit)
+        self._shutdown.stop()
+        asyncio.get_running_loop().call_later(LAST_SECONDS / 2, self._close_idle, LimitedSocket)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await self._wait_tasks_to_complete()
+        for task in tuple(self.server_state.tasks):
+            task.cancel()
+
+    def _close_idle(self, kind: type[LimitedProtocol | LimitedSocket]) -> None:
+        """Close connections of a kind: those of HTTP after the answer under way, and WebSockets at once."""
+        for connection in tuple(self.server_state.connections):
+            if isinstance(connection, kind):
+                connection.shutdown()
+
+    def _running(self) -> Work:
+        self._enforce()
+        connections = [each for each in self.server_state.connections if isinstance(each, LimitedProtocol)]
+        return self._shutdown.running([cast("Scope", each.cycle.scope) for each in connections if each.is_answering])
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -116,10 +180,13 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal asks, the second insists; but a closing terminal hangs up more than once."""
-        self.force_exit = self.force_exit or (self.should_exit and sig in (signal.SIGINT, signal.SIGTERM))
-        self.should_exit = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._end)
+        self.force_exit = self.force_exit or (self._signalled and sig in (signal.SIGINT, signal.SIGTERM))
+        first, self._signalled = not self._signalled, True
+        if self._loop is None:  # the gateway is still being opened
+            self.should_exit = True
+        elif first or self.force_exit:
+            drain = sig == signal.SIGTERM
+            self._loop.call_soon_threadsafe(functools.partial(self._leave, drain=drain))
 
 
 def ending_signals() -> list[signal.Signals]:

@@ -29,7 +29,9 @@ READY_SECONDS = 120.0
 CALM_SECONDS = 5.0
 """A worker that dies sooner than this after its start is started again only after a pause."""
 HUNG_SECONDS = 30.0
-"""What a worker takes to end by itself is a third of it at most."""
+"""A worker ends sooner than this once the grace for running work is over."""
+ENDED_BY_SIGNAL = 128
+"""What a command's exit code begins from when a signal has ended it."""
 
 LONGEST_FOLDER = 80
 """In bytes. The path of a socket file has room for 103 on some systems, and each name in the folder takes some."""
@@ -46,7 +48,9 @@ def supervise(settings: Settings, command: Sequence[str], *, allow_open: bool = 
         return error.exit_code
     folder = _folder(settings.data_dir / "run")
     try:
-        return asyncio.run(Workers(command, os.environ, sockets, folder, listen_again=again).run())
+        patience = settings.shutdown_drain + settings.shutdown_grace
+        workers = Workers(command, os.environ, sockets, folder, listen_again=again, patience=patience)
+        return asyncio.run(workers.run())
     finally:
         for listener in {listener for listeners in sockets for listener in listeners}:
             listener.close()
@@ -98,7 +102,9 @@ class Workers:
 
     `command` is given `--fd` and `--tie` with the numbers of the descriptors that it inherits. With `listen_again` the
     sockets of a worker that must wait for its next start are closed: the system would go on giving it its share of the
-    connections, and nobody would answer them.
+    connections, and nobody would answer them. A worker gets `patience` seconds for the work that it ends with.
+
+    Workers have process groups of their own, so that Ctrl+C reaches them through the supervisor alone, and once.
     """
 
     def __init__(
@@ -109,20 +115,24 @@ class Workers:
         folder: Path,
         *,
         listen_again: Listen | None = None,
+        patience: float = 0.0,
     ) -> None:
         self._command = command
         self._environ = environ
         self._sockets = sockets
         self._folder = folder
         self._listen_again = listen_again
+        self._patience = patience
+        self._processes: set[asyncio.subprocess.Process] = set()
         self._stopping = asyncio.Event()
+        self._signal: int = signal.SIGTERM
         self._code = 0
 
     async def run(self) -> int:
         """Until a signal; returns the exit code."""
         loop = asyncio.get_running_loop()
         for number in ending_signals():
-            loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(number, self._heed, number)
         first = await self._start(0)
         if not await self._ready(first):
             return await self._ended(first)
@@ -132,6 +142,15 @@ class Workers:
         await self._stopping.wait()
         await asyncio.gather(*keepers)
         return self._code
+
+    def _heed(self, number: int) -> None:
+        """Pass the first signal on to all workers, and then those that insist."""
+        if not self._stopping.is_set():
+            self._signal = number
+            self._stopping.set()
+        elif number in (signal.SIGINT, signal.SIGTERM):
+            for process in self._processes:
+                _send(process, number)
 
     async def _keep(self, index: int, worker: Worker | None) -> None:
         """Have one worker run, for as long as this goes on."""
@@ -148,17 +167,18 @@ class Workers:
             await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             if not ended.done():
-                with suppress(ProcessLookupError):
-                    worker.process.terminate()
-                await asyncio.wait({ended}, timeout=HUNG_SECONDS)
+                _send(worker.process, self._signal)
+                await asyncio.wait({ended}, timeout=self._patience + HUNG_SECONDS)
                 if not ended.done():
                     log.error("a worker does not end and is killed", worker=index)
                     with suppress(ProcessLookupError):
                         worker.process.kill()
             code = await ended
+            self._processes.discard(worker.process)
             worker.tie.close()
             if self._stopping.is_set():
-                self._code = self._code or max(code, 0)
+                if code != ENDED_BY_SIGNAL + self._signal:  # in one that was still starting
+                    self._code = self._code or max(code, 0)
                 return
             log.error("a worker has died and is started again", worker=index, exit_code=code)
             if loop.time() - worker.started < CALM_SECONDS:
@@ -193,11 +213,13 @@ class Workers:
                     *(() if index == 0 else ("--quiet",)),
                     env={**self._environ, "WORKERS": "1", "NODE_URL": f"unix:{path}"},
                     pass_fds=[*listening, theirs.fileno()],
+                    process_group=0,
                 )
         except OSError:
             ours.close()
             raise
         ours.setblocking(False)
+        self._processes.add(process)
         return Worker(process, ours, asyncio.get_running_loop().time())
 
     async def _ready(self, worker: Worker) -> bool:
@@ -213,11 +235,15 @@ class Workers:
         return said.result() == READY
 
     async def _ended(self, worker: Worker) -> int:
-        with suppress(ProcessLookupError):
-            worker.process.terminate()
+        _send(worker.process, self._signal)
         code = await worker.process.wait()
         worker.tie.close()
         return code if code >= 0 else EXIT_FAILED
+
+
+def _send(process: asyncio.subprocess.Process, number: int) -> None:
+    with suppress(ProcessLookupError):
+        process.send_signal(number)
 
 
 def tied(number: int) -> None:

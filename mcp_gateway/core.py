@@ -35,6 +35,12 @@ class OpeningCore:
         """As Ready."""
         return await asyncio.shield(self._opened)
 
+    @property
+    def opened(self) -> "Gateway | None":
+        """The gateway, None while it is not open."""
+        opened = self._opened
+        return opened.result() if opened.done() and not opened.cancelled() and opened.exception() is None else None
+
     async def aclose(self) -> None:
         """Close the gateway, or stop opening it; returns when it is closed."""
         self._task.cancel()

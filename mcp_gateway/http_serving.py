@@ -66,6 +66,10 @@ class Serving:
             self._streamable = InItsProcess(self._streamable, gateway)
             self._messages = MessagesInTheirProcess(self._messages, gateway)
 
+    def running(self) -> int:
+        """How many tool calls are under way."""
+        return self._server.tools.running if isinstance(self._server, GatewayServer) else 0
+
     def stop(self) -> None:
         """End the subscriptions."""
         if isinstance(self._server, GatewayServer):

@@ -51,6 +51,7 @@ class GatewayServer(Server[Any]):
     """The SDK's server, which tells older clients that lists of resources change."""
 
     subscriptions: Subscriptions
+    tools: Tools
 
     def stop(self) -> None:
         """End what only waits: the streams of the modern era's subscriptions."""
@@ -91,7 +92,7 @@ class Serving:
                     await self._tools.aclose()
 
 
-def create_server(ready: Ready, *, limits: "Limits | None" = None, selection: Selection | None = None) -> Server[Any]:
+def create_server(ready: Ready, *, limits: "Limits | None" = None, selection: Selection | None = None) -> GatewayServer:
     """A server on the gateway that `ready` gives; it answers handshake and listings without waiting for it."""
     tools = Tools(ready, selection or Selection.of(), limits)
     resources = Resources(ready)
@@ -149,7 +150,7 @@ def create_server(ready: Ready, *, limits: "Limits | None" = None, selection: Se
         on_get_prompt=get_prompt,
         on_completion=Completions(ready).complete,
     )
-    server.subscriptions = subscriptions
+    server.subscriptions, server.tools = subscriptions, tools
     # As arguments of the constructor these would warn that the modern era has no such thing; older clients use it.
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, client_log.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.initialized)

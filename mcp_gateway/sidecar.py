@@ -28,7 +28,13 @@ def mounted(settings: Settings) -> Mounted:
         origins=comma_separated(settings.allowed_origins),
         max_body_bytes=settings.max_chat_body_bytes,
     )
-    return Mounted(routes=transports.routes, lifespan=transports.lifespan, throttle=Throttled, stop=transports.stop)
+    return Mounted(
+        routes=transports.routes,
+        lifespan=transports.lifespan,
+        throttle=Throttled,
+        running=transports.running,
+        stop=transports.stop,
+    )
 
 
 @asynccontextmanager

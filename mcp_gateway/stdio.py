@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ from mcp.server.stdio import stdio_server
 
 from mcp_gateway.core import Opener, OpeningCore
 from mcp_gateway.server import create_server
+from mcp_gateway.tools import Tools
 from mcp_gateway.toolsets import selected_here
 from mcp_gateway.wire import Wire, claim
 from shared.setting_sources import load_settings
@@ -66,9 +67,10 @@ async def serve(wire: Wire, load: Callable[[], Opener]) -> None:
     async with stdio_server(anyio.wrap_file(incoming), anyio.wrap_file(outgoing)) as streams:
         core = OpeningCore(load)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_end_on_signal, tasks.cancel_scope, served, core)
+            server = create_server(core.ready, selection=selected_here())
+            tasks.start_soon(_end_on_signal, tasks.cancel_scope, served, core, server.tools)
             try:
-                await _answer(create_server(core.ready, selection=selected_here()), *streams)
+                await _answer(server, *streams)
             finally:
                 served.set()
                 _exit_within(GRACE_SECONDS, 1)
@@ -84,16 +86,41 @@ async def _answer(server: Server[Any], incoming: Any, outgoing: Any) -> None:
     await server.run(incoming, outgoing, server.create_initialization_options())
 
 
-async def _end_on_signal(calls: anyio.CancelScope, served: anyio.Event, core: OpeningCore) -> None:
-    """The thread that reads stdin cannot be interrupted, so the process ends itself once all is cleaned up."""
+async def _end_on_signal(calls: anyio.CancelScope, served: anyio.Event, core: OpeningCore, tools: Tools) -> None:
+    """Let running calls end within the grace, at the second signal at once.
+
+    The thread that reads stdin cannot be interrupted, so the process ends itself once all is cleaned up.
+    """
     with anyio.open_signal_receiver(*SIGNALS) as signals:
-        async for number in signals:
-            _exit_within(GRACE_SECONDS, 128 + number)
-            calls.cancel()
-            with anyio.CancelScope(shield=True):
-                await served.wait()
-                await core.aclose()
-            _exit(128 + number)
+        number = await anext(signals)
+        async with anyio.create_task_group() as waiting:
+            waiting.start_soon(_insisted, signals, waiting.cancel_scope)
+            await _finish(core, tools)
+            waiting.cancel_scope.cancel()
+        _exit_within(GRACE_SECONDS, 128 + number)
+        calls.cancel()
+        with anyio.CancelScope(shield=True):
+            await served.wait()
+            await core.aclose()
+        _exit(128 + number)
+
+
+async def _insisted(signals: AsyncIterator[signal.Signals], waiting: anyio.CancelScope) -> None:
+    async for number in signals:
+        if number in (signal.SIGINT, signal.SIGTERM):  # a closing terminal hangs up more than once
+            waiting.cancel()
+
+
+async def _finish(core: OpeningCore, tools: Tools) -> None:
+    """Take no more calls, and wait for those under way and for commands in the background."""
+    tools.leave()
+    if (gateway := core.opened) is None:
+        return
+    from shared.shutdown import finish  # not before the handshake
+
+    terminals, grace = gateway.terminals, gateway.settings.shutdown_grace
+    terminals.announce_end(grace)
+    await finish(lambda: {"call": tools.running, "command": terminals.running}, within=grace)
 
 
 def _exit_within(seconds: float, code: int) -> None:

@@ -56,13 +56,18 @@ TROUBLE = (Overloaded, Unavailable, UpstreamError)
 
 
 class Tools:
-    """The tools on one gateway. Without `limits` the usual ones hold, which are imported with the first call."""
+    """The tools on one gateway. Without `limits` the usual ones hold, which are imported with the first call.
+
+    `running` counts the calls under way.
+    """
 
     def __init__(self, ready: Ready, selection: Selection, limits: "Limits | None" = None) -> None:
         self._ready = ready
         self._selection = selection
         self._limits = limits
         self._chats: OngoingChats | None = None
+        self._leaving = False
+        self.running = 0
         self.infos = [info_of(tool) for tool in TOOLS.values() if not selection.against(tool)]
         self._schemas = {info.name: info.input_schema for info in self.infos}
 
@@ -73,7 +78,11 @@ class Tools:
     async def call(self, context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         """Call a tool; every failure comes back as a result that the model can read."""
         caller, started = caller_of(context), time.perf_counter()
-        result, level, outcome = await self._outcome(context, caller, params)
+        self.running += 1
+        try:
+            result, level, outcome = await self._outcome(context, caller, params)
+        finally:
+            self.running -= 1
         if client_log.wanted(context, level):
             facts: dict[str, Any] = {"tool": params.name[:100], "outcome": outcome, "requestId": caller.request_id}
             facts["ms"] = round((time.perf_counter() - started) * 1000)
@@ -97,6 +106,10 @@ class Tools:
             log.exception("tool %s failed (request %s)", params.name, caller.request_id)
             return errors.failed(errors.internal(caller.request_id)), "error", "internal_error"
 
+    def leave(self) -> None:
+        """Take no more calls; those under way may end."""
+        self._leaving = True
+
     async def aclose(self) -> None:
         """End the chats that still go on."""
         if self._chats is not None:
@@ -112,7 +125,11 @@ class Tools:
         return self._chats
 
     async def _offered(self, caller: Caller, name: str) -> AnyTool:
-        """The tool of that name. Raises NotFound and Forbidden; of the latter there is a row, as of what a scope lacks."""
+        """The tool of that name. Raises NotFound, Overloaded, and Forbidden, of which there is a row as of a scope that lacks."""
+        if self._leaving:
+            raise Overloaded(
+                "The gateway is shutting down; start it again, then repeat the call.", code="shutting_down"
+            )
         if (tool := TOOLS.get(name)) is None:
             known = ", ".join(self._schemas)
             raise NotFound(f"There is no tool '{name[:100]}'; there are {known}.", code="unknown_tool")

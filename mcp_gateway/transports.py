@@ -78,11 +78,21 @@ class HttpTransports:
             if not work.cancelled():
                 work.result()
 
+    def running(self) -> int:
+        """How many tool calls are under way."""
+        serving = self._there()
+        return 0 if serving is None else serving.running()
+
     def stop(self) -> None:
-        """The server goes down: end the subscriptions; calls may come to their end."""
+        """The server goes down: end the subscriptions."""
+        if serving := self._there():
+            serving.stop()
+
+    def _there(self) -> "Serving | None":
         serving = self._serving
-        if serving is not None and serving.done() and not serving.cancelled() and serving.exception() is None:
-            serving.result().stop()
+        if serving is None or not serving.done() or serving.cancelled() or serving.exception() is not None:
+            return None
+        return serving.result()
 
     async def _serve(self, gateway: "Gateway", serving: "asyncio.Future[Serving]", over: asyncio.Event) -> None:
         try:

@@ -53,6 +53,14 @@ class Settings(BaseModel):
         SecretStr(""),
         description="Redis or Valkey, `redis://host:6379/0`: rate limits, budgets and cached answers shared between processes. Empty: in memory.",
     )
+    shutdown_grace: Annotated[float, Field(ge=0, le=3600)] = Field(
+        90,
+        description="Seconds that running requests, streams and commands get to end after SIGTERM or Ctrl+C; a second signal ends them at once.",
+    )
+    shutdown_drain: Annotated[float, Field(ge=0, le=600)] = Field(
+        5,
+        description="Seconds for which requests are still taken after SIGTERM while `/readyz` is 503 already, so that load balancers leave first. Only where `/readyz` was asked for in the last five minutes, or with several `WORKERS`.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What goes to the log on stderr."
     )

@@ -213,3 +213,11 @@ def _same(text: str) -> Key:
 
 def _refused(position: int, reason: str) -> InvalidInput:
     return invalid_field("keys", f"at character {position + 1}: {reason}")
+
+
+def in_encoding(text: str, encoding: str) -> bytes:
+    """The bytes of typed text. Raises InvalidInput for characters that the session's encoding does not have."""
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        raise invalid_field("data", f"it has characters that the session's encoding, {encoding}, has not") from None

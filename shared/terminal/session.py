@@ -9,7 +9,7 @@ from datetime import datetime
 from shared.domain.signals import SignalName
 from shared.domain.targets import SshTarget, Target, background_of, type_of, without_sandbox
 from shared.domain.terminal import CommandResult, SessionInfo
-from shared.errors import Conflict, GatewayError, Overloaded, TerminalError, Unsupported, invalid_field
+from shared.errors import Conflict, GatewayError, Overloaded, TerminalError, Unsupported
 from shared.security.redaction import Redactor
 from shared.terminal.answers import Answers, check_prompt, secret_of
 from shared.terminal.channel import Channel, Command, Inherited, Seat
@@ -17,7 +17,8 @@ from shared.terminal.display import Display, Rendering
 from shared.terminal.files import Files, HasFiles
 from shared.terminal.jobs import unless_cancelled
 from shared.terminal.kept_outputs import KeptOutputs
-from shared.terminal.keys import Input, Modes
+from shared.terminal.keys import Input, Modes, in_encoding
+from shared.terminal.notices import notice
 from shared.terminal.prompts import Prompts
 from shared.terminal.recording_channel import RecordedChannel, unrecorded
 from shared.terminal.scrollback import Scrollback, Slice
@@ -183,6 +184,16 @@ class Session:
         return self._beginning is not None and not self._seat.scrollback.ended
 
     @property
+    def runs_command(self) -> bool:
+        """Whether it runs a command that was asked for, or one in the background; typed ones are not known here."""
+        return self._turns.taken or (self._running is not None and not self._running.done())
+
+    def say(self, text: str) -> None:
+        """Show a line of the gateway's own on the terminal, where something runs on it."""
+        if self.shell_runs:
+            self._seat.scrollback.feed(notice(text))
+
+    @property
     def ended_shell(self) -> bool:
         """Whether there was one, and it has ended."""
         return self._beginning is not None and self._seat.scrollback.ended
@@ -196,9 +207,7 @@ class Session:
         """Send a signal to the job in front. Raises Conflict where nothing runs, Unsupported, TerminalError."""
         with self._in_use():
             if not self.shell_runs:
-                raise Conflict(
-                    "Nothing runs on this session's terminal that a signal could be sent to.", code="nothing_runs"
-                )
+                raise Conflict("Nothing that could get a signal runs on this terminal.", code="nothing_runs")
             await self._channel.signal(name)
             self._check_open()
 
@@ -210,7 +219,7 @@ class Session:
         given = Input(text=data) if isinstance(data, str) else data
         with self._in_use():
             await self._begin(again=True)
-            typed = self._encode(given.encoded(await self._modes(given)))
+            typed = in_encoding(given.encoded(await self._modes(given)), self._seat.scrollback.encoding)
             self._check_open()
             cursor = self._seat.scrollback.end
             self._prompts.answered(self._display)
@@ -377,13 +386,6 @@ class Session:
         await self._display.refresh()
         screen = self._display.screen
         return Modes(application_cursor=screen.application_cursor, bracketed_paste=screen.bracketed_paste)
-
-    def _encode(self, text: str) -> bytes:
-        encoding = self._seat.scrollback.encoding
-        try:
-            return text.encode(encoding)
-        except UnicodeEncodeError:
-            raise invalid_field("data", f"it has characters that the session's encoding, {encoding}, has not") from None
 
     def _check_open(self) -> None:
         if self.closed:

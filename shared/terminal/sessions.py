@@ -112,6 +112,16 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         if self._giving_back is not None:
             self._giving_back.cancel()
 
+    @property
+    def running(self) -> int:
+        """How many sessions run a command that a request or the background started."""
+        return sum(session.runs_command for session in {*self._sessions.values(), *self._passing})
+
+    def announce_end(self, seconds: float) -> None:
+        """Say on every terminal that the gateway shuts down, in so many seconds at most."""
+        for session in self._sessions.values():
+            session.say(f"the gateway shuts down; this terminal ends in {seconds:.0f} seconds at most")
+
     def stop(self) -> None:
         """Begin to end everything, and take in nothing more."""
         if not self._closed:

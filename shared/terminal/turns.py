@@ -48,6 +48,11 @@ class Turns:
         self._current: tuple[str, datetime] | None = None
 
     @property
+    def taken(self) -> bool:
+        """Whether a command has the turn."""
+        return self._current is not None
+
+    @property
     def busy(self) -> Busy | None:
         """The command that runs, secrets left out, and since when; None where none does."""
         if self._current is None:

@@ -14,7 +14,7 @@ from http_api.bodies import read_body
 from http_api.context import Route, exchange_of
 from http_api.disconnect import CancelWhenGone
 from http_api.responses import send_json
-from http_api.server import Server
+from http_api.server import Server, Shutdown
 from http_api.streaming import send_events
 from tests.support.http_server import Running, parsed, serving
 from tests.support.http_stack import layers
@@ -36,6 +36,7 @@ class Application:
     def __init__(self) -> None:
         self.waiting = asyncio.Event()
         self.ended = asyncio.Event()
+        self.go = asyncio.Event()
         self.stopping = False
         self.asgi = layers(
             (
@@ -64,7 +65,7 @@ class Application:
         async def events() -> AsyncIterator[bytes]:
             yield b'data: {"n":1}\n\n'
             self.waiting.set()
-            await asyncio.Event().wait()
+            await self.go.wait()
 
         with CancelWhenGone(receive):
             await send_events(scope, send, events())
@@ -333,9 +334,11 @@ async def test_a_handshake_that_is_never_finished_is_cut_off() -> None:
         writer.close()
 
 
-async def test_a_stream_under_way_is_ended_with_an_error_event_when_the_server_stops() -> None:
+async def test_a_stream_under_way_is_ended_with_an_error_event_when_the_server_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("http_api.server.LAST_SECONDS", 0.1)
     async with running() as (application, server):
-        server.server.config.timeout_graceful_shutdown = 0
         reader, writer = await server.connect()
         writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await asyncio.wait_for(application.waiting.wait(), 5)
@@ -379,8 +382,36 @@ async def test_a_server_without_connections_ends_when_it_is_asked_to() -> None:
 
 async def test_a_second_signal_insists() -> None:
     async with running() as (_, server):
-        assert (server.server.should_exit, server.server.force_exit) == (False, False)
+        await server.exchange(GET + b"Connection: close\r\n\r\n")  # it has begun to serve
         server.server.handle_exit(15, None)
-        assert (server.server.should_exit, server.server.force_exit) == (True, False)
+        assert not server.server.force_exit
+        server.server.handle_exit(1, None)  # a closing terminal
+        assert not server.server.force_exit
         server.server.handle_exit(15, None)
         assert server.server.force_exit
+
+
+async def test_while_balancers_leave_requests_are_answered_and_their_connections_closed() -> None:
+    application = Application()
+    async with serving(application.asgi, shutdown=Shutdown(leave=lambda drain: 600.0 * drain)) as server:
+        await server.exchange(GET + b"Connection: close\r\n\r\n")
+        server.server.handle_exit(15, None)
+        for _ in range(2):
+            status, headers, _ = await server.exchange(GET + b"\r\n")  # read to the end of the connection
+            assert (status, headers["connection"]) == (200, "close")
+        server.server.handle_exit(15, None)
+        await until(lambda: not server.server.servers[0].is_serving())
+
+
+async def test_a_stream_under_way_ends_by_itself_within_the_grace() -> None:
+    application = Application()
+    async with serving(application.asgi, shutdown=Shutdown(grace=600)) as server:
+        reader, writer = await server.connect()
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.wait_for(application.waiting.wait(), 5)
+        server.server.stop()
+        await until(lambda: not server.server.servers[0].is_serving())
+        application.go.set()
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+        writer.close()

@@ -81,11 +81,11 @@ async def test_no_ssh_command_outlives_a_gateway_that_is_killed(tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_gateway_that_is_told_to_stop_does_so_at_once_with_all_that_runs(
+async def test_a_gateway_without_a_grace_stops_at_once_with_all_that_runs(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     nap = a_nap()
-    async with serving(tmp_path / "data") as served:
+    async with serving(tmp_path / "data", SHUTDOWN_GRACE="0") as served:
         work = await with_everything(served, nap)
         processes = family(served)
         served.process.send_signal(number)

@@ -87,7 +87,7 @@ async def test_lines_that_are_no_messages_do_not_disturb(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("ending", ["stdin closed", signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_however_it_ends_no_command_is_left(tmp_path: Path, ending: Any) -> None:
-    async with stdio_process(bare(tmp_path)) as host:
+    async with stdio_process(bare(tmp_path, SHUTDOWN_GRACE="0")) as host:
         await host.shake_hands()
         command = await running_command(host, tmp_path)
         if isinstance(ending, signal.Signals):
@@ -105,7 +105,7 @@ async def test_however_it_ends_no_command_is_left(tmp_path: Path, ending: Any) -
 async def test_nor_is_anything_that_runs_in_a_terminal(tmp_path: Path, ending: Any) -> None:
     """In the era without a handshake."""
     pids = tmp_path / "pids"
-    async with stdio_process(bare(tmp_path)) as host:
+    async with stdio_process(bare(tmp_path, SHUTDOWN_GRACE="0")) as host:
         opened = await host.ask("tools/call", modern(name="open_terminal", arguments={}))
         line = f"sleep 300 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
         session = opened["structuredContent"]["sessionId"]

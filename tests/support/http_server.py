@@ -9,7 +9,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from http_api.limits import Limits
-from http_api.server import Server
+from http_api.server import Server, Shutdown
 
 
 class Running:
@@ -43,7 +43,12 @@ def parsed(answer: bytes) -> tuple[int, dict[str, str], bytes]:
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, *, on_stopping: Callable[[], None] = lambda: None, send_buffer: int = 0, **limits: Any
+    app: ASGIApp,
+    *,
+    on_stopping: Callable[[], None] = lambda: None,
+    shutdown: Shutdown | None = None,
+    send_buffer: int = 0,
+    **limits: Any,
 ) -> AsyncIterator[Running]:
     """Serve the application for the length of the block; `send_buffer` is what the kernel keeps for a slow client."""
     listener = socket.socket()
@@ -57,7 +62,7 @@ async def serving(
         limits=Limits(**limits),
         max_message_bytes=10**6,
         on_ready=ready.set,
-        on_stopping=on_stopping,
+        shutdown=shutdown or Shutdown(stop=on_stopping),
         handle_signals=False,
     )
     task = asyncio.create_task(server.serve([listener]))

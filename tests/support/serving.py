@@ -33,7 +33,7 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    data_dir: Path, *options: str, program: Sequence[str] = THIS_CODE, **settings: str
+    data_dir: Path, *options: str, program: Sequence[str] = THIS_CODE, start_new_session: bool = False, **settings: str
 ) -> AsyncIterator[Serving]:
     """Start it with these settings and nothing else from our environment; end it with SIGTERM."""
     environ = {
@@ -57,6 +57,7 @@ async def serving(
             env=environ,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
+            start_new_session=start_new_session,
         )
     try:
         async with asyncio.timeout(SECONDS):
