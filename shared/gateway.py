@@ -212,7 +212,12 @@ async def _assembled(
     audit = AuditTrail(database, parts.now, redactor, chats=settings.audit_chats, box=box)
     stack.push_async_callback(audit.aclose)
     decisions = Decisions(
-        database, parts.now, days=settings.decision_days, with_text=settings.decision_text, vote_of=learner.vote_of
+        database,
+        parts.now,
+        days=settings.decision_days,
+        most=settings.decision_rows,
+        with_text=settings.decision_text,
+        vote_of=learner.vote_of,
     )
     stack.push_async_callback(decisions.aclose)
     health = Health(bills=costs_money(providers, prices))

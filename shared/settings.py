@@ -150,7 +150,7 @@ class Settings(BaseModel):
         30,
         description="Days that routing decisions are kept, for `mcp-gateway replay` and `GET /v1/decisions/{requestId}`; 0 keeps none. They hold no text of the messages.",
     )
-    decision_rows: Annotated[int, Field(ge=0, le=10_000_000_000)] = Field(
+    decision_rows: Annotated[int, Field(ge=0, le=50_000_000)] = Field(
         10_000_000, description="Routing decisions that are kept at most, the newest; 0 is no limit."
     )
     decision_text: bool = Field(

@@ -54,7 +54,7 @@ async def _get(gateway: "Gateway", caller: Caller, request: GetDecision) -> Stor
         trace_id=row.trace_id,
         score=row.score,
         text=row.text,
-        decision=row.data,
+        decision=dict(row.data),
     )
 
 

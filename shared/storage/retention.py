@@ -16,7 +16,8 @@ log = get_logger(__name__)
 
 TURN = "retention:turn"
 """The fact that says until when nobody else deletes, an ISO time."""
-EVERY = timedelta(hours=1)
+LEASE = timedelta(minutes=5)
+"""After that long without a batch a process is taken to have gone."""
 BATCH = 1000
 """Rows that one transaction deletes; SQLite keeps writers waiting for that long, PostgreSQL does not."""
 SHORTEST_PAUSE = 0.02
@@ -26,7 +27,7 @@ Step = Callable[[Session, int], int]
 
 
 class Retention:
-    """Deletes what is older than it may be, once an hour over all processes of a gateway; `steps` are by table."""
+    """Deletes what is older than it may be, in one process of a gateway at a time; `steps` are by table."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime], steps: Mapping[str, Step]) -> None:
         self._database = database
@@ -41,6 +42,7 @@ class Retention:
         if not await self._database.run(self._take_turn):
             return {}
         done = {name: await self._finished(step) for name, step in self._steps.items()}
+        await self._database.run(partial(self._keep_turn, span=timedelta()))
         if any(done.values()):
             log.info("old rows were deleted", **done)
         return done
@@ -58,7 +60,7 @@ class Retention:
     def _batch(self, session: Session, step: Step) -> int:
         count = step(session, BATCH)
         if count:
-            self._keep_turn(session)
+            self._keep_turn(session, LEASE)
         return count
 
     def _take_turn(self, session: Session) -> bool:
@@ -66,8 +68,8 @@ class Retention:
         until = facts.read(session, TURN)
         if until is not None and self._clock() < datetime.fromisoformat(until):
             return False
-        self._keep_turn(session)
+        self._keep_turn(session, LEASE)
         return True
 
-    def _keep_turn(self, session: Session) -> None:
-        facts.write(session, TURN, (self._clock() + EVERY).isoformat())
+    def _keep_turn(self, session: Session, span: timedelta) -> None:
+        facts.write(session, TURN, (self._clock() + span).isoformat())

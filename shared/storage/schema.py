@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from shared.errors import Conflict
 from shared.storage.database import Database
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision; a test holds it against the files."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -152,6 +152,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/security/audit_chain.py": "shared/security/test_audit_pruning.py",
     "shared/storage/approval_rows.py": "shared/terminal/test_approvals.py",
     "shared/storage/backups.py": "mcp_gateway/commands/test_backup_command.py",
+    "shared/storage/decision_rows.py": "shared/routing/replay/test_decisions.py",
     "shared/storage/budget_rows.py": "shared/usage/test_budgets.py",
     "shared/storage/model_rows.py": "shared/registry/test_registry.py",
     "shared/storage/node_rows.py": "shared/cluster/test_nodes.py",

@@ -61,7 +61,7 @@ async def test_rows_are_written_once_when_answers_to_commits_are_lost(
         behind.proxy.lose_every = 0
         assert behind.proxy.lost >= CHATS
         assert await number(made, "SELECT count(*) FROM usage") == CHATS
-        assert await number(made, "SELECT count(*) FROM decisions") == CHATS
+        assert await number(made, "SELECT count(*) FROM decision_log") == CHATS
         assert await number(made, "SELECT count(*) FROM audit WHERE action = 'chat'") == CHATS
         assert (await made.http.get("/v1/audit/verify")).json()["valid"]
         assert (await made.http.get("/v1/usage")).json()["total"]["attempts"] == CHATS

@@ -1,10 +1,11 @@
 """Decisions on their way into the database: queued, written in batches, forgotten after some days."""
 
+import itertools
+import secrets
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-import orjson
 from sqlmodel import Session
 
 from shared.domain.chat import ChatRequest
@@ -13,26 +14,32 @@ from shared.routing.replay.decision import Decision
 from shared.routing.replay.decision_record import stored, text_of
 from shared.storage import decision_rows, json_text
 from shared.storage.database import Database
-from shared.storage.row_ids import row_ids
 from shared.storage.write_behind import WriteBehind
 
 CAPACITY = 20_000
 TEXTS = 500
 """While more decisions than this wait, their messages are not kept: those may be 10 MB each."""
 
+COUNT_EVERY = timedelta(minutes=30)
+
 VoteOf = Callable[[str, str], float | None]
 """A caller's vote on a request of its own, by the ids of both; None when there is none, or not yet."""
 
 
 class Waiting(NamedTuple):
-    """A decision that is yet to be written: its row without a vote, and the request where its text is kept."""
+    """A decision that is yet to be written, as JSON, and the request where its text is kept."""
 
-    row: dict[str, Any]
+    at: datetime
+    number: int
+    request_id: str
+    caller: str
+    trace_id: str
+    data: str
     request: ChatRequest | None
 
 
 class Decisions:
-    """The log of decisions, kept for `days`; 0 keeps none. `with_text` keeps the messages of the requests too."""
+    """The log of decisions: the newest `most` (0: all) of `days`; 0 keeps none. `with_text` keeps the messages of the requests too."""
 
     def __init__(
         self,
@@ -40,15 +47,19 @@ class Decisions:
         clock: Callable[[], datetime],
         *,
         days: int,
+        most: int = 0,
         with_text: bool = False,
         vote_of: VoteOf = lambda _caller, _request: None,
     ) -> None:
         self.days = days
         self._database = database
         self._clock = clock
+        self._most = most
+        self._through = 0
+        self._counted = datetime.min.replace(tzinfo=UTC)
+        self._numbers = itertools.count(secrets.randbits(decision_rows.COUNTED))
         self._with_text = with_text
         self._vote_of = vote_of
-        self._row_ids = row_ids()
         self._queue: WriteBehind[Waiting] = WriteBehind(database, self._write, what="decisions", capacity=CAPACITY)
 
     @property
@@ -69,7 +80,7 @@ class Decisions:
     def record(self, decision: Decision) -> None:
         """Queue what is stored of a decision: its plan alone may name every model there is. Never waits."""
         if self.days:
-            self._queue.put(Waiting(_row(decision, next(self._row_ids)), decision.request))
+            self._queue.put(_waiting(decision, next(self._numbers)))
 
     async def run(self) -> None:
         """Write what is queued, for ever."""
@@ -85,17 +96,27 @@ class Decisions:
 
     def prune(self, session: Session, limit: int) -> int:
         """Delete up to `limit` decisions that are older than they may be, or too many; returns how many."""
-        return decision_rows.prune(session, self._clock() - timedelta(days=self.days), limit=limit)
+        now = self._clock()
+        if self._most and now - self._counted >= COUNT_EVERY:
+            self._counted, self._through = now, decision_rows.beyond(session, self._most)
+        return decision_rows.prune(session, now - timedelta(days=self.days), limit=limit, through=self._through)
 
     def _write(self, session: Session, waiting: Sequence[Waiting]) -> None:
-        decision_rows.add(session, [self._voted(row) | {"text": text_of(request)} for row, request in waiting])
+        decision_rows.add(session, [self._row(each) for each in waiting])
 
-    def _voted(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {**row, "score": self._vote_of(row["caller"], row["request_id"])}
+    def _row(self, waiting: Waiting) -> dict[str, Any]:
+        row = decision_rows.row_of(
+            waiting.at,
+            waiting.number,
+            request_id=waiting.request_id,
+            caller=waiting.caller,
+            trace_id=waiting.trace_id,
+            data=waiting.data,
+        )
+        return {**row, "score": self._vote_of(waiting.caller, waiting.request_id), "text": text_of(waiting.request)}
 
 
-def _row(decision: Decision, row_id: int) -> dict[str, Any]:
+def _waiting(decision: Decision, number: int) -> Waiting:
     """As JSON the data takes a third of the memory."""
-    caller, data = decision.caller, orjson.Fragment(json_text.dumps(stored(decision)))
-    names = {"request_id": caller.request_id, "caller": caller.id, "trace_id": current_id()}
-    return {"at": decision.at, "row_id": row_id, "data": data, **names}
+    caller, data = decision.caller, json_text.dumps(stored(decision))
+    return Waiting(decision.at, number, caller.request_id, caller.id, current_id(), data, decision.request)

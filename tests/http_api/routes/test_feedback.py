@@ -1,17 +1,19 @@
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from shared.storage.tables import DecisionRow
+from shared.storage import decision_rows
 from tests.support.http_gateway import MODEL, Surface, surface
 from tests.support.http_stack import error_of
 
 HELLO = {"model": "auto", "messages": [{"role": "user", "content": "Prove that the square root of 2 is irrational."}]}
+
+FAR = datetime(2080, 1, 1, tzinfo=UTC)
 
 
 async def asked(made: Surface, **headers: str) -> str:
@@ -27,7 +29,8 @@ async def score(made: Surface, request_id: str, value: Any, **headers: str) -> h
 
 async def stored(made: Surface, request_id: str) -> list[float | None]:
     def work(session: Session) -> list[float | None]:
-        return list(session.exec(select(DecisionRow.score).where(col(DecisionRow.request_id) == request_id)))
+        found = decision_rows.page(session, start=decision_rows.EPOCH, end=FAR, before=None, limit=1000)
+        return [row.score for row in found if row.request_id == request_id]
 
     return await made.gateway.database.read(work)
 
@@ -194,7 +197,4 @@ async def test_without_scores_every_chat_starts_where_it_would_without_learning(
 async def test_no_vote_makes_a_row(tmp_path: Path) -> None:
     async with surface(tmp_path) as made:
         await score(made, "never-seen", 1)
-        count = await made.gateway.database.read(
-            lambda session: session.exec(select(func.count(col(DecisionRow.id)))).one()
-        )
-        assert count == 0
+        assert await stored(made, "never-seen") == []

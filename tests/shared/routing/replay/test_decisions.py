@@ -3,12 +3,12 @@
 import asyncio
 import sys
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import col, func, select
 
 from shared.domain.routing import Dropped, Plan
 from shared.routing.replay import decisions as decisions_module
@@ -17,7 +17,6 @@ from shared.routing.replay.decision_record import restored
 from shared.routing.replay.decisions import Decisions
 from shared.storage import decision_rows
 from shared.storage.database import Database
-from shared.storage.tables import DecisionRow
 from tests.support.clock import Clock
 from tests.support.databases import away
 from tests.support.decisions import ANNA, SECRET, a_model, asked, decided, made
@@ -33,12 +32,15 @@ def one(request_id: str = "r-1", at: datetime | None = None, **body: Any) -> Dec
     return replace(decision, at=at or decision.at, request=decision.request if body else None)
 
 
-async def rows(database: Database) -> list[DecisionRow]:
-    return await database.read(lambda session: [*session.exec(select(DecisionRow).order_by(col(DecisionRow.id)))])
+async def rows(database: Database) -> list[decision_rows.Stored]:
+    """All of them, the oldest first."""
+    start, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2080, 1, 1, tzinfo=UTC)
+    found = partial(decision_rows.page, start=start, end=end, before=None, limit=100_000)
+    return [*reversed(await database.read(found))]
 
 
 async def count(database: Database) -> int:
-    return await database.read(lambda session: session.exec(select(func.count()).select_from(DecisionRow)).one())
+    return len(await rows(database))
 
 
 async def test_a_decision_is_stored_without_its_text(database: Database) -> None:
@@ -144,6 +146,18 @@ async def test_what_is_old_is_forgotten_in_steps(database: Database) -> None:
     assert [await prune(), await prune(), await prune()] == [2, 1, 0]
     assert [row.request_id for row in await rows(database)] == ["29 days", "0 days"]
     assert await prune(Decisions(database, clock, days=0)) == 1, "kept no longer, but for what is just being written"
+
+
+async def test_only_the_newest_are_kept_where_there_are_too_many(database: Database) -> None:
+    clock = Clock()
+    decisions = Decisions(database, clock, days=30, most=3)
+    for number in range(5):
+        decisions.record(one(f"r-{number}", clock() + timedelta(seconds=number)))
+    await decisions.flush()
+    clock.advance(minutes=1)
+    assert await database.run(lambda session: decisions.prune(session, 100)) == 2
+    assert [row.request_id for row in await rows(database)] == ["r-2", "r-3", "r-4"]
+    assert await database.run(lambda session: decisions.prune(session, 100)) == 0
 
 
 async def test_pages_go_from_the_newest_back_and_hold_what_was_asked_for(database: Database) -> None:
