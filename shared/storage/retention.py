@@ -41,8 +41,10 @@ class Retention:
         """
         if not await self._database.run(self._take_turn):
             return {}
-        done = {name: await self._finished(step) for name, step in self._steps.items()}
-        await self._database.run(partial(self._keep_turn, span=timedelta()))
+        try:
+            done = {name: await self._finished(step) for name, step in self._steps.items()}
+        finally:  # also when the gateway stops
+            await self._database.run(partial(self._keep_turn, span=timedelta()))
         if any(done.values()):
             log.info("old rows were deleted", **done)
         return done
