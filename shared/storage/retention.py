@@ -1,6 +1,7 @@
 """Deletion of old rows: in small batches with pauses between them, by one process of a gateway at a time."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from shared.structured import get_logger
 log = get_logger(__name__)
 
 TURN = "retention:turn"
-"""The fact that says until when nobody else deletes, an ISO time."""
+"""The fact that says who deletes, and until when nobody else does."""
 LEASE = timedelta(minutes=5)
 """After that long without a batch a process is taken to have gone."""
 BATCH = 1000
@@ -33,18 +34,19 @@ class Retention:
         self._database = database
         self._clock = clock
         self._steps = steps
+        self._id = secrets.token_hex(8)
 
     async def prune(self) -> Mapping[str, int]:
         """Delete what is due; returns how many rows of each table. Nothing while another process does. Raises Unavailable.
 
         Between two batches others have as long as one took.
         """
-        if not await self._database.run(self._take_turn):
-            return {}
         try:
+            if not await self._database.run(self._take_turn):
+                return {}
             done = {name: await self._finished(step) for name, step in self._steps.items()}
         finally:  # also when the gateway stops
-            await self._database.run(partial(self._keep_turn, span=timedelta()))
+            await self._database.run(self._leave_turn)
         if any(done.values()):
             log.info("old rows were deleted", **done)
         return done
@@ -62,16 +64,22 @@ class Retention:
     def _batch(self, session: Session, step: Step) -> int:
         count = step(session, BATCH)
         if count:
-            self._keep_turn(session, LEASE)
+            self._keep_turn(session)
         return count
 
     def _take_turn(self, session: Session) -> bool:
         exclusive.alone(session, exclusive.RETENTION)
-        until = facts.read(session, TURN)
-        if until is not None and self._clock() < datetime.fromisoformat(until):
+        turn = facts.read(session, TURN)
+        if turn is not None and turn["by"] != self._id and self._clock() < datetime.fromisoformat(turn["until"]):
             return False
-        self._keep_turn(session, LEASE)
+        self._keep_turn(session)
         return True
 
-    def _keep_turn(self, session: Session, span: timedelta) -> None:
-        facts.write(session, TURN, (self._clock() + span).isoformat())
+    def _keep_turn(self, session: Session) -> None:
+        facts.write(session, TURN, {"by": self._id, "until": (self._clock() + LEASE).isoformat()})
+
+    def _leave_turn(self, session: Session) -> None:
+        exclusive.alone(session, exclusive.RETENTION)
+        turn = facts.read(session, TURN)
+        if turn is not None and turn["by"] == self._id:
+            facts.write(session, TURN, None)
