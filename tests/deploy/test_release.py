@@ -1,19 +1,30 @@
 """A release installs from its hashes into a clean environment, runs there, and says what is in it."""
 
+import asyncio
 import hashlib
 import json
+import plistlib
+import re
+import shutil
 import subprocess
 import tarfile
 from importlib import metadata
 from pathlib import Path
 
+import httpx
 import pytest
 
 from scripts import dist
 from tests.deploy.conftest import Release
+from tests.deploy.machine import Machine, machine
+from tests.support.ports import free_port
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.slow
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+PASSWORD = "correct horse battery staple"
+QUIET = {"OSS_DISCOVERY": "false", "EMBEDDED_MODEL": "off"}
 
 
 async def test_the_clean_installation_serves_runs_commands_and_says_its_version(
@@ -73,3 +84,86 @@ def test_the_bill_of_materials_names_licences_and_dependencies(release: Release)
     direct = graph[bill["metadata"]["component"]["bom-ref"]]
     assert {parts["starlette"]["bom-ref"], parts["psycopg"]["bom-ref"]} <= set(direct)
     assert set(graph) >= {item["bom-ref"] for item in parts.values()}
+
+
+@pytest.fixture
+def relocated(release: Release, tmp_path: Path) -> Path:
+    """The clean environment as it is where the unit expects it: scripts begin with the path of their interpreter."""
+    folder = tmp_path / "opt"
+    shutil.copytree(release.command.parents[1], folder, symlinks=True, ignore=shutil.ignore_patterns("xllamacpp"))
+    folder.chmod(0o755)
+    script = folder / "bin" / "mcp-gateway"
+    _, _, rest = script.read_text("utf-8").partition("\n")
+    script.write_text(f"#!/opt/mcp-gateway/bin/python\n{rest}", "utf-8")
+    return folder
+
+
+async def test_the_systemd_unit_runs_it_confined_and_stops_it_in_order(relocated: Path, tmp_path: Path) -> None:
+    port = free_port()
+    environment = (
+        f"API_PORT={port}\nADMIN_PASSWORD={PASSWORD}\nOSS_DISCOVERY=false\nEMBEDDED_MODEL=off\nAUTH_MODE=required\n"
+    )
+    booted = machine(
+        tmp_path,
+        unit=DEPLOY / "mcp-gateway.service",
+        sysusers=DEPLOY / "mcp-gateway.sysusers",
+        program=relocated,
+        environment=environment,
+    )
+    with booted as inside:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+            await ready(client, inside)
+            login = await client.post("/v1/auth/login", json={"username": "admin", "password": PASSWORD})
+            client.headers["Authorization"] = f"Bearer {login.json()['token']}"
+            ran = await client.post("/v1/terminal/execute", json={"command": "id -un; pwd; touch /etc/x /usr/x ~/mine"})
+        result = ran.json()["result"]
+        assert result["stdout"].splitlines() == ["mcp-gateway", "/var/lib/mcp-gateway/home"]
+        assert result["stderr"].count("Read-only file system") == 2
+        assert result["sandbox"] == "bwrap"
+        kept = inside.run(
+            "stat", "--format=%U %a", "/var/lib/mcp-gateway/data", "/var/lib/mcp-gateway/data/gateway.sqlite3"
+        )
+        assert kept.splitlines() == ["mcp-gateway 700", "mcp-gateway 600"]
+        main = inside.run("systemctl", "show", "--value", "--property=MainPID", "mcp-gateway")
+        status = inside.run("cat", f"/proc/{main}/status")
+        assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
+        assert re.search(r"^CapBnd:\s+0+$", status, re.MULTILINE)
+        inside.run("systemctl", "stop", "mcp-gateway")
+        ended = inside.run("systemctl", "show", "--property=Result,ExecMainStatus,ActiveState", "mcp-gateway")
+        assert set(ended.splitlines()) == {"Result=success", "ExecMainStatus=0", "ActiveState=inactive"}
+
+
+async def ready(client: httpx.AsyncClient, process: asyncio.subprocess.Process | Machine) -> None:
+    """Wait until the gateway answers; fails at once when it has ended."""
+    for _ in range(300):
+        try:
+            if (await client.get("/readyz")).status_code == 200:
+                return
+        except httpx.TransportError:
+            await asyncio.sleep(0.1)
+        if isinstance(process, Machine):
+            state = process.run("systemctl", "show", "--value", "--property=Result", "mcp-gateway")
+            assert state == "success", process.run("cat", "/var/log/mcp-gateway", check=False)
+        else:
+            assert process.returncode is None
+    raise TimeoutError("the gateway did not answer")
+
+
+async def test_the_launchd_agent_runs_the_gateway_and_writes_its_log(release: Release, tmp_path: Path) -> None:
+    agent = plistlib.loads((DEPLOY / "io.github.ai-mcp-gateway.plist").read_bytes())
+    assert agent["Label"] == "io.github.ai-mcp-gateway"
+    assert agent["KeepAlive"] == {"SuccessfulExit": False}
+    assert agent["Umask"] == 0o077
+    log, port = tmp_path / "Library" / "Logs" / "mcp-gateway.log", free_port()
+    log.parent.mkdir(parents=True)
+    environ = {**agent["EnvironmentVariables"], "HOME": str(tmp_path), "API_PORT": str(port), **QUIET}
+    environ["PATH"] = f"{release.command.parent}:{environ['PATH']}"
+    process = await asyncio.create_subprocess_exec(*agent["ProgramArguments"], env=environ, cwd="/")
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+            await ready(client, process)
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 60)
+    assert process.returncode == 0
+    assert "is ready." in log.read_text("utf-8")

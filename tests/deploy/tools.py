@@ -1,0 +1,18 @@
+"""Programs that check what is deployed: from PATH, or from where `make deploy-tools` puts them."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+BESIDE = Path(sys.prefix) / "deploy" / "bin"
+
+
+def tool(name: str) -> str:
+    """The program; skips the test where it is not here."""
+    found = shutil.which(name, path=os.pathsep.join([str(BESIDE), os.environ.get("PATH", ""), "/usr/sbin"]))
+    if found is None:
+        pytest.skip(f"{name} is not here (make deploy-tools brings helm and hadolint; the rest comes from the system)")
+    return found
