@@ -52,6 +52,7 @@ from shared.security.redaction import Redactor
 from shared.security.secrets_box import SecretsBox
 from shared.settings import Settings, secret_variables
 from shared.storage import schema
+from shared.storage.changes import Changes
 from shared.storage.database import Database
 from shared.storage.key_values import RedisValues
 from shared.storage.redis_store import RedisStore
@@ -81,6 +82,7 @@ class Gateway:
 
     settings: Settings
     database: Database
+    changes: Changes
     redis: RedisStore | None
     registry: Registry
     aliases: LiveAliases
@@ -232,9 +234,14 @@ async def _assembled(
     accounts, api_keys = parts.logins(settings, database, windows), ApiKeys(database, parts.now)
     departures = Departures(api_keys, accounts)
     departures.watch(terminals.end_of)
+    policy = parts.policy(settings, database)
+    changes = Changes(database, policy.folders)
+    if redis is not None:
+        redis.on_return = changes.notice
     return Gateway(
         settings=settings,
         database=database,
+        changes=changes,
         redis=redis,
         registry=registry,
         aliases=aliases,
@@ -282,7 +289,7 @@ async def _assembled(
         terminals=terminals,
         own_ports=own_ports,
         connections=Connections(database, box, parts.now, parts.aliases(settings)),
-        policy=parts.policy(settings, database),
+        policy=policy,
         approvals=Approvals(database, parts.now),
         accounts=accounts,
         api_keys=api_keys,

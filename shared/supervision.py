@@ -33,7 +33,7 @@ class Jobs:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._jobs: dict[str, Job] = {}
-        self._refreshed = monotonic()
+        self._behind_since: float | None = monotonic()
 
     @property
     def states(self) -> Mapping[str, Job]:
@@ -47,12 +47,17 @@ class Jobs:
 
     @property
     def behind_seconds(self) -> float:
-        """Seconds since everything that other processes may change was last known to be current."""
-        return self._monotonic() - self._refreshed
+        """Seconds since something that other processes may change was found to be not known to be current; 0 while all is."""
+        return 0.0 if self._behind_since is None else self._monotonic() - self._behind_since
+
+    def refreshing(self) -> None:
+        """Note that something may have changed."""
+        if self._behind_since is None:
+            self._behind_since = self._monotonic()
 
     def refreshed(self) -> None:
-        """Note that everything that other processes may change is current now."""
-        self._refreshed = self._monotonic()
+        """Note that everything that other processes may change is current."""
+        self._behind_since = None
 
     async def run(self, name: str, start: Start) -> None:
         """Run a job until it returns or this task is cancelled."""

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
@@ -15,6 +15,7 @@ from shared.providers.base import Probe
 from shared.providers.vendors import LOCAL
 from shared.registry.discovered import as_models
 from shared.security.audit import GATEWAY, PRUNED
+from shared.storage import facts
 from shared.structured import get_logger
 from shared.supervision import Start
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 REFRESH_SECONDS = 0.5
-READ_SECONDS = 10.0
-"""So often, at least, the database is read where it tells of no change."""
+"""Between two looks where nothing tells of changes, and between two that notices cause."""
+READ_SECONDS = 5.0
+"""So often, at least, the versions in the database are read."""
 FIRST_LOOK_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
 SUM_UP_SECONDS = 300.0
@@ -42,6 +44,7 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
     """Start everything under the supervision of `gateway.jobs`; returns what ends it."""
     jobs: dict[str, Start] = {
         "refresh": lambda: _refresh(gateway),
+        "changes": gateway.changes.run,
         "ledger": gateway.ledger.run,
         "decisions": gateway.decisions.run,
         "audit": gateway.audit.run,
@@ -61,6 +64,7 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        gateway.changes.close()
         with suppress(Unavailable):  # only when keys were last used is lost then
             await gateway.api_keys.flush()
 
@@ -70,8 +74,8 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
 async def _refresh(gateway: "Gateway") -> None:
     """Take over what other processes changed, and end what ran for callers who are gone since, for ever.
 
-    One part that fails does not hold up the others. What is in the database is read again where that may have changed,
-    where a part failed, and now and then, since some parts also go by the clock.
+    One part that fails does not hold up the others, and is tried again. Where the database tells of changes it is read
+    after those, and every few seconds as a safety net; elsewhere it is asked twice a second.
     """
     stored: tuple[Callable[[], Awaitable[None]], ...] = (
         gateway.accounts.refresh,
@@ -81,25 +85,42 @@ async def _refresh(gateway: "Gateway") -> None:
         gateway.configuration.refresh,
         gateway.policy.refresh,
         gateway.accounts_of_providers.refresh,
-        *(() if gateway.redis else (gateway.budgets.refresh,)),
+        gateway.budgets.take_over,
     )
     others: tuple[Callable[[], Awaitable[None]], ...] = (
-        *((gateway.budgets.refresh,) if gateway.redis else ()),  # Redis counts what others spend
+        gateway.api_keys.tidy,
+        gateway.budgets.keep_count,
         gateway.policy.refresh_file,
         gateway.nodes.refresh,
         gateway.departures.look,
     )
+    seen: Mapping[str, Any] | None = None
     read_at = float("-inf")
     while True:
-        await asyncio.sleep(REFRESH_SECONDS)
+        well = seen is not None and gateway.database.writable
+        longest = min(READ_SECONDS, gateway.api_keys.seconds_to_next_end) if well else REFRESH_SECONDS
+        await gateway.changes.wait(longest=longest, poll=REFRESH_SECONDS)
+        gateway.jobs.refreshing()
         now = time.monotonic()
-        if gateway.database.may_have_changed() or now - read_at >= READ_SECONDS:
-            read_at = now if await _done(stored) else float("-inf")
-        if read_at > float("-inf"):
+        if gateway.database.may_have_changed() or seen is None or now - read_at >= READ_SECONDS:
+            seen, read_at = await _taken_over(gateway, stored, seen), now
+        if seen is not None:
             gateway.jobs.refreshed()
         if gateway.database.reachable and not gateway.database.writable:
             await gateway.database.try_writing()
         await _done(others)
+
+
+async def _taken_over(
+    gateway: "Gateway", stored: tuple[Callable[[], Awaitable[None]], ...], seen: Mapping[str, Any] | None
+) -> Mapping[str, Any] | None:
+    """The versions that this process is at now; None when something could not be read."""
+    try:
+        versions = await gateway.database.read(facts.versions)
+    except GatewayError as error:
+        log.warning("going on with what is in memory", reason=error.message, detail=error.operator_detail)
+        return None
+    return versions if versions == seen or await _done(stored) else None
 
 
 async def _done(parts: tuple[Callable[[], Awaitable[None]], ...]) -> bool:

@@ -122,9 +122,13 @@ class Nodes:
     async def withdraw(self) -> None:
         """Say that this process goes. Raises Unavailable."""
         if not self.alone:
-            from shared.storage import node_rows
+            from shared.storage import facts, node_rows
 
-            await self._database.run(lambda session: node_rows.delete(session, self.id))
+            def work(session: "Session") -> None:
+                node_rows.delete(session, self.id)
+                facts.notify(session, node_rows.PREFIX + self.id)
+
+            await self._database.run(work)
 
     async def run(self) -> None:
         """Say it again and again, for ever."""

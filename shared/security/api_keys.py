@@ -39,15 +39,26 @@ class ApiKeys:
         self._flushed = clock()
 
     async def refresh(self) -> None:
-        """Take over what other processes changed, and now and then write when keys were used. Raises Unavailable.
-
-        Keys whose maker was told that they may not exist are deleted, as soon as the database can.
-        """
-        if self._doubtful:
-            await self._delete_doubtful()
+        """Take over what other processes changed. Raises Unavailable."""
         if await self._database.read(api_key_rows.version) != self._state.version:
             async with self._lock:
                 self._state = await self._database.read(api_key_rows.load)
+
+    @property
+    def seconds_to_next_end(self) -> float:
+        """Seconds until a key ends, with the work for it: by its time, or now when it is doubtful; infinity when none does."""
+        if self._doubtful:
+            return 0.0
+        now = self._clock()
+        ends = (key.expires_at for key in self._state.keys.values() if key.expires_at is not None)
+        return min(((end - now).total_seconds() for end in ends if end > now), default=float("inf"))
+
+    async def tidy(self) -> None:
+        """Delete keys whose maker was told that they may not exist, as soon as the database can; write when keys were
+        used, twice a minute at most. Raises Unavailable.
+        """
+        if self._doubtful:
+            await self._delete_doubtful()
         if self._clock() - self._flushed >= FLUSH_EVERY:
             await self.flush()
 

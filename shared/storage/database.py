@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -20,12 +20,14 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from shared.errors import Conflict, GatewayError, InvalidInput, Unavailable
-from shared.storage import json_text, outcomes, readable
+from shared.storage import json_text, outcomes, readable, server
+
+if TYPE_CHECKING:
+    from psycopg import Connection as PostgresConnection
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
-SERVER_TIMEOUT_MS = 15_000
 WORKERS = 4
 REPORTERS = 2
 REPORT_SECONDS = 60
@@ -57,7 +59,7 @@ class Database(AbstractAsyncContextManager["Database"]):
         self.reachable = True
         self.unreadable = readable.UnreadableRows()
         self._takes_writes = True
-        self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
+        self._engine = _sqlite_engine(self.url) if self.is_sqlite else server.engine(self.url, workers=WORKERS, more=REPORTERS)
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
         self._reporters = ThreadPoolExecutor(REPORTERS, thread_name_prefix="reports")
         self._observer: sqlite3.Connection | None = None
@@ -105,12 +107,12 @@ class Database(AbstractAsyncContextManager["Database"]):
         SQLite tells it from its shared memory in some microseconds, so this needs no thread. Of a server nothing is
         known without asking, so the answer is yes. https://www.sqlite.org/pragma.html#pragma_data_version
         """
-        if not self.is_sqlite or not self.url.database or self.url.database == ":memory:":
+        if self.log_file is None:
             return True
         try:
             if self._observer is None:
                 self._observer = sqlite3.connect(
-                    self.url.database, timeout=0, isolation_level=None, check_same_thread=False
+                    str(self.url.database), timeout=0, isolation_level=None, check_same_thread=False
                 )
             (version,) = self._observer.execute("PRAGMA data_version").fetchone()
         except sqlite3.Error:
@@ -118,7 +120,25 @@ class Database(AbstractAsyncContextManager["Database"]):
         before, self._seen = self._seen, int(version)
         return before != self._seen
 
-    async def _in_thread(self, work: Callable[[], T], threads: ThreadPoolExecutor | None = None) -> T:
+    @property
+    def log_file(self) -> Path | None:
+        """SQLite's write-ahead log, which every commit writes; None without a file. It is there once `may_have_changed`
+        was called.
+        """
+        if not self.is_sqlite or not self.url.database or self.url.database == ":memory:":
+            return None
+        return Path(f"{self.url.database}-wal")
+
+    @property
+    def notifies(self) -> bool:
+        """Whether it may tell of changes on a connection that listens."""
+        return self.url.get_driver_name() == server.PSYCOPG
+
+    def listening_connection(self) -> "PostgresConnection":
+        """A connection of its own that listens for changes. Blocking. Raises Unavailable."""
+        return server.listening(self._engine, self.url)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         """What was begun is carried through, also when the task that waits for it is cancelled."""
         with anyio.CancelScope(shield=True):
             answer = await asyncio.get_running_loop().run_in_executor(threads or self._threads, work)
@@ -223,27 +243,6 @@ class Database(AbstractAsyncContextManager["Database"]):
         return Unavailable(
             "The database does not answer; check DATABASE_URL and the disk, then try again.", operator_detail=detail
         )
-
-
-def _server_engine(url: URL) -> Engine:
-    """A server that accepts and then says nothing must not hold a thread for ever, so everything has a limit."""
-    limits = {
-        "connect_timeout": 5,
-        "keepalives_idle": 10,
-        "tcp_user_timeout": SERVER_TIMEOUT_MS,
-        "options": f"-c statement_timeout={SERVER_TIMEOUT_MS} -c lock_timeout={SERVER_TIMEOUT_MS}",
-    }
-    return sqlalchemy.create_engine(
-        url,
-        hide_parameters=True,
-        json_serializer=json_text.dumps,
-        pool_size=WORKERS,
-        max_overflow=REPORTERS,
-        pool_timeout=SERVER_TIMEOUT_MS / 1000,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        connect_args=limits if url.get_driver_name() == "psycopg" else {},
-    )
 
 
 def _sqlite_engine(url: URL) -> Engine:

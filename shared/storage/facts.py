@@ -2,9 +2,15 @@
 
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlalchemy import func
+from sqlmodel import Session, col, select
 
 from shared.storage.tables import FactRow
+
+CHANNEL = "mcp_gateway_changes"
+"""Of PostgreSQL's notifications; each database has its own."""
+VERSION = "_version"
+"""How the names of version counters end."""
 
 
 def read(session: Session, name: str, default: Any = None) -> Any:
@@ -25,4 +31,20 @@ def next_version(session: Session, name: str) -> int:
     )
     row.value = int(row.value) + 1
     session.add(row)
+    notify(session, name)
     return int(row.value)
+
+
+def versions(session: Session) -> dict[str, Any]:
+    """Every version counter by name, in one statement."""
+    found = session.connection().execute(
+        select(FactRow.name, FactRow.value).where(col(FactRow.name).endswith(VERSION, autoescape=True))
+    )
+    return {str(name): value for name, value in found}
+
+
+def notify(session: Session, payload: str) -> None:
+    """Tell the processes that listen, once the transaction is committed; nothing on SQLite."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_notify(CHANNEL, payload)))

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,10 @@ from shared.storage.batching import Batcher
 from shared.structured import get_logger
 
 log = get_logger(__name__)
+
+
+STEADY = 5
+"""How much longer the pause between two pings is while Redis answers."""
 
 
 class StoreAway(Exception):
@@ -40,11 +44,14 @@ class _Call:
 class RedisStore:
     """One Redis. The first failure opens the breaker; only `ping`, which `watch` repeats, closes it again.
 
-    So a request waits for a lost or hanging server once at most, for `timeout` seconds.
+    So a request waits for a lost or hanging server once at most, for `timeout` seconds. `outages` counts how often it
+    went away, `on_return` is called when it is back.
     """
 
     def __init__(self, url: str, *, timeout: float = 1.0, retry_seconds: float = 2.0) -> None:
         self.ok = False
+        self.outages = 0
+        self.on_return: Callable[[], None] = lambda: None
         self._away = False
         self._timeout = timeout
         self._retry_seconds = retry_seconds
@@ -71,17 +78,19 @@ class RedisStore:
                 if last:
                     self._lost(error)
             else:
-                if self._away:
-                    log.info("Redis is back")
+                was_away = self._away
                 self.ok, self._away = True, False
+                if was_away:
+                    log.info("Redis is back")
+                    self.on_return()
                 break
         return self.ok
 
     async def watch(self) -> None:
-        """Ping, for ever."""
+        """Ping, for ever; less often while it answers, since the first failure of a request shows an outage at once."""
         while True:
-            await self.ping()
-            await asyncio.sleep(self._retry_seconds)
+            answers = await self.ping()
+            await asyncio.sleep(self._retry_seconds * (STEADY if answers else 1))
 
     async def aclose(self) -> None:
         """Let go of the connections."""
@@ -125,6 +134,7 @@ class RedisStore:
 
     def _lost(self, error: Exception) -> None:
         if not self._away:
+            self.outages += 1
             log.warning("Redis is away; limits count in this process alone", reason=repr(error))
         self.ok, self._away = False, True
 

@@ -90,13 +90,25 @@ class Budgets:
 
     async def refresh(self) -> None:
         """Take over others' changes, and every few seconds what they spent. Raises Unavailable."""
+        await self.take_over()
+        await self.keep_count()
+
+    async def take_over(self) -> None:
+        """Take over others' changes of budgets. Raises Unavailable."""
+        if await self._database.read(budget_rows.versions) != self._versions:
+            await self._counted_anew(full=True)
+
+    async def keep_count(self) -> None:
+        """Every few seconds take over what others spent, and tell Redis what it has missed. Raises Unavailable."""
         if self._unsent is not None:
             await self._unsent.catch_up()
-        changed = await self._database.read(budget_rows.versions) != self._versions
-        if changed or (self._budgets and self._clock() - self._counted >= RECOUNT):
-            async with self._lock:
-                await self._recount(full=changed or self._clock() - self._counted_fully >= FULL_RECOUNT)
-            await self._look()
+        if self._budgets and self._clock() - self._counted >= RECOUNT:
+            await self._counted_anew(full=self._clock() - self._counted_fully >= FULL_RECOUNT)
+
+    async def _counted_anew(self, *, full: bool) -> None:
+        async with self._lock:
+            await self._recount(full=full)
+        await self._look()
 
     def limit_auto(self, limit: Decimal) -> None:
         """Set what `auto` may spend a day in paid layers; what was spent still counts."""

@@ -38,7 +38,7 @@ class Unsent:
         self._open: dict[str, Hold] = {}
         self._waiting: dict[str, Settlement] = {}
         self._flying: dict[str, asyncio.Task[bool]] = {}
-        self._was_away = False
+        self._outages = 0
 
     def opened(self, hold: Hold) -> None:
         """It is held; Redis is told again should it have been away meanwhile."""
@@ -59,18 +59,18 @@ class Unsent:
             await asyncio.sleep(0)  # their tasks were scheduled before this one
 
     async def catch_up(self) -> None:
-        """Once Redis is there again, tell it what it has missed. To be called often: it must be seen away."""
+        """Once Redis is there again, tell it what it has missed."""
         if not self._shared.store.ok:
-            self._was_away = True
             return
+        outages = self._shared.store.outages
         self._send()
-        if self._was_away:
+        if outages != self._outages:
             try:
                 for hold in [*self._open.values()]:
                     await self._shared.hold_again(hold.id, hold.amount, hold.counters)
             except StoreAway:
                 return
-            self._was_away = False
+            self._outages = outages
 
     async def drained(self) -> None:
         """Wait until everything is sent, or Redis is away."""

@@ -1,7 +1,9 @@
 """What goes on in the background: seen when it dies, and never held up by a neighbour."""
 
 import asyncio
+import sys
 import threading
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,14 @@ from shared.gateway import Gateway, open_gateway
 from shared.operations import dispatch
 from shared.operations.terminals import OPEN_TERMINAL
 from shared.providers.base import FoundModel, Probe
+from shared.storage import listener
 from shared.usage import price_list, pricing
+from tests.support.databases import PostgresServer
 from tests.support.http_gateway import PASSWORD, settings_for
 from tests.support.waiting import until
+
+SECRETS_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+JWT_SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.mark.parametrize("error", [Unavailable("the database is away"), InvalidInput("a row cannot be read")])
@@ -67,29 +74,58 @@ async def test_what_ran_for_a_caller_ends_in_every_process_once_one_has_let_them
         assert len(other.terminals.list(LOCAL.id)) == 1
 
 
-async def test_a_database_that_nobody_changes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.01)
+async def test_a_change_is_noticed_without_polling_and_without_changes_nothing_wakes(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not sys.platform.startswith("linux") and database_url.startswith("sqlite"):
+        pytest.skip("without inotify SQLite is polled")
+    monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.05)
     monkeypatch.setattr(upkeep, "READ_SECONDS", 3600.0)
-    async with open_gateway(settings_for(tmp_path)) as one, open_gateway(settings_for(tmp_path)) as other:
-        rounds, reads = 0, list[int]()
-        version, look = other.accounts.refresh, other.departures.look
-
-        async def reading() -> None:
-            reads.append(rounds)
-            await version()
+    shared = {"database_url": database_url, "secrets_key": SECRETS_KEY, "jwt_secret": JWT_SECRET}
+    async with (
+        open_gateway(settings_for(tmp_path / "one", **shared)) as one,
+        open_gateway(settings_for(tmp_path / "other", **shared)) as other,
+    ):
+        await until(lambda: other.changes.noticed_at_once)
+        looks = 0
+        look = other.departures.look
 
         async def looking() -> None:
-            nonlocal rounds
-            rounds += 1
+            nonlocal looks
+            looks += 1
             await look()
 
-        monkeypatch.setattr(other.accounts, "refresh", reading)
         monkeypatch.setattr(other.departures, "look", looking)
-        await until(lambda: rounds > 50)
-        assert len(reads) < 25, "the start of two gateways writes now and then"
-        await one.accounts.add("ann", "admin", PASSWORD)
-        token = (await one.accounts.login("ann", PASSWORD, "127.0.0.1")).token
-        await until(lambda: is_login(other, token))
+        for name in ("ann", "bob"):
+            await one.accounts.add(name, "admin", PASSWORD)
+            token = (await one.accounts.login(name, PASSWORD, "127.0.0.1")).token
+            await until(lambda token=token: is_login(other, token))
+        before = -1
+        while before != looks:  # the looks after the last notice come to their end
+            before = looks
+            with suppress(TimeoutError):
+                await until(lambda before=before: looks > before, seconds=0.7)
+
+
+async def test_a_lost_connection_that_listens_is_replaced_by_polling_and_then_by_another(
+    tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "READ_SECONDS", 3600.0)
+    monkeypatch.setattr(listener, "FIRST_PAUSE", 0.5)
+    shared = {"database_url": postgres.new_database(), "secrets_key": SECRETS_KEY, "jwt_secret": JWT_SECRET}
+    async with (
+        open_gateway(settings_for(tmp_path / "one", **shared)) as one,
+        open_gateway(settings_for(tmp_path / "other", **shared)) as other,
+    ):
+        key, secret = await one.api_keys.create("k", ["chat"])
+        await until(lambda: other.changes.noticed_at_once and known(other, secret))
+        postgres.end_listeners()
+        await until(lambda: not other.changes.noticed_at_once)
+        await one.api_keys.delete(key.id)
+        await until(lambda: not known(other, secret))
+        await until(lambda: other.changes.noticed_at_once)
+        key, secret = await one.api_keys.create("k", ["chat"])
+        await until(lambda: known(other, secret))
 
 
 def is_login(gateway: Gateway, token: str) -> bool:

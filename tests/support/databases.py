@@ -70,6 +70,12 @@ class PostgresServer:
         with self._admin.connect() as connection:
             connection.execute(sqlalchemy.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
 
+    def end_listeners(self) -> None:
+        """End every connection that listens for notifications."""
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'"
+        with self._admin.connect() as connection:
+            assert connection.execute(sqlalchemy.text(ended)).all(), "nothing listens"
+
     @contextmanager
     def read_only(self) -> Iterator[None]:
         """The whole server refuses writes until the block ends, to sessions that are connected too."""

@@ -66,6 +66,11 @@ class LivePolicy:
         source = "stored" if self._stored is not None else "none" if self._from_file is None else "file"
         return PolicyState.model_validate({"policy": self.current, "source": source, "version": max(self._version, 0)})
 
+    @property
+    def folders(self) -> frozenset[Path]:
+        """Where the file is, and where it leads if it is a link: what replaces it is written there."""
+        return frozenset() if self._file is None else frozenset({self._file.parent, self._file.resolve().parent})
+
     async def load(self) -> None:
         """Read everything for the first time. Raises Unavailable for a file that cannot be used."""
         await anyio.to_thread.run_sync(self._read_file)
