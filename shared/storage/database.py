@@ -59,7 +59,9 @@ class Database(AbstractAsyncContextManager["Database"]):
         self.reachable = True
         self.unreadable = readable.UnreadableRows()
         self._takes_writes = True
-        self._engine = _sqlite_engine(self.url) if self.is_sqlite else server.engine(self.url, workers=WORKERS, more=REPORTERS)
+        self._engine = (
+            _sqlite_engine(self.url) if self.is_sqlite else server.engine(self.url, workers=WORKERS, more=REPORTERS)
+        )
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
         self._reporters = ThreadPoolExecutor(REPORTERS, thread_name_prefix="reports")
         self._observer: sqlite3.Connection | None = None
@@ -138,7 +140,7 @@ class Database(AbstractAsyncContextManager["Database"]):
         """A connection of its own that listens for changes. Blocking. Raises Unavailable."""
         return server.listening(self._engine, self.url)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T], threads: ThreadPoolExecutor | None = None) -> T:
         """What was begun is carried through, also when the task that waits for it is cancelled."""
         with anyio.CancelScope(shield=True):
             answer = await asyncio.get_running_loop().run_in_executor(threads or self._threads, work)

@@ -134,10 +134,10 @@ async def test_last_use_is_written_now_and_then_and_before_the_end(
 
     used = clock.now
     keys.authenticate(secret)
-    await keys.refresh()
+    await keys.tidy()
     assert await stored() is None
     clock.advance(seconds=30)
-    await keys.refresh()
+    await keys.tidy()
     assert await stored() == used
     keys.authenticate(secret)
     await keys.flush()
