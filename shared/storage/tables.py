@@ -248,12 +248,15 @@ class DecisionRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """One link of the audit chain: `hash` covers the row and the hash before it."""
+    """One link of the audit chain: `hash` covers the row and the hash before it.
+
+    `packed` holds both hashes and the details; in rows of older versions they stand in columns of their own.
+    """
 
     __tablename__ = "audit"
     __table_args__ = (
-        Index("ix_audit_trace_id", "trace_id"),
-        Index("ix_audit_request_id", "request_id"),
+        Index("ix_audit_trace_id", "trace_id", postgresql_using="hash"),
+        Index("ix_audit_request_id", "request_id", postgresql_using="hash"),
         Index("ix_audit_cause_request_id", "cause_request_id"),
         Index("ix_audit_row_id", "row_id", unique=True),
     )
@@ -272,4 +275,5 @@ class AuditRow(SQLModel, table=True):
     cause_request_id: str = Field(default="", max_length=100, sa_column_kwargs={"server_default": ""})
     previous_hash: str = Field(max_length=64)
     hash: str = Field(max_length=64)
+    packed: bytes | None = None
     row_id: int | None = Field(default=None, sa_type=BigInteger)
