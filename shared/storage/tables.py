@@ -226,7 +226,7 @@ class DecisionLogRow(SQLModel, table=True):
 
 
 class DecisionRow(SQLModel, table=True):
-    """The same as older versions wrote it, in five times the space; read and pruned, written no more."""
+    """The same as older versions wrote it, in four times the space; read and pruned, written no more."""
 
     __tablename__ = "decisions"
     __table_args__ = (
