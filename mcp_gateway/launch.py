@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 FAILED = 1
 MISUSED = 2
@@ -58,7 +60,20 @@ def run(options: Options) -> int:
         from mcp_gateway.bridge.main import bridge
 
         bridge(wire, options.connect)  # comes back only when there is no gateway to connect to
+    handover = None
+    if sys.platform != "win32":  # there pipes cannot be waited for together
+        from mcp_gateway.greeting import greet, load
+
+        handover = greet(wire, load)
+        if handover is None:
+            _leave()
     from mcp_gateway import stdio
 
-    stdio.main(wire, sidecar=options.sidecar)
+    stdio.main(wire, sidecar=options.sidecar, handover=handover)
     return 0
+
+
+def _leave() -> NoReturn:
+    """Without waiting for the thread that may be importing."""
+    sys.stderr.flush()
+    os._exit(0)

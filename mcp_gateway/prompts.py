@@ -47,8 +47,10 @@ def offered(tools: Collection[str]) -> "Mapping[str, Prompt]":
     return {name: prompt for name, prompt in PROMPTS.items() if all(tool in tools for tool in prompt.tools)}
 
 
-def written(prompts: "Mapping[str, Prompt]", name: str, given: Values) -> GetPromptResult:
-    """One of these prompts with its arguments filled in. Raises MCPError that names what is wrong, and never a value."""
+def written(
+    prompts: "Mapping[str, Prompt]", name: str, given: Values, told: Callable[[str], str] = str
+) -> GetPromptResult:
+    """One of these prompts with its arguments filled in; `told` gives the tools the names that the client has. Raises MCPError that names what is wrong, and never a value."""
     if (prompt := prompts.get(name)) is None:
         there = f"there are {', '.join(prompts)}" if prompts else "there are none here"
         if name in PROMPTS:
@@ -65,7 +67,7 @@ def written(prompts: "Mapping[str, Prompt]", name: str, given: Values) -> GetPro
     text = prompt.write({name: value.strip() for name, value in given.items() if value.strip()})
     return GetPromptResult(
         description=prompt.description,
-        messages=[PromptMessage(role="user", content=TextContent(type="text", text=text))],
+        messages=[PromptMessage(role="user", content=TextContent(type="text", text=told(text)))],
     )
 
 
@@ -76,10 +78,12 @@ def _wrong(message: str) -> MCPError:
 def _compare(values: Values) -> str:
     models = values.get("models")
     who = (
-        f"these models: {models}" if models else "three models of different layers that list_models shows as available"
+        f"these models: {models}"
+        if models
+        else "three models of different layers that `list_models` shows as available"
     )
     return (
-        f"Ask {who} the same question with the tool chat (waitSeconds 0 begins each at once; then fetch each answer by "
+        f"Ask {who} the same question with the tool `chat` (waitSeconds 0 begins each at once; then fetch each answer by "
         "its chatId), and compare: what they agree on, where they differ and who is right, what each cost and how long "
         f"it took. Say which you would use for such questions.\n\nThe question:\n{values['question']}"
     )
@@ -88,8 +92,8 @@ def _compare(values: Values) -> str:
 def _choose(values: Values) -> str:
     budget = f" It may cost {values['budget']}." if "budget" in values else ""
     return (
-        f"Which model should do this?{budget} Look at list_models (context window, capabilities, price) and at "
-        "explain_route for the task, name the cheapest that is good enough with its id, say why, and what a stronger "
+        f"Which model should do this?{budget} Look at `list_models` (context window, capabilities, price) and at "
+        "`explain_route` for the task, name the cheapest that is good enough with its id, say why, and what a stronger "
         f"one would cost. Ask nobody yet.\n\nThe task:\n{values['task']}"
     )
 
@@ -98,9 +102,9 @@ def _diagnose(values: Values) -> str:
     symptom = f" What is wrong: {values['symptom']}" if "symptom" in values else ""
     return (
         f"Find out how the host {values['host']} is.{symptom}\n"
-        "See list_terminals for a saved connection of that name, else open_terminal with type ssh. Only look, change "
+        "See `list_terminals` for a saved connection of that name, else `open_terminal` with type ssh. Only look, change "
         "nothing: uptime and load, memory, disks, failed services, the last errors in the logs, who is listening; "
-        "several commands in one run_command with the sessionId. Then close the session, and tell me in a few lines "
+        "several commands in one `run_command` with the sessionId. Then close the session, and tell me in a few lines "
         "what is healthy, what is not, the likely cause, and which commands would mend it."
     )
 
@@ -108,9 +112,9 @@ def _diagnose(values: Values) -> str:
 def _review(values: Values) -> str:
     days = values.get("days", "7")
     return (
-        f"Review what this gateway has spent in the last {days} days: the tool usage with days {days}, grouped by "
+        f"Review what this gateway has spent in the last {days} days: the tool `usage` with days {days}, grouped by "
         "model, then by day. Name what costs most, what failed often, and which of it a cheaper model or layer "
-        "(list_models, explain_route) could do; say how the budgets stand. Change nothing without asking me."
+        "(`list_models`, `explain_route`) could do; say how the budgets stand. Change nothing without asking me."
     )
 
 

@@ -94,11 +94,11 @@ class Serving:
 
 def create_server(ready: Ready, *, limits: "Limits | None" = None, selection: Selection | None = None) -> GatewayServer:
     """A server on the gateway that `ready` gives; it answers handshake and listings without waiting for it."""
-    tools = Tools(ready, selection or Selection.of(), limits)
+    selection = selection or Selection.of()
+    tools = Tools(ready, selection, limits)
     resources = Resources(ready)
     subscriptions = Subscriptions(ready)
-    offered = frozenset(info.name for info in tools.infos)
-    prompts = offered_prompts(offered)
+    prompts = offered_prompts(frozenset(tools.offered))
 
     async def list_tools(context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         found, cursor = page_of(tools.infos, params, lambda tool: tool.name)
@@ -123,13 +123,13 @@ def create_server(ready: Ready, *, limits: "Limits | None" = None, selection: Se
         return ListPromptsResult(prompts=found, next_cursor=cursor)
 
     async def get_prompt(context: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        return written(prompts, params.name, params.arguments or {})
+        return written(prompts, params.name, params.arguments or {}, selection.told)
 
     server = GatewayServer(
         NAME,
         version=metadata.version(NAME),
         title=TITLE,
-        instructions=instructions_for(offered),
+        instructions=selection.told(instructions_for(tools.offered)),
         cache_hints={
             "tools/list": STATIC,
             "prompts/list": STATIC,

@@ -7,14 +7,19 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
-from io import TextIOWrapper
+from io import BufferedReader, TextIOWrapper
+from types import TracebackType
 from typing import Any, NoReturn
 
 import anyio
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
+from mcp.shared._stream_protocols import WriteStream
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCError, JSONRPCResponse
 
 from mcp_gateway.core import Opener, OpeningCore
+from mcp_gateway.greeting import Handover, Incoming
 from mcp_gateway.server import create_server
 from mcp_gateway.tools import Tools
 from mcp_gateway.toolsets import selected_here
@@ -30,10 +35,11 @@ LAST_SECONDS = 4.0
 CALLS = tuple(f"mcp_gateway.calls.{name}" for name in ("chat", "commands", "models", "snapshots"))
 
 
-def main(wire: Wire | None = None, *, sidecar: bool = False) -> None:
-    """Serve until stdin ends, or until a signal; with `sidecar` over HTTP too."""
+def main(wire: Wire | None = None, *, sidecar: bool = False, handover: Handover | None = None) -> None:
+    """Serve until stdin ends, or until a signal; with `sidecar` over HTTP too. A connection may have been opened before."""
     with marked_as_gateway():
-        anyio.run(serve, claim() if wire is None else wire, load_with_http if sidecar else load)
+        wire = claim() if wire is None else wire
+        anyio.run(serve, wire, load_with_http if sidecar else load, handover or Handover())
 
 
 def load() -> Opener:
@@ -59,10 +65,11 @@ def _import_calls() -> None:
         importlib.import_module(name)
 
 
-async def serve(wire: Wire, load: Callable[[], Opener]) -> None:
-    """One connection, from the first byte to the end of stdin. The gateway opens meanwhile, and closes at the end."""
+async def serve(wire: Wire, load: Callable[[], Opener], handover: Handover) -> None:
+    """One connection, from its first line to the end of stdin. The gateway opens meanwhile, and closes at the end."""
     served = anyio.Event()
-    incoming = TextIOWrapper(os.fdopen(wire.incoming, "rb", closefd=False), encoding="utf-8", errors="replace")
+    lines = BufferedReader(Incoming(wire.incoming, handover))
+    incoming = TextIOWrapper(lines, encoding="utf-8", errors="replace")
     outgoing = TextIOWrapper(os.fdopen(wire.outgoing, "wb", closefd=False), encoding="utf-8")
     async with stdio_server(anyio.wrap_file(incoming), anyio.wrap_file(outgoing)) as streams:
         core = OpeningCore(load)
@@ -70,7 +77,7 @@ async def serve(wire: Wire, load: Callable[[], Opener]) -> None:
             server = create_server(core.ready, selection=selected_here())
             tasks.start_soon(_end_on_signal, tasks.cancel_scope, served, core, server.tools)
             try:
-                await _answer(server, *streams)
+                await _answer(server, streams[0], Unanswered(streams[1], handover.answered))
             finally:
                 served.set()
                 _exit_within(GRACE_SECONDS, 1)
@@ -80,6 +87,38 @@ async def serve(wire: Wire, load: Callable[[], Opener]) -> None:
             tasks.cancel_scope.cancel()
     atexit._run_exitfuncs()  # writes out the log
     _exit(0)  # the usual end would wait for a thread that still imports what nobody needs any more
+
+
+class Unanswered:
+    """A stream to a client without the answer to one request, which the client has already."""
+
+    def __init__(self, stream: WriteStream[SessionMessage], answered: int | str | None) -> None:
+        self._stream = stream
+        self._answered = answered
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """As of any stream."""
+        message = item.message
+        if (
+            isinstance(message, JSONRPCResponse | JSONRPCError)
+            and message.id is not None
+            and message.id == self._answered
+        ):
+            self._answered = None
+            return
+        await self._stream.send(item)
+
+    async def aclose(self) -> None:
+        """As of any stream."""
+        await self._stream.aclose()
+
+    async def __aenter__(self) -> "Unanswered":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
 
 async def _answer(server: Server[Any], incoming: Any, outgoing: Any) -> None:

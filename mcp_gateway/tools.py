@@ -16,13 +16,14 @@ from mcp_gateway.cancellation import in_its_own_task
 from mcp_gateway.chat_tools import CHAT_TOOLS
 from mcp_gateway.command_tools import COMMAND_TOOLS
 from mcp_gateway.core import Ready
+from mcp_gateway.icons import icon_of
 from mcp_gateway.identity import Context, caller_of, trace_of
 from mcp_gateway.model_tools import MODEL_TOOLS
 from mcp_gateway.progress import progress_of
 from mcp_gateway.schemas import not_again
 from mcp_gateway.terminals.tools import FILE_TOOLS, TERMINAL_TOOLS
 from mcp_gateway.tool import AnyTool, Tool
-from mcp_gateway.toolsets import Selection, icon_of, toolset_of
+from mcp_gateway.toolsets import Selection, toolset_of
 from shared.domain.identity import Caller
 from shared.domain.trace import tracing
 from shared.domain.wire import Wire
@@ -68,7 +69,8 @@ class Tools:
         self._chats: OngoingChats | None = None
         self._leaving = False
         self.running = 0
-        self.infos = [info_of(tool) for tool in TOOLS.values() if not selection.against(tool)]
+        self.offered = tuple(tool.name for tool in TOOLS.values() if not _against(selection, tool))
+        self.infos = [_under_its_name(selection, info_of(TOOLS[name])) for name in self.offered]
         self._schemas = {info.name: info.input_schema for info in self.infos}
 
     def schema_of(self, name: str) -> Mapping[str, Any] | None:
@@ -130,14 +132,14 @@ class Tools:
             raise Overloaded(
                 "The gateway is shutting down; start it again, then repeat the call.", code="shutting_down"
             )
-        if (tool := TOOLS.get(name)) is None:
+        if (tool := TOOLS.get(self._selection.plain(name))) is None:
             known = ", ".join(self._schemas)
             raise NotFound(f"There is no tool '{name[:100]}'; there are {known}.", code="unknown_tool")
-        if why := self._selection.against(tool):
+        if why := _against(self._selection, tool):
             if caller.kind != "anonymous":  # strangers could fill the disk
                 with suppress(GatewayError):
                     await (await self._ready()).audit.record(
-                        caller, tool.operations[0], {"tool": name}, "tool_not_offered"
+                        caller, tool.operations[0], {"tool": tool.name}, "tool_not_offered"
                     )
             raise Forbidden(f"The tool '{name}' is not offered here: {why}.", code="tool_not_offered")
         return tool
@@ -175,6 +177,16 @@ def info_of(tool: AnyTool) -> ToolInfo:
         info.input_schema = not_again(info.input_schema, like.input_schema, f"As in `{tool.like}`.")
         info.output_schema = not_again(info.output_schema or {}, like.output_schema or {}, "")
     return info
+
+
+def _against(selection: Selection, tool: AnyTool) -> str:
+    return selection.against(tool.name, reads=tool.annotations.read_only_hint)
+
+
+def _under_its_name(selection: Selection, info: ToolInfo) -> ToolInfo:
+    if not selection.prefix:
+        return info
+    return ToolInfo.model_validate(selection.described(info.model_dump(mode="json", by_alias=True, exclude_none=True)))
 
 
 @asynccontextmanager

@@ -1,13 +1,10 @@
-"""Which tools a client gets: groups of them, and a mode in which none changes anything."""
+"""Which tools a client gets, and under which names: groups of them, a mode in which none changes anything, a prefix."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
-from urllib.parse import quote
+from typing import Any, Literal, get_args
 
-from mcp.types import Icon
-
-from mcp_gateway.tool import AnyTool
 from shared.setting_sources import SettingsError, load_settings
 from shared.settings import Settings, comma_separated
 
@@ -33,41 +30,62 @@ MEMBERS: Mapping[Toolset, tuple[str, ...]] = {
 }
 """Each tool is in one of them."""
 
-_SHAPES: Mapping[Toolset, str] = {
-    "chat": "M1,2h14v9H7l-4,3v-3H1z",
-    "models": "M1,2h14v3H1zm0,5h14v3H1zm0,5h14v3H1z",
-    "terminal": "M1,2h14v12H1zm2,2v8h10V4z",
-    "ssh": "M3,1h7l3,3v11H3z",
-    "admin": "M1,7h14v2H1zm6-6h2v14H7z",
-}
+_NAMED = re.compile(f"`({'|'.join(name for names in MEMBERS.values() for name in names)})`")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The tools that are there for a client."""
+    """The tools that are there for a client, and what their names begin with."""
 
     toolsets: frozenset[Toolset]
     read_only: bool = False
+    prefix: str = ""
 
     @classmethod
-    def of(cls, toolsets: str = USUAL, *, read_only: bool = False) -> "Selection":
+    def of(cls, toolsets: str = USUAL, *, read_only: bool = False, prefix: str = "") -> "Selection":
         """What the settings say, `toolsets` comma-separated."""
         named = comma_separated(toolsets)
-        return cls(frozenset(name for name in TOOLSETS if name in named or EVERYTHING in named), read_only)
+        return cls(frozenset(name for name in TOOLSETS if name in named or EVERYTHING in named), read_only, prefix)
 
-    def against(self, tool: AnyTool) -> str:
-        """Why a tool is not offered, with what would change that; empty when it is."""
-        toolset = toolset_of(tool.name)
+    def against(self, name: str, *, reads: bool | None) -> str:
+        """Why a tool is not offered, with what would change that; empty when it is. `reads` says that it only reads."""
+        toolset = toolset_of(name)
         if toolset not in self.toolsets:
             return f"it belongs to the toolset '{toolset}', which MCP_TOOLSETS leaves out"
-        if self.read_only and not tool.annotations.read_only_hint:
+        if self.read_only and not reads:
             return "it can change something, and MCP_READ_ONLY is on"
         return ""
+
+    def plain(self, name: str) -> str:
+        """The name of a tool without the prefix; empty where it does not begin with it."""
+        return name[len(self.prefix) :] if name.startswith(self.prefix) else ""
+
+    def told(self, text: str) -> str:
+        """A text for models, with the names of the tools as this client knows them."""
+        return _NAMED.sub(rf"`{self.prefix}\1`", text) if self.prefix else text
+
+    def described(self, tool: dict[str, Any]) -> dict[str, Any]:
+        """What hosts are told of a tool, as JSON, under the name that this client knows it by."""
+        if not self.prefix:
+            return tool
+        described: dict[str, Any] = self._told_in(tool)
+        return {**described, "name": self.prefix + tool["name"]}
+
+    def _told_in(self, value: Any) -> Any:
+        """The same JSON with the names of tools in its descriptions as this client knows them."""
+        if isinstance(value, list):
+            return [self._told_in(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: self.told(item) if key == "description" and isinstance(item, str) else self._told_in(item)
+            for key, item in value.items()
+        }
 
 
 def selected(settings: Settings) -> Selection:
     """The tools that the settings leave in."""
-    return Selection.of(settings.mcp_toolsets, read_only=settings.mcp_read_only)
+    return Selection.of(settings.mcp_toolsets, read_only=settings.mcp_read_only, prefix=settings.mcp_tool_prefix)
 
 
 def selected_here() -> Selection:
@@ -81,9 +99,3 @@ def selected_here() -> Selection:
 def toolset_of(name: str) -> Toolset:
     """The group of a tool."""
     return next(toolset for toolset, names in MEMBERS.items() if name in names)
-
-
-def icon_of(toolset: Toolset) -> Icon:
-    """A small picture, without a request for it."""
-    svg = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0,0,16,16'><path d='{_SHAPES[toolset]}'/></svg>"
-    return Icon(src="data:image/svg+xml," + quote(svg, safe="/:=',"), mime_type="image/svg+xml")

@@ -269,6 +269,11 @@ class Settings(BaseModel):
     mcp_read_only: bool = Field(
         False, description="Give MCP clients only the tools that change nothing; no chat, no commands."
     )
+    mcp_tool_prefix: str = Field(
+        "",
+        pattern=r"^([A-Za-z][A-Za-z0-9_\-]{0,19})?$",
+        description="Text that the names of the MCP tools begin with, such as `gateway_`, for hosts where names like `chat` and `usage` collide with those of other servers.",
+    )
 
     # Terminal
     terminal_shell: str = Field(
