@@ -76,10 +76,11 @@ audit: $(VENV)/.dev ## Look the pinned packages up in the advisory database, whe
 	@$(BIN)/python scripts/audit.py
 
 .PHONY: fix
-fix: $(VENV)/.dev ## Format, fix what can be fixed, renew the generated parts of the README
+fix: $(VENV)/.dev ## Format, fix what can be fixed, renew the generated parts of the README and the first answers of MCP
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
 	@PYTHONPATH=. $(BIN)/python scripts/readme_tables.py --write
+	@PYTHONPATH=. $(BIN)/python scripts/opening.py --write
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure the gateway against bare proxies, and draw the chart (about 2 minutes)

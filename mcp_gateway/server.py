@@ -92,10 +92,14 @@ class Serving:
                     await self._tools.aclose()
 
 
-def create_server(ready: Ready, *, limits: "Limits | None" = None, selection: Selection | None = None) -> GatewayServer:
-    """A server on the gateway that `ready` gives; it answers handshake and listings without waiting for it."""
+def create_server(
+    ready: Ready, *, limits: "Limits | None" = None, selection: Selection | None = None, folder: str = ""
+) -> GatewayServer:
+    """A server on the gateway that `ready` gives; it answers handshake and listings without waiting for it. Commands and
+    terminals of this machine start in `folder`; without one, at home.
+    """
     selection = selection or Selection.of()
-    tools = Tools(ready, selection, limits)
+    tools = Tools(ready, selection, limits, folder)
     resources = Resources(ready)
     subscriptions = Subscriptions(ready)
     prompts = offered_prompts(frozenset(tools.offered))

@@ -74,7 +74,7 @@ async def serve(wire: Wire, load: Callable[[], Opener], handover: Handover) -> N
     async with stdio_server(anyio.wrap_file(incoming), anyio.wrap_file(outgoing)) as streams:
         core = OpeningCore(load)
         async with anyio.create_task_group() as tasks:
-            server = create_server(core.ready, selection=selected_here())
+            server = create_server(core.ready, selection=selected_here(), folder=project_folder())
             tasks.start_soon(_end_on_signal, tasks.cancel_scope, served, core, server.tools)
             try:
                 await _answer(server, streams[0], Unanswered(streams[1], handover.answered))
@@ -87,6 +87,15 @@ async def serve(wire: Wire, load: Callable[[], Opener], handover: Handover) -> N
             tasks.cancel_scope.cancel()
     atexit._run_exitfuncs()  # writes out the log
     _exit(0)  # the usual end would wait for a thread that still imports what nobody needs any more
+
+
+def project_folder() -> str:
+    """The folder that the client has started this process in; empty where that says nothing, as `/` does."""
+    try:
+        here = os.getcwd()
+    except OSError:  # it has been deleted
+        return ""
+    return "" if here in ("/", os.path.expanduser("~")) else here
 
 
 class Unanswered:

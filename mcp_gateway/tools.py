@@ -59,13 +59,14 @@ TROUBLE = (Overloaded, Unavailable, UpstreamError)
 class Tools:
     """The tools on one gateway. Without `limits` the usual ones hold, which are imported with the first call.
 
-    `running` counts the calls under way.
+    `running` counts the calls under way. `folder` is the project that the client has open.
     """
 
-    def __init__(self, ready: Ready, selection: Selection, limits: "Limits | None" = None) -> None:
+    def __init__(self, ready: Ready, selection: Selection, limits: "Limits | None" = None, folder: str = "") -> None:
         self._ready = ready
         self._selection = selection
         self._limits = limits
+        self._folder = folder
         self._chats: OngoingChats | None = None
         self._leaving = False
         self.running = 0
@@ -157,7 +158,13 @@ class Tools:
                 async with _within(limits.call_seconds) as time:
                     user = User(context, params, time)
                     call = Call(
-                        gateway=gateway, caller=caller, user=user, progress=progress, limits=limits, chats=chats
+                        gateway=gateway,
+                        caller=caller,
+                        user=user,
+                        progress=progress,
+                        limits=limits,
+                        chats=chats,
+                        folder=self._folder,
                     )
                     result = await tool.run(call, arguments)
         if isinstance(result, InputRequiredResult):

@@ -1,5 +1,6 @@
 """One call under way: what it works with, and its line in the log."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who calls, what to work with, whom to ask for leave, and where to tell how it goes."""
+    """Who calls, what to work with, whom to ask for leave, and where to tell how it goes. `folder` is the project that the
+    client has open; empty where that is not known.
+    """
 
     gateway: "Gateway"
     caller: Caller
@@ -43,7 +46,14 @@ class Call:
     progress: Progress
     limits: Limits
     chats: OngoingChats
+    folder: str = ""
     began: float = field(default_factory=time.monotonic)
+
+    def directory(self, path: str | None) -> str | None:
+        """The directory of this machine to start in: a relative one, or none, begins at the client's folder."""
+        if not self.folder or (path and path[0] in "/~"):
+            return path
+        return os.path.join(self.folder, path or "").rstrip("/")
 
     @property
     def left(self) -> float:

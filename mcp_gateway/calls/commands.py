@@ -26,7 +26,7 @@ TOO_LONG = (
 
 async def run(call: Call, arguments: RunCommandArguments) -> CommandResult | InputRequiredResult:
     """Run it, if need be once the user has agreed."""
-    payload = payload_of(arguments)
+    payload = payload_of(call, arguments)
 
     async def work(given: leave.Given) -> CommandResult:
         async with bounded(call, TOO_LONG):
@@ -59,10 +59,13 @@ async def _ran(call: Call, payload: dict[str, Any]) -> CommandResult:
     raise TerminalError("The command ended without a result.")
 
 
-def payload_of(arguments: RunCommandArguments) -> dict[str, Any]:
+def payload_of(call: Call, arguments: RunCommandArguments) -> dict[str, Any]:
     """The request of the operation."""
     without_limit = {"timeout_seconds"} if arguments.background else set()
-    return arguments.model_dump(by_alias=True, exclude_none=True, exclude=without_limit)
+    payload = arguments.model_dump(by_alias=True, exclude_none=True, exclude=without_limit)
+    if arguments.session_id is None and arguments.connection is None:
+        payload["cwd"] = call.directory(arguments.cwd)
+    return payload
 
 
 def _begun(session_id: str) -> CommandResult:

@@ -35,7 +35,7 @@ async def open_(call: Call, arguments: OpenTerminalArguments) -> OpenedTerminal 
 
     async def work(given: leave.Given) -> SessionAnswer:
         async with bounded(call, NOT_OPENED):
-            payload = {**_payload(arguments), **given.fields}
+            payload = {**_payload(call, arguments), **given.fields}
             return await dispatch.call(call.gateway, call.caller, OPEN_TERMINAL, payload)
 
     answer = await leave.with_leave(call, "", work)
@@ -107,13 +107,14 @@ def _watcher(found: WatcherInfo) -> str:
     return f"{found.name} {did}{' and has typed into it' if found.took_over else ''}"
 
 
-def _payload(arguments: OpenTerminalArguments) -> dict[str, Any]:
+def _payload(call: Call, arguments: OpenTerminalArguments) -> dict[str, Any]:
     payload = arguments.model_dump(by_alias=True, exclude_none=True)
     if (connection := payload.pop("connection", None)) is not None:
         return {**payload, "connectionId": connection}
     if (jump := payload.pop("jump", None)) is not None:
         payload["jumps"] = jump
-    return {"type": "local", **payload}
+    payload = {"type": "local", **payload}
+    return {**payload, "cwd": call.directory(arguments.cwd)} if payload["type"] == "local" else payload
 
 
 def _matches(found: ConnectionInfo, search: str | None) -> bool:

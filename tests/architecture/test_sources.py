@@ -77,6 +77,7 @@ def test_nothing_is_changed_through_global() -> None:
 
 
 THROUGH_A_HIGHER_DOOR = {
+    "mcp_gateway/icons.py": "mcp_gateway/test_toolsets.py",
     "shared/operations/codex_catalogue.py": "http_api/routes/test_model_list.py",
     "shared/domain/story.py": "http_api/test_traces.py",
     "shared/storage/command_rows.py": "http_api/routes/test_command_limits.py",

@@ -44,11 +44,30 @@ async def test_only_the_selected_tools_are_listed_and_called(
             assert "MCP_READ_ONLY" in text_of(refused) or "MCP_TOOLSETS" in text_of(refused)
 
 
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_prefix_is_in_the_names_and_in_all_that_names_them(gateway: Gateway, era: str) -> None:
+    selection = Selection.of("all", prefix="gw_")
+    async with client_of(gateway, mode=era, selection=selection) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert list(tools) == [f"gw_{name}" for name in TOOLS]
+        assert "`gw_chat`" in (tools["gw_list_models"].description or "")
+        assert "`gw_list_models`" in tools["gw_chat"].input_schema["properties"]["model"]["description"]
+        assert "`gw_run_command`" in (client.instructions or "")
+        prompt = await client.get_prompt("choose_model", {"task": "sums"})
+        assert "`gw_explain_route`" in str(prompt.messages[0].content)
+        assert not (await client.call_tool("gw_usage", {})).is_error
+        for name in ("usage", "gw_", "gw_gw_usage"):
+            refused = await client.call_tool(name, {})
+            assert refused.is_error
+            assert "there are gw_chat" in text_of(refused)
+
+
 def test_the_settings_select(tmp_path: Path) -> None:
     assert selected(load_settings({"DATA_DIR": str(tmp_path)})) == Selection.of("chat,models,terminal")
     assert selected(settings_for(tmp_path, mcp_toolsets="ssh", mcp_read_only=True)) == Selection(
         frozenset({"ssh"}), read_only=True
     )
+    assert selected(settings_for(tmp_path, mcp_toolsets="ssh", mcp_tool_prefix="gw-")).prefix == "gw-"
     with pytest.raises(SettingsError, match="MCP_TOOLSETS"):
         settings_for(tmp_path, mcp_toolsets="chat,nothing")
 
