@@ -38,6 +38,7 @@ from http_api.routes import (
     decisions,
     feedback,
     keys,
+    messages,
     models,
     policy,
     providers,
@@ -160,7 +161,7 @@ class App:
         """
         exchanges = [scope[SCOPE_KEY] for scope in requests if scope["method"] != "GET" and SCOPE_KEY in scope]
         ours: list[Exchange] = [exchange for exchange in exchanges if exchange.route is not None]
-        streams = sum(exchange.events for exchange in ours)
+        streams = sum(exchange.failure_event is not None for exchange in ours)
         return {
             "stream": streams,
             "request": len(ours) - streams,
@@ -203,6 +204,7 @@ def compose(
     measuring = Measuring(gateway, numbers)
     routes = [
         chat.chat_route(gateway, numbers, settings.max_chat_body_bytes),
+        *messages.routes(gateway, numbers, settings.max_chat_body_bytes),
         *routes_of(ROWS, gateway),
         Route(path="/metrics", methods={"GET": metrics.endpoint(measuring.all)}, limited=False, scope="metrics"),
         *docs.routes(lambda: describe(ROWS, gateway.version)),

@@ -37,8 +37,8 @@ class Route:
 class Exchange:
     """One request and its answer. `added` holds the headers that every kind of answer to it carries.
 
-    `status` is 0 until the answer has started, `ended` says that all of it is sent; `events` says that a server-sent
-    event stream of ours has started. `route` is what the path leads to, None for a mounted application; `failed_over` says that the gateway tried
+    `status` is 0 until the answer has started, `ended` says that all of it is sent; `failure_event` makes
+    the event that ends a server-sent event stream which fails, once one has started. `route` is what the path leads to, None for a mounted application; `failed_over` says that the gateway tried
     all it could by itself; `error_format` which form of errors the operator wants. `refusal` is raised once
     the rate limits have counted the request. `authenticate` looks at the credentials anew, for what lasts longer than
     they may: it gives the caller they stand for now, or raises Unauthenticated.
@@ -51,8 +51,8 @@ class Exchange:
         "caller",
         "ended",
         "error_format",
-        "events",
         "failed_over",
+        "failure_event",
         "headers",
         "params",
         "refusal",
@@ -80,8 +80,8 @@ class Exchange:
         self.status = 0
         self.sent = 0
         self.ended = False
-        self.events = False
         self.failed_over = False
+        self.failure_event: Callable[[GatewayError], bytes] | None = None
         self.refusal: GatewayError | None = None
         self.error_format: ErrorFormat = "auto"
 

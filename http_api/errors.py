@@ -71,11 +71,13 @@ OPENAI_TYPES: dict[int, str] = {
 ANTHROPIC_TYPES: dict[int, str] = {
     401: "authentication_error",
     403: "permission_error",
+    402: "billing_error",
     404: "not_found_error",
     413: "request_too_large",
     429: "rate_limit_error",
     503: "overloaded_error",
     504: "timeout_error",
+    529: "overloaded_error",
 }
 
 
@@ -119,9 +121,7 @@ def headers_of(error: GatewayError, status: int, *, failed_over: bool) -> list[H
 def body_of(error: GatewayError, status: int, request_id: str, *, form: ErrorForm) -> bytes:
     """The JSON of an error, in our own flat form, in OpenAI's or in Anthropic's."""
     if form == "anthropic":
-        kind = ANTHROPIC_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
-        told = {"type": kind, "message": error.message, "code": error.code}
-        return _json({"type": "error", "error": told, "details": error.details, "request_id": request_id})
+        return anthropic_error(error, request_id)
     if form == "openai":
         failure = {
             "message": error.message,
@@ -131,6 +131,34 @@ def body_of(error: GatewayError, status: int, request_id: str, *, form: ErrorFor
         }
         return _json({"error": failure, "details": error.details, "requestId": request_id})
     return _json({"error": error.message, "details": error.details, "code": error.code, "requestId": request_id})
+
+
+def anthropic_error(error: GatewayError, request_id: str) -> bytes:
+    """An error in Anthropic's form. A prompt that is too long is told in Anthropic's sentence, whose numbers clients read."""
+    status = anthropic_status(error)
+    kind = ANTHROPIC_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
+    told = {"type": kind, "message": _too_long(error) or error.message, "code": error.code}
+    return _json({"type": "error", "error": told, "details": error.details, "request_id": request_id})
+
+
+def anthropic_status(error: GatewayError) -> int:
+    """The status for Anthropic's clients: 529 where nobody could answer, which they wait for, and 402 where money is out."""
+    if isinstance(error, errors.BudgetExceeded | errors.UpstreamQuota) and error.retry_after is None:
+        return 402
+    if isinstance(error, errors.Overloaded | errors.UpstreamOverloaded):
+        return 529
+    return (
+        529 if isinstance(error, errors.Unavailable) and not isinstance(error, errors.NotCached) else status_of(error)
+    )
+
+
+def _too_long(error: GatewayError) -> str:
+    if error.code != errors.UpstreamContextTooLong.code or "prompt is too long" in error.message:
+        return ""
+    size = error.details.get("size") if isinstance(error.details, dict) else None
+    if not isinstance(size, dict):
+        return f"prompt is too long: {error.message}"
+    return f"prompt is too long: {size['tokens']} tokens > {size['maximum']} maximum"
 
 
 def event_of(error: GatewayError) -> bytes:

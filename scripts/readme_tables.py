@@ -11,6 +11,13 @@ from shared.settings import Settings
 README = Path(__file__).parents[1] / "README.md"
 
 
+CHATS = (
+    "| `POST /v1/chat/completions` | Answer a chat, whole or as a stream |",
+    "| `POST /v1/messages` | Answer a chat in the form of Anthropic's Messages API |",
+    "| `POST /v1/messages/count_tokens` | Count the tokens of a Messages request |",
+)
+
+
 def settings_table() -> str:
     """Every setting: name, default, meaning."""
     rows = [
@@ -25,7 +32,7 @@ def endpoints_table() -> str:
     from http_api.app import ROWS
 
     rows = [f"| `{row.method} {row.path}` | {_cell(row.operation.summary)} |" for row in ROWS]
-    rows.insert(0, "| `POST /v1/chat/completions` | Answer a chat, whole or as a stream |")
+    rows[:0] = CHATS
     return _table(("Endpoint", "What it does"), rows)
 
 

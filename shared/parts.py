@@ -95,6 +95,7 @@ def provider(account: Account, client: HttpClient, oss_local: OssLocal) -> Provi
         message_fields_refused=vendor.message_fields_refused,
         probe_path=vendor.probe_path,
         reports_cost=vendor.reports_cost,
+        well_known=vendor.well_known,
     )
 
 

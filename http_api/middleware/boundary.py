@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.context import exchange_of
-from http_api.errors import ClientGone, event_of, from_status, internal_error
+from http_api.errors import ClientGone, from_status, internal_error
 from http_api.responses import send_error
 from shared.errors import GatewayError, RateLimited, Unavailable
 from shared.structured import get_logger
@@ -70,6 +70,6 @@ class Boundary:
             )
         if not exchange.status:
             await send_error(scope, send, error)
-        elif exchange.events:
-            await send({"type": "http.response.body", "body": event_of(error)})
+        elif exchange.failure_event is not None:
+            await send({"type": "http.response.body", "body": exchange.failure_event(error)})
         # Anything else that has begun is left unfinished: the server then closes the connection, which says it.

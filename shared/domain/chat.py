@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import ValidationError
@@ -13,9 +13,13 @@ from shared.domain.routing import OPENING, Facts, RoutingOptions
 from shared.domain.usage import Usage
 from shared.errors import InvalidInput, invalid_field
 
+NativeDialect = Literal["messages", "responses"]
+"""Dialects besides the canonical one: Anthropic's Messages and OpenAI's Responses."""
+
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1_000
+NATIVE_LENGTH: Mapping[NativeDialect, str] = {"messages": "max_tokens", "responses": "max_output_tokens"}
 LENGTH_NAMES = ("max_completion_tokens", "max_tokens")
 MAX_MESSAGES = 10_000
 OPENING_CHARACTERS = 4_096
@@ -23,12 +27,40 @@ FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """A request as the caller wrote it, in a dialect other than the canonical one: its body, the same parsed, and the
+    headers of that dialect. A provider that speaks the dialect gets this in place of a translation.
+    """
+
+    dialect: NativeDialect
+    body: bytes
+    payload: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+    def changed(self, **fields: Any) -> "Native":
+        """The same with other values in some fields of its top level; None takes a field away."""
+        payload = {name: value for name, value in {**self.payload, **fields}.items() if value is not None}
+        return Native(self.dialect, orjson.dumps(payload), payload, self.headers)
+
+
+class Translated(dict[str, Any]):
+    """A canonical payload that was translated from another dialect, with the request as it was."""
+
+    def __init__(self, payload: Mapping[str, Any], native: Native) -> None:
+        super().__init__(payload)
+        self.native = native
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One chat. `payload` is the caller's body without `gateway`; every field of it that we do not know is kept."""
+    """One chat. `payload` is the caller's body without `gateway`; every field of it that we do not know is kept.
+    `native` is what the caller wrote, where that was in another dialect.
+    """
 
     payload: dict[str, Any]
     facts: Facts
     include_usage: bool
+    native: Native | None = None
 
     @classmethod
     def parse(cls, body: Any) -> "ChatRequest":
@@ -43,7 +75,8 @@ class ChatRequest:
         if payload.get("messages") is None:
             raise invalid_field("messages", "this field is required")
         stream_options = payload.get("stream_options") or {}
-        return cls(payload, _facts(payload, options), bool(stream_options.get("include_usage")))
+        native = body.native if isinstance(body, Translated) else None
+        return cls(payload, _facts(payload, options), bool(stream_options.get("include_usage")), native)
 
     @property
     def options(self) -> RoutingOptions:
@@ -70,38 +103,47 @@ class ChatRequest:
         if self.facts.prompt_most:
             return self
         most, searches = bounds.most_tokens(self.payload), bounds.most_searches(self.payload)
-        return ChatRequest(self.payload, replace(self.facts, prompt_most=most, searches=searches), self.include_usage)
+        facts = replace(self.facts, prompt_most=most, searches=searches)
+        return ChatRequest(self.payload, facts, self.include_usage, self.native)
 
     def limited(self, tokens: int) -> "ChatRequest":
         """Return the same request with an answer of at most that many tokens, under the name that the caller uses."""
         names = [name for name in LENGTH_NAMES if self.payload.get(name) is not None] or ["max_tokens"]
         payload = {**self.payload, **dict.fromkeys(names, tokens)}
-        return ChatRequest(payload, replace(self.facts, max_tokens=tokens), self.include_usage)
+        native = None if self.native is None else self.native.changed(**{NATIVE_LENGTH[self.native.dialect]: tokens})
+        return ChatRequest(payload, replace(self.facts, max_tokens=tokens), self.include_usage, native)
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole answer: the OpenAI response object as the provider gave it (or as it was translated), and its usage."""
+    """A whole answer: the OpenAI response object as the provider gave it (or as it was translated), and its usage.
+    `native` is the answer in the caller's own dialect, where the provider speaks that.
+    """
 
     payload: dict[str, Any]
     usage: Usage | None
+    native: bytes | None = None
 
 
 @dataclass(slots=True)  # made for every block of a stream, and freezing doubles what that costs; nobody changes it
 class Chunk:
     """Part of a streamed answer.
 
-    `data` holds whole server-sent events in OpenAI's form, without `[DONE]`; it may be empty. `content` says that
+    `data` holds whole server-sent events in OpenAI's form, without `[DONE]`, or in the caller's own dialect where the
+    provider speaks that; it may be empty. `content` says that
     it carries some of the answer (text, reasoning, a tool call; a finish reason only where it says that the answer is
     at its longest): the commit point of a stream. `usage` is what the provider says by then that is used, in OpenAI's
     form, with a completion of 0 tokens where it does not know yet.
     `final` is the parsed usage event, kept back so that the cost can be put in; it comes at most once, last.
+    `native` says that the events are in the caller's own dialect, `calls` are then the ids of tool calls that begin in them.
     """
 
     data: bytes
     content: bool = False
     final: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
+    native: bool = False
+    calls: tuple[str, ...] = ()
 
 
 def _options(value: Any) -> RoutingOptions:

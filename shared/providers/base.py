@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.domain.chat import ChatRequest, Chunk, Completion
 from shared.domain.models import Capabilities, Model
@@ -65,3 +65,11 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Free what it holds."""
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A provider that counts a request's tokens, at no cost."""
+
+    async def count_tokens(self, model: Model, request: ChatRequest) -> int | None:
+        """The tokens of the request; None for one that this provider cannot be asked about. Raises UpstreamError."""

@@ -19,7 +19,8 @@ class Vendor:
 
     `renames` are (old, new) fields that its own API wants renamed; `message_fields_refused` are fields of messages that
     answers of others may carry and that it answers with 400. `billed` says that everything costs money there, but for
-    models whose names end in `free_suffix`.
+    models whose names end in `free_suffix`. `well_known` ones take system messages anywhere, and tell in `message_fields_refused`
+    what they do not; of any other, a request that was translated expects no more than every server has.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Vendor:
     reports_cost: bool = False
     billed: bool = False
     free_suffix: str = ""
+    well_known: bool = False
 
     def bills(self, api_model_name: str) -> bool:
         """Whether a model of that name costs money, as far as its name tells."""
@@ -70,11 +72,13 @@ VENDORS: Mapping[str, Vendor] = {
             reports_cost=True,
             billed=True,
             free_suffix=":free",
+            well_known=True,
         ),
         Vendor(
             name="openai",
             base_url="https://api.openai.com/v1",
             billed=True,
+            well_known=True,
             renames=(("max_tokens", "max_completion_tokens"),),
             message_fields_refused=frozenset(
                 {"reasoning", "reasoning_content", "reasoning_details", "anthropic_content", "cache_control"}

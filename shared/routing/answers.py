@@ -19,7 +19,7 @@ class Route:
     `cost` is all that was spent for it, other models' work on it included; None while, or if, it is not known.
     `chat_id` names the chat in the ledger; empty for an answer from the cache. `said` is the digest of a stream's events, `tool_calls` the
     ids of the tool calls in it. `notice` says what was changed in the request. `notes` become the answer's `gateway` object: what cross-check, agreement and escalation found. `age` is how many
-    seconds ago an answer from the cache was made.
+    seconds ago an answer from the cache was made. `native` says that a stream is in the caller's own dialect.
     """
 
     model: Model
@@ -32,19 +32,24 @@ class Route:
     said: RunningDigest = field(default_factory=RunningDigest)
     tool_calls: list[str] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    native: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer in OpenAI's form, with usage and cost in it."""
+    """A whole answer in OpenAI's form, with usage and cost in it. `native` is the same in the caller's own dialect, where
+    the provider speaks that and nothing was changed.
+    """
 
     payload: dict[str, Any]
     usage: Usage
     route: Route
+    native: bytes | None = None
 
 
 class EventStream(Protocol):
-    """An answer as it comes: runs of whole server-sent events in OpenAI's form, the usage event last, no `[DONE]`.
+    """An answer as it comes: runs of whole server-sent events in OpenAI's form, the usage event last, no `[DONE]`; in the
+    caller's own dialect, and whole, where the route says `native`.
 
     `usage` is None until the end. Iterating raises UpstreamError when the provider breaks off.
     """

@@ -126,6 +126,8 @@ class Attempt:
         self._asked = desk.providers.get(model.provider, key)
         self._reservation: Reservation | None = None
         self.told: dict[str, Any] | None = None
+        self.native = False
+        self.calls: list[str] = []
         self._held = Decimal(0)
         self._started = time.perf_counter()
         self._first_token: float | None = None
@@ -155,7 +157,7 @@ class Attempt:
     def route(self) -> Route:
         """How the answer came about, with what it has cost by now."""
         notice, tab = self._notices(), self.job.tab
-        return Route(self.model, self.number, tab.total, notice=notice, chat_id=tab.chat_id)
+        return Route(self.model, self.number, tab.total, notice=notice, chat_id=tab.chat_id, native=self.native)
 
     def _notices(self) -> str:
         """The notice for the caller: why this model was chosen, and what was changed in the request."""
@@ -202,8 +204,10 @@ class Attempt:
                 chunks = await stack.enter_async_context(self.provider.stream(self.model, self.request, timeouts))
                 async for chunk in chunks:
                     held.append(chunk.data)
+                    self.calls += chunk.calls
                     self.hear(chunk.usage)
                     if chunk.content:
+                        self.native = chunk.native
                         self._first_token = self._seconds
                         self._desk.health.answered_after(self.model, self._first_token, stream=True)
                         self._desk.health.succeeded(self.model, self.key)

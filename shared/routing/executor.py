@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from shared.domain.chat import CHARACTERS_PER_TOKEN, Chunk, Completion
-from shared.domain.usage import Usage
+from shared.domain.chat import Chunk, Completion
 from shared.errors import Unsupported, UpstreamError
 from shared.routing import usage_event
 from shared.routing.answers import Answer
@@ -15,6 +14,7 @@ from shared.routing.attempt import Attempt, Desk
 from shared.routing.checks.blocks import unwrapped
 from shared.routing.hedging import HedgeAllowance, raced
 from shared.routing.job import Deadline, Job
+from shared.routing.streamed_answer import NativeAnswer, StreamedAnswer
 from shared.routing.walk import Turns, Walk
 
 
@@ -29,7 +29,10 @@ class _Begun(NamedTuple):
 
 def _in_form(job: Job, answer: Answer) -> Answer:
     """The answer, with its JSON out of a Markdown fence where JSON was asked for."""
-    return replace(answer, payload=unwrapped(answer.payload)) if job.request.facts.needs_schema else answer
+    if not job.request.facts.needs_schema:
+        return answer
+    payload = unwrapped(answer.payload)
+    return answer if payload == answer.payload else replace(answer, payload=payload, native=None)
 
 
 class Executor:
@@ -54,7 +57,7 @@ class Executor:
             raise job.tab.deadline.error() from None
 
     @asynccontextmanager
-    async def stream(self, job: Job) -> AsyncIterator["StreamedAnswer"]:
+    async def stream(self, job: Job) -> AsyncIterator[StreamedAnswer]:
         """The answer as it comes; entered once the first content is here, so that failing over goes unnoticed.
 
         The caller's own time limit ends an answer under way too.
@@ -63,7 +66,8 @@ class Executor:
         begun = await self._begun(job)
         async with begun.stack:
             rest = _until(deadline, begun.rest) if deadline.set else begun.rest
-            answer = StreamedAnswer(begun.attempt, begun.first, rest)
+            kind = NativeAnswer if begun.attempt.native else StreamedAnswer
+            answer = kind(begun.attempt, begun.first, rest)
             try:
                 yield answer
             finally:
@@ -164,11 +168,7 @@ def _answer(attempt: Attempt, completion: Completion) -> Answer:
         attempt.called_tools()
     route = attempt.route
     completion.payload["usage"] = usage_event.with_cost(completion.payload.get("usage"), usage, route.cost)
-    return Answer(completion.payload, usage, route)
-
-
-def _calls_tools(data: bytes) -> bool:
-    return b'"tool_calls"' in data and b'"tool_calls":null' not in data
+    return Answer(completion.payload, usage, route, completion.native)
 
 
 async def _until(deadline: Deadline, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
@@ -182,84 +182,3 @@ async def _until(deadline: Deadline, chunks: AsyncIterator[Chunk]) -> AsyncItera
         except TimeoutError:
             raise deadline.error() from None
         yield chunk
-
-
-class StreamedAnswer:
-    """An answer under way, as an EventStream. `outcome` is `cancelled` until its end, then `ok` or an error's code.
-
-    Raises UpstreamError from the iteration when the provider breaks off: the answer is then incomplete for good.
-    """
-
-    def __init__(self, attempt: Attempt, first: bytes, rest: AsyncIterator[Chunk]) -> None:
-        self.route = attempt.route
-        self.usage: Usage | None = None
-        self._attempt = attempt
-        self._first = first
-        self._rest = rest
-        self._events = 0
-        self._bytes = 0
-        self._called = 0
-        self._final: dict[str, Any] | None = None
-        self.outcome = "cancelled"
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        said = self.route.said
-        said.add(self._first)
-        if b'"tool_calls"' in self._first:
-            self.route.tool_calls += usage_event.tool_call_ids(self._first)
-        yield self._first
-        try:
-            async for chunk in self._rest:
-                data = chunk.data
-                if data:
-                    said.add(data)
-                    if _calls_tools(data):
-                        self._called += usage_event.length(data)
-                        self.route.tool_calls += usage_event.tool_call_ids(data)
-                    else:
-                        self._events += data.count(b"data:")
-                        self._bytes += len(data)
-                    yield data
-                if chunk.usage is not None:
-                    self._attempt.hear(chunk.usage)
-                if chunk.final is not None:
-                    self._final = chunk.final
-        except UpstreamError as error:
-            self.outcome = error.code
-            self._attempt.hear(error.usage)
-            if error.code != "request_timeout":
-                self._attempt.troubled(error)
-            raise
-        self.usage = self._used()
-        self._attempt.succeeded(self.usage, self._raw_usage())
-        if self._called or _calls_tools(self._first):
-            self._attempt.called_tools()
-        self.outcome = "ok"
-        cost = self.route.cost = self._attempt.job.tab.total
-        last = usage_event.final(self._attempt.request, self.route.model, self._first, self._final, self.usage, cost)
-        said.add(last)
-        yield last
-
-    def settle(self) -> None:
-        """Write down what a stream used that did not come to its end; the provider bills it all the same."""
-        if self.outcome != "ok":
-            self._attempt.ended(self.outcome, self._used(), self._raw_usage())
-            self.route.cost = self._attempt.job.tab.total
-
-    def _raw_usage(self) -> Any:
-        return self._attempt.told if self._final is None else self._final.get("usage")
-
-    def _used(self) -> Usage:
-        used = Usage.from_answer(self._final or {})
-        if used.prompt or used.completion:
-            return used
-        return self._attempt.used(self._tokens())
-
-    def _tokens(self) -> int:
-        """About how many tokens have come: one for each event of text at least, or what is said in all of them makes.
-
-        Text is what an event holds beside its envelope; what calls a tool lies deeper, and was measured as it came.
-        """
-        text = self._bytes - self._events * usage_event.envelope(self._first)
-        said = usage_event.length(self._first) + max(text, 0) + self._called
-        return max(self._events, said // CHARACTERS_PER_TOKEN + 1)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from shared.domain.models import LAYERS, Model
 from shared.domain.routing import Facts, Plan
@@ -93,10 +94,12 @@ def nothing_to_try(facts: Facts, plan: Plan) -> GatewayError:
         )
         error, code = Unavailable, "no_model_available"
     first = [*unfit, *(item for item in plan.dropped if not item.unfit)][:SHOWN]
-    dropped = [{"model": item.model.id, "reason": item.reason} for item in first]
+    details: dict[str, Any] = {"dropped": [{"model": item.model.id, "reason": item.reason} for item in first]}
+    if code == "context_length_exceeded":
+        details["size"] = {"tokens": facts.prompt_tokens, "maximum": max(item.window for item in unfit)}
     if facts.alias:
         message = f"'{facts.alias[:200]}' is an alias of '{facts.model[:200]}' (see GET /v1/aliases). {message}"
-    return error(message, details={"dropped": dropped}, code=code)
+    return error(message, details=details, code=code)
 
 
 def all_failed(failures: Sequence[Failure], resting: Sequence[Resting] = ()) -> GatewayError:

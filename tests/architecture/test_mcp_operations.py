@@ -12,6 +12,7 @@ from shared.operations.operation import Operation, StreamOperation
 BOUND = {name for group in (*TOOLS.values(), *RESOURCES.values(), *TEMPLATES) for name in group.operations}
 
 ONLY_ONE_FORM = {
+    "count_tokens",  # agents that call models themselves ask for it, over HTTP
     "chat",  # `chat_stream`, so that progress can carry the text so far
     "run_command",  # `run_command_events`, so that progress can carry the output
     "replay_events",  # `replay` says the same at its end

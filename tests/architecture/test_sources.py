@@ -79,6 +79,11 @@ def test_nothing_is_changed_through_global() -> None:
 THROUGH_A_HIGHER_DOOR = {
     "mcp_gateway/icons.py": "mcp_gateway/test_toolsets.py",
     "shared/operations/codex_catalogue.py": "http_api/routes/test_model_list.py",
+    "shared/operations/token_count.py": "http_api/routes/test_messages.py",
+    "shared/dialects/messages/content.py": "shared/dialects/messages/test_request.py",
+    "shared/dialects/messages/answer.py": "shared/dialects/messages/test_stream.py",
+    "http_api/openapi_messages.py": "http_api/test_openapi.py",
+    "shared/routing/streamed_answer.py": "shared/routing/test_executor.py",
     "shared/domain/story.py": "http_api/test_traces.py",
     "shared/storage/command_rows.py": "http_api/routes/test_command_limits.py",
     "shared/operations/chat_entry.py": "http_api/test_traces.py",

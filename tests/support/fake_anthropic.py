@@ -16,6 +16,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""
 
 
 @dataclass
@@ -106,4 +107,4 @@ async def _request(reader: asyncio.StreamReader) -> Request:
     method, path, _ = head[0].split(" ")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method, path, headers, json.loads(body) if body else None)
+    return Request(method, path, headers, json.loads(body) if body else None, body)

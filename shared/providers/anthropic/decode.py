@@ -140,7 +140,7 @@ def extras(blocks: list[Block], api_model_name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     thinking = [block for block in blocks if block["type"] in THINKING]
     if thinking:
-        found["reasoning_details"] = [_reasoning(block, index, api_model_name) for index, block in enumerate(thinking)]
+        found["reasoning_details"] = [reasoning(block, index, api_model_name) for index, block in enumerate(thinking)]
     if annotations := list(_annotations(blocks)):
         found["annotations"] = annotations
     if not _can_be_rebuilt(blocks):
@@ -148,7 +148,8 @@ def extras(blocks: list[Block], api_model_name: str) -> dict[str, Any]:
     return found
 
 
-def _reasoning(block: Block, index: int, api_model_name: str) -> dict[str, Any]:
+def reasoning(block: Block, index: int, api_model_name: str) -> dict[str, Any]:
+    """A thinking block as an entry of `reasoning_details`."""
     common = {"format": FORMAT, "index": index, "model": api_model_name}
     if block["type"] == "redacted_thinking":
         return {"type": "reasoning.encrypted", "data": block.get("data"), **common}

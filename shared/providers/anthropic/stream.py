@@ -4,6 +4,7 @@ Source: https://platform.claude.com/docs/en/build-with-claude/streaming
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,8 +12,8 @@ import orjson
 from shared.domain.chat import Chunk
 from shared.errors import UpstreamBadAnswer, UpstreamError
 from shared.providers.anthropic import errors
-from shared.providers.anthropic.content import Block
-from shared.providers.anthropic.decode import TRANSLATED, emptiness, ending, extras, refusal
+from shared.providers.anthropic.content import THINKING, Block
+from shared.providers.anthropic.decode import TRANSLATED, emptiness, ending, extras, reasoning, refusal
 from shared.providers.anthropic.usage import tier, unknown, usage_object, usage_of
 from shared.providers.server_sent_events import EventSplitter, payloads
 
@@ -47,6 +48,7 @@ class StreamDecoder:
         self._more: Event = {}
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
+        self._thoughts = 0
         self._out: list[bytes] = []
         self._content = False
         self._committed = False
@@ -72,7 +74,7 @@ class StreamDecoder:
             raise self._failure
         if not self._stopped:
             raise errors.cut_off(self._provider, usage=self._used_so_far())
-        return Chunk(last.data, content=last.content, final=self._final())
+        return replace(last, final=self._final())
 
     def _last(self) -> Chunk:
         try:
@@ -153,7 +155,10 @@ class StreamDecoder:
 
     def _block_stop(self, event: Event) -> None:
         block = self._blocks[event["index"]]
-        if block.call is not None and not block.text().strip():
+        if block.start["type"] in THINKING:
+            # With the block and not at the end, or its signature would come after the text that it stands before.
+            self._emit(orjson.dumps({"reasoning_details": [self._reasoning(block.whole())]}), content=False)
+        elif block.call is not None and not block.text().strip():
             # OpenAI's clients parse the arguments, and nothing at all is not JSON.
             self._arguments(block, orjson.dumps(block.start.get("input") or {}).decode())
 
@@ -161,6 +166,10 @@ class StreamDecoder:
         if block.call is not None and piece:
             head = b'{"tool_calls":[{"index":%d,"function":{"arguments":' % block.call
             self._emit(head + orjson.dumps(piece) + b"}}]}")
+
+    def _reasoning(self, block: Block) -> Event:
+        self._thoughts += 1
+        return reasoning(block, self._thoughts - 1, self._model)
 
     def _message_delta(self, event: Event) -> None:
         counts = event.get("usage") or {}
@@ -185,7 +194,10 @@ class StreamDecoder:
                 self.done = True
                 return
         self._content = True
-        last = orjson.dumps({**extras(blocks, self._model), **refusal(delta)})
+        more = extras(blocks, self._model)
+        if self._thoughts:
+            more.pop("reasoning_details", None)
+        last = orjson.dumps({**more, **refusal(delta)})
         self._out += (self._head, last, b",", orjson.dumps(ending(delta))[1:], b"]}\n\n")
 
     def _stop(self, _: Event) -> None:

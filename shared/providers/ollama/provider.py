@@ -25,6 +25,7 @@ from shared.providers.ollama.encode import Body, asked_window, encode, room_in
 from shared.providers.ollama.server import Server
 from shared.providers.ollama.stream import StreamDecoder
 from shared.providers.ollama.window import Window, size_of, window_for
+from shared.providers.translated import payload_of
 from shared.structured import get_logger
 
 log = get_logger(__name__)
@@ -135,7 +136,7 @@ class OllamaChat:
         """Raises UpstreamContextTooLong for a prompt that no window of this model can hold."""
         name = model.api_model_name
         traits, loaded = await self._server.traits(name), await self._server.loaded(name)
-        body = encode(request.payload, traits, model=name, stream=stream)
+        body = encode(payload_of(request, late_system=False), traits, model=name, stream=stream)
         window = window_for(
             size_of(body),
             room=room_in(body, traits),

@@ -6,6 +6,7 @@ import orjson
 
 from shared.domain.chat import ChatRequest
 from shared.errors import InvalidInput
+from shared.providers.translated import payload_of
 
 ADAPTABLE = frozenset(
     {
@@ -24,6 +25,9 @@ ADAPTABLE = frozenset(
 )
 """Parameters without which an answer is still an answer to the request."""
 
+OWN_FIELDS = frozenset({"reasoning_details", "cache_control"})
+"""What a translated request may have in its messages that only some vendors know."""
+
 OTHER_NAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
 
@@ -34,13 +38,20 @@ def body(
     renames: tuple[tuple[str, str], ...] = (),
     message_fields_refused: frozenset[str] = frozenset(),
     unsupported: frozenset[str] = frozenset(),
+    well_known: bool = True,
 ) -> bytes:
     """The request as the provider wants it. A stream always asks for usage, since the ledger needs it.
 
     `message_fields_refused` are left out of messages, their content parts and tools. `unsupported` parameters go under
-    their other name, or are left out. Raises InvalidInput for a payload that is nested too deeply to be written.
+    their other name, or are left out. `well_known` is said of vendors in their table. Raises InvalidInput for a payload that is
+    nested too deeply to be written, Unsupported for tools that run elsewhere.
     """
-    payload: dict[str, Any] = {**request.payload, "model": api_model_name}
+    given = request.payload
+    if request.native is not None:
+        given = payload_of(request, late_system=well_known)
+        if not well_known:
+            message_fields_refused |= OWN_FIELDS
+    payload: dict[str, Any] = {**given, "model": api_model_name}
     for old, new in renames:
         if old in payload and payload.get(new) is None:
             payload[new] = payload.pop(old)

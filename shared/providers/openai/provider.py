@@ -34,6 +34,7 @@ class OpenAICompatible:
         message_fields_refused: frozenset[str] = frozenset(),
         probe_path: str = "/models",
         reports_cost: bool = False,
+        well_known: bool = False,
     ) -> None:
         self.name = name
         self.reports_cost = reports_cost
@@ -44,6 +45,7 @@ class OpenAICompatible:
         self._renames = renames
         self._message_fields_refused = message_fields_refused
         self._probe_path = probe_path
+        self._well_known = well_known
         self._unsupported: dict[str, frozenset[str]] = {}
         self._headers = {"Content-Type": "application/json", "User-Agent": "ai-mcp-gateway", **(headers or {})}
         if api_key:
@@ -126,6 +128,7 @@ class OpenAICompatible:
             renames=self._renames,
             message_fields_refused=self._message_fields_refused,
             unsupported=unsupported,
+            well_known=self._well_known,
         )
         return self._client.post(
             self.base_url + "/chat/completions", headers=self._headers, body=body, timeouts=timeouts

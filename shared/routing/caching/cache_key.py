@@ -30,7 +30,8 @@ def key_of(caller: Caller, request: ChatRequest, terms: str) -> str:
     options = request.options.model_dump(mode="json", exclude=NO_MATTER)
     allowed = [sorted(caller.models) if caller.models is not None else None, caller.max_layer]
     try:
-        said = orjson.dumps([FORM, sorted(payload.items()), sorted(options.items()), allowed, terms])
+        native = None if request.native is None else sorted(request.native.payload.items())
+        said = orjson.dumps([FORM, sorted(payload.items()), sorted(options.items()), allowed, terms, native])
     except orjson.JSONEncodeError:
         raise InvalidInput("The request body is nested too deeply.") from None
     return prefix_of(caller) + sha256(said).hexdigest()

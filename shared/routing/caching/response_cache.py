@@ -164,7 +164,9 @@ class ResponseCache:
         if found is not None or wanted.no_cache or wanted.only_if_cached:
             if found is None and wanted.only_if_cached:
                 raise _not_cached()
-            yield self._counted(_Turn(found, request, lambda kept: self._store(key, kept, cleared, None)))
+            yield self._counted(
+                _Turn(found, _within(deadline, request), lambda kept: self._store(key, kept, cleared, None))
+            )
             return
         async with self._flights.turn(key, _patience(deadline, request)) as flight:
             found = self._found(flight.value, wanted)
@@ -246,7 +248,9 @@ def _patience(deadline: Deadline, request: ChatRequest) -> float | None:
 
 
 def _within(deadline: Deadline, request: ChatRequest) -> ChatRequest:
-    """The request with what is left of its time."""
+    """The request with what is left of its time, in the canonical form: answers are kept in that."""
+    if request.native is not None:
+        request = replace(request, native=None)
     if not deadline.set:
         return request
     left = max(1, round(deadline.left * 1000))

@@ -228,7 +228,7 @@ def test_a_call_after_text_is_the_first_call(transcript: Transcript) -> None:
     assert orjson.loads(found["message"]["tool_calls"][0]["function"]["arguments"]) == {"location": "San Francisco, CA"}
 
 
-def test_thinking_streams_and_its_signature_comes_with_the_end(transcript: Transcript) -> None:
+def test_thinking_streams_and_its_signature_comes_before_the_text(transcript: Transcript) -> None:
     chunks = decode(transcript("thinking.sse"))
     assert [delta["reasoning_content"] for delta in deltas(chunks) if "reasoning_content" in delta] == [
         "I need to find",

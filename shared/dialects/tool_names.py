@@ -1,0 +1,47 @@
+"""Names and ids of tools that another dialect does not take, changed in a way that can be undone. Pure."""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+
+LONGEST_NAME = 64
+"""Characters of a tool's name that OpenAI's dialect takes; Anthropic's takes 128."""
+
+DIGEST_CHARACTERS = 8
+PLAIN_ID = re.compile(r"[a-zA-Z0-9_-]+")
+ENCODED_ID = "toolu_gw_"
+"""What an id begins with that is written in base64, since it has characters that Anthropic's dialect does not allow."""
+
+
+def short_name(name: str) -> str:
+    """The name itself, or for a long one its beginning and a digest of all of it."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_CHARACTERS]
+    return f"{name[: LONGEST_NAME - DIGEST_CHARACTERS - 1]}_{digest}"
+
+
+def long_names(names: Iterable[str]) -> Mapping[str, str]:
+    """The names that were shortened, by what they became."""
+    return {short_name(name): name for name in names if len(name) > LONGEST_NAME}
+
+
+def plain_id(identity: str) -> str:
+    """A tool call's id in the characters that Anthropic's dialect allows."""
+    if PLAIN_ID.fullmatch(identity):
+        return identity
+    text = base64.urlsafe_b64encode(identity.encode("utf-8", "surrogatepass")).decode("ascii").rstrip("=")
+    return ENCODED_ID + text
+
+
+def original_id(identity: str) -> str:
+    """The id as the model gave it."""
+    if not identity.startswith(ENCODED_ID):
+        return identity
+    text = identity.removeprefix(ENCODED_ID)
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("utf-8", "surrogatepass")
+    except (binascii.Error, UnicodeDecodeError):
+        return identity
