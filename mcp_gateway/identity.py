@@ -7,6 +7,7 @@ from typing import Any
 
 from mcp.server.context import ServerRequestContext
 
+from mcp_gateway.folder import HEADER, decoded
 from shared.domain import trace
 from shared.domain.identity import ANONYMOUS, LOCAL, Caller
 from shared.domain.trace import Trace
@@ -37,6 +38,12 @@ def trace_of(context: Context) -> Trace:
     named = trace.continued((context.meta or {}).get("traceparent"))
     around = getattr(getattr(context.request, "scope", {}).get(EXCHANGE), "trace", None)
     return named or (around if isinstance(around, Trace) else trace.begun())
+
+
+def folder_of(context: Context) -> str:
+    """The folder that the client has open, where a bridge on this machine has said so."""
+    headers = getattr(context.request, "scope", {}).get("headers", ())
+    return next((decoded(value) for name, value in headers if name == HEADER.encode()), "")
 
 
 def caller_in(scope: Mapping[str, Any]) -> Caller:

@@ -19,6 +19,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCError, JSONRPCResponse
 
 from mcp_gateway.core import Opener, OpeningCore
+from mcp_gateway.folder import project_folder
 from mcp_gateway.greeting import Handover, Incoming
 from mcp_gateway.server import create_server
 from mcp_gateway.tools import Tools
@@ -87,15 +88,6 @@ async def serve(wire: Wire, load: Callable[[], Opener], handover: Handover) -> N
             tasks.cancel_scope.cancel()
     atexit._run_exitfuncs()  # writes out the log
     _exit(0)  # the usual end would wait for a thread that still imports what nobody needs any more
-
-
-def project_folder() -> str:
-    """The folder that the client has started this process in; empty where that says nothing, as `/` does."""
-    try:
-        here = os.getcwd()
-    except OSError:  # it has been deleted
-        return ""
-    return "" if here in ("/", os.path.expanduser("~")) else here
 
 
 class Unanswered:

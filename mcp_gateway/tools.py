@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -17,7 +18,7 @@ from mcp_gateway.chat_tools import CHAT_TOOLS
 from mcp_gateway.command_tools import COMMAND_TOOLS
 from mcp_gateway.core import Ready
 from mcp_gateway.icons import icon_of
-from mcp_gateway.identity import Context, caller_of, trace_of
+from mcp_gateway.identity import Context, caller_of, folder_of, trace_of
 from mcp_gateway.model_tools import MODEL_TOOLS
 from mcp_gateway.progress import progress_of
 from mcp_gateway.schemas import not_again
@@ -118,6 +119,12 @@ class Tools:
         if self._chats is not None:
             await self._chats.aclose()
 
+    async def _folder_of(self, context: Context) -> str:
+        """The client's folder, where it is one on this machine."""
+        if self._folder or not (folder := folder_of(context)):
+            return self._folder
+        return folder if await asyncio.to_thread(os.path.isdir, folder) else ""
+
     def _chats_on(self, gateway: "Gateway") -> "OngoingChats":
         """The chats under way, made with the first call; those of callers who are gone end."""
         if self._chats is None:
@@ -164,7 +171,7 @@ class Tools:
                         progress=progress,
                         limits=limits,
                         chats=chats,
-                        folder=self._folder,
+                        folder=await self._folder_of(context),
                     )
                     result = await tool.run(call, arguments)
         if isinstance(result, InputRequiredResult):

@@ -16,6 +16,7 @@ from mcp_gateway.bridge.bridge import Bridge
 from mcp_gateway.bridge.lines import Writer, read_lines
 from mcp_gateway.bridge.trust import Untrusted
 from mcp_gateway.bridge.upstream import VARIABLE, Upstream, key_here, local_url
+from mcp_gateway.folder import project_folder
 from mcp_gateway.wire import Wire
 
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
@@ -96,7 +97,7 @@ def _configured() -> str:
 async def _found_and_bridged(wire: Wire, base: str) -> int | None:
     """The exit code, None when this machine has no gateway there."""
     try:
-        upstream = Upstream(base, key_here())
+        upstream = Upstream(base, key_here(), folder=project_folder())
     except ValueError as error:
         _say(str(error))
         return MISUSED

@@ -14,6 +14,7 @@ import httpx2
 import orjson
 
 from mcp_gateway.bridge.trust import Untrusted, checks
+from mcp_gateway.folder import HEADER, encoded
 from shared.errors import UpstreamBadAnswer
 from shared.providers.server_sent_events import EventSplitter, payloads
 
@@ -79,10 +80,10 @@ class Upstream:
     """One gateway. `base` is its address, with or without `/mcp` at the end.
 
     One that is being started again is waited for, `patience` seconds at most. Raises ValueError when MCP_GATEWAY_USER
-    names no user.
+    names no user. `folder` is what the client has open, which a gateway on this machine is told.
     """
 
-    def __init__(self, base: str, key: str = "", *, patience: float = RETURN_SECONDS) -> None:
+    def __init__(self, base: str, key: str = "", *, patience: float = RETURN_SECONDS, folder: str = "") -> None:
         self._patience = patience
         self.base = base.rstrip("/").removesuffix(ENDPOINT).rstrip("/")
         self.is_local = is_loopback(self.base)
@@ -91,6 +92,8 @@ class Upstream:
         headers = {"user-agent": "mcp-gateway-stdio", "accept-encoding": "identity"}
         if key:
             headers["authorization"] = f"Bearer {key}"
+        if folder and self.is_local:
+            headers[HEADER] = encoded(folder)
         self._client = httpx2.AsyncClient(
             headers=headers,
             timeout=httpx2.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS, pool=None),

@@ -19,16 +19,12 @@ SELECTIONS = (
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Any:
+def script() -> Any:
     return importlib.import_module("scripts.opening")
 
 
 def request(method: str, params: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params, **more}
-
-
-async def test_the_data_is_up_to_date(script: Any) -> None:
-    assert script.FILE.read_text("utf-8") == script.text_of(await script.made()), "run make fix"
 
 
 @pytest.mark.parametrize("selection", SELECTIONS, ids=("usual", "all", "reads", "few", "prefixed"))
