@@ -69,8 +69,12 @@ def _shown(gateway: "Gateway", caller: Caller, table: tuple[Alias, ...]) -> Alia
 
 
 def _check(gateway: "Gateway", table: tuple[Alias, ...]) -> None:
-    """Raises InvalidInput for a name that stands there twice or means something already, and for an unknown target."""
+    """Raises InvalidInput for a name that stands there twice or means something already, and for an unknown target.
+
+    A target that is in force already may be one whose model has been deleted: it must not stand in the way of a change.
+    """
     seen = set[str]()
+    known = {*TARGETS, *(target for alias in gateway.aliases.table for target in alias.targets)}
     for place, alias in enumerate(table):
         field, name = f"aliases.{place}.name", alias.name.lower()
         if alias.name in TARGETS:
@@ -79,7 +83,7 @@ def _check(gateway: "Gateway", table: tuple[Alias, ...]) -> None:
             raise invalid_field(field, f"there are two rules for '{alias.name}'")
         seen.add(name)
         for number, target in enumerate(alias.targets):
-            if target not in TARGETS and not gateway.registry.snapshot.named(target):
+            if target not in known and not gateway.registry.snapshot.named(target):
                 near = " or ".join(map(repr, gateway.registry.snapshot.nearest(target)))
                 reason = f"'{target}' is neither 'auto', nor a layer, nor a registered model; did you mean {near}?"
                 raise invalid_field(f"aliases.{place}.targets.{number}", reason)

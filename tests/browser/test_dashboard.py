@@ -118,6 +118,28 @@ async def test_models_are_added_put_in_order_and_deleted(browser: "Browser", tmp
         assert (await at.gateway.http.get("/v1/models/new/one:free")).status_code == 404
 
 
+async def test_aliases_are_changed_and_set_back(browser: "Browser", tmp_path: Path) -> None:
+    async with visiting(browser, tmp_path) as at:
+        await at.view("models")
+        await at.page.get_by_text("15 rules").click()
+        await at.page.get_by_label("Rules").fill("opus = L9")
+        await at.page.get_by_role("button", name="Save").click()
+        await at.sees("'L9' is neither")
+        await at.page.get_by_label("Rules").fill("opus = L1, auto\n*mine* = auto")
+        await at.page.get_by_role("button", name="Save").click()
+        await at.sees("The aliases are changed.")
+        aliases = (await at.gateway.http.get("/v1/aliases")).json()["aliases"]
+        assert [(alias["name"], alias["targets"]) for alias in aliases] == [
+            ("opus", ["L1", "auto"]),
+            ("*mine*", ["auto"]),
+        ]
+        await at.page.get_by_text("2 rules").click()
+        await at.page.get_by_role("button", name="Back to the default rules").click()
+        await at.page.get_by_role("dialog").get_by_role("button", name="Return").click()
+        await at.sees("The default rules are in force.")
+        assert (await at.gateway.http.get("/v1/aliases")).json()["isDefault"] is True
+
+
 async def test_a_setting_that_is_emptied_is_as_it_was_set_at_the_start(browser: "Browser", tmp_path: Path) -> None:
     async with visiting(browser, tmp_path) as at:
         await at.view("settings")

@@ -89,6 +89,14 @@ async def test_a_rule_that_is_not_valid_changes_nothing(here: Surface, rules: An
     assert (await here.http.get("/v1/aliases")).json()["isDefault"] is True
 
 
+async def test_a_target_whose_model_is_deleted_is_passed_over_and_stands_in_no_ones_way(here: Surface) -> None:
+    assert (await put(here, ("mine", ["in-L2", "L1"]))).status_code == 200
+    assert (await here.http.delete("/v1/models/in-L2")).status_code == 200
+    assert await layer_of(here, "mine") == "L1"
+    assert (await put(here, ("mine", ["in-L2", "L1"]), ("yours", ["L0"]))).status_code == 200
+    assert (await put(here, ("mine", ["in-L9"]))).status_code == 400
+
+
 async def test_an_explanation_a_decision_and_an_answer_say_what_it_led_to(here: Surface) -> None:
     explained = (await here.http.post("/v1/route/explain", json={**HELLO, "model": "claude-opus-4-8"})).json()
     assert (explained["model"], explained["aliasOf"], explained["firstChoice"]) == ("claude-opus-4-8", "L3", "in-L3")
