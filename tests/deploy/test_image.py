@@ -10,7 +10,7 @@ import sys
 import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +106,18 @@ def test_the_build_copies_each_package_and_sees_nothing_else() -> None:
 
 
 @pytest.mark.slow
-async def test_the_image_serves_as_its_user_on_a_read_only_root(image: Mounted, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("owner", "mode", "place"), [(UID, 0o700, "/data"), (0, 0o2777, "/data/node")], ids=["volume", "kubernetes"]
+)
+async def test_the_image_serves_as_its_user_on_a_read_only_root(
+    image: Mounted, tmp_path: Path, owner: int, mode: int, place: str
+) -> None:
     assert image.config["User"] == f"{UID}:{UID}"
+    image = replace(image, config={**image.config, "Env": [*image.config["Env"], f"DATA_DIR={place}"]})
     data, port = tmp_path / "data", free_port()
-    data.mkdir(mode=0o700)
-    os.chown(data, UID, UID)
+    data.mkdir()
+    os.chown(data, owner, UID)
+    data.chmod(mode)
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(parent.stat().st_mode | 0o011)
     async with running(image, data, port) as client:
@@ -123,7 +130,8 @@ async def test_the_image_serves_as_its_user_on_a_read_only_root(image: Mounted, 
         assert lines[0] == str(UID)
         assert "/opt/x': Read-only file system" in ran.text
         assert lines[-1] == image.config["WorkingDir"]
-        assert (data / "gateway.sqlite3").stat().st_uid == UID
+        (kept,) = data.rglob("gateway.sqlite3")
+        assert kept.stat().st_uid == UID
         assert probe(image, data, port) == 0
     assert probe(image, data, port) != 0
 
