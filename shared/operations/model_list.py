@@ -87,7 +87,7 @@ def virtual_models(gateway: "Gateway", caller: Caller) -> list[ListedModel]:
     ]
 
 
-def page(found: Sequence[ListedModel], *, limit: int | None, after: str | None, before: str | None) -> ModelList:
+def page(found: Sequence[Model], *, limit: int | None, after: str | None, before: str | None) -> ModelList:
     """Return a page of the list: behind a model, or before one. Raises InvalidInput for an id that is not in it."""
     if after is not None and before is not None:
         raise InvalidInput("Give 'after_id' or 'before_id', not both.")
@@ -99,14 +99,14 @@ def page(found: Sequence[ListedModel], *, limit: int | None, after: str | None, 
     else:
         shown, more = found[max(end - size, 0) : end], end > size
     return ModelList(
-        data=[*shown],
+        data=[model if isinstance(model, ListedModel) else listed(model) for model in shown],
         has_more=more,
         first_id=shown[0].id if shown else None,
         last_id=shown[-1].id if shown else None,
     )
 
 
-def _place(found: Iterable[ListedModel], model_id: str, field: str) -> int:
+def _place(found: Iterable[Model], model_id: str, field: str) -> int:
     for place, model in enumerate(found):
         if model.id == model_id:
             return place

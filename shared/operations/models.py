@@ -147,12 +147,11 @@ async def _list(gateway: "Gateway", caller: Caller, request: ListModels) -> Mode
     )
     routed = [] if request.is_filtered else virtual_models(gateway, caller)
     if request.client_version is not None:
-        return _for_codex([*routed, *(listed(model) for model in models if gateway.naming.can_answer(model))])
-    found = [*routed, *map(listed, models)]
-    return page(found, limit=request.limit, after=request.after_id, before=request.before_id)
+        return _for_codex([*routed, *(model for model in models if gateway.naming.can_answer(model))])
+    return page([*routed, *models], limit=request.limit, after=request.after_id, before=request.before_id)
 
 
-def _for_codex(found: list[ListedModel]) -> ModelList:
+def _for_codex(found: list[Model]) -> ModelList:
     first = page(found[:MOST], limit=None, after=None, before=None)
     models = [codex_model(model, model.display_name, place) for place, model in enumerate(first.data)]
     return first.model_copy(update={"models": models, "has_more": len(found) > MOST})
