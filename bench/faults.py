@@ -18,6 +18,7 @@ from fault_count import Outcome, counted, settled
 from fault_database import commit_answer_lost, read_only, restart
 from fault_load import Load
 from fault_nodes import node_killed
+from fault_redis import redis_dead
 from fault_stand import PRICE, Stand, standing
 
 REQUEST_SECONDS = 60.0
@@ -37,6 +38,7 @@ FAULTS = {
     "read-only": Fault(read_only),
     "restart": Fault(restart),
     "node-killed": Fault(node_killed),
+    "redis-dead": Fault(redis_dead, nodes=3),
 }
 
 

@@ -39,6 +39,7 @@ STATUS: dict[type[GatewayError], int] = {
     errors.HostKeyChanged: 409,
     errors.RateLimited: 429,
     errors.BudgetExceeded: 429,
+    errors.BudgetsUncounted: 503,
     errors.Overloaded: 503,
     errors.Unavailable: 503,
     errors.NotCached: 504,

@@ -36,6 +36,7 @@ MEANINGS: Mapping[type[GatewayError], Meaning] = {
     errors.BudgetExceeded: Meaning(
         "Do not try again: tell the user that the budget is used up; free models still work."
     ),
+    errors.BudgetsUncounted: Meaning("Wait a little and call again; free models still work."),
     errors.Overloaded: Meaning("Wait a little and call again."),
     errors.Unavailable: Meaning("Tell the user what is missing."),
     errors.NotCached: Meaning("Ask without only-if-cached."),

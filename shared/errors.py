@@ -10,6 +10,7 @@ GatewayError
 │   └── HostKeyChanged      an SSH host shows another key than the one we know
 ├── RateLimited             a limit of this gateway is reached
 │   └── BudgetExceeded      no more money may be spent for this caller, tag or gateway in this period
+│       └── BudgetsUncounted    nobody can say now what is left of the budgets
 ├── Overloaded              the gateway takes no more work just now
 ├── Unavailable             nothing can serve this now (no model, no database)
 │   └── NotCached           only a cached answer was wanted, and there is none
@@ -113,6 +114,10 @@ class RateLimited(GatewayError):
 
 class BudgetExceeded(RateLimited):
     code = "budget_exceeded"
+
+
+class BudgetsUncounted(BudgetExceeded):
+    code = "budgets_uncounted"
 
 
 class Overloaded(GatewayError):

@@ -199,7 +199,9 @@ async def _assembled(
     stack.push_async_callback(learning.aclose)
     redis = parts.redis(settings, stack)
     limits = (settings.budget_usd_per_day, settings.budget_usd_per_month, settings.budget_usd_total)
-    budgets = Budgets(database, redis, parts.now, alerts=alerts, limits=limits)
+    budgets = Budgets(
+        database, redis, parts.now, alerts=alerts, limits=limits, without_redis=settings.budgets_without_redis
+    )
     stack.push_async_callback(budgets.aclose)
     configuration = LiveConfiguration(
         database, parts.defaults(settings), lambda current: parts.apply(current, ledger, budgets)
@@ -317,6 +319,7 @@ async def _load(gateway: Gateway) -> None:
     await gateway.accounts_of_providers.refresh()
     await gateway.accounts.refresh()
     await gateway.api_keys.refresh()
+    await gateway.budgets.join()
     await gateway.budgets.refresh()
     await gateway.ledger.load_today()
     await gateway.learning.load()

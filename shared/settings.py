@@ -10,6 +10,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from shared.domain.addresses import check_database, check_hosts, check_origins, check_proxies
+from shared.domain.budgets import WithoutRedis
 from shared.domain.configuration import HIGHEST_ALERT
 from shared.domain.egress import AllowedHosts
 from shared.domain.models import Layer
@@ -52,6 +53,10 @@ class Settings(BaseModel):
     redis_url: SecretStr = Field(
         SecretStr(""),
         description="Redis or Valkey, `redis://host:6379/0`: rate limits, budgets and cached answers shared between processes. Empty: in memory.",
+    )
+    budgets_without_redis: WithoutRedis = Field(
+        "share",
+        description="Budgets while Redis is away: `share` divides what is left equally among the processes, exactly; `refuse` refuses what costs money; `allow` has each process count alone, so that all together may spend more.",
     )
     shutdown_grace: Annotated[float, Field(ge=0, le=3600)] = Field(
         90,

@@ -58,6 +58,8 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
     if gateway.redis is not None:
         jobs["redis"] = gateway.redis.watch
         jobs["streams"] = gateway.chat_limits.streams.run
+    if (sharing := gateway.budgets.sharing) is not None:
+        jobs["budgets"] = sharing.outage.run
     tasks = [asyncio.create_task(gateway.jobs.run(name, start)) for name, start in jobs.items()]
 
     async def end() -> None:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from shared.terminal.sandbox import Sandbox
 
 INSTALL_BUBBLEWRAP = "Install bubblewrap (bwrap) for a sandbox that hides what is the gateway's."
+BUDGETS = {
+    "share": "each process spends an equal share of what is left",
+    "refuse": "what costs money is refused",
+    "allow": "each process counts alone, so that all together may spend more",
+}
 NO_MODEL = (
     "Set a provider's key (OPENROUTER_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY), start a local model server such as "
     "Ollama, or run `mcp-gateway models pull`."
@@ -83,7 +88,7 @@ def _redis(gateway: "Gateway", health: HealthReport) -> Finding:
     return Finding(
         name="redis",
         status="fail",
-        text="does not answer; rate limits count in each process alone",
+        text=f"does not answer; rate limits count in each process alone, budgets: {BUDGETS[gateway.settings.budgets_without_redis]}",
         advice="Check REDIS_URL and the server.",
     )
 

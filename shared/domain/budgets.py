@@ -11,6 +11,10 @@ AppliesTo = Literal["all", "key", "tag", "auto"]
 Period = Literal["day", "month", "total"]
 PERIODS: tuple[Period, ...] = get_args(Period)
 Source = Literal["stored", "key", "settings"]
+WithoutRedis = Literal["share", "refuse", "allow"]
+"""What becomes of budgets while Redis, by which the processes count together, is away."""
+CountedBy = Literal["memory", "redis", "shares", "nobody"]
+"""What counts them now; `nobody` while the processes agree on shares, or where those are refused."""
 
 IN_WORDS: dict[Period, str] = {"day": "a day", "month": "a month", "total": "in total"}
 

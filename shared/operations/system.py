@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.domain.budgets import CountedBy, WithoutRedis
 from shared.domain.configuration import Configuration
 from shared.domain.identity import Caller
 from shared.domain.models import LayerState
@@ -34,12 +35,22 @@ class JobHealth(Wire):
     restarts: int
 
 
+class BudgetHealth(Wire):
+    """What counts the budgets now: `memory` (this process alone), `redis`, `shares` that the processes agreed on while Redis
+    is away, or `nobody`. `processes` share them then; `without_redis` is the setting.
+    """
+
+    counted_by: CountedBy
+    without_redis: WithoutRedis
+    processes: int
+
+
 class HealthReport(Wire):
     """The state of the gateway and of what it depends on.
 
     `redis` says whether it answers, `redis_configured` whether there is to be one. `auto` says which models `auto` would
     use and what it may spend by itself, `local` which local models really answer,
-    `layers` the first models of each layer, `jobs` what runs in the background, `refresh_behind_seconds` how old the keys, models and budgets may be that
+    `budgets` what counts them, `layers` the first models of each layer, `jobs` what runs in the background, `refresh_behind_seconds` how old the keys, models and budgets may be that
     this process goes by, `audit_entries_dropped` how many the database refused for good, `database_writable` whether the database took the last write, `unreadable_rows` how many rows another version wrote that
     this one skips, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
     """
@@ -53,6 +64,7 @@ class HealthReport(Wire):
     jobs: dict[str, JobHealth]
     refresh_behind_seconds: float
     audit_entries_dropped: int
+    budgets: BudgetHealth
     timestamp: Timestamp
     providers: dict[str, bool]
     healthy_providers: list[str]
@@ -79,6 +91,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         jobs={name: JobHealth(state=job.state, restarts=job.restarts) for name, job in gateway.jobs.states.items()},
         refresh_behind_seconds=round(gateway.jobs.behind_seconds, 1),
         audit_entries_dropped=gateway.audit.dropped,
+        budgets=_budgets(gateway),
         timestamp=gateway.clock(),
         providers=providers,
         healthy_providers=healthy,
@@ -90,6 +103,17 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         processes=ProcessLimitState(most=gateway.sandbox.limit.most, held_by=gateway.sandbox.limited_by),
         version=gateway.version,
         uptime_seconds=int(gateway.uptime_seconds),
+    )
+
+
+def _budgets(gateway: "Gateway") -> BudgetHealth:
+    sharing, redis = gateway.budgets.sharing, gateway.redis
+    alone: CountedBy = "memory" if redis is None or redis.away else "redis"
+    counted_by = alone if sharing is None else sharing.outage.counted_by
+    return BudgetHealth(
+        counted_by=counted_by,
+        without_redis=gateway.settings.budgets_without_redis,
+        processes=sharing.outage.processes if sharing is not None and counted_by == "shares" else 1,
     )
 
 

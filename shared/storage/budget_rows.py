@@ -3,11 +3,12 @@
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
 from shared.domain.budgets import Budget, Period
-from shared.storage import api_key_rows, exclusive, facts, readable
+from shared.storage import api_key_rows, exclusive, facts, outage_rows, readable
 from shared.storage.tables import ApiKeyRow, BudgetRow
 
 VERSION = "budgets_version"
@@ -16,9 +17,21 @@ Versions = tuple[int, int]
 """Of the budgets, and of the keys."""
 
 
+class Seen(NamedTuple):
+    """The versions, and whether the processes share the budgets out because Redis is away."""
+
+    of_rows: Versions
+    apart: bool
+
+
 def versions(session: Session) -> Versions:
     """The numbers of which one changes whenever a budget does."""
     return int(facts.read(session, VERSION, 0)), api_key_rows.version(session)
+
+
+def seen(session: Session) -> Seen:
+    """What each process looks at again and again."""
+    return Seen(versions(session), outage_rows.agreement(session) is not None)
 
 
 def next_version(session: Session) -> None:

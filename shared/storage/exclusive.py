@@ -12,6 +12,7 @@ NODES = 0x6D637066
 USAGE = 0x6D637067
 COMMANDS = 0x6D637068
 RETENTION = 0x6D637069
+BUDGET_SHARES = 0x6D637070
 
 
 def alone(session: Session, lock: int) -> None:

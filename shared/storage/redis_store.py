@@ -59,6 +59,11 @@ class RedisStore:
         self._failures = _failures()
         self._batcher: Batcher[_Call, Any] = Batcher(self._send)
 
+    @property
+    def away(self) -> bool:
+        """Whether it failed to answer, and has not answered since."""
+        return self._away
+
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:
         """The script's answer; those of other tasks travel in the same round trip. Raises StoreAway."""
         if self._away:

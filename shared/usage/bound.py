@@ -22,11 +22,7 @@ class Bound:
     @property
     def left(self) -> Decimal:
         """US dollars that may still be held, as far as this process knows."""
-        least = min(
-            budget.limit_usd - counter.spent - counter.held
-            for budget, counter in ((budget, self._budgets.counter(budget)) for budget in self._found)
-        )
-        return max(least, NOTHING)
+        return max(min(self._budgets.left(budget) for budget in self._found), NOTHING)
 
     async def freed(self, seconds: float) -> None:
         """Wait until money that a request held may be free again, or until the time limit in seconds."""

@@ -1,4 +1,4 @@
-"""When a budget is nearly, or wholly, used up, and what is said of it. Pure."""
+"""When a budget is nearly, or wholly, used up, and what is said of it."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -6,6 +6,8 @@ from decimal import Decimal
 from shared.domain.alerts import Alert
 from shared.domain.budgets import IN_WORDS, Budget
 from shared.domain.money import plain
+from shared.usage.alerts import Alerts
+from shared.usage.counter import Counter
 
 SHARES = (Decimal(1), Decimal("0.8"))
 
@@ -25,3 +27,10 @@ def alert_of(budget: Budget, spent: Decimal, now: datetime) -> Alert | None:
         spent_usd=spent,
         threshold_usd=budget.limit_usd * share,
     )
+
+
+def warn(alerts: Alerts, budget: Budget | None, counter: Counter, now: datetime) -> None:
+    """Raise the alert that a budget's spending calls for, once a period."""
+    alert = None if budget is None else alert_of(budget, counter.spent, now)
+    if budget is not None and alert is not None:
+        alerts.raise_once(f"budget:{counter.budget_id}", counter.span.name, alert, limit=budget.limit_usd)

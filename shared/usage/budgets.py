@@ -3,29 +3,39 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from sqlmodel import Session
 
-from shared.domain.budgets import AUTO_SUBJECT, IN_WORDS, PERIODS, Budget, BudgetStanding, NewBudget, Period, Subject
+from shared.domain.budgets import (
+    AUTO_SUBJECT,
+    PERIODS,
+    Budget,
+    BudgetStanding,
+    NewBudget,
+    Period,
+    Subject,
+    WithoutRedis,
+)
 from shared.domain.identity import Caller
-from shared.domain.money import plain
-from shared.errors import BudgetExceeded, Conflict, NotFound, invalid_field
+from shared.errors import BudgetExceeded, Unavailable, invalid_field
 from shared.storage import budget_rows
 from shared.storage.database import Database
 from shared.storage.redis_store import RedisStore, StoreAway
 from shared.usage import recount
 from shared.usage.alerts import Alerts
 from shared.usage.bound import Bound, Reservation
-from shared.usage.budget_alerts import alert_of
+from shared.usage.budget_alerts import warn
+from shared.usage.changing import check_only, check_own, unknown
 from shared.usage.counter import NOTHING, Counter
 from shared.usage.periods import span_of
 from shared.usage.recount import Count
 from shared.usage.refusal import refusal
 from shared.usage.shared_counters import SharedCounters, Standing
+from shared.usage.sharing import Sharing
 from shared.usage.unsent import Hold, Unsent
 
 HOLD_SECONDS = 3900.0
@@ -46,9 +56,10 @@ LOOK_AGAIN = 0.25
 class Budgets:
     """All budgets, held in memory with what they have spent, so that a request costs no query.
 
-    With Redis the counters are exact over all processes. Without it, or while it is away, each process counts for
-    itself, exactly, and adds what the others have written into the usage table, a few seconds late. `limits` are the
-    settings' own, for everybody, a day, a month and in total.
+    With Redis the counters are exact over all processes. Without one, each process counts for itself, exactly, and adds
+    what the others have written into the usage table, a few seconds late. While Redis is away, `without_redis` says
+    whether the processes agree on shares (`share`), refuse what costs money (`refuse`) or count as without one
+    (`allow`). `limits` are the settings' own, for everybody, a day, a month and in total.
     """
 
     def __init__(
@@ -60,6 +71,7 @@ class Budgets:
         alerts: Alerts | None = None,
         limits: Sequence[Decimal | None] = (),
         hold_seconds: float = HOLD_SECONDS,
+        without_redis: WithoutRedis = "allow",
     ) -> None:
         self._database = database
         self._clock = clock
@@ -79,6 +91,9 @@ class Budgets:
         )
         self._shared = None if redis is None else SharedCounters(redis, hold_seconds)
         self._unsent = None if self._shared is None else Unsent(self._shared)
+        self.sharing: Sharing | None = None
+        if self._shared is not None and self._unsent is not None and without_redis != "allow":
+            self.sharing = Sharing(self, self._shared, self._unsent, database, clock, without_redis)
         self._lock = asyncio.Lock()
         self._freed = asyncio.Event()
         self._versions: budget_rows.Versions = (-1, -1)
@@ -95,7 +110,10 @@ class Budgets:
 
     async def take_over(self) -> None:
         """Take over others' changes of budgets. Raises Unavailable."""
-        if await self._database.read(budget_rows.versions) != self._versions:
+        seen = await self._database.read(budget_rows.seen)
+        if self.sharing is not None and seen.apart:
+            self.sharing.outage.lost()
+        if seen.of_rows != self._versions:
             await self._counted_anew(full=True)
 
     async def keep_count(self) -> None:
@@ -108,7 +126,7 @@ class Budgets:
     async def _counted_anew(self, *, full: bool) -> None:
         async with self._lock:
             await self._recount(full=full)
-        await self._look()
+        await self.look()
 
     def limit_auto(self, limit: Decimal) -> None:
         """Set what `auto` may spend a day in paid layers; what was spent still counts."""
@@ -151,7 +169,7 @@ class Budgets:
         """Every budget and how it stands, oldest first, those of the settings before all. Raises Unavailable."""
         async with self._lock:
             await self._recount(full=False)
-        held = await self._look()
+        held = await self.look()
         shown = (budget for budget in self._budgets.values() if budget.limit_usd or budget is not self._auto)
         return [self.standing(budget, held.get(budget.id)) for budget in shown]
 
@@ -166,7 +184,7 @@ class Budgets:
         def work(session: Session) -> None:
             if budget.key_id is not None and not budget_rows.has_key(session, budget.key_id):
                 raise invalid_field("keyId", "there is no such API key; GET /v1/keys lists them")
-            _only(session, budget)
+            check_only(session, budget)
             budget_rows.put(session, budget)
 
         await self._change(work)
@@ -176,38 +194,46 @@ class Budgets:
         self, budget_id: str, *, limit: Decimal | None = None, period: Period | None = None
     ) -> BudgetStanding:
         """Change a stored budget. Raises NotFound, Conflict, Unavailable."""
-        self._own(budget_id)
+        check_own(budget_id, self._budgets.get(budget_id))
 
         def work(session: Session) -> None:
             budget = budget_rows.get(session, budget_id)
             if budget is None:
-                raise _unknown(budget_id)
+                raise unknown(budget_id)
             given = {"limit_usd": limit, "period": period}
             changed = budget.model_copy(update={name: value for name, value in given.items() if value is not None})
             if changed.period != budget.period:
-                _only(session, changed)
+                check_only(session, changed)
             budget_rows.put(session, changed)
 
         await self._change(work)
         budget = self._budgets.get(budget_id)
         if budget is None:
-            raise _unknown(budget_id)
+            raise unknown(budget_id)
         return self.standing(budget)
 
     async def delete(self, budget_id: str) -> None:
         """The budget no longer binds anybody. Raises NotFound, Conflict, Unavailable."""
-        self._own(budget_id)
+        check_own(budget_id, self._budgets.get(budget_id))
 
         def work(session: Session) -> None:
             if not budget_rows.delete(session, budget_id):
-                raise _unknown(budget_id)
+                raise unknown(budget_id)
 
         await self._change(work)
+
+    async def join(self) -> None:
+        """Be one of the processes that share the budgets out while Redis is away. Raises Unavailable."""
+        if self.sharing is not None:
+            await self.sharing.outage.join()
 
     async def aclose(self) -> None:
         """Tell Redis what it has not heard yet, if it is there."""
         if self._unsent is not None:
             await self._unsent.drained()
+        if self.sharing is not None:
+            with suppress(Unavailable):  # the others find out by themselves
+                await self.sharing.outage.leave()
 
     def counter(self, budget: Budget) -> Counter:
         """The budget's counter for the period that is now; a new period begins with nothing."""
@@ -219,17 +245,35 @@ class Budgets:
 
     async def reserve(self, budgets: Sequence[Budget], amount: Decimal) -> Reservation:
         """Hold an amount, in whole 10^-9 dollars, in all these budgets or in none. Raises BudgetExceeded."""
-        counters = [self.counter(budget) for budget in budgets]
-        hold = Hold(next(self._ids), amount.quantize(SMALLEST, ROUND_CEILING), counters)
+        hold = self.hold_of(budgets, amount.quantize(SMALLEST, ROUND_CEILING))
         if hold.amount > 0:
-            self._check(budgets, counters, hold.amount)
-            if self._shared is not None and self._unsent is not None:
+            self.check(budgets, hold.counters, hold.amount)
+            if self.sharing is not None:
+                hold = await self.sharing.hold(hold, budgets)
+            elif self._unsent is not None:
                 await self._unsent.begun()
-                await self._hold_there(hold, budgets, self._shared)
+                await self._hold_there(hold, budgets)
+            if self._unsent is not None:
                 self._unsent.opened(hold)
-            for counter in counters:
+            for counter in hold.counters:
                 counter.held += hold.amount
         return Reservation(self, hold)
+
+    def hold_of(self, budgets: Sequence[Budget], amount: Decimal) -> Hold:
+        """A new hold, which nobody knows of yet."""
+        return Hold(next(self._ids), amount, [self.counter(budget) for budget in budgets])
+
+    def left(self, budget: Budget) -> Decimal:
+        """US dollars of a budget that may still be held, as far as this process knows."""
+        counter = self.counter(budget)
+        left = budget.limit_usd - counter.spent - counter.held
+        share = None if self.sharing is None else self.sharing.left(budget, counter)
+        return left if share is None else min(left, share)
+
+    @property
+    def every(self) -> Collection[Budget]:
+        """All budgets."""
+        return self._budgets.values()
 
     async def freed(self, seconds: float) -> None:
         """Wait until a request releases money that it held, or until the time limit in seconds.
@@ -246,6 +290,8 @@ class Budgets:
         freed.set()
         for counter in hold.counters:
             counter.held -= hold.amount
+        if self.sharing is not None:
+            self.sharing.settled(hold, cost)
         if self._unsent is not None:
             self._unsent.settled(hold, cost)
         else:
@@ -253,45 +299,43 @@ class Budgets:
                 counter.confirmed += cost
         if self._alerts is not None:
             for counter in hold.counters:
-                self._warn(self._alerts, counter)
+                warn(self._alerts, self._budgets.get(counter.budget_id), counter, self._clock())
 
-    def _warn(self, alerts: Alerts, counter: Counter) -> None:
-        budget = self._budgets.get(counter.budget_id)
-        alert = None if budget is None else alert_of(budget, counter.spent, self._clock())
-        if budget is not None and alert is not None:
-            alerts.raise_once(f"budget:{counter.budget_id}", counter.span.name, alert, limit=budget.limit_usd)
-
-    async def _hold_there(self, hold: Hold, budgets: Sequence[Budget], shared: SharedCounters) -> None:
+    async def _hold_there(self, hold: Hold, budgets: Sequence[Budget]) -> None:
         """Hold it in Redis too, where every process counts; while that is away this process alone decides."""
-        limits = [budget.limit_usd for budget in budgets]
         try:
-            standings = await shared.reserve(hold.id, hold.amount, hold.counters, limits)
-        except asyncio.CancelledError:
-            self._let_go(hold)
-            raise
+            standings = await self.hold_in_redis(hold, budgets)
         except StoreAway:
             try:
-                self._check(budgets, hold.counters, hold.amount)  # others may have come in between
+                self.check(budgets, hold.counters, hold.amount)  # others may have come in between
             except BudgetExceeded:
                 self._let_go(hold)
                 raise
             return
-        for counter, standing in zip(hold.counters, standings, strict=True):
-            counter.confirm(standing.spent)
-        self._check(budgets, standings, hold.amount)
+        self.check(budgets, standings, hold.amount)
+
+    async def hold_in_redis(self, hold: Hold, budgets: Sequence[Budget]) -> Sequence[Standing]:
+        """Hold it there if each has it left; how they stand. Raises StoreAway."""
+        if self._shared is None:
+            raise StoreAway
+        try:
+            return await self._shared.reserve(hold.id, hold.amount, hold.counters, [each.limit_usd for each in budgets])
+        except asyncio.CancelledError:
+            self._let_go(hold)
+            raise
 
     def _let_go(self, hold: Hold) -> None:
         """Nobody will settle it, and Redis may have heard of it even when its answer did not come."""
         if self._unsent is not None:
             self._unsent.settled(hold, NOTHING)
 
-    def _check(self, budgets: Sequence[Budget], standings: "Sequence[Counter | Standing]", amount: Decimal) -> None:
+    def check(self, budgets: Sequence[Budget], standings: "Sequence[Counter | Standing]", amount: Decimal) -> None:
         """Raises BudgetExceeded for the first budget that has less left."""
         for budget, standing in zip(budgets, standings, strict=True):
             if standing.spent + standing.held + amount > budget.limit_usd:
                 raise refusal(self.standing(budget, standing.held), amount, self._clock())
 
-    async def _look(self) -> dict[str, Decimal]:
+    async def look(self) -> dict[str, Decimal]:
         """Take over what Redis knows; returns what is held of each budget by all processes, where it can be told."""
         budgets = [*self._budgets.values()]
         held: dict[str, Decimal] = {}
@@ -304,7 +348,6 @@ class Budgets:
             except StoreAway:
                 break
             for counter, standing in zip(counters, standings, strict=True):
-                counter.confirm(standing.spent)
                 held[counter.budget_id] = standing.held
         return held
 
@@ -319,25 +362,6 @@ class Budgets:
             left_usd=max(budget.limit_usd - counter.spent - held, NOTHING),
             resets_at=counter.span.end,
         )
-
-    def _own(self, budget_id: str) -> None:
-        """Raises Conflict for a budget that is changed elsewhere."""
-        source = budget.source if (budget := self._budgets.get(budget_id)) else "stored"
-        if budget_id == self._auto.id:
-            raise Conflict(
-                f"The budget '{budget_id}' is the setting AUTO_BUDGET_USD_PER_DAY; change it with PUT /v1/config "
-                "(autoBudgetUsdPerDay)."
-            )
-        if source == "settings":
-            raise Conflict(
-                f"The budget '{budget_id}' comes from the settings; change BUDGET_USD_PER_DAY, BUDGET_USD_PER_MONTH or "
-                "BUDGET_USD_TOTAL and restart."
-            )
-        if source == "key":
-            raise Conflict(
-                f"The budget '{budget_id}' belongs to the API key of that name; make another budget for the key, or "
-                "another key."
-            )
 
     async def _recount(self, *, full: bool) -> None:
         now, known = self._clock(), {} if full else dict(self._counters)
@@ -374,19 +398,3 @@ class Budgets:
             counter = self.counter(budget)
             if counter.span == recorded.span:  # it may have ended while it was being read
                 counter.record(recorded.spent, count.row)
-
-
-def _only(session: Session, budget: Budget) -> None:
-    """Raises Conflict when another one binds the same in the same period: raising one of two would change nothing."""
-    for other in budget_rows.stored(session):
-        if other.id != budget.id and (other.subject, other.period) == (budget.subject, budget.period):
-            raise Conflict(
-                f"There is a budget for {budget.whose}, {IN_WORDS[budget.period]}, already: '{other.id}', of "
-                f"${plain(other.limit_usd)}; change it with PUT /v1/budgets/{other.id}.",
-                details={"budgetId": other.id},
-                code="budget_exists",
-            )
-
-
-def _unknown(budget_id: str) -> NotFound:
-    return NotFound(f"There is no budget '{budget_id}'; GET /v1/budgets lists them.", code="budget_not_found")

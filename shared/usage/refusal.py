@@ -19,6 +19,17 @@ def is_held(error: BudgetExceeded) -> bool:
     return isinstance(error.details, dict) and bool(error.details.get(HELD))
 
 
+def share_refusal(standing: BudgetStanding, amount: Decimal, left: Decimal, processes: int) -> BudgetExceeded:
+    """Says that this process's share of a budget is used up while Redis is away."""
+    return BudgetExceeded(
+        f"Redis is away, so each of the gateway's {processes} processes may spend an equal share of what is left of the budget "
+        f"'{standing.id}' for {standing.whose}. This one has ${plain(left)} of it left and this needs up to ${plain(amount)}: "
+        f"try again when Redis is back, or {INSTEAD}.",
+        details={"budget": standing.model_dump(mode="json"), "neededUsd": float(amount), "shareLeftUsd": float(left)},
+        retry_after=5.0,
+    )
+
+
 def refusal(standing: BudgetStanding, amount: Decimal, now: datetime) -> BudgetExceeded:
     """Names the budget and how it stands; what only other requests hold may soon be free again."""
     instead = INSTEAD_OF_AUTO if standing.applies_to == "auto" else INSTEAD

@@ -15,11 +15,12 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An amount that is held in some counters."""
+    """An amount that is held in some counters; `epoch` names the outage of Redis in which it was taken of the shares."""
 
     id: str
     amount: Decimal
     counters: Sequence[Counter]
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,13 @@ class Unsent:
                 return
             self._outages = outages
 
+    async def tell(self) -> bool:
+        """Tell Redis everything anew; whether it has heard all of it."""
+        self._outages = -1
+        await self.catch_up()
+        await self.drained()
+        return self._outages == self._shared.store.outages and not self._waiting
+
     async def drained(self) -> None:
         """Wait until everything is sent, or Redis is away."""
         self._send()
@@ -97,11 +105,10 @@ class Unsent:
     async def _sent(self, settlement: Settlement) -> bool:
         hold, cost = settlement.hold, settlement.cost
         try:
-            standings = await self._shared.settle(hold.id, hold.amount, cost, hold.counters)
+            await self._shared.settle(hold.id, hold.amount, cost, hold.counters)
         except StoreAway:
             return False
         del self._waiting[hold.id]
-        for counter, standing in zip(hold.counters, standings, strict=True):
+        for counter in hold.counters:
             counter.unsent -= cost
-            counter.confirm(standing.spent)
         return True

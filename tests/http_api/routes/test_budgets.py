@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.http_gateway import MODEL, surface
+from tests.support.http_gateway import MODEL, Surface, surface
+from tests.support.redis_servers import RedisServer
 from tests.support.waiting import until
 
 SAYING = {"model": "scripted/scripted", "messages": [{"role": "user", "content": "hello"}]}
@@ -183,3 +184,31 @@ async def test_the_wait_for_held_money_has_an_end(tmp_path: Path) -> None:
         hanging.cancel()
         with suppress(asyncio.CancelledError):
             await hanging
+
+
+async def counted_by(made: Surface) -> str:
+    return str((await made.http.get("/health")).json()["budgets"]["countedBy"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "status", "code", "by"),
+    [("share", 200, None, "shares"), ("refuse", 503, "budgets_uncounted", "nobody"), ("allow", 200, None, "memory")],
+)
+async def test_a_chat_that_a_budget_binds_while_redis_is_away(
+    tmp_path: Path, redis_server: RedisServer, setting: str, status: int, code: str | None, by: str
+) -> None:
+    paid = {**MODEL, "id": "mine/paid", "layer": "L2", "pricePer1kInputTokens": 0.001, "pricePer1kOutputTokens": 0.001}
+    async with surface(tmp_path, redis_url=redis_server.url, budgets_without_redis=setting) as made:
+        await made.http.post("/v1/models", json=paid)
+        await made.http.post("/v1/budgets", json={"limitUsd": 1})
+        body = {"model": "mine/paid", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
+        assert (await made.http.post("/v1/chat/completions", json=body)).status_code == 200
+        assert await counted_by(made) == "redis"
+        redis_server.kill()
+        answer = await made.http.post("/v1/chat/completions", json=body)
+        assert (answer.status_code, answer.json().get("code")) == (status, code)
+        assert await counted_by(made) == by
+        redis_server.start()
+        sharing = made.gateway.budgets.sharing
+        await until(lambda: sharing is None or sharing.outage.mode == "exact", 20)
+        assert (await made.http.post("/v1/chat/completions", json=body)).status_code == 200
