@@ -13,18 +13,20 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from alembic import command
 from cryptography.fernet import Fernet
 
 from shared.storage import schema
 from shared.storage.database import Database
 from tests.mcp_gateway.commands.conftest import ROOT, Shell
+from tests.shared.storage.test_upgrades import migrate
 from tests.support.databases import PostgresServer
 from tests.support.serving import Serving, serving
 
 PROVIDER = {"name": "mine", "baseUrl": "http://127.0.0.1:1/v1", "apiKey": "sk-mine-secret"}
 
 
-async def command(data_dir: Path, *arguments: str) -> tuple[int | None, str, str]:
+async def run_command(data_dir: Path, *arguments: str) -> tuple[int | None, str, str]:
     """The command in a process of its own, as an operator runs it: exit code, stdout, stderr."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -64,14 +66,14 @@ async def test_a_backup_beside_a_writing_gateway_is_whole_and_a_restore_waits_un
         begun = asyncio.Event()
         writer = asyncio.create_task(keep_writing(gateway, begun))
         await asyncio.wait_for(begun.wait(), 10)
-        code, out, error = await command(data_dir, "backup", str(file), "--key-file", str(key))
+        code, out, error = await run_command(data_dir, "backup", str(file), "--key-file", str(key))
         writer.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await writer
         assert (code, error) == (0, "")
         assert "keep it in another place" in out
         await add_key(gateway, "after")
-        code, _, error = await command(data_dir, "restore", str(file))
+        code, _, error = await run_command(data_dir, "restore", str(file))
         assert code == 1
         assert "A gateway runs on" in error
         assert "after" in await names(gateway)
@@ -80,7 +82,7 @@ async def test_a_backup_beside_a_writing_gateway_is_whole_and_a_restore_waits_un
     assert [oct(path.stat().st_mode & 0o777) for path in (file, key)] == ["0o600", "0o600"]
     assert b"sk-mine-secret" not in file.read_bytes()
     assert (data_dir / "secrets.key").read_bytes().strip() not in file.read_bytes()
-    code, out, error = await command(data_dir, "restore", str(file))
+    code, out, error = await run_command(data_dir, "restore", str(file))
     assert (code, error) == (0, "")
     assert "counts again" in out
     async with serving(data_dir) as gateway:
@@ -172,8 +174,9 @@ def test_a_restore_onto_a_new_machine_needs_the_key_and_works_with_it(
 
 def test_a_backup_of_an_older_version_is_migrated_at_the_next_start(shell: Shell, tmp_path: Path) -> None:
     file = a_backup(shell, tmp_path)
-    changed(file, "DROP TABLE command_days")
-    changed(file, "UPDATE alembic_version SET version_num = '0006'")
+    older = Database(f"sqlite:///{file}")
+    migrate(older, command.downgrade, "-1")
+    older.engine.dispose()
     assert shell("restore", str(file)).code == 0
     assert shell("migrate", "--check").code == 3
     assert shell("keys", "list").code == 0
