@@ -13,8 +13,10 @@ import anyio
 import anyio.to_thread
 
 from shared import logging, parts, upkeep
+from shared.cluster.joining import check_clock
 from shared.cluster.nodes import Nodes
 from shared.cluster.peers import Peers
+from shared.cluster.reach import Reach
 from shared.domain.shares import parse_shares
 from shared.errors import Unavailable
 from shared.providers.directory import Directory
@@ -115,6 +117,7 @@ class Gateway:
     command_limits: CommandLimits
     nodes: Nodes
     peers: Peers
+    reach: Reach
     oss_local: OssLocal
     clock: Callable[[], datetime] = parts.now
     prices: PriceBook
@@ -145,13 +148,15 @@ async def open_gateway(settings: Settings, *, with_admin: bool = False) -> Async
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(settings.database))
         await anyio.to_thread.run_sync(schema.upgrade, database)
+        if settings.node_url or settings.redis_url.get_secret_value():
+            await check_clock(database, parts.now)
         gateway = await _assembled(settings, database, redactor, sandbox, stack)
         await _load(gateway)
         if with_admin:
             await _ensure_admin(gateway)
         await upkeep.look_for_local_servers(gateway)
         stack.push_async_callback(upkeep.begin(gateway))
-        await gateway.nodes.announce()
+        await gateway.nodes.join()
         stack.push_async_callback(_withdraw, gateway)
         yield gateway
 
@@ -209,8 +214,9 @@ async def _assembled(
     windows = Windows(MemoryWindows(), redis)
     chat_limits = ChatLimits(windows, OpenStreams(redis))
     stack.push_async_callback(chat_limits.aclose)
-    nodes = Nodes(database, parts.now, address=settings.node_url)
-    peers = Peers(nodes, NodeSignatures(parts.shared_secret(settings)), parts.now)
+    signatures = NodeSignatures(parts.shared_secret(settings))
+    nodes = Nodes(database, parts.now, address=settings.node_url, secret=signatures.fingerprint)
+    peers = Peers(nodes, signatures, parts.now)
     stack.push_async_callback(peers.aclose)
     command_limits = CommandLimits(database, parts.now)
     audit = AuditTrail(database, parts.now, redactor, chats=settings.audit_chats, box=box)
@@ -305,6 +311,7 @@ async def _assembled(
         command_limits=command_limits,
         nodes=nodes,
         peers=peers,
+        reach=Reach(nodes, peers),
         oss_local=oss_local,
         prices=prices,
     )

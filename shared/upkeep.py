@@ -54,6 +54,7 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
         "prices": lambda: _look_prices_up(gateway),
         "learning": gateway.learning.run,
         "nodes": gateway.nodes.run,
+        "reach": gateway.reach.run,
     }
     if gateway.redis is not None:
         jobs["redis"] = gateway.redis.watch

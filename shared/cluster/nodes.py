@@ -8,6 +8,7 @@ from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from shared.cluster import joining
 from shared.cluster.heartbeats import BEAT_SECONDS, Heartbeats
 from shared.domain.nodes import TAG_LENGTH, UNIX, Node, tag_of
 from shared.errors import GatewayError, RateLimited, Unavailable
@@ -27,7 +28,7 @@ Counts = Mapping[str, int]
 
 
 class Nodes:
-    """Who is there, and how many terminal sessions each owner has anywhere.
+    """Who is there, and how many terminal sessions each owner has anywhere. `secret` is a fingerprint that all must share.
 
     Without an `address` this process is alone: nothing here touches the database then, and `id` is "".
     """
@@ -38,12 +39,14 @@ class Nodes:
         clock: Callable[[], datetime],
         *,
         address: str = "",
+        secret: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.id = token_hex(TAG_LENGTH // 2) if address else ""
         self._database = database
         self._clock = clock
         self._address = address
+        self._secret = secret
         self._monotonic = monotonic
         self._heartbeats = Heartbeats(monotonic)
         self._others: dict[str, Node] = {}
@@ -57,6 +60,11 @@ class Nodes:
     def alone(self) -> bool:
         """Whether there can be no others."""
         return not self.id
+
+    @property
+    def own(self) -> Node:
+        """This process."""
+        return Node(id=self.id, address=self._address)
 
     @property
     def others(self) -> list[Node]:
@@ -106,6 +114,23 @@ class Nodes:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self.refresh())
         await asyncio.shield(self._looking)
+
+    async def join(self) -> None:
+        """Say for the first time that this process is there. Raises InvalidInput when its clock or its secret is not the
+        others', and Unavailable.
+        """
+        if self.alone:
+            return
+
+        def work(session: "Session") -> dict[str, dict[str, Any]]:
+            from shared.storage import exclusive
+
+            exclusive.alone(session, exclusive.NODES)
+            others = self._beat(session)
+            joining.check_others(others, now=self._clock().timestamp(), secret=self._secret)
+            return others
+
+        self._take_up(await self._database.run(work))
 
     async def announce(self) -> None:
         """Say that this process is there. Raises Unavailable."""
@@ -177,7 +202,7 @@ class Nodes:
 
         found = node_rows.every(session)  # before the clock is read, since SQLite may have to wait for its lock here
         now = self._clock().timestamp()
-        node_rows.save(session, self.id, address=self._address, seen=now, sessions=self._counts())
+        node_rows.save(session, self.id, address=self._address, seen=now, sessions=self._counts(), secret=self._secret)
         for name in self._replaced(found):
             node_rows.delete(session, name)
             del found[name]

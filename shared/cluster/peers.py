@@ -11,7 +11,7 @@ import orjson
 
 from shared.cluster import wire
 from shared.cluster.nodes import Nodes, away
-from shared.domain.identity import Caller
+from shared.domain.identity import LOCAL, Caller
 from shared.domain.measures import Family
 from shared.domain.nodes import UNIX, Node
 from shared.domain.trace import CURRENT
@@ -25,6 +25,7 @@ CALL, STREAM, MOUNTED = f"{PREFIX}/call", f"{PREFIX}/stream", f"{PREFIX}/mounted
 METRICS = f"{PREFIX}/metrics"
 SIGNATURE = "x-gateway-node"
 CONNECT_SECONDS = 2.0
+CHECK_SECONDS = 5.0
 LONGEST_REASON = 500
 
 
@@ -120,6 +121,30 @@ class Peers:
             raise away("the answer has no result")
         return answer["result"]
 
+    async def problem(self, node: Node) -> str:
+        """Why a process, this one included, cannot be asked at its address; empty when it can."""
+        import aiohttp
+
+        body = _asked(LOCAL, "health", {}, strict=True)
+        signature = self.signatures.sign(node.id, CALL, body, now=self._clock().timestamp())
+        try:
+            async with (
+                asyncio.timeout(CHECK_SECONDS),
+                self._session(node).post(
+                    _base(node) + CALL,
+                    data=body,
+                    headers={SIGNATURE: signature, "host": "localhost"},
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                if answer.status == 401:
+                    return "another process answers there, or one with another JWT_SECRET or clock"
+                return "" if answer.status == 200 else f"HTTP {answer.status}"
+        except TimeoutError:
+            return "no answer"
+        except (aiohttp.ClientError, OSError) as error:
+            return f"not reachable ({type(error).__name__})"
+
     async def aclose(self) -> None:
         """Close all connections."""
         for session in self._sessions.values():
@@ -137,7 +162,7 @@ class Peers:
         }
         if trace := CURRENT.get():
             headers["traceparent"] = trace.traceparent
-        base = "http://localhost" if node.address.startswith(UNIX) else node.address.rstrip("/")
+        base = _base(node)
         try:
             async with self._nodes.attending(node):
                 response = await self._session(node).post(
@@ -173,6 +198,10 @@ class Peers:
                 max_field_size=64 * 1024,
             )
         return self._sessions[node.address]
+
+
+def _base(node: Node) -> str:
+    return "http://localhost" if node.address.startswith(UNIX) else node.address.rstrip("/")
 
 
 def _asked(caller: Caller, operation: str, payload: Mapping[str, Any], *, strict: bool) -> bytes:

@@ -50,7 +50,7 @@ class HealthReport(Wire):
 
     `redis` says whether it answers, `redis_configured` whether there is to be one. `auto` says which models `auto` would
     use and what it may spend by itself, `local` which local models really answer,
-    `budgets` what counts them, `layers` the first models of each layer, `jobs` what runs in the background, `refresh_behind_seconds` how old the keys, models and budgets may be that
+    `budgets` what counts them, `nodes` by the id of each process why it cannot be asked at its NODE_URL (empty when it can), `layers` the first models of each layer, `jobs` what runs in the background, `refresh_behind_seconds` how old the keys, models and budgets may be that
     this process goes by, `audit_entries_dropped` how many the database refused for good, `database_writable` whether the database took the last write, `unreadable_rows` how many rows another version wrote that
     this one skips, `sandbox` what holds the commands that are run, `processes` how many of them there may be.
     """
@@ -65,6 +65,7 @@ class HealthReport(Wire):
     refresh_behind_seconds: float
     audit_entries_dropped: int
     budgets: BudgetHealth
+    nodes: dict[str, str]
     timestamp: Timestamp
     providers: dict[str, bool]
     healthy_providers: list[str]
@@ -92,6 +93,7 @@ async def _health(gateway: "Gateway", caller: Caller, request: NoInput) -> Healt
         refresh_behind_seconds=round(gateway.jobs.behind_seconds, 1),
         audit_entries_dropped=gateway.audit.dropped,
         budgets=_budgets(gateway),
+        nodes=dict(gateway.reach.found),
         timestamp=gateway.clock(),
         providers=providers,
         healthy_providers=healthy,
@@ -125,6 +127,7 @@ def degraded_parts(gateway: "Gateway") -> list[str]:
         "redis": gateway.redis is not None and not gateway.redis.ok,
         "providers": not any(gateway.providers.healthy(name) for name in names),
         "unreadable-rows": bool(gateway.database.unreadable.counts),
+        "nodes": any(gateway.reach.found.values()),
         "refresh": gateway.jobs.behind_seconds > BEHIND_SECONDS,
         **{f"job:{name}": True for name in gateway.jobs.restarting},
     }

@@ -22,6 +22,11 @@ class NodeSignatures:
         self._key = hmac.digest(secret, PURPOSE, "sha256")
         self._seen: OrderedDict[str, float] = OrderedDict()
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells whether two processes have the same secret, and nothing of it."""
+        return hmac.digest(self._key, b"fingerprint", "sha256").hex()[:16]
+
     def sign(self, node: str, target: str, body: bytes, *, now: float) -> str:
         """The signature as it travels in a header to the process `node`. `now` is in epoch seconds."""
         head = f"{now:.3f} {token_hex(16)} {hashlib.sha256(body).hexdigest()}"

@@ -16,9 +16,13 @@ def every(session: Session) -> dict[str, dict[str, Any]]:
     return {row.name.removeprefix(PREFIX): dict(row.value) for row in rows}
 
 
-def save(session: Session, node_id: str, *, address: str, seen: float, sessions: Mapping[str, int]) -> None:
-    """Put one in, or renew it. `seen` is in epoch seconds, `sessions` how many each owner has."""
-    value = {"address": address, "seen": seen, "sessions": dict(sessions)}
+def save(
+    session: Session, node_id: str, *, address: str, seen: float, sessions: Mapping[str, int], secret: str = ""
+) -> None:
+    """Put one in, or renew it. `seen` is in epoch seconds, `sessions` how many each owner has, `secret` the fingerprint of
+    the login tokens' secret.
+    """
+    value = {"address": address, "seen": seen, "sessions": dict(sessions)} | ({"secret": secret} if secret else {})
     session.merge(FactRow(name=PREFIX + node_id, value=value))
 
 

@@ -351,6 +351,44 @@ async def test_nobody_else_may_ask_as_a_process_does(tmp_path: Path, redis_serve
             assert answer.status_code == 401
 
 
+async def test_a_process_that_names_anothers_address_as_its_own_is_told(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    settings = {**SHARED, "REDIS_URL": redis_server.url, "DATABASE_URL": f"sqlite:///{tmp_path / 'shared.sqlite3'}"}
+    ports = [str(free_port()), str(free_port())]
+    url = f"http://127.0.0.1:{ports[0]}"
+    async with (
+        serving(tmp_path / "a", **settings, API_PORT=ports[0], NODE_URL=url) as one,
+        serving(tmp_path / "b", **settings, API_PORT=ports[1], NODE_URL=url) as wrong,
+    ):
+        for gateway in (one, wrong):
+            health: dict[str, Any] = {"nodes": {}}
+            async with asyncio.timeout(30):
+                while not any(health["nodes"].values()):
+                    health = (await gateway.http.get("/health")).json()
+            (problem,) = filter(None, health["nodes"].values())
+            assert problem.startswith("another process answers there")
+            assert health["status"] == "degraded"
+    assert "cannot be asked at its own NODE_URL" in (tmp_path / "b" / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"JWT_SECRET": "zyxwvutsrqponmlkjihgfedcba9876543210"}, "another JWT_SECRET"),
+        ({"SECRETS_KEY": "OTg3NjU0MzIxMDk4NzY1NDMyMTA5ODc2NTQzMjEwOTg="}, "SECRETS_KEY is not the key"),
+    ],
+)
+async def test_a_process_with_another_secret_does_not_start(
+    tmp_path: Path, redis_server: RedisServer, setting: dict[str, str], says: str
+) -> None:
+    settings = {**SHARED, "REDIS_URL": redis_server.url, "DATABASE_URL": f"sqlite:///{tmp_path / 'shared.sqlite3'}"}
+    async with serving(tmp_path / "a", **settings, NODE_URL="http://127.0.0.1:9"):
+        with pytest.raises(AssertionError, match=says):
+            async with serving(tmp_path / "b", **{**settings, **setting}, NODE_URL="http://127.0.0.1:10"):
+                pass
+
+
 def _lives(worker: psutil.Process) -> bool:
     return worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE
 
