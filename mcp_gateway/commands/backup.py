@@ -109,8 +109,10 @@ def _key(settings: "Settings", key_file: Path | None) -> str:
     if key_file is not None and setting:
         raise Conflict("SECRETS_KEY is set and would win over --key-file; leave one of them out.")
     place = key_file or _kept(settings)
-    if key_file is None and not place.exists():
-        return ""
+    if not place.exists():
+        if key_file is None:
+            return ""
+        raise InvalidInput(f"There is no file {key_file}; --key-file names the file of the secrets key.")
     return secret_files.read(place).decode("ascii", "replace")
 
 
@@ -135,6 +137,8 @@ def _write_key(place: Path, key: str) -> None:
 
     if place.exists():
         raise Conflict(f"{place} exists; a backup overwrites nothing. Choose another name.")
+    if not place.parent.is_dir():
+        raise InvalidInput(f"There is no folder {place.parent} for the secrets key; make it first.")
     secret_files.replace(place, key.encode())
 
 

@@ -54,7 +54,12 @@ def test_the_checksums_are_those_of_all_files(release: Release) -> None:
 def test_the_sdist_holds_what_the_tests_and_the_deployment_need(release: Release) -> None:
     with tarfile.open(release.file("*.tar.gz")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    needed = {"pyproject.toml", "requirements/run.txt", "constraints.txt", "LICENSE", "README.md", "tests/conftest.py"}
+    needed = {"pyproject.toml", "requirements/run.txt", "constraints.txt", "LICENSE", "README.md", ".dockerignore"}
+    needed |= {
+        path.relative_to(DEPLOY.parent).as_posix()
+        for path in DEPLOY.rglob("*")
+        if path.is_file() and path.name != ".env"
+    }
     assert needed - names == set()
     assert [name for name in names if name.startswith((".venv", "dist", ".git/"))] == []
 

@@ -119,6 +119,11 @@ def test_a_backup_says_that_the_secrets_key_is_not_in_it(shell: Shell, tmp_path:
     again = shell("backup", str(tmp_path / "copy.sqlite3"))
     assert again.code == 1
     assert "overwrites nothing" in again.err
+    nowhere = shell("backup", str(tmp_path / "second.sqlite3"), "--key-file", str(tmp_path / "none" / "key"))
+    assert "There is no folder" in nowhere.err
+    assert not (tmp_path / "second.sqlite3").exists()
+    missing = shell("restore", str(tmp_path / "copy.sqlite3"), "--key-file", str(tmp_path / "none" / "key"))
+    assert "--key-file names the file" in missing.err
     assert [path.name for path in tmp_path.glob(".*sqlite3*")] == []
 
 
