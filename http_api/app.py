@@ -25,6 +25,7 @@ from http_api.middleware.local_users import GuestLimits, own_user_only
 from http_api.middleware.rate_limits import RateLimiting, Throttle
 from http_api.middleware.rechecking import Rechecking
 from http_api.middleware.request_context import RequestContext
+from http_api.middleware.tracing import Tracing
 from http_api.openapi import describe
 from http_api.probes import Probes, Readiness
 from http_api.routes import (
@@ -49,6 +50,7 @@ from http_api.routes import (
     usage,
 )
 from http_api.routing import Endpoint, Routing, not_found
+from shared.domain import trace
 from shared.security.local_peers import LocalPeers
 from shared.settings import Settings, comma_separated
 from shared.shutdown import Work
@@ -232,11 +234,16 @@ def compose(
     app = Routing(app, routes)
     app = Probes(app, gateway, readiness)
     app = Boundary(app, stopping=stopping, limits_reached=gateway.limits_reached)
+    telemetry = gateway.telemetry
+    if telemetry is not None:
+        telemetry.watch(numbers.families)
+        app = Tracing(app, telemetry)
     app = RequestContext(
         app,
         metrics=numbers,
         trusted_proxies=comma_separated(settings.trusted_proxies),
         error_format=settings.error_format,
+        begun=trace.begun if telemetry is None else telemetry.begun,
     )
     return app if gateway.nodes.alone else Internal(app, gateway, _router(mounted), families=measuring.own)
 

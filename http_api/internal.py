@@ -12,7 +12,7 @@ from shared.cluster import wire
 from shared.cluster.peers import CALL, METRICS, MOUNTED, SIGNATURE, STREAM
 from shared.cluster.requests import body_of, while_there
 from shared.domain.measures import Family
-from shared.domain.trace import CURRENT, begun, tracing
+from shared.domain.trace import CURRENT, begun, named, tracing
 from shared.errors import GatewayError, InvalidInput, NotFound, Unauthenticated
 from shared.operations import dispatch
 from shared.operations.catalog import CATALOG
@@ -64,7 +64,8 @@ class Internal:
         except GatewayError as error:
             await _refuse(send, 400, error)
             return
-        with tracing(begun(_header(scope, b"traceparent"))):
+        traceparent = _header(scope, b"traceparent")
+        with tracing(named(traceparent) or begun()):  # the step of the process that asks goes on here
             await while_there(receive, answer(asked, send))
 
     async def _admit(self, scope: Scope, receive: Receive) -> tuple[Answer, dict[str, Any]]:

@@ -5,7 +5,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp.types import CallToolRequestParams, CallToolResult, InputRequiredResult, LoggingLevel, TextContent
@@ -22,6 +22,7 @@ from mcp_gateway.identity import Context, caller_of, folder_of, trace_of
 from mcp_gateway.model_tools import MODEL_TOOLS
 from mcp_gateway.progress import progress_of
 from mcp_gateway.schemas import not_again
+from mcp_gateway.spans import served
 from mcp_gateway.terminals.tools import FILE_TOOLS, TERMINAL_TOOLS
 from mcp_gateway.tool import AnyTool, Tool
 from mcp_gateway.toolsets import Selection, toolset_of
@@ -161,7 +162,9 @@ class Tools:
             from mcp_gateway.calls.call import Call, Limits, noted
 
             limits, chats = self._limits or Limits(), self._chats_on(gateway)
-            with noted(f"tool {tool.name}", caller):
+            telemetry = gateway.telemetry
+            span = nullcontext() if telemetry is None else served(telemetry, context, tool.name)
+            with span, noted(f"tool {tool.name}", caller):
                 async with _within(limits.call_seconds) as time:
                     user = User(context, params, time)
                     call = Call(

@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PINS = ROOT / "requirements" / "run.txt"
-EXTRAS = ("local", "postgres")
+EXTRAS = ("local", "otel", "postgres")
 """The extras that requirements/run.txt pins, so that the bill lists them too."""
 
 

@@ -43,7 +43,7 @@ def main() -> None:
 
 def _renew_versions(pip: list[str]) -> None:
     subprocess.run([*pip, "install", "--upgrade", "pip"], check=True)
-    subprocess.run([*pip, "install", "--editable", ".[local,postgres]", "--group", "dev"], check=True, cwd=ROOT)
+    subprocess.run([*pip, "install", "--editable", ".[local,otel,postgres]", "--group", "dev"], check=True, cwd=ROOT)
     frozen = subprocess.run([*pip, "freeze", "--exclude-editable"], check=True, capture_output=True, text=True)
     pins = [line for line in frozen.stdout.splitlines() if "==" in line]
     CONSTRAINTS.write_text(HEADER + "\n".join(pins) + "\n", "utf-8")
@@ -51,7 +51,16 @@ def _renew_versions(pip: list[str]) -> None:
 
 
 def _renew_hashes(compiler: list[str]) -> None:
-    project = ["pyproject.toml", "--extra", "local", "--extra", "postgres", f"--constraint={CONSTRAINTS.name}"]
+    project = [
+        "pyproject.toml",
+        "--extra",
+        "local",
+        "--extra",
+        "otel",
+        "--extra",
+        "postgres",
+        f"--constraint={CONSTRAINTS.name}",
+    ]
     run = _compiled(compiler, [*project, "-"], BUILD)
     both = _compiled(compiler, [*project, "--group", "dev", "-"], BUILD)
     _write("run.txt", run)

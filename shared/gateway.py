@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from importlib import metadata
 
 import anyio
@@ -17,6 +18,7 @@ from shared.cluster.joining import check_clock
 from shared.cluster.nodes import Nodes
 from shared.cluster.peers import Peers
 from shared.cluster.reach import Reach
+from shared.domain.sampling import Sampler
 from shared.domain.shares import parse_shares
 from shared.errors import Unavailable
 from shared.providers.directory import Directory
@@ -60,6 +62,8 @@ from shared.storage.key_values import RedisValues
 from shared.storage.redis_store import RedisStore
 from shared.storage.retention import Retention
 from shared.supervision import Jobs
+from shared.telemetry.attempts import attempt_of
+from shared.telemetry.tracing import Telemetry
 from shared.terminal.approvals import Approvals
 from shared.terminal.concealment import conceal
 from shared.terminal.connections import Connections
@@ -121,6 +125,7 @@ class Gateway:
     oss_local: OssLocal
     clock: Callable[[], datetime] = parts.now
     prices: PriceBook
+    telemetry: Telemetry | None = None
     own_ports: set[int] = field(default_factory=set)
     limits_reached: Counter[str] = field(default_factory=Counter)
     announcements: list[str] = field(default_factory=list)
@@ -152,6 +157,10 @@ async def open_gateway(settings: Settings, *, with_admin: bool = False) -> Async
             await check_clock(database, parts.now)
         gateway = await _assembled(settings, database, redactor, sandbox, stack)
         await _load(gateway)
+        if gateway.telemetry is not None:
+            from shared.telemetry.core import families_of, genai_families
+
+            gateway.telemetry.watch(lambda: [*families_of(gateway), *genai_families(gateway)])
         if with_admin:
             await _ensure_admin(gateway)
         await upkeep.look_for_local_servers(gateway)
@@ -231,7 +240,12 @@ async def _assembled(
     )
     stack.push_async_callback(decisions.aclose)
     health = Health(bills=costs_money(providers, prices))
+    telemetry = _telemetry(settings, redactor)
+    if telemetry is not None:
+        stack.push_async_callback(telemetry.aclose)
     desk = Desk(providers, health, ledger, prices, parts.timeouts(settings), parts.now, registry.learn)
+    if telemetry is not None:
+        desk = replace(desk, attempt=partial(attempt_of, telemetry))
     chances = SecondChances(desk.health, registry)
     cache = parts.cache(settings, redis, registry=registry, providers=providers, configuration=configuration)
     stack.push_async_callback(cache.aclose)
@@ -314,6 +328,43 @@ async def _assembled(
         reach=Reach(nodes, peers),
         oss_local=oss_local,
         prices=prices,
+        telemetry=telemetry,
+    )
+
+
+def _telemetry(settings: Settings, redactor: Redactor) -> Telemetry | None:
+    """What exports traces and metrics; None where no receiver is set."""
+    if not settings.otel_exporter_otlp_endpoint:
+        return None
+    from shared.telemetry.otlp import OtlpExporter, OtlpOptions
+
+    try:
+        exporter = OtlpExporter(
+            OtlpOptions(
+                endpoint=settings.otel_exporter_otlp_endpoint,
+                headers=settings.otel_exporter_otlp_headers.get_secret_value(),
+                service=settings.otel_service_name,
+                version=metadata.version("ai-mcp-gateway"),
+                attributes=settings.otel_resource_attributes,
+                traces=settings.otel_traces_exporter == "otlp",
+                metrics=settings.otel_metrics_exporter == "otlp",
+            )
+        )
+    except ImportError as error:
+        raise Unavailable(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry's SDK is not installed: install 'ai-mcp-gateway[otel]', "
+            "or unset it.",
+            operator_detail=str(error),
+        ) from None
+    sampler = Sampler(settings.otel_traces_sampler, settings.otel_traces_sampler_arg)
+    if settings.otel_traces_exporter == "none":
+        sampler = Sampler("always_off")
+    return Telemetry(
+        exporter,
+        sampler,
+        content=settings.otel_instrumentation_genai_capture_message_content,
+        redact=redactor.text,
+        interval=settings.otel_metric_export_interval / 1000,
     )
 
 

@@ -14,6 +14,7 @@ from shared.domain.budgets import WithoutRedis
 from shared.domain.configuration import HIGHEST_ALERT
 from shared.domain.egress import AllowedHosts
 from shared.domain.models import Layer
+from shared.domain.sampling import SamplerName
 from shared.domain.shares import parse_shares
 
 APPLICATION = "mcp-gateway"
@@ -71,6 +72,36 @@ class Settings(BaseModel):
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="`auto` is for people on a terminal and JSON lines elsewhere."
+    )
+
+    # OpenTelemetry, under its own names
+    otel_exporter_otlp_endpoint: str = Field(
+        "",
+        description="Base address of an OTLP/HTTP receiver (`http://127.0.0.1:4318`) for [traces and metrics](docs/telemetry.md#opentelemetry); needs the extra `otel`. Empty: none are made.",
+    )
+    otel_exporter_otlp_headers: SecretStr = Field(
+        SecretStr(""), description="Headers for the receiver: `name=value` with commas between them, percent-encoded."
+    )
+    otel_service_name: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        "ai-mcp-gateway", description="Name of this gateway in traces and metrics."
+    )
+    otel_resource_attributes: str = Field(
+        "", description="Further attributes of this gateway: `deployment.environment.name=prod,team=a`."
+    )
+    otel_traces_exporter: Literal["otlp", "none"] = Field("otlp", description="`none` sends no traces.")
+    otel_metrics_exporter: Literal["otlp", "none"] = Field("otlp", description="`none` sends no metrics.")
+    otel_traces_sampler: SamplerName = Field(
+        "parentbased_always_on",
+        description="Which traces are recorded; `parentbased_…` follows the client's `traceparent` where there is one.",
+    )
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = Field(
+        1, description="Part of the traces that the samplers by ratio record: 0.01 is one of a hundred."
+    )
+    otel_metric_export_interval: Annotated[int, Field(ge=100, le=86_400_000)] = Field(
+        60_000, description="Milliseconds between two exports of metrics."
+    )
+    otel_instrumentation_genai_capture_message_content: bool = Field(
+        False, description="Put messages, answers, commands and their output into spans; known secrets are left out."
     )
 
     # Providers
@@ -369,7 +400,7 @@ class Settings(BaseModel):
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("openrouter_base_url", "openai_base_url", "anthropic_base_url")
+    @field_validator("openrouter_base_url", "openai_base_url", "anthropic_base_url", "otel_exporter_otlp_endpoint")
     @classmethod
     def _address(cls, value: str) -> str:
         if value and not re.fullmatch(r"https?://[^\s/?#@]+([/?#]\S*)?", value):

@@ -61,6 +61,8 @@ def begin(gateway: "Gateway") -> Callable[[], Awaitable[None]]:
         jobs["streams"] = gateway.chat_limits.streams.run
     if (sharing := gateway.budgets.sharing) is not None:
         jobs["budgets"] = sharing.outage.run
+    if gateway.telemetry is not None:
+        jobs["telemetry"] = gateway.telemetry.run
     tasks = [asyncio.create_task(gateway.jobs.run(name, start)) for name, start in jobs.items()]
 
     async def end() -> None:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -23,7 +23,10 @@ SECURE = {"http": "https", "ws": "wss"}
 
 
 class RequestContext:
-    """Puts an Exchange into the scope of each request and accounts for it when it has been answered."""
+    """Puts an Exchange into the scope of each request and accounts for it when it has been answered.
+
+    `begun` makes the request's step in the trace that its `traceparent` names, if any.
+    """
 
     def __init__(
         self,
@@ -32,11 +35,13 @@ class RequestContext:
         metrics: Metrics,
         trusted_proxies: Sequence[str] = (),
         error_format: ErrorFormat = "auto",
+        begun: Callable[[str | None], Trace] = trace.begun,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._proxies = tuple(ip_network(address, strict=False) for address in trusted_proxies)
         self._error_format = error_format
+        self._begun = begun
         self._log = get_logger("http_api.access")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +52,7 @@ class RequestContext:
         if headers.get(b"x-forwarded-proto") == b"https" and self._trusts(peer):
             scope["scheme"] = SECURE.get(scope["scheme"], scope["scheme"])
         given = headers.get(b"traceparent")
-        step = trace.begun(given and given.decode("latin-1"))
+        step = self._begun(given and given.decode("latin-1"))
         trace.CURRENT.set(step)  # each request has a task of its own, with which it ends
         exchange = Exchange(_request_id(headers.get(b"x-request-id")), headers, address, step)
         exchange.added.extend(_trace_headers(step))

@@ -31,15 +31,29 @@ CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 def begun(traceparent: object = None) -> Trace:
     """A step of ours in the trace that `traceparent` names; in a new one where that is missing or malformed."""
-    return continued(traceparent) or Trace(f"{random.getrandbits(128) or 1:032x}", _span_id())
+    around = named(traceparent)
+    if around is None:
+        return Trace(f"{random.getrandbits(128) or 1:032x}", _span_id())
+    return Trace(around.trace_id, _span_id(), around.flags)
 
 
 def continued(traceparent: object) -> Trace | None:
     """A step of ours in the trace that `traceparent` names, if it names one."""
+    around = named(traceparent)
+    return None if around is None else step_of(around)
+
+
+def step_of(around: Trace) -> Trace:
+    """A step of ours inside another one."""
+    return Trace(around.trace_id, _span_id(), around.flags)
+
+
+def named(traceparent: object) -> Trace | None:
+    """The step that `traceparent` names, which is somebody else's; None where it is missing or malformed."""
     found = TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) and len(traceparent) < LONGEST else None
     if found is None or not _is_valid(*found.groups()):
         return None
-    return Trace(found[2], _span_id(), int(found[4], 16) & SAMPLED)
+    return Trace(found[2], found[3], int(found[4], 16) & SAMPLED)
 
 
 def current_id() -> str:

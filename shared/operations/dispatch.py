@@ -11,6 +11,7 @@ from shared.domain.identity import Caller
 from shared.errors import Forbidden, GatewayError, InvalidInput, Unauthenticated, Unavailable
 from shared.operations import elsewhere
 from shared.operations.operation import AnyOperation, Operation, Request, Result, Stream, StreamOperation
+from shared.operations.tool_spans import executing
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -38,7 +39,12 @@ async def call(
     result: Result | None = None
     try:
         async with _recorded(gateway, caller, operation, request) as facts:
-            result = await operation.run(gateway, caller, request)
+            if operation.tool and gateway.telemetry is not None:
+                with executing(gateway.telemetry, caller, operation.tool, request) as tell:
+                    result = await operation.run(gateway, caller, request)
+                    tell({} if operation.told is None else operation.told(result), result)
+            else:
+                result = await operation.run(gateway, caller, request)
             if facts is not None and operation.told is not None:
                 facts.update(operation.told(result))
     except BaseException:
@@ -64,18 +70,32 @@ async def open_stream(
         async with elsewhere.stream(gateway, node, caller, operation, payload) as there:
             yield there
         return
-    async with (
-        _recorded(gateway, caller, operation, request) as facts,
-        operation.open(gateway, caller, request) as stream,
-    ):
+    async with _recorded(gateway, caller, operation, request) as facts:
         told = None if facts is None else operation.told
-        yield stream if facts is None or told is None else cast("Stream", _noting(stream, told, facts))
+        if operation.tool and gateway.telemetry is not None:
+            with executing(gateway.telemetry, caller, operation.tool, request) as tell:
+                async with operation.open(gateway, caller, request) as stream:
+                    watched = _telling(stream, operation.told or (lambda _: {}), tell)
+                    yield cast("Stream", watched if facts is None or told is None else _noting(watched, told, facts))
+            return
+        async with operation.open(gateway, caller, request) as stream:
+            yield stream if facts is None or told is None else cast("Stream", _noting(stream, told, facts))
 
 
 async def _noting(events: Any, told: Callable[[Any], dict[str, Any]], facts: dict[str, Any]) -> AsyncIterator[Any]:
     """The same events; what the audit trail is to have of them is put into the facts."""
     async for event in events:
         facts.update(told(event))
+        yield event
+
+
+async def _telling(
+    events: Any, told: Callable[[Any], dict[str, Any]], tell: Callable[[dict[str, Any], Any], None]
+) -> AsyncIterator[Any]:
+    """The same events; those that say something of the end of a command are told to its span."""
+    async for event in events:
+        if facts := told(event):
+            tell(facts, getattr(event, "result", None))
         yield event
 
 

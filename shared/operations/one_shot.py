@@ -122,6 +122,7 @@ def ended(result: CommandResult) -> dict[str, Any]:
 
 EXECUTE_ONCE = Operation(
     name="execute_once",
+    tool="run_command",
     summary="Run one command without a session, on this machine or on a saved connection.",
     scope="terminal",
     effect="execute",

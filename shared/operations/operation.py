@@ -25,7 +25,7 @@ class Operation(Generic[Request, Result]):
     `request` is a Wire model, or a class whose `parse(payload)` raises InvalidInput. Where `audit` is given, each
     call leaves a row in the audit trail with the facts it returns, whether the call succeeded or not; None is for
     no row. `told` adds what the result says to that row, such as an exit code. `undo` takes back what `run` did when its result cannot be handed over: the caller has left, or the audit
-    trail has failed.
+    trail has failed. `tool` is the name of the tool that it is for a model, where traces have a span of it.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Operation(Generic[Request, Result]):
     audit: Callable[[Request], dict[str, Any] | None] | None = None
     told: Callable[[Result], dict[str, Any]] | None = None
     undo: "Callable[[Gateway, Caller, Result], Awaitable[None]] | None" = None
+    tool: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class StreamOperation(Generic[Request, Stream]):
     audit: Callable[[Request], dict[str, Any] | None] | None = None
     told: Callable[[Any], dict[str, Any]] | None = None
     events: tuple[type, ...] = ()
+    tool: str = ""
 
 
 AnyOperation = Operation[Any, Any] | StreamOperation[Any, Any]

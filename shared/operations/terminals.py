@@ -299,6 +299,7 @@ GET_TERMINAL = Operation(
 
 EXECUTE_COMMAND = Operation(
     name="execute_command",
+    tool="run_command",
     summary="Run a command in a terminal session to its end. The session keeps `cd` and `export` for the next one.",
     scope="terminal",
     effect="execute",
@@ -364,6 +365,7 @@ CLOSE_TERMINAL = Operation(
 
 RUN_COMMAND = Operation(
     name="run_command",
+    tool="run_command",
     summary="Run a command once, or in an open session, to its end; or begin one in the background.",
     scope="terminal",
     effect="execute",
@@ -377,6 +379,7 @@ RUN_COMMAND = Operation(
 
 RUN_COMMAND_EVENTS = StreamOperation(
     name="run_command_events",
+    tool="run_command",
     summary="Run a command and follow its output while it runs.",
     scope="terminal",
     effect="execute",

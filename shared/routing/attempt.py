@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from types import EllipsisType
@@ -60,6 +60,7 @@ class Desk:
     timeouts: Timeouts
     clock: Callable[[], datetime]
     learned: Callable[[Model, Ability, bool], None] = lambda *_: None
+    attempt: "Callable[[Desk, Job, Model, int, int, Purpose], Attempt]" = field(default_factory=lambda: Attempt)
 
 
 def costs_money(providers: Directory, prices: PriceBook) -> Callable[[Model], bool]:

@@ -62,7 +62,7 @@ class Walk:
         A hedge is for who is well: beside another attempt, one that is cooling is no help, and neither is waiting.
         """
         while (way := await self._way_with_money(purpose)) is not None:
-            attempt = Attempt(self._desk, self._job, *way, self._number + 1, purpose or self._job.purpose)
+            attempt = self._desk.attempt(self._desk, self._job, *way, self._number + 1, purpose or self._job.purpose)
             try:
                 await attempt.reserve()
             except BudgetExceeded as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from shared.domain.measures import Family, counter, gauge, histogram
+from shared.domain.measures import TOKENS, Family, counter, gauge, histogram
 from shared.usage.totals import ModelTotals
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_BUDGETS = 100
 """Budgets that are shown, those with the least left in proportion."""
 MODEL = ("provider", "model")
+GEN_AI = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model")
 BUDGET = ("budget", "applies_to", "period")
 
 
@@ -28,6 +29,28 @@ def families_of(gateway: "Gateway") -> list[Family]:
         *_models(gateway),
         *_chats(gateway),
         *_money(gateway),
+    ]
+
+
+def genai_families(gateway: "Gateway") -> list[Family]:
+    """What OpenTelemetry's GenAI conventions have names for. Calls that failed are among the durations."""
+    found = dict(sorted(gateway.ledger.totals.models.items()))
+    tokens = {}
+    for key, totals in found.items():
+        tokens[("chat", *key, "input")] = totals.prompt
+        tokens[("chat", *key, "output")] = totals.completion
+    seconds = {("chat", *key): totals.seconds for key, totals in found.items()}
+    first = {("chat", *key): totals.first_token for key, totals in found.items()}
+    return [
+        histogram("gen_ai.client.operation.duration", "GenAI operation duration.", seconds, GEN_AI),
+        histogram("gen_ai.client.operation.time_to_first_chunk", "Time to receive the first chunk.", first, GEN_AI),
+        histogram(
+            "gen_ai.client.token.usage",
+            "Number of input and output tokens used.",
+            tokens,
+            (*GEN_AI, "gen_ai.token.type"),
+            TOKENS,
+        ),
     ]
 
 

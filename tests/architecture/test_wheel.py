@@ -143,7 +143,7 @@ def test_it_says_what_it_is(wheel: Path) -> None:
     assert metadata["License-Expression"] == "MIT"
     assert metadata.get_all("License-File") == ["LICENSE"]
     assert about["licenses/LICENSE"] == (ROOT / "LICENSE").read_text("utf-8")
-    assert set(metadata.get_all("Provides-Extra") or []) == {"local", "postgres"}
+    assert set(metadata.get_all("Provides-Extra") or []) == {"local", "otel", "postgres"}
     assert "mcp-gateway = mcp_gateway.cli:main" in about["entry_points.txt"].splitlines()
 
 

@@ -21,3 +21,19 @@ def test_a_chat_costs_no_more_than_it_did(counted: dict[str, float], name: str) 
         "again (make it once, later, or not at all), or raise the bound in bench/smoke.py and say why. "
         "'python bench/smoke.py' shows every count."
     )
+
+
+@pytest.mark.slow
+def test_telemetry_of_one_trace_in_a_hundred_costs_at_most_a_twentieth_more() -> None:
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra 'otel' is not installed")
+    settings = {
+        "otel_exporter_otlp_endpoint": "http://127.0.0.1:1",
+        "otel_metrics_exporter": "none",
+        "otel_traces_sampler": "traceidratio",
+        "otel_traces_sampler_arg": "0.01",
+    }
+    with smoke.running(settings) as gateway:
+        for stream in (False, True):
+            smoke.ask(gateway.port, stream=stream)
+        name = "calls of Python functions"
+        assert gateway.finished()[name] <= smoke.BOUNDS[name] * 1.05

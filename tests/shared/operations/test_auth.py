@@ -104,7 +104,7 @@ async def test_the_status_tells_as_whom_one_came(gateway: Any) -> None:
         "authenticated": True,
         "kind": "user",
         "name": "admin",
-        "scopes": ["admin", "chat", "models:read", "models:write", "terminal"],
+        "scopes": ["admin", "chat", "metrics", "models:read", "models:write", "terminal"],
         "user": {"id": caller.id, "username": "admin", "role": "admin"},
     }
     with pytest.raises(Unauthenticated):

@@ -32,6 +32,7 @@ class Gateway(SimpleNamespace):
         self.nodes = alone()
         self.command_limits = no_command_limits()
         self.settings = SimpleNamespace(auth_mode="local")
+        self.telemetry = None
 
     async def require(self) -> None:
         """It can always write."""
