@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from http_api.context import Route, exchange_of
-from http_api.errors import ClientGone
+from http_api.errors import ClientGone, event_of
 from shared.errors import NotFound, UpstreamError
 from tests.support.http_stack import HTTP_SCOPE, call, client, error_of, layers
 
@@ -16,7 +16,7 @@ START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 
 def failing(error: BaseException, *, after: tuple[Message, ...] = (), events: bool = False) -> ASGIApp:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        exchange_of(scope).events = events
+        exchange_of(scope).failure_event = event_of if events else None
         for message in after:
             await send(message)
         raise error
