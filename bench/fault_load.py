@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import orjson
-from fault_stand import CHAT, STREAM, TEAM, Stand
+from fault_stand import CHAT, TEAM, Stand
 
 CLIENTS = 12
 PAUSE_SECONDS = 0.05
@@ -58,8 +58,11 @@ class Load:
             await asyncio.sleep(0.01)
 
     def _ports(self) -> Iterator[int]:
-        """Where the next request may go: the nodes that are ready in turn, then all others."""
-        ports = [node.port for node in self._stand.nodes]
+        """Where the next request may go: the balancer, or the nodes that are ready in turn, then all others."""
+        if self._stand.balancer is not None:
+            yield self._stand.balancer
+            return
+        ports = [node.port for node in self._stand.nodes if node.port not in self._stand.out]
         turn = next(self._turns) % len(ports)
         ports = ports[turn:] + ports[:turn]
         yield from sorted(ports, key=lambda port: not self._ready[port])
@@ -83,7 +86,7 @@ class Load:
 
     async def _chat(self, name: str, *, stream: bool, bounded: bool) -> None:
         body: dict[str, Any] = {
-            "model": STREAM if stream else CHAT,
+            "model": self._stand.stream if stream else CHAT,
             "stream": stream,
             "max_tokens": 20 if stream else 8,
         }

@@ -70,7 +70,8 @@ class Redis:
 
 @dataclass(slots=True)
 class Stand:
-    """Everything that a fault may reach for. `asked` counts the provider's chats by what they say: the request's id."""
+    """Everything that a fault may reach for. `stream` is the model that streams, `balancer` the port that the load goes to
+    where it does not choose a node itself, `out` the ports of nodes that an operator has taken out. `asked` counts the provider's chats by what they say: the request's id."""
 
     nodes: list[Node]
     postgres: Postgres
@@ -79,6 +80,9 @@ class Stand:
     provider: ScriptedServer
     admin: sqlalchemy.Engine
     upstream: str
+    stream: str = STREAM
+    balancer: int | None = None
+    out: set[int] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
 
     async def start(self, node: Node) -> None:
@@ -109,7 +113,7 @@ class Stand:
 
 
 @asynccontextmanager
-async def standing(nodes: int, budget: float, **settings: str) -> AsyncIterator[Stand]:
+async def standing(nodes: int, budget: float, *, stream: str = STREAM, **settings: str) -> AsyncIterator[Stand]:
     """One with its nodes up, its models and its budget made; gone after the block."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True)))
@@ -124,8 +128,8 @@ async def standing(nodes: int, budget: float, **settings: str) -> AsyncIterator[
         stack.callback(admin.dispose)
         through = f"postgresql+psycopg://postgres:@127.0.0.1:{proxy.port}/faults?sslmode=disable&gssencmode=disable"
         common = {**SHARED, "DATABASE_URL": through, "REDIS_URL": redis.url, "RATE_LIMIT_PER_MINUTE": "0", **settings}
-        stand = Stand([], postgres, proxy, redis, provider, admin, provider.base_url.removesuffix("/v1"))
-        provider.fails = dict.fromkeys((CHAT, STREAM), lambda body: _noted(stand, body))
+        stand = Stand([], postgres, proxy, redis, provider, admin, provider.base_url.removesuffix("/v1"), stream)
+        provider.fails = dict.fromkeys((CHAT, stream), lambda body: _noted(stand, body))
         stack.push_async_callback(_end, stand)
         for number in range(nodes):
             port = free_port()
@@ -133,9 +137,9 @@ async def standing(nodes: int, budget: float, **settings: str) -> AsyncIterator[
             node = Node(f"node{number}", port, folder / f"node{number}", own)
             stand.nodes.append(node)
             await stand.start(node)
-        await asyncio.to_thread(_equip, stand.nodes[0].port, budget)
+        await asyncio.to_thread(_equip, stand.nodes[0].port, stream, budget)
         for node in stand.nodes:
-            await asyncio.to_thread(_knows_all, node.port)
+            await asyncio.to_thread(_knows_all, node.port, stream)
         yield stand
 
 
@@ -149,8 +153,8 @@ async def _end(stand: Stand) -> None:
             await asyncio.to_thread(node.child.stop)
 
 
-def _equip(port: int, budget: float) -> None:
-    for name in (CHAT, STREAM):
+def _equip(port: int, stream: str, budget: float) -> None:
+    for name in (CHAT, stream):
         model = {"id": name, "provider": "openai", "apiModelName": name, "layer": "L0", "contextWindow": 100_000}
         targets.ask(
             port, "/v1/models", model | {"pricePer1kInputTokens": 0, "pricePer1kOutputTokens": PRICE / 8 * 1000}
@@ -159,10 +163,10 @@ def _equip(port: int, budget: float) -> None:
     targets.ask(port, "/v1/budgets", {"period": "total", "limitUsd": budget, **tag})
 
 
-def _knows_all(port: int) -> None:
+def _knows_all(port: int, stream: str) -> None:
     """Wait until a node knows the models; one that is asked for its budgets reads them."""
     deadline = time.monotonic() + 30
-    while not answers(port, f"/v1/models/{STREAM}")():
+    while not answers(port, f"/v1/models/{stream}")():
         if time.monotonic() > deadline:
             raise RuntimeError("a node does not know the models")
         time.sleep(0.1)

@@ -11,26 +11,35 @@ import json
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 
 import aiohttp
+from fault_balancer import balanced, rolling_restart
 from fault_count import Outcome, counted, settled
 from fault_database import commit_answer_lost, read_only, restart
 from fault_load import Load
 from fault_nodes import node_killed
 from fault_redis import redis_dead
-from fault_stand import PRICE, Stand, standing
+from fault_stand import PRICE, STREAM, Stand, standing
+from fault_upgrade import older_code, upgrade
+from processes import Child
 
 REQUEST_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: what makes it happen, and the settings and number of nodes that it needs."""
+    """One fault: what makes it happen, the settings and number of nodes that it needs, the model that streams, what stands
+    before the nodes, and the settings with which they begin.
+    """
 
     happen: Callable[[Stand], Awaitable[None]]
     nodes: int = 2
     settings: dict[str, str] = field(default_factory=dict)
+    stream: str = STREAM
+    balancer: Callable[[Stand], Awaitable[Child]] | None = None
+    begin: Callable[[], dict[str, str]] = dict
 
 
 FAULTS = {
@@ -39,6 +48,8 @@ FAULTS = {
     "restart": Fault(restart),
     "node-killed": Fault(node_killed),
     "redis-dead": Fault(redis_dead, nodes=3),
+    "rolling-restart": Fault(rolling_restart, stream="scripted-n20-itl500", balancer=balanced),
+    "upgrade": Fault(upgrade, begin=older_code),
 }
 
 
@@ -46,7 +57,12 @@ async def tried(fault: Fault, requests: int) -> Outcome:
     """Let it happen under load, and count."""
     budget = round(requests / 3 * PRICE / 2, 6)  # a third of the requests is bounded, and half of those are paid for
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-    async with standing(fault.nodes, budget, **fault.settings) as stand, aiohttp.ClientSession(timeout=timeout) as http:
+    settings = fault.settings | fault.begin()
+    async with AsyncExitStack() as stack:
+        stand = await stack.enter_async_context(standing(fault.nodes, budget, stream=fault.stream, **settings))
+        if fault.balancer is not None:
+            stack.callback((await fault.balancer(stand)).stop)
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         load = Load(stand, http)
         running = asyncio.create_task(load.run())
         try:
