@@ -258,11 +258,17 @@ def _next(session: Session, until: datetime | None) -> datetime | None:
     return None if found is None else hour_of(found)
 
 
+MARKER = aliased(UsageHourRow)
+UNTAGGED = select(func.max(col(UsageHourRow.hour))).where(
+    col(UsageHourRow.by) == ALL,
+    ~exists().where(col(MARKER.by) == TAGGED, col(MARKER.hour) == col(UsageHourRow.hour)),
+)
+"""The newest hour that is summed up, but not by tags; made once, since it leaves a circle of objects behind."""
+
+
 def _untagged(session: Session, start: datetime | None = None, end: datetime | None = None) -> datetime | None:
     """The newest hour in [start, end) that is summed up, but not by tags."""
-    marker = aliased(UsageHourRow)
-    noted = exists().where(col(marker.by) == TAGGED, col(marker.hour) == col(UsageHourRow.hour))
-    newest = select(func.max(col(UsageHourRow.hour))).where(col(UsageHourRow.by) == ALL, ~noted)
+    newest = UNTAGGED
     if start is not None:
         newest = newest.where(col(UsageHourRow.hour) >= start)
     if end is not None:
