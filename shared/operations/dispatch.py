@@ -214,5 +214,9 @@ async def _audited(
         outcome = error.code
         raise
     finally:
-        with suppress(Unavailable):  # it has happened, so its answer counts; the trail counts what it could not write
+        try:
             await gateway.audit.record(caller, operation.name, facts, outcome)
+        except Unavailable:
+            if isinstance(operation, Operation) and operation.undo is not None:
+                raise
+            # It has happened and cannot be taken back, so its answer counts; the trail counts what it could not write.
