@@ -49,6 +49,16 @@ MESSAGE_SCHEMAS: dict[str, Any] = {
             "usage": _OBJECT,
         },
     },
+    "MessageError": {
+        "type": "object",
+        "description": "Anthropic's form of errors; ours where the setting ERROR_FORMAT says so.",
+        "properties": {
+            "type": _STRING,
+            "error": {"anyOf": [_OBJECT, _STRING]},
+            "details": {"anyOf": [_STRING, _OBJECT]},
+            "request_id": _STRING,
+        },
+    },
     "MessageTokens": {"type": "object", "required": ["input_tokens"], "properties": {"input_tokens": _INTEGER}},
 }
 
@@ -61,7 +71,11 @@ def _json(schema: str) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
-_ERROR = {"$ref": "#/components/responses/Error"}
+_ERROR = {
+    "description": "400 bad input, 401 no valid credentials, 402 no money left, 403 not allowed, 404 unknown, 413 too large, "
+    "429 too many requests, 529 nobody can answer just now.",
+    "content": _json("MessageError"),
+}
 
 MESSAGE_PATHS: dict[str, Any] = {
     "/v1/messages": {

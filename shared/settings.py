@@ -80,7 +80,7 @@ class Settings(BaseModel):
         description="Base address of an OTLP/HTTP receiver (`http://127.0.0.1:4318`) for [traces and metrics](docs/telemetry.md#opentelemetry); needs the extra `otel`. Empty: none are made.",
     )
     otel_exporter_otlp_headers: SecretStr = Field(
-        SecretStr(""), description="Headers for the receiver: `name=value` with commas between them, percent-encoded."
+        SecretStr(""), description="Headers for the receiver: `name=value` with commas between them, URL encoded."
     )
     otel_service_name: Annotated[str, Field(min_length=1, max_length=200)] = Field(
         "ai-mcp-gateway", description="Name of this gateway in traces and metrics."

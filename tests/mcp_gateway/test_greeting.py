@@ -43,19 +43,18 @@ def test_the_server_is_imported_only_once_both_are_answered(tmp_path: Path) -> N
     """The modules that are there when its import begins."""
     command = begun(tmp_path, "print(json.dumps(sorted(sys.modules)), file=sys.stderr, flush=True); os._exit(7)")
     command[-1] = "import os\n" + command[-1]
-    done = subprocess.run(
-        command,
-        input=lines(INITIALIZE, INITIALIZED, LIST),
-        env=bare(tmp_path, PYTHONPATH=str(ROOT)),
-        capture_output=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 7, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    pipe = subprocess.PIPE
+    environ = bare(tmp_path, PYTHONPATH=str(ROOT))
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ) as process:
+        assert process.stdin is not None
+        process.stdin.write(lines(INITIALIZE, INITIALIZED, LIST))
+        process.stdin.flush()  # and left open: a client that leaves would end the process before the import
+        assert process.wait(30) == 7
+        said, told = process.communicate()
+    answers = [json.loads(line) for line in said.splitlines()]
     assert [answer["id"] for answer in answers] == [1, 2]
     assert len(answers[1]["result"]["tools"]) == len(TOOLS)
-    modules = set(json.loads(done.stderr.splitlines()[-1]))
+    modules = set(json.loads(told.splitlines()[-1]))
     assert not HEAVY & modules
     assert not {"mcp_gateway.server", "mcp_gateway.tools", "shared.gateway"} & modules
     assert len(modules) <= MOST_MODULES

@@ -32,7 +32,7 @@ WRONG: tuple[Any, ...] = (
     {"a": {"b": []}},
     {"__proto__": {"admin": True}},
 )
-PASSED_ON = {"chat", "explain_route"}
+PASSED_ON = {"chat", "explain_route", "messages", "count_tokens"}
 """What goes to a provider as it came, but for the fields that routing needs."""
 
 
@@ -159,6 +159,26 @@ def test_a_field_of_a_chat_takes_no_wrong_type(local: Victim, name: str, path: s
     for value in wrong_for(schema):
         error = refused(of(local.http.post(path, json={**CHAT, name: value})), 400)
         assert name in json.dumps(error["details"])
+
+
+MESSAGE: dict[str, Any] = {**CHAT, "max_tokens": 8}
+READ = ("model", "max_tokens", "messages", "system", "stream", "tools", "tool_choice", "gateway")
+"""Of a Messages request, what the gateway reads itself; for all else Anthropic has the word."""
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+@pytest.mark.parametrize("name", READ)
+def test_a_field_of_a_message_takes_no_wrong_type(local: Victim, name: str, path: str) -> None:
+    schema = DOCUMENT["components"]["schemas"]["MessageRequest"]["properties"][name]
+    tools = [{"name": "a", "input_schema": {"type": "object"}}] if name == "tool_choice" else []
+    assert local.http.post(path, json={**MESSAGE, "tools": tools}).status_code == 200
+    for value in wrong_for(schema):
+        if value is None:
+            continue  # as left out
+        answer = local.http.post(path, json={**MESSAGE, "tools": tools, name: value})
+        assert answer.status_code == 400, (value, answer.text)
+        assert set(answer.json()) == {"type", "error", "details", "request_id"}
+        assert name in json.dumps(answer.json()["details"]), (value, answer.text)
 
 
 def test_the_document_that_is_attacked_is_the_one_that_is_served(local: Victim) -> None:

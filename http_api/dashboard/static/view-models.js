@@ -15,9 +15,9 @@ export const models = {
   scope: "models:read",
   render(context) {
     const view = new Models(context);
-    view.load();
+    const loaded = view.load();
     return [
-      el("div", { class: "head" }, el("h1", {}, "Models"), view.mayWrite && button("Add a model", () => addModel(view.providers, () => view.load()), { kind: "primary" })),
+      el("div", { class: "head" }, el("h1", {}, "Models"), view.mayWrite && button("Add a model", async () => { await loaded; addModel(view.providers, () => view.load()); }, { kind: "primary" })),
       view.filters, view.place, aliasesCard(view.mayWrite),
     ];
   },
