@@ -41,6 +41,7 @@ from http_api.routes import (
     keys,
     messages,
     models,
+    ollama,
     policy,
     providers,
     recordings,
@@ -207,6 +208,7 @@ def compose(
     routes = [
         chat.chat_route(gateway, numbers, settings.max_chat_body_bytes),
         *messages.routes(gateway, numbers, settings.max_chat_body_bytes),
+        *ollama.routes(gateway, numbers, settings.max_chat_body_bytes),
         *routes_of(ROWS, gateway),
         Route(path="/metrics", methods={"GET": metrics.endpoint(measuring.all)}, limited=False, scope="metrics"),
         *docs.routes(lambda: describe(ROWS, gateway.version)),

@@ -44,8 +44,8 @@ MARKERS = (
     Marker("openai", USER_AGENT, "goose", "goose"),
     Marker("openai", USER_AGENT, "cursor", "Cursor"),
 )
-PATHS: Mapping[str, ErrorForm] = {"/v1/messages": "anthropic"}
-"""Prefixes of paths whose clients all read one form."""
+PATHS: Mapping[str, ErrorForm] = {"/v1/messages": "anthropic", "/api": "flat"}
+"""Prefixes of paths whose clients all read one form. Ollama's clients read `error` as a text, as it is in the flat form."""
 
 
 def form_for(wanted: ErrorFormat, headers: Mapping[bytes, bytes], path: str) -> ErrorForm:

@@ -1,4 +1,4 @@
-"""Streamed answers: server-sent events sent on as they come, and how they end."""
+"""Streamed answers: server-sent events or lines of JSON sent on as they come, and how they end."""
 
 from collections.abc import AsyncIterable, Callable, Sequence
 
@@ -8,8 +8,9 @@ from http_api.context import exchange_of
 from http_api.errors import Header, event_of
 from shared.errors import GatewayError
 
-MEDIA: Header = (b"content-type", b"text/event-stream; charset=utf-8")
-STREAM_HEADERS: tuple[Header, ...] = (MEDIA, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+EVENTS: Header = (b"content-type", b"text/event-stream; charset=utf-8")
+LINES: Header = (b"content-type", b"application/x-ndjson")
+STREAM_HEADERS: tuple[Header, ...] = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 DONE = b"data: [DONE]\n\n"
 
 
@@ -18,16 +19,17 @@ async def send_events(
     send: Send,
     events: AsyncIterable[bytes],
     headers: Sequence[Header] = (),
+    media: Header = EVENTS,
     *,
     failure: Callable[[GatewayError], bytes] = event_of,
     end: bytes = DONE,
 ) -> None:
-    """Send runs of whole events as they are, then `end`.
+    """Send runs of whole events, or lines, as they are, then `end`.
 
     A failure on the way is raised with the stream still open: the boundary ends it with the event that `failure` makes of it.
     """
     exchange_of(scope).failure_event = failure
-    await send({"type": "http.response.start", "status": 200, "headers": [*STREAM_HEADERS, *headers]})
+    await send({"type": "http.response.start", "status": 200, "headers": [media, *STREAM_HEADERS, *headers]})
     async for data in events:
         await send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body", "body": end})

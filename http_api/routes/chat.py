@@ -1,7 +1,7 @@
 """Chats over HTTP: OpenAI's chat completions, and every other form in which clients ask for one."""
 
 import time
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +16,7 @@ from http_api.errors import Header, event_of
 from http_api.metrics import Metrics
 from http_api.protocol import CONNECTION
 from http_api.responses import send_json
-from http_api.streaming import DONE, send_events
+from http_api.streaming import DONE, EVENTS, send_events
 from shared.domain.usage import Meter
 from shared.errors import GatewayError, Unavailable, UpstreamError, invalid_field
 from shared.operations import dispatch
@@ -40,11 +40,13 @@ OPERATIONS = (CHAT, CHAT_STREAM)
 class Form(Protocol):
     """The form in which one client asked for a chat, and in which it reads the answer.
 
-    `payload` is the chat in the canonical form, `headers` are what every answer of this form has, `end` ends a stream.
+    `payload` is the chat in the canonical form, `headers` are what every answer of this form has, `end` ends a stream,
+    whose content type is `media`.
     """
 
     payload: Mapping[str, Any]
     end: bytes
+    media: Header
 
     def headers(self, exchange: Exchange) -> Sequence[Header]:
         """The headers that answers of this form have besides the others."""
@@ -64,6 +66,7 @@ class ChatCompletion:
 
     __slots__ = ("payload",)
     end = DONE
+    media = EVENTS
 
     def __init__(self, payload: dict[str, Any], body: bytes, exchange: Exchange) -> None:
         self.payload: Mapping[str, Any] = payload
@@ -97,19 +100,29 @@ def chat_route(gateway: "Gateway", metrics: Metrics, body_limit: int) -> Route:
     return route_for(PATH, ChatCompletion, gateway, metrics, body_limit)
 
 
-def route_for(path: str, reads: Reads, gateway: "Gateway", metrics: Metrics, body_limit: int) -> Route:
+Ready = Callable[[Mapping[str, Any], Exchange], Awaitable[bytes | None]]
+"""Answers what comes to the path of a form without asking for a chat; None where it does."""
+
+
+def route_for(
+    path: str, reads: Reads, gateway: "Gateway", metrics: Metrics, body_limit: int, *, ready: Ready | None = None
+) -> Route:
     """The route of one form of chats."""
-    return Route(path=path, methods={"POST": _application(reads, gateway, metrics)}, body_limit=body_limit)
+    application = _application(reads, gateway, metrics, ready)
+    return Route(path=path, methods={"POST": application}, body_limit=body_limit)
 
 
-def _application(reads: Reads, gateway: "Gateway", metrics: Metrics) -> ASGIApp:
+def _application(reads: Reads, gateway: "Gateway", metrics: Metrics, ready: Ready | None) -> ASGIApp:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
         body = await read_body(receive)
         payload = parse_object(body)
+        if ready is not None and (told := await ready(payload, exchange)) is not None:
+            await send_json(scope, send, told)
+            return
         merge_options(payload, exchange)
         form = reads(payload, body, exchange)
-        stream = payload.get("stream") is True
+        stream = form.payload.get("stream") is True
         caller = exchange.caller
         if caller.tokens_per_minute:
             caller = replace(caller, meter=Meter())
@@ -121,7 +134,7 @@ def _application(reads: Reads, gateway: "Gateway", metrics: Metrics) -> ASGIApp:
                         exchange.added.extend(token_headers(caller.meter))
                         headers = [*headers_of(answer.route), *form.headers(exchange)]
                         events = form.events(answer)
-                        await send_events(scope, send, events, headers, failure=form.failure, end=form.end)
+                        await send_events(scope, send, events, headers, form.media, failure=form.failure, end=form.end)
                 else:
                     whole = await dispatch.call(gateway, caller, CHAT, form.payload)
                     exchange.added.extend(token_headers(caller.meter))

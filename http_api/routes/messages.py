@@ -13,6 +13,7 @@ from http_api.errors import Header, anthropic_error
 from http_api.metrics import Metrics
 from http_api.responses import send_json
 from http_api.routes.chat import route_for
+from http_api.streaming import EVENTS
 from shared.dialects.messages.answer import message_of
 from shared.dialects.messages.request import to_chat, tool_names
 from shared.dialects.messages.stream import MessageStream
@@ -45,6 +46,7 @@ class MessageForm:
 
     __slots__ = ("_names", "_prompt_tokens", "_request_id", "payload")
     end = b""
+    media = EVENTS
 
     def __init__(self, payload: dict[str, Any], body: bytes, exchange: Exchange) -> None:
         native = _native(payload, body, exchange)

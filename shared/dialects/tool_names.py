@@ -1,10 +1,13 @@
-"""Names and ids of tools that another dialect does not take, changed in a way that can be undone. Pure."""
+"""Names and ids of tools that another dialect does not take, changed in a way that can be undone; arguments as objects. Pure."""
 
 import base64
 import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
 
 LONGEST_NAME = 64
 """Characters of a tool's name that OpenAI's dialect takes; Anthropic's takes 128."""
@@ -45,3 +48,16 @@ def original_id(identity: str) -> str:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("utf-8", "surrogatepass")
     except (binascii.Error, UnicodeDecodeError):
         return identity
+
+
+def input_of(arguments: Any) -> dict[str, Any]:
+    """A call's arguments as an object; what isn't one is wrapped as it stands."""
+    if isinstance(arguments, dict):
+        return arguments
+    if not isinstance(arguments, str) or not arguments.strip():
+        return {}
+    try:
+        parsed = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return {"raw_arguments": arguments}
+    return parsed if isinstance(parsed, dict) else {"raw_arguments": arguments}

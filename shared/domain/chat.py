@@ -13,13 +13,14 @@ from shared.domain.routing import OPENING, Facts, RoutingOptions
 from shared.domain.usage import Usage
 from shared.errors import InvalidInput, invalid_field
 
-NativeDialect = Literal["messages", "responses"]
-"""Dialects besides the canonical one: Anthropic's Messages and OpenAI's Responses."""
+NativeDialect = Literal["messages", "responses", "ollama"]
+"""Dialects besides the canonical one: Anthropic's Messages, OpenAI's Responses and Ollama's."""
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 1_000
 NATIVE_LENGTH: Mapping[NativeDialect, str] = {"messages": "max_tokens", "responses": "max_output_tokens"}
+"""The field that limits an answer. In Ollama's dialect the limit of the canonical payload wins over its option."""
 LENGTH_NAMES = ("max_completion_tokens", "max_tokens")
 MAX_MESSAGES = 10_000
 OPENING_CHARACTERS = 4_096
@@ -110,7 +111,9 @@ class ChatRequest:
         """Return the same request with an answer of at most that many tokens, under the name that the caller uses."""
         names = [name for name in LENGTH_NAMES if self.payload.get(name) is not None] or ["max_tokens"]
         payload = {**self.payload, **dict.fromkeys(names, tokens)}
-        native = None if self.native is None else self.native.changed(**{NATIVE_LENGTH[self.native.dialect]: tokens})
+        native = self.native
+        if native is not None and (name := NATIVE_LENGTH.get(native.dialect)):
+            native = native.changed(**{name: tokens})
         return ChatRequest(payload, replace(self.facts, max_tokens=tokens), self.include_usage, native)
 
 

@@ -43,6 +43,7 @@ def test_a_client_is_known_by_its_headers(headers: Mapping[str, str], form: str)
 def test_anthropics_paths_answer_in_its_form() -> None:
     assert form_for("auto", {}, "/v1/messages") == "anthropic"
     assert form_for("auto", {}, "/v1/messages/count_tokens") == "anthropic"
+    assert form_for("auto", {b"user-agent": b"Continue/1.0"}, "/api/chat") == "flat"
     assert form_for("auto", {}, "/v1/messageboard") == "flat"
 
 

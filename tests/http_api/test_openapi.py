@@ -46,6 +46,11 @@ def test_every_row_is_described(document: dict[str, Any]) -> None:
         ("/v1/chat/completions", "post"),
         ("/v1/messages", "post"),
         ("/v1/messages/count_tokens", "post"),
+        ("/api/chat", "post"),
+        ("/api/generate", "post"),
+        ("/api/tags", "get"),
+        ("/api/show", "post"),
+        ("/api/version", "get"),
         ("/metrics", "get"),
         ("/openapi.json", "get"),
     }

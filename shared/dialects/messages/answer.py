@@ -7,9 +7,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from shared.dialects.tool_names import plain_id
+from shared.dialects.tool_names import input_of, plain_id
 from shared.domain.usage import Usage
 
 Block = dict[str, Any]
@@ -114,16 +112,3 @@ def _tool_use(call: Mapping[str, Any], names: Mapping[str, str]) -> Block:
         "name": names.get(name, name),
         "input": input_of(function.get("arguments")),
     }
-
-
-def input_of(arguments: Any) -> dict[str, Any]:
-    """A call's arguments as an object; what isn't one is wrapped as it stands."""
-    if isinstance(arguments, dict):
-        return arguments
-    if not isinstance(arguments, str) or not arguments.strip():
-        return {}
-    try:
-        parsed = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return {"raw_arguments": arguments}
-    return parsed if isinstance(parsed, dict) else {"raw_arguments": arguments}

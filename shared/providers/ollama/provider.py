@@ -136,11 +136,12 @@ class OllamaChat:
         """Raises UpstreamContextTooLong for a prompt that no window of this model can hold."""
         name = model.api_model_name
         traits, loaded = await self._server.traits(name), await self._server.loaded(name)
-        body = encode(payload_of(request, late_system=False), traits, model=name, stream=stream)
+        payload = {**payload_of(request, late_system=False), **_own_fields(request)}
+        body = encode(payload, traits, model=name, stream=stream)
         window = window_for(
             size_of(body),
             room=room_in(body, traits),
-            wanted=max(traits.preset, asked_window(request.payload), *self._in_flight[name]),
+            wanted=max(traits.preset, asked_window(payload), *self._in_flight[name]),
             loaded=loaded,
             longest=traits.longest or model.context_window,
             limit=self._limit,
@@ -210,3 +211,10 @@ class OllamaChat:
                 prompt_tokens=usage["prompt_tokens"],
                 estimate=asked.window.size.estimate,
             )
+
+
+def _own_fields(request: ChatRequest) -> dict[str, Any]:
+    """What only Ollama takes of a request that was written for it."""
+    if request.native is None or request.native.dialect != "ollama":
+        return {}
+    return {name: request.native.payload[name] for name in ("options", "keep_alive") if name in request.native.payload}
