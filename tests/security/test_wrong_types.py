@@ -32,7 +32,7 @@ WRONG: tuple[Any, ...] = (
     {"a": {"b": []}},
     {"__proto__": {"admin": True}},
 )
-PASSED_ON = {"chat", "explain_route", "messages", "count_tokens"}
+PASSED_ON = {"chat", "explain_route", "messages", "count_tokens", "ollama_chat", "ollama_generate", "ollama_show"}
 """What goes to a provider as it came, but for the fields that routing needs."""
 
 
