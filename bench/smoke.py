@@ -74,8 +74,8 @@ class Running:
 
 
 @contextmanager
-def running(settings: Mapping[str, str]) -> Iterator[Running]:
-    """One with these settings besides its own, in front of the mock; gone after the block."""
+def running(settings: Mapping[str, str], script: Path = HERE / "smoke.py") -> Iterator[Running]:
+    """One that the script serves, with these settings besides its own, in front of the mock; gone after the block."""
     with tempfile.TemporaryDirectory(prefix="smoke-", ignore_cleanup_errors=True) as folder:
         mock_port = _free_port()
         mock = subprocess.Popen(
@@ -84,7 +84,7 @@ def running(settings: Mapping[str, str]) -> Iterator[Running]:
         log = Path(folder, "log")
         with log.open("wb") as lines:
             child = subprocess.Popen(
-                [sys.executable, str(HERE / "smoke.py"), folder, str(mock_port), json.dumps(dict(settings))],
+                [sys.executable, str(script), folder, str(mock_port), json.dumps(dict(settings))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=lines,
@@ -159,8 +159,8 @@ class Tally:
         return min(after[index] - before[index] for before, after in itertools.pairwise(steps))
 
 
-async def serve(folder: Path, mock_port: int, more: Mapping[str, str]) -> None:
-    """The gateway, until stdin ends; then what was counted goes to stdout."""
+async def serve(folder: Path, mock_port: int, more: Mapping[str, str], tally: Tally, *, mcp: bool = False) -> int:
+    """The gateway, with MCP mounted on it if wanted, until stdin ends. The count of objects that only the garbage collector could free afterwards."""
     import socket
 
     from sqlalchemy import event
@@ -168,6 +168,7 @@ async def serve(folder: Path, mock_port: int, more: Mapping[str, str]) -> None:
     from http_api.app import create_app
     from http_api.limits import Limits
     from http_api.server import Server, Shutdown
+    from mcp_gateway.sidecar import mounted
     from shared.domain.models import Model
     from shared.gateway import open_gateway
     from shared.settings import Settings
@@ -186,8 +187,7 @@ async def serve(folder: Path, mock_port: int, more: Mapping[str, str]) -> None:
             **more,
         }
     )
-    tally = Tally()
-    app = create_app(lambda: open_gateway(settings))
+    app = create_app(lambda: open_gateway(settings), mounts=[mounted(settings)] if mcp else ())
 
     async def noticed(scope: Any, receive: Any, send: Any) -> None:
         tally.step()
@@ -227,8 +227,7 @@ async def serve(folder: Path, mock_port: int, more: Mapping[str, str]) -> None:
         await gateway.ledger.flush()
         alive = _seen_by_collector()
         gc.collect()  # what it returns leaves out cycles with a generator in them
-        left = alive - _seen_by_collector()
-    print(json.dumps(_summary(tally, left)))
+        return alive - _seen_by_collector()
 
 
 def _seen_by_collector() -> int:
@@ -258,7 +257,9 @@ def _summary(tally: Tally, left: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     if len(sys.argv) == 4:  # the gateway of a run, in a process of its own
-        asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])))
+        tally = Tally()
+        left = asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]), tally))
+        print(json.dumps(_summary(tally, left)))
     else:
         argparse.ArgumentParser(description=__doc__).parse_args()
         main()
