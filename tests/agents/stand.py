@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 
@@ -14,6 +16,7 @@ from shared.providers.scripted import ScriptedServer, Seen
 from shared.providers.scripted_answers import Turn
 from tests.support.serving import Serving, serving
 
+ROOT = Path(__file__).parents[2]
 SECONDS = 120
 """How long an agent may take to end; the slowest case takes 15 s, most of it an agent's own pauses before retries."""
 
@@ -50,13 +53,30 @@ class Stand:
         assert made.status_code == 201, made.text
         return name
 
+    async def add_alone(self, name: str) -> str:
+        """A model that every name and `auto` lead to, since no other is left."""
+        for model in (await self.gateway.http.get("/v1/models")).json()["data"]:
+            if "layer" in model:
+                await self.gateway.http.delete(f"/v1/models/{quote(model['id'], safe='')}")
+        return await self.add(name, pricePer1kInputTokens=0.0001, pricePer1kOutputTokens=0.0001)
+
+    def environ(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Nothing of our environment but the path, to which the agents are added."""
+        path = os.pathsep.join((str(self.programs), os.environ["PATH"]))
+        return {"PATH": path, "HOME": str(self.home), **env}
+
+    async def gateway_command(self, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
+        """Run `mcp-gateway` in the project, as the user of the agents."""
+        given = {"PYTHONPATH": str(ROOT), **(env or {})}
+        return await self.run(sys.executable, "-m", "mcp_gateway", *arguments, env=given)
+
     async def start(self, program: str, *arguments: str, env: Mapping[str, str]) -> asyncio.subprocess.Process:
-        """Start an agent in the project, with nothing of our environment but the path."""
+        """Start an agent in the project."""
         return await asyncio.create_subprocess_exec(
             str(self.programs / program),
             *arguments,
             cwd=self.project,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.home), **env},
+            env=self.environ(env),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
