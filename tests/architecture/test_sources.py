@@ -142,6 +142,8 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/operations/files.py": "http_api/routes/test_terminal_ssh.py",
     "shared/operations/following.py": "journeys/test_one_gateway_of_many_processes.py",
     "shared/operations/host_leave.py": "mcp_gateway/calls/test_leave.py",
+    "shared/terminal/ssh/executor.py": "shared/terminal/ssh/test_channel.py",
+    "shared/terminal/local_executor.py": "shared/terminal/test_local.py",
     "shared/terminal/job_control.py": "shared/terminal/test_expiry.py",
     "shared/terminal/jobs.py": "shared/terminal/test_sessions.py",
     "shared/operations/kept.py": "http_api/routes/test_terminals.py",
