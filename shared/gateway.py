@@ -206,7 +206,7 @@ async def _assembled(
     prices = PriceBook()
     alerts = Alerts(database, parts.deliver(settings, client))
     stack.push_async_callback(alerts.aclose)
-    ledger = Ledger(database, parts.now, alerts)
+    ledger = Ledger(database, parts.now, alerts, parts.journal(settings, database))
     stack.push_async_callback(ledger.aclose)
     learner = Learner(settings.router_learning, parse_shares(settings.router_share))
     learning = Persistence(database, learner)
@@ -377,6 +377,8 @@ async def _load(gateway: Gateway) -> None:
     await gateway.accounts_of_providers.refresh()
     await gateway.accounts.refresh()
     await gateway.api_keys.refresh()
+    with suppress(Unavailable):  # a database that takes no writes now gets them later
+        await gateway.ledger.open_journal()
     await gateway.budgets.join()
     await gateway.budgets.refresh()
     await gateway.ledger.load_today()

@@ -1,5 +1,6 @@
 """The parts of a gateway, each made from the settings."""
 
+import hashlib
 import os
 import site
 import sys
@@ -42,6 +43,7 @@ from shared.security.tokens import Tokens, token_secret
 from shared.settings import Settings, comma_separated, secret_fields
 from shared.storage import usage_hours
 from shared.storage.database import Database
+from shared.storage.journal import Journal
 from shared.storage.key_values import MemoryValues, RedisValues, Values
 from shared.storage.redis_store import RedisStore
 from shared.storage.retention import Retention, Step
@@ -132,6 +134,13 @@ def accounts(settings: Settings) -> list[Account]:
         Account(name=name, dialect=VENDORS[name].dialect, base_url=base_url, api_key=key, from_settings=True)
         for name, (base_url, key) in given.items()
     ]
+
+
+def journal(settings: Settings, database: Database) -> Journal:
+    """Where usage rows wait for this database; gateways with other databases may have the same data directory."""
+    url = database.url
+    where = f"{url.get_backend_name()} {url.host} {url.port} {url.database}"
+    return Journal(settings.data_dir / "journal" / hashlib.sha256(where.encode()).hexdigest()[:16])
 
 
 def redis(settings: Settings, stack: AsyncExitStack) -> RedisStore | None:

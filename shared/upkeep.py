@@ -159,9 +159,10 @@ async def _forget(gateway: "Gateway") -> None:
 
 
 async def _sum_up(gateway: "Gateway") -> None:
-    """Sum up the usage of past hours, for ever."""
+    """Take over the usage of processes that were killed, and sum up that of past hours, for ever."""
     while True:
         try:
+            await gateway.ledger.take_over()
             await gateway.ledger.sum_up()
         except Unavailable as error:
             log.warning("usage is summed up when the database is back", reason=error.operator_detail)

@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from shared.errors import Conflict, GatewayError, InvalidInput
 from shared.storage.database import Database
+from shared.storage.journal import Journal
 from shared.structured import get_logger
 
 log = get_logger(__name__)
@@ -31,7 +32,7 @@ class WriteBehind(Generic[Item]):
     """A bounded queue and the one task that writes it. `lost` counts what had no room, or what the database refused.
 
     `write` puts items into the database, in a worker thread and a transaction of its own; `what` is what the log calls
-    them; `then` is done after each writing, by the same task.
+    them; `then` is done after each writing, by the same task. `journal` is where the owner keeps what is queued.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class WriteBehind(Generic[Item]):
         what: str,
         capacity: int,
         then: Callable[[], Awaitable[None]] | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.lost = 0
         self._database = database
@@ -49,6 +51,7 @@ class WriteBehind(Generic[Item]):
         self._what = what
         self._capacity = capacity
         self._then = then
+        self._journal = journal
         self._queue: deque[Item] = deque()
         self._filled = asyncio.Event()
         self._wake = asyncio.Event()
@@ -62,17 +65,23 @@ class WriteBehind(Generic[Item]):
         """What is not written yet."""
         return iter(self._queue)
 
-    def put(self, item: Item) -> None:
-        """Queue it. Never waits."""
+    @property
+    def last(self) -> int:
+        """The number of the newest item; they are numbered from 1 in the order in which they were queued."""
+        return self._gone + len(self._queue)
+
+    def put(self, item: Item) -> bool:
+        """Queue it, unless there is no room. Never waits."""
         if len(self._queue) >= self._capacity:
             self.lost += 1
             if self.lost == 1:
                 log.error(f"{self._what} are being lost: the database does not take them", queued=len(self._queue))
-            return
+            return False
         self._queue.append(item)
         self._filled.set()
         if len(self._queue) >= BATCH:
             self._wake.set()
+        return True
 
     async def run(self) -> None:
         """Write what is queued, for ever."""
@@ -97,7 +106,7 @@ class WriteBehind(Generic[Item]):
         The writing is a task of its own: whoever waits for it may be cancelled without a row being written twice. One
         that is under way already may have begun before the last rows came; then another follows.
         """
-        last = self._gone + len(self._queue)
+        last = self.last
         while True:
             if self._writer is None or self._writer.done():
                 self._writer = asyncio.create_task(self._write_all())
@@ -107,17 +116,24 @@ class WriteBehind(Generic[Item]):
                 return
 
     async def aclose(self) -> None:
-        """Write the rest. What the database does not take by now is lost, and the log says how much."""
+        """Write the rest. What the database does not take by now stays in the journal, or else is lost; the log says how
+        much.
+        """
         try:
             await self.flush()
             while self._queue:  # what came while the last of it was being done
                 await self.flush()
         except GatewayError as error:
-            log.error(f"{self._what} are lost", rows=len(self._queue), reason=error.operator_detail)
+            fate = "are lost" if self._journal is None else "wait in the journal for the next start"
+            log.error(f"{self._what} {fate}", rows=len(self._queue), reason=error.operator_detail)
+        if self._journal is not None:
+            self._journal.close(stored=not self._queue)
 
     async def _write_all(self) -> None:
         """What is there now; what comes meanwhile waits, or a busy gateway would keep whoever flushes for ever."""
-        last = self._gone + len(self._queue)
+        last = self.last
+        if self._journal is not None:
+            self._journal.rotate(last)
         while self._gone < last:
             batch = [self._queue[index] for index in range(min(BATCH, last - self._gone))]
             try:
@@ -127,6 +143,11 @@ class WriteBehind(Generic[Item]):
                 continue
             for _ in batch:
                 self._let_go()
+        if self._journal is not None:
+            self._journal.release(self._gone)
+            if not self._queue:
+                self._journal.rotate(self._gone)
+                self._journal.release(self._gone)
         if self._then is not None:
             await self._then()
 

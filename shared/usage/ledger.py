@@ -1,14 +1,18 @@
 """What was spent: counted at once in memory, written to the database in batches, never by the chat itself."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
+import anyio.to_thread
+import orjson
 from sqlmodel import Session
 
 from shared.domain.alerts import Alert
@@ -16,10 +20,14 @@ from shared.domain.money import plain
 from shared.errors import GatewayError
 from shared.storage import usage_hours, usage_sums
 from shared.storage.database import Database
+from shared.storage.journal import File, Journal
 from shared.storage.row_ids import row_ids
 from shared.storage.write_behind import WriteBehind
+from shared.structured import get_logger
 from shared.usage.alerts import Alerts
 from shared.usage.totals import Day, Totals
+
+log = get_logger(__name__)
 
 PICO = Decimal(10) ** 12
 CAPACITY = 100_000
@@ -27,6 +35,8 @@ OTHERS_SECONDS = 10.0
 """So often, at most, a process that writes looks at what the others have spent today."""
 PAUSE_SECONDS = 0.1
 """Who waits for SQLite's lock looks for it so often."""
+TAKEN_AT_ONCE = 10_000
+"""Rows of another process's journal that are queued at the same time."""
 
 
 @dataclass(slots=True, kw_only=True)  # made for every chat, and freezing doubles what that costs; nobody changes it
@@ -66,9 +76,18 @@ Queued = tuple[int, Entry]
 
 
 class Ledger:
-    """Counts entries, and queues them for the database unless `store` is off."""
+    """Counts entries, and queues them for the database unless `store` is off.
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], alerts: Alerts | None = None) -> None:
+    What waits for the database is in the `journal` too, so that a process that is killed loses none of it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        alerts: Alerts | None = None,
+        journal: Journal | None = None,
+    ) -> None:
         self.totals = Totals()
         self.store = True
         self._database = database
@@ -78,8 +97,9 @@ class Ledger:
         self._alerted = ("", Decimal(0))
         self._row_ids = row_ids()
         self._queue: WriteBehind[Queued] = WriteBehind(
-            database, self._write, what="usage rows", capacity=CAPACITY, then=self._look_at_others
+            database, self._write, what="usage rows", capacity=CAPACITY, then=self._look_at_others, journal=journal
         )
+        self._journal = journal
         self._today = Day("")
         self._looked = clock()
 
@@ -101,12 +121,15 @@ class Ledger:
         model.add(entry)
         if entry.cost != 0:
             totals.cost += entry.cost or 0
-            date = _date(entry.at)
-            self._today = (self._today if self._today.date == date else Day(date)).plus(entry.cost)
-            if entry.cost is not None:
+            date = (entry.at if entry.at.tzinfo is UTC else entry.at.astimezone(UTC)).date().isoformat()
+            today = self._today if self._today.date == date else Day(date)
+            self._today = Day(date, today.cost + (entry.cost or 0), today.unpriced + (entry.cost is None))
+            if entry.cost is not None and 0 < self._threshold <= self._today.cost:
                 self._compare()
         if self.store:
-            self._queue.put((next(self._row_ids), entry))
+            row_id = next(self._row_ids)
+            if self._queue.put((row_id, entry)) and self._journal is not None:
+                self._journal.append(_line(row_id, entry))
 
     @property
     def queued(self) -> int:
@@ -117,6 +140,42 @@ class Ledger:
     def lost(self) -> int:
         """How many had no room, or were refused by the database."""
         return self._queue.lost
+
+    @property
+    def not_journaled(self) -> int:
+        """How many entries were in memory only while they waited."""
+        return 0 if self._journal is None else self._journal.missed
+
+    async def open_journal(self) -> None:
+        """Begin to keep a journal, and take over those of processes that were killed. Raises Unavailable."""
+        if self._journal is not None:
+            await anyio.to_thread.run_sync(self._journal.open)
+            await self.take_over()
+
+    async def take_over(self) -> None:
+        """Write what processes that were killed left in their journals. Raises Unavailable; it stays there then.
+
+        Rows that are stored already are skipped, by their ids.
+        """
+        journal = self._journal
+        while journal is not None and (file := await anyio.to_thread.run_sync(journal.left)) is not None:
+            try:
+                await self._take_over(*await anyio.to_thread.run_sync(_read, file))
+            except BaseException:
+                file.close()
+                raise
+            file.delete()
+
+    async def _take_over(self, found: Sequence[Queued], unreadable: int) -> None:
+        await self._queue.flush()
+        for start in range(0, len(found), TAKEN_AT_ONCE):
+            for queued in found[start : start + TAKEN_AT_ONCE]:
+                self._queue.put(queued)
+            await self._queue.flush()
+        if found or unreadable:
+            (log.warning if unreadable else log.info)(
+                "usage rows of a process that was killed are stored", rows=len(found), unreadable=unreadable
+            )
 
     async def run(self) -> None:
         """Write what is queued, for ever."""
@@ -211,4 +270,32 @@ def _row(row_id: int, entry: Entry) -> dict[str, Any]:
     return row
 
 
+def _line(row_id: int, entry: Entry) -> bytes:
+    """An entry as a line of the journal: JSON without names, which would double what it costs."""
+    values = row_id, None if entry.cost is None else str(entry.cost), VALUES(entry)
+    try:
+        return orjson.dumps(values)
+    except TypeError:  # lone surrogates, and whole numbers of more than 64 bits
+        return json.dumps(values, default=str).encode()
+
+
+def _read(file: File) -> tuple[list[Queued], int]:
+    """The rows in a file of a journal, and the number of lines that are none: cut off, or of a version too different."""
+    lines = file.lines()
+    found = [queued for queued in map(_queued_of, lines) if queued is not None]
+    return found, len(lines) - len(found)
+
+
+def _queued_of(line: bytes) -> Queued | None:
+    """What a line says, of another version too: fields are only ever added at the end. None for one that was cut off."""
+    try:
+        row_id, cost, values = json.loads(line)
+        known = dict(zip(STORED, values, strict=False))
+        known |= {"at": datetime.fromisoformat(known["at"]), "cost": None if cost is None else Decimal(cost)}
+        return int(row_id), Entry(**known)
+    except (ValueError, TypeError, KeyError, ArithmeticError):
+        return None
+
+
 STORED = tuple(column.name for column in fields(Entry) if column.name not in ("cost", "first_token_seconds"))
+VALUES = attrgetter(*STORED)

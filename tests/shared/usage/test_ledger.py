@@ -1,17 +1,21 @@
 """The ledger: counted at once, written in batches, nothing lost in silence."""
 
 import asyncio
+import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.domain.alerts import Alert
 from shared.errors import Unavailable
 from shared.storage import usage_rows
 from shared.storage.database import Database
+from shared.storage.journal import Journal
 from shared.usage import ledger as ledger_module
 from shared.usage.alerts import Alerts
 from shared.usage.ledger import Entry, Ledger, cost_of
@@ -275,3 +279,53 @@ def test_models_that_are_counted_by_name_are_bounded() -> None:
         totals.named("one", f"model-{number}").unpriced += 1
     assert len(totals.models) == MOST_MODELS + 1
     assert totals.models["other", "other"].unpriced == 5
+
+
+async def test_rows_of_other_versions_are_taken_over_and_lines_that_are_none_are_reported(
+    database: Database, tmp_path: Path
+) -> None:
+    left = Journal(tmp_path / "journal")
+    left.open()
+    known = ["2026-03-04T12:00:00.000001+00:00", "r", "local", "m", "p", "L1", 10, 5, 2, "ok", False, 12, {"team": "a"}]
+    for line in (
+        [1, "0.5", known],  # written before the last fields were added
+        [2, None, [*known, 0, 0, "answer", "", "chat", "a field of the next version"]],
+        [3, "0.25", known[:4]],
+        ["no row"],
+    ):
+        left.append(json.dumps(line).encode())
+    left.append(b"\0\0\0")
+    left.append(b'[4, "0.5", ["2026-03-04T12:0')
+    left.close(stored=False)
+    ledger = Ledger(database, lambda: NOON, journal=Journal(tmp_path / "journal"))
+    with capture_logs() as logs:
+        await ledger.open_journal()
+        await ledger.take_over()
+    (day,) = await summed(database)
+    assert (day["attempts"], cost_of(day), day["unpriced"]) == (2, Decimal("0.5"), 1)
+    assert [(log["rows"], log["unreadable"], log["log_level"]) for log in logs] == [(2, 4, "warning")]
+    await ledger.aclose()
+    assert [*(tmp_path / "journal").iterdir()] == []
+
+
+async def test_a_row_in_the_journal_is_the_row_that_would_have_been_stored(database: Database, tmp_path: Path) -> None:
+    entries = [
+        ENTRY,
+        entry(at=NOON.replace(microsecond=123457), cost=None, trace_id="t", chat_id="c", purpose="hedge"),
+        entry(at=NOON.astimezone(timezone(timedelta(hours=5))), request_id="a \ud800 lone\nsurrogate", cost=Decimal(0)),
+        entry(prompt_tokens=2**40, estimated=True, tags={"a": 'b"\n', "c": "é"}),
+    ]
+    journal = Journal(tmp_path / "journal")
+    journal.open()
+    killed = Ledger(database, lambda: NOON, journal=journal)
+    for one in entries:
+        killed.record(one)
+    journal.close(stored=False)
+    found, left = list[tuple[int, Entry]](), Journal(tmp_path / "journal")
+    while (file := left.left()) is not None:
+        rows, unreadable = ledger_module._read(file)
+        assert not unreadable
+        found += rows
+        file.delete()
+    assert [one for _, one in found] == entries
+    assert len({row_id for row_id, _ in found}) == len(entries)
