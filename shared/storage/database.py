@@ -155,7 +155,21 @@ class Database(AbstractAsyncContextManager["Database"]):
         self._engine.dispose()
 
     def run_sync(self, work: Callable[[Session], T], *, write: bool = True, seconds: float | None = None) -> T:
-        """The same as `run` (or `read`, or `report`), in this thread: for start-up and the command line."""
+        """The same as `run` (or `read`, or `report`), in this thread: for start-up and the command line.
+
+        A statement that a migration made invalid after it was prepared ("cached plan must not change result type") fails
+        once; the rollback forgets it, and the work is done again.
+        """
+        try:
+            return self._transaction(work, write=write, seconds=seconds)
+        except exc.NotSupportedError:
+            pass
+        try:
+            return self._transaction(work, write=write, seconds=seconds)
+        except exc.NotSupportedError as error:
+            raise self._failure(error, write=write) from error
+
+    def _transaction(self, work: Callable[[Session], T], *, write: bool, seconds: float | None) -> T:
         transaction: str | None = None
         try:
             with self._engine.connect() as connection:
@@ -167,6 +181,8 @@ class Database(AbstractAsyncContextManager["Database"]):
                 with Session(connection, expire_on_commit=False, info=noted) as session, session.begin(), limit:
                     answer = work(session)
                     transaction = outcomes.transaction_id(session) if write else None
+        except exc.NotSupportedError:
+            raise
         except (exc.DBAPIError, exc.TimeoutError, StaleDataError, OverflowError, UnicodeEncodeError) as error:
             if transaction is None or not self._committed(transaction, error):
                 raise self._failure(error, write=write) from error
