@@ -206,9 +206,9 @@ def compose(
     numbers = Metrics()
     measuring = Measuring(gateway, numbers)
     routes = [
-        chat.chat_route(gateway, numbers, settings.max_chat_body_bytes),
-        *messages.routes(gateway, numbers, settings.max_chat_body_bytes),
-        *ollama.routes(gateway, numbers, settings.max_chat_body_bytes),
+        chat.chat_route(gateway, settings.max_chat_body_bytes),
+        *messages.routes(gateway, settings.max_chat_body_bytes),
+        *ollama.routes(gateway, settings.max_chat_body_bytes),
         *routes_of(ROWS, gateway),
         Route(path="/metrics", methods={"GET": metrics.endpoint(measuring.all)}, limited=False, scope="metrics"),
         *docs.routes(lambda: describe(ROWS, gateway.version)),

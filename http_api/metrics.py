@@ -1,6 +1,5 @@
 """`/metrics` for Prometheus: what this process measures, and the other workers of the same `serve`."""
 
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import anyio.to_thread
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from http_api.context import exchange_of
 from http_api.responses import NO_STORE, send_bytes
-from shared.domain.measures import SECONDS, Distribution, Family, counter, gauge, histogram
+from shared.domain.measures import Family, counter, gauge
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "WEBSOCKET"})
 LABELS = ("method", "path", "status")
@@ -27,7 +26,6 @@ class Metrics:
     def __init__(self) -> None:
         self.in_flight = 0
         self._requests: dict[tuple[str, str, int], list[float]] = {}
-        self._chat = (Distribution(SECONDS), Distribution(SECONDS))
 
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count a request by its route's template."""
@@ -38,25 +36,15 @@ class Metrics:
         entry[0] += 1
         entry[1] += seconds
 
-    def chatted(self, seconds: float, *, stream: bool) -> None:
-        """Note how long a chat took. It is on the path of every chat, so that it calls nothing."""
-        found = self._chat[stream]
-        found.counts[bisect_left(SECONDS, seconds)] += 1
-        found.total += seconds
-
     def families(self) -> list[Family]:
         """Everything that was counted."""
         requests = {(method, path, str(status)): found for (method, path, status), found in self._requests.items()}
         counts = {key: count for key, (count, _) in requests.items()}
         seconds = {key: total for key, (_, total) in requests.items()}
-        chats = {("false",): self._chat[False], ("true",): self._chat[True]}
         return [
             counter("gateway_http_requests_total", "Requests answered.", counts, LABELS),
             counter("gateway_http_seconds_total", "Seconds spent answering.", seconds, LABELS),
             gauge("gateway_http_in_flight", "Requests being answered.", self.in_flight),
-            histogram(
-                "gateway_chat_seconds", "Seconds to a whole answer, or to the end of a stream.", chats, ("stream",)
-            ),
         ]
 
 

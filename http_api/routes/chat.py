@@ -1,6 +1,5 @@
 """Chats over HTTP: OpenAI's chat completions, and every other form in which clients ask for one."""
 
-import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +12,6 @@ from http_api.chat_headers import ESCALATION, SESSIONS, named_options, token_hea
 from http_api.context import Exchange, Route, exchange_of
 from http_api.disconnect import CancelWhenGone
 from http_api.errors import Header, event_of
-from http_api.metrics import Metrics
 from http_api.protocol import CONNECTION
 from http_api.responses import send_json
 from http_api.streaming import DONE, EVENTS, send_events
@@ -95,24 +93,22 @@ class Reads(Protocol):
         """The form."""
 
 
-def chat_route(gateway: "Gateway", metrics: Metrics, body_limit: int) -> Route:
+def chat_route(gateway: "Gateway", body_limit: int) -> Route:
     """The route of OpenAI's chat completions."""
-    return route_for(PATH, ChatCompletion, gateway, metrics, body_limit)
+    return route_for(PATH, ChatCompletion, gateway, body_limit)
 
 
 Ready = Callable[[Mapping[str, Any], Exchange], Awaitable[bytes | None]]
 """Answers what comes to the path of a form without asking for a chat; None where it does."""
 
 
-def route_for(
-    path: str, reads: Reads, gateway: "Gateway", metrics: Metrics, body_limit: int, *, ready: Ready | None = None
-) -> Route:
+def route_for(path: str, reads: Reads, gateway: "Gateway", body_limit: int, *, ready: Ready | None = None) -> Route:
     """The route of one form of chats."""
-    application = _application(reads, gateway, metrics, ready)
+    application = _application(reads, gateway, ready)
     return Route(path=path, methods={"POST": application}, body_limit=body_limit)
 
 
-def _application(reads: Reads, gateway: "Gateway", metrics: Metrics, ready: Ready | None) -> ASGIApp:
+def _application(reads: Reads, gateway: "Gateway", ready: Ready | None) -> ASGIApp:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
         body = await read_body(receive)
@@ -126,7 +122,6 @@ def _application(reads: Reads, gateway: "Gateway", metrics: Metrics, ready: Read
         caller = exchange.caller
         if caller.tokens_per_minute:
             caller = replace(caller, meter=Meter())
-        started = time.perf_counter()
         try:
             with CancelWhenGone(receive, scope.get("state", {}).get(CONNECTION)):
                 if stream:
@@ -146,7 +141,6 @@ def _application(reads: Reads, gateway: "Gateway", metrics: Metrics, ready: Read
                 exchange.added.extend(token_headers(caller.meter))
                 exchange.added.extend(form.headers(exchange))
             raise
-        metrics.chatted(time.perf_counter() - started, stream=stream)
 
     return application
 

@@ -10,7 +10,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from http_api.bodies import parse_object, read_body
 from http_api.context import Exchange, Route, exchange_of
 from http_api.errors import Header, anthropic_error
-from http_api.metrics import Metrics
 from http_api.responses import send_json
 from http_api.routes.chat import route_for
 from http_api.streaming import EVENTS
@@ -81,10 +80,10 @@ class MessageForm:
         return b"event: error\ndata: " + anthropic_error(error, self._request_id) + b"\n\n"
 
 
-def routes(gateway: "Gateway", metrics: Metrics, body_limit: int) -> Sequence[Route]:
+def routes(gateway: "Gateway", body_limit: int) -> Sequence[Route]:
     """The routes of the Messages API. Counting tokens is free of the rate limits: clients do it many times at once."""
     count = Route(path=COUNT_PATH, methods={"POST": _counting(gateway)}, body_limit=body_limit, limited=False)
-    return (route_for(PATH, MessageForm, gateway, metrics, body_limit), count)
+    return (route_for(PATH, MessageForm, gateway, body_limit), count)
 
 
 def _counting(gateway: "Gateway") -> ASGIApp:

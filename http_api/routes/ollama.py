@@ -11,7 +11,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from http_api.bodies import parse_object, read_body
 from http_api.context import Exchange, Route, exchange_of
 from http_api.errors import Header
-from http_api.metrics import Metrics
 from http_api.responses import send_json
 from http_api.routes.chat import Reads, Ready, route_for
 from http_api.streaming import LINES
@@ -78,13 +77,11 @@ class OllamaForm:
         return int((time.perf_counter() - self._started) * 1e9)
 
 
-def routes(gateway: "Gateway", metrics: Metrics, body_limit: int) -> Sequence[Route]:
+def routes(gateway: "Gateway", body_limit: int) -> Sequence[Route]:
     """The routes of Ollama's API."""
 
     def chats(path: str, kind: Kind, translate: Translate) -> Route:
-        return route_for(
-            path, _reads(gateway, kind, translate), gateway, metrics, body_limit, ready=_loading(gateway, kind)
-        )
+        return route_for(path, _reads(gateway, kind, translate), gateway, body_limit, ready=_loading(gateway, kind))
 
     return (
         chats(CHAT_PATH, "chat", chat_of),

@@ -1,5 +1,6 @@
 """Chat: one answer, whole or as it comes, from the model that routing finds."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 async def _complete(gateway: "Gateway", caller: Caller, request: ChatRequest) -> Answer:
+    started = time.perf_counter()
     with ChatEntry(gateway, caller, request) as entry:
         if caller.is_counted:
             async with gateway.chat_limits.admitted(caller, request.facts) as counted:
@@ -22,23 +24,26 @@ async def _complete(gateway: "Gateway", caller: Caller, request: ChatRequest) ->
         else:
             answer = await gateway.router.complete(caller, request)
         entry.whole = answer
-        return answer
+    gateway.router.durations[False].observe(time.perf_counter() - started)
+    return answer
 
 
 @asynccontextmanager
 async def _stream(gateway: "Gateway", caller: Caller, request: ChatRequest) -> AsyncIterator[EventStream]:
+    started = time.perf_counter()
     with ChatEntry(gateway, caller, request) as entry:
-        if not caller.is_counted:
+        if caller.is_counted:
+            async with (
+                gateway.chat_limits.admitted(caller, request.facts) as counted,
+                gateway.router.stream(counted, request) as answer,
+            ):
+                entry.stream = answer
+                yield answer
+        else:
             async with gateway.router.stream(caller, request) as answer:
                 entry.stream = answer
                 yield answer
-            return
-        async with (
-            gateway.chat_limits.admitted(caller, request.facts) as counted,
-            gateway.router.stream(counted, request) as answer,
-        ):
-            entry.stream = answer
-            yield answer
+    gateway.router.durations[True].observe(time.perf_counter() - started)
 
 
 CHAT = Operation(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from shared.domain.chat import ChatRequest
 from shared.domain.identity import Caller
+from shared.domain.measures import SECONDS, Distribution
 from shared.domain.models import Model
 from shared.domain.routing import Plan
 from shared.errors import GatewayError, NotFound, Unsupported
@@ -51,6 +52,8 @@ class Router:
         self._decisions = decisions
         self.outcomes: Counter[str] = Counter()
         """How many requests ended in which way, but for those that the cache answered."""
+        self.durations = {stream: Distribution(SECONDS) for stream in (False, True)}
+        """Seconds to the whole answers and to the ends of the streams that succeeded, those of the cache among them."""
 
     def complete(self, caller: Caller, request: ChatRequest) -> Awaitable[Answer]:
         """The whole answer. Raises NotFound for an unknown model, Unavailable when no model is left, BudgetExceeded,

@@ -113,6 +113,12 @@ def _stores(gateway: "Gateway") -> list[Family]:
             {"usage": ledger.lost, "decisions": decisions.lost, "audit": audit.dropped},
             ("queue",),
         ),
+        counter(
+            "gateway_rows_not_journaled_total",
+            "Rows that waited for the database in memory only, and would be lost if the process was killed.",
+            {"usage": ledger.not_journaled},
+            ("queue",),
+        ),
         gauge("gateway_audit_entries_missing", "Audit entries that could not be written.", audit.lost),
     ]
 
@@ -192,13 +198,19 @@ def _models(gateway: "Gateway") -> list[Family]:
 
 
 def _chats(gateway: "Gateway") -> list[Family]:
-    cache = gateway.cache.counters
+    cache, durations = gateway.cache.counters, gateway.router.durations
     return [
         counter(
             "gateway_chats_total",
             "Chats that were routed, by how they ended for the caller: `ok`, or the code of the error.",
             dict(sorted(gateway.router.outcomes.items())),
             ("outcome",),
+        ),
+        histogram(
+            "gateway_chat_seconds",
+            "Seconds to a whole answer, or to the end of a stream.",
+            {("false",): durations[False], ("true",): durations[True]},
+            ("stream",),
         ),
         counter(
             "gateway_limits_reached_total",

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mcp_gateway.sidecar import mounted
 from tests.support.http_gateway import MODEL, Surface, settings_for, surface, without_models
+from tests.support.mcp_stack import client_of
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -54,6 +55,37 @@ async def test_attempts_are_counted_by_provider_model_and_outcome(tmp_path: Path
     assert value(samples, "gateway_chat_seconds_count", stream="true") == 1
     path = {"method": "POST", "path": "/v1/chat/completions", "status": "200"}
     assert value(samples, "gateway_http_requests_total", **path) == 2
+
+
+ANTHROPIC = {"model": MODEL["id"], "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]}
+OLLAMA = {"model": MODEL["id"], "messages": [{"role": "user", "content": "hi"}]}
+
+
+async def test_chats_of_every_surface_are_counted(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        await made.http.post("/v1/models", json={**MODEL, "pricePer1kInputTokens": 1, "pricePer1kOutputTokens": 2})
+        for stream in (False, True):
+            assert await chat(made, stream=stream) == 200
+            for path, body in (
+                ("/v1/messages", ANTHROPIC),
+                ("/api/chat", OLLAMA),
+                ("/api/generate", {"model": MODEL["id"], "prompt": "hi"}),
+            ):
+                answer = await made.http.post(path, json={**body, "stream": stream})
+                assert answer.status_code == 200, answer.text
+        async with client_of(made.gateway) as mcp:
+            assert not (await mcp.call_tool("chat", {"model": MODEL["id"], "message": "hi"})).is_error
+        assert (await chat(made, model="nobody/nothing")) == 404
+        samples = await scraped(made)
+    model = {"provider": "openai", "model": MODEL["id"]}
+    whole, streamed = (value(samples, "gateway_chat_seconds_count", stream=stream) for stream in ("false", "true"))
+    assert (whole, streamed) == (5, 4) or (whole, streamed) == (4, 5)  # the tool streams where it can report progress
+    assert value(samples, "gateway_chats_total", outcome="ok") == 9
+    assert value(samples, "gateway_attempts_total", **model, outcome="ok") == 9
+    assert value(samples, "gateway_attempt_duration_seconds_count", **model) == 9
+    assert (value(samples, "gateway_time_to_first_token_seconds_count", **model) or 0) >= 4
+    assert (value(samples, "gateway_tokens_total", **model, type="completion") or 0) > 0
+    assert (value(samples, "gateway_cost_usd_total", **model) or 0) > 0
 
 
 async def test_a_new_gateway_shows_its_state(tmp_path: Path) -> None:

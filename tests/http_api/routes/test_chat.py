@@ -13,7 +13,6 @@ import pytest
 from starlette.types import ASGIApp
 
 from http_api.context import exchange_of
-from http_api.metrics import Metrics, exposition
 from http_api.routes.chat import PATH, chat_route
 from shared.domain.identity import LOCAL, Caller
 from shared.gateway import Gateway
@@ -36,9 +35,9 @@ def as_caller(caller: Caller) -> Callable[[ASGIApp], ASGIApp]:
     return around
 
 
-def application_of(stack: ChatStack, metrics: Metrics | None = None, caller: Caller = LOCAL) -> ASGIApp:
+def application_of(stack: ChatStack, caller: Caller = LOCAL) -> ASGIApp:
     gateway = cast("Gateway", SimpleNamespace(router=stack.router, audit=NoAudit()))
-    route = chat_route(gateway, metrics or Metrics(), body_limit=100_000)
+    route = chat_route(gateway, body_limit=100_000)
     return layers((route,), limit=1000, inner=as_caller(caller))
 
 
@@ -221,18 +220,6 @@ async def test_an_openai_sdk_gets_errors_in_its_own_form(tmp_path: Path) -> None
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "messages"
     assert answer.json()["error"]["type"] == "invalid_request_error"
-
-
-async def test_how_long_chats_take_is_measured(tmp_path: Path) -> None:
-    metrics = Metrics()
-    async with chat_stack(tmp_path) as stack:
-        await stack.add("scripted")
-        async with client(application_of(stack, metrics)) as http:
-            await http.post(PATH, json=HELLO)
-            await http.post(PATH, json={**HELLO, "stream": True})
-    text = exposition(metrics.families(), "")[0].decode()
-    assert 'gateway_chat_seconds_count{stream="false"} 1.0' in text
-    assert 'gateway_chat_seconds_count{stream="true"} 1.0' in text
 
 
 @pytest.mark.parametrize(
