@@ -169,6 +169,12 @@ conformance: $(VENV)/.dev $(VENV)/node/.ready ## Run the official MCP conformanc
 inspector: $(VENV)/.dev $(VENV)/node/.ready ## Run the MCP Inspector, strict, over every transport in both eras (about 3 minutes)
 	@PYTHONPATH=. $(BIN)/python -m tests.conformance.inspector --node $(abspath $(NODE)) --modules $(abspath $(VENV)/node/node_modules)
 
+# The agents need npm; they go into $(VENV)/agents, with the versions in tests/agents/package.json.
+.PHONY: agents
+agents: $(VENV)/.dev ## Run real Claude Code, opencode, Cline and Codex through the gateway (about 4 minutes; some: AGENT=claude_code)
+	@$(BIN)/python scripts/agents.py; code=$$?; test $$code = 0 || { test $$code = 3 && exit 0; exit $$code; }; \
+		AGENTS=$(abspath $(VENV))/agents $(BIN)/python -m pytest -rs tests/agents $(if $(AGENT),-k $(AGENT))
+
 .PHONY: bench-mcp
 bench-mcp: $(VENV)/.dev ## Measure calls over MCP against a bare SDK server (about 2 minutes)
 	@PYTHONPATH=. $(BIN)/python bench/mcp_calls.py

@@ -1,9 +1,10 @@
-"""`mcp-gateway install` and `uninstall`: the gateway in the configuration of MCP clients."""
+"""`mcp-gateway install` and `uninstall`: the gateway's tools and models in the configuration of clients."""
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,6 +12,8 @@ from mcp_gateway.commands.output import AsJson, print_json, print_table
 
 if TYPE_CHECKING:
     from mcp_gateway.installing.clients import Client, Server
+    from mcp_gateway.installing.endpoint import Endpoint
+    from mcp_gateway.installing.entry import Entry
     from mcp_gateway.installing.steps import Change
 
 NAME = "ai-mcp-gateway"
@@ -18,12 +21,19 @@ NAMES = re.compile(r"[A-Za-z0-9_-]{1,40}")
 """Clients put it before the names of tools, and drop what gets longer than 60 characters."""
 
 ClientArgument = Annotated[
-    str, typer.Argument(metavar="CLIENT", help="claude-desktop, claude-code, vscode, cursor or zed.")
+    str,
+    typer.Argument(
+        metavar="CLIENT", help="claude-desktop, claude-code, vscode, cursor, zed, opencode, cline or continue."
+    ),
 ]
 Name = Annotated[str, typer.Option(help="What the client calls the server.")]
 InScope = Annotated[
     Literal["user", "project"],
     typer.Option(help="user: for you, everywhere; project: in this folder's own configuration."),
+]
+Half = Annotated[
+    Literal["tools", "models"] | None,
+    typer.Option(help="tools: the MCP server only; models: the address of the models only; default: both."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 
@@ -32,92 +42,164 @@ def install(
     client: ClientArgument = "",
     name: Name = NAME,
     scope: InScope = "user",
+    only: Half = None,
     connect: Annotated[
         bool, typer.Option("--connect", help="Let it bridge to the gateway that `mcp-gateway serve` runs.")
     ] = False,
     url: Annotated[
         str, typer.Option(help="Where that gateway is; default: API_HOST and API_PORT as they are here.")
     ] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Take out what this puts in, as `uninstall` does.")] = False,
     dry_run: DryRun = False,
     only_print: Annotated[bool, typer.Option("--print", help="Print what to paste, and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put the gateway into an MCP client's configuration; without a name, list the clients that are here.
+    """Put the gateway into a client's configuration: its tools, and its models where the client takes an address for them;
+    without a name, list the clients that are here.
 
-    The file keeps its other entries, its comments and its mode, and a copy of it is left beside it.
+    The files keep their other entries, their comments and their mode, and a copy of each is left beside it. With AUTH_MODE=required the key for the models comes from MCP_GATEWAY_TOKEN.
     """
     from mcp_gateway.installing import steps
-    from mcp_gateway.installing.server import address, server
+    from mcp_gateway.installing.server import address, endpoint, server
     from shared.errors import InvalidInput
 
     if not client:
         _list(as_json)
         return
+    if undo:
+        uninstall(client, name, scope, only, dry_run, as_json)
+        return
     found = _client(client)
     _check(name)
     wanted = server(address(url, directory=Path.cwd()) if connect or url else None)
+    models = endpoint(url, directory=Path.cwd())
+    entries = _entries(found, scope, name, only, wanted, models)
     if only_print:
-        print(f"For {steps.file_of(found, scope)}:", file=sys.stderr, flush=True)
-        print(steps.snippet(found, name, wanted))
+        _print(entries)
         return
     try:
-        change = steps.installing(found, scope, name, wanted)
+        changes = steps.installing(entries)
     except InvalidInput:
-        if found.file(scope):
-            print("This is what belongs into it:\n" + steps.snippet(found, name, wanted), file=sys.stderr)
+        print("This is what belongs into it:", file=sys.stderr)
+        print("\n".join(steps.snippets(entries).values()), file=sys.stderr)
         raise
     if as_json:
-        done = _done(change, found, name, dry_run=dry_run)
+        done = _done(changes, found, name, dry_run=dry_run)
         print_json({**done, "command": [wanted.command, *wanted.args], "next": found.after})
-    elif change.is_none:
-        print(f"{change.path} has it already; nothing was changed.")
+    elif all(change.is_none for change in changes):
+        print(f"{' and '.join(str(change.path) for change in changes)} has it already; nothing was changed.")
     elif dry_run:
-        print(change.difference)
+        _show(changes)
     else:
-        _made(change, f'{change.path} now has "{name}": {" ".join((wanted.command, *wanted.args))}')
-        print(f"  {found.after}")
-        _warn(wanted, scope)
+        _made(changes, "now has the gateway")
+        _explain(entries, wanted, models, found, scope)
 
 
 def uninstall(
     client: ClientArgument,
     name: Name = NAME,
     scope: InScope = "user",
+    only: Half = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take the gateway out of an MCP client's configuration; everything else in it stays."""
+    """Take the gateway out of a client's configuration; everything else in it stays."""
     from mcp_gateway.installing import steps
+    from mcp_gateway.installing.endpoint import LOCAL_KEY, Endpoint
+    from mcp_gateway.installing.server import server
+    from shared.errors import NotFound
 
     found = _client(client)
-    change = steps.uninstalling(found, scope, name)
+    hint = "" if only == "models" else steps.other_name(found, scope, name)
+    try:
+        changes = steps.uninstalling(_entries(found, scope, name, only, server(None), Endpoint("", LOCAL_KEY)))
+    except NotFound as error:
+        raise NotFound(f"{error}{hint}") from None
     if as_json:
-        print_json(_done(change, found, name, dry_run=dry_run))
+        print_json(_done(changes, found, name, dry_run=dry_run))
     elif dry_run:
-        print(change.difference)
+        _show(changes)
     else:
-        _made(change, f'{change.path} no longer has "{name}".')
+        _made(changes, "no longer has the gateway")
+        if hint:
+            print(f"  {found.title} still has its tools.{hint}", file=sys.stderr)
 
 
-def _done(change: "Change", client: "Client", name: str, *, dry_run: bool) -> dict[str, object]:
-    """The change as an object, made unless it is only to be shown; `backup` is where the file as it was is kept."""
-    makes = not (dry_run or change.is_none)
-    backup = change.make() if makes else None
-    return {
-        "client": client.id,
-        "name": name,
-        "file": str(change.path),
-        "changed": makes,
-        "difference": change.difference,
-        "backup": None if backup is None else str(backup),
-    }
+def _entries(
+    client: "Client",
+    scope: Literal["user", "project"],
+    name: str,
+    only: str | None,
+    server: "Server",
+    models: "Endpoint",
+) -> "tuple[Entry, ...]":
+    """What goes into the client's files. Raises InvalidInput where nothing of it can."""
+    from mcp_gateway.installing import steps
+    from shared.errors import InvalidInput
+
+    found = () if only == "tools" else client.models_at(scope, models)
+    if only == "models":
+        if not found:
+            raise InvalidInput(f"{client.title} takes no address of models from a file of this scope.")
+        return found
+    return (steps.tools(client, scope, name, server), *found)
 
 
-def _made(change: "Change", said: str) -> None:
-    copy = change.make()
-    print(said)
-    if copy is not None:
-        print(f"  The file as it was: {copy}")
+def _print(entries: "Sequence[Entry]") -> None:
+    from mcp_gateway.installing import steps
+
+    for file, text in steps.snippets(entries).items():
+        print(f"For {file}:", file=sys.stderr, flush=True)
+        print(text, end="", flush=True)
+
+
+def _show(changes: "Sequence[Change]") -> None:
+    for change in changes:
+        if not change.is_none:
+            print(change.difference)
+
+
+def _done(changes: "Sequence[Change]", client: "Client", name: str, *, dry_run: bool) -> dict[str, Any]:
+    """The changes as an object, made unless they are only to be shown; `backup` is where a file as it was is kept. The first
+    file stands on its own as well.
+    """
+    made = []
+    for change in changes:
+        makes = not (dry_run or change.is_none)
+        backup = change.make() if makes else None
+        made.append(
+            {
+                "file": str(change.path),
+                "changed": makes,
+                "difference": change.difference,
+                "backup": None if backup is None else str(backup),
+            }
+        )
+    return {"client": client.id, "name": name, **made[0], "files": made}
+
+
+def _made(changes: "Sequence[Change]", said: str) -> None:
+    for change in changes:
+        if change.is_none:
+            continue
+        copy = change.make()
+        print(f"{change.path} {said if change.after else 'is deleted: nothing else was in it'}.")
+        if copy is not None:
+            print(f"  The file as it was: {copy}")
+
+
+def _explain(entries: "Sequence[Entry]", wanted: "Server", models: "Endpoint", client: "Client", scope: str) -> None:
+    """Say what was installed and what to do next."""
+    from mcp_gateway.installing.endpoint import LOCAL_KEY
+
+    tools = [entry for entry in entries if entry.path[0] == client.key]
+    if tools:
+        print(f"  Tools: {' '.join((wanted.command, *wanted.args))}")
+        _warn(wanted, scope)
+    if len(entries) > len(tools):
+        key = "" if models.key == LOCAL_KEY else ", with the key in MCP_GATEWAY_TOKEN"
+        print(f"  Models: {models.url}{key}. `mcp-gateway serve` must run there; --only tools leaves the models alone.")
+    print(f"  {client.after}")
 
 
 def _warn(wanted: "Server", scope: str) -> None:

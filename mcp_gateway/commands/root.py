@@ -14,6 +14,7 @@ from mcp_gateway.commands import (
     backup,
     budgets,
     chat,
+    code,
     config,
     doctor,
     install,
@@ -77,6 +78,7 @@ def application() -> typer.Typer:
     app.command()(stdio.stdio)
     app.command()(install.install)
     app.command()(install.uninstall)
+    app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})(code.code)
     app.command()(chat.chat)
     app.command()(route.route)
     app.command(name="run", context_settings={"allow_interspersed_args": False})(running.run)

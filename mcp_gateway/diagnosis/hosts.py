@@ -13,7 +13,7 @@ from mcp_gateway.installing import jsonc
 from mcp_gateway.installing.clients import clients
 from mcp_gateway.installing.server import COMMAND, program
 
-LISTS = ("mcpServers", "servers", "context_servers")
+LISTS = ("mcpServers", "servers", "context_servers", "mcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ def _commands(node: Any) -> Iterator[str]:
         if key in LISTS and isinstance(value, dict):
             for entry in value.values():
                 command = entry.get("command") if isinstance(entry, dict) else None
+                command = command[0] if isinstance(command, list) and command else command
                 if isinstance(command, str) and COMMAND in Path(command).name:
                     yield command
         else:

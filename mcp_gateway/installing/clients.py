@@ -1,4 +1,4 @@
-"""The MCP clients that we can install into: where each keeps its configuration, and what an entry looks like there."""
+"""The clients that we can install into: where each keeps its configuration, and what our entries look like there."""
 
 import os
 import sys
@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mcp_gateway.installing import endpoint as models
+from mcp_gateway.installing.endpoint import Endpoint
+from mcp_gateway.installing.entry import Entry
+
 Scope = Literal["user", "project"]
+OUR_FILE = f"{models.ID}.json"
+OUR_MODELS = f"{models.ID}.yaml"
+"""Files that hold nothing but what is ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +28,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One of them. `key` names the object that holds its servers; `traces` are what shows that it is used here."""
+    """One of them. `key` names the object that holds its servers; `traces` are what shows that it is used here.
+
+    `models` makes the entries with which it takes its models from us; `models_user` and `models_project` are the files that they
+    go into, None where it has none.
+    """
 
     id: str
     title: str
@@ -31,6 +42,14 @@ class Client:
     traces: tuple[Path, ...]
     entry: Callable[[Server], dict[str, Any]]
     after: str
+    models: Callable[[Path, Endpoint], tuple[Entry, ...]] | None = None
+    models_user: Path | None = None
+    models_project: Path | None = None
+
+    def models_at(self, scope: Scope, endpoint: Endpoint) -> tuple[Entry, ...]:
+        """The entries with which it takes its models from us; none where it cannot."""
+        file = self.models_user if scope == "user" else self.models_project
+        return () if self.models is None or file is None else self.models(file, endpoint)
 
     def file(self, scope: Scope) -> Path | None:
         """The file for a scope, None where it has none."""
@@ -49,6 +68,8 @@ def clients(
     applications = _applications(home, platform, environ)
     zed = applications / "Zed" if platform == "win32" else _config(home, environ) / "zed"
     code = applications / "Code" / "User"
+    opencode = _existing(_config(home, environ) / "opencode", "opencode.json", "opencode.jsonc")
+    cline = home / ".cline" / "data" / "settings"
     return (
         Client(
             id="claude-desktop",
@@ -68,7 +89,10 @@ def clients(
             project=here / ".mcp.json",
             traces=(home / ".claude",),
             entry=_typed,
-            after="Start a new Claude Code session; `/mcp` shows it.",
+            after="Start a new Claude Code session; `/mcp` and `/status` show it.",
+            models=models.claude_code,
+            models_user=home / ".claude" / "settings.json",
+            models_project=here / ".claude" / "settings.local.json",
         ),
         Client(
             id="vscode",
@@ -99,8 +123,53 @@ def clients(
             traces=(zed,),
             entry=_zed,
             after="Zed starts it by itself; the agent panel's settings show a green dot beside it.",
+            models=models.zed,
+            models_user=zed / "settings.json",
+        ),
+        Client(
+            id="opencode",
+            title="opencode",
+            key="mcp",
+            user=opencode,
+            project=here / "opencode.json",
+            traces=(opencode.parent,),
+            entry=_opencode,
+            after="Start opencode anew; `opencode mcp list` and `/models` show it.",
+            models=models.opencode,
+            models_user=opencode,
+            models_project=here / "opencode.json",
+        ),
+        Client(
+            id="cline",
+            title="Cline",
+            key="mcpServers",
+            user=cline / "cline_mcp_settings.json",
+            project=None,
+            traces=(home / ".cline",),
+            entry=_plain,
+            after="Start cline anew.",
+            models=models.cline,
+            models_user=cline / "providers.json",
+        ),
+        Client(
+            id="continue",
+            title="Continue",
+            key="mcpServers",
+            user=home / ".continue" / "mcpServers" / OUR_FILE,
+            project=here / ".continue" / "mcpServers" / OUR_FILE,
+            traces=(home / ".continue",),
+            entry=_plain,
+            after="Reload the window of the editor; the models and the tools are in Continue's lists.",
+            models=models.continue_dev,
+            models_user=home / ".continue" / "models" / OUR_MODELS,
+            models_project=here / ".continue" / "models" / OUR_MODELS,
         ),
     )
+
+
+def _existing(folder: Path, *names: str) -> Path:
+    """The first of these files that is there, or where none is the first."""
+    return next((folder / name for name in names if (folder / name).exists()), folder / names[0])
 
 
 def _applications(home: Path, platform: str, environ: Mapping[str, str]) -> Path:
@@ -128,3 +197,10 @@ def _typed(server: Server) -> dict[str, Any]:
 
 def _zed(server: Server) -> dict[str, Any]:
     return {**_plain(server), "env": dict(server.env)}
+
+
+def _opencode(server: Server) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": "local", "command": [server.command, *server.args], "enabled": True}
+    if server.env:
+        entry["environment"] = dict(server.env)
+    return entry

@@ -21,7 +21,7 @@ def read(path: Path) -> str:
 
 
 def replace(path: Path, before: str, after: str) -> Path | None:
-    """Write it; returns where a copy of the old one is, None where there was none.
+    """Write it; returns where a copy of the old one is, None where there was none. Without a text the file is deleted.
 
     A file that a symbolic link names is replaced where it is. Raises OSError, and Conflict when somebody else has changed it meanwhile.
     """
@@ -32,6 +32,9 @@ def replace(path: Path, before: str, after: str) -> Path | None:
     if read(path) != before:
         raise Conflict(f"{path} was changed by another program just now; run this again.")
     copy = _copied(path, before, mode) if there else None
+    if not after:
+        path.unlink(missing_ok=True)
+        return copy
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_gateway.installing.clients import Server
+from mcp_gateway.installing.endpoint import LOCAL_KEY, Endpoint
 from shared.errors import InvalidInput
 from shared.setting_sources import load_settings
 
@@ -40,6 +41,20 @@ def address(url: str, environ: Mapping[str, str] = os.environ, directory: Path |
     return "" if local_url(here) == local_url(load_settings(pointers)) else local_url(here)
 
 
+def endpoint(url: str, environ: Mapping[str, str] = os.environ, directory: Path | None = None) -> Endpoint:
+    """The gateway as agents reach its models: at the URL, or where `serve` would listen here, with the key in
+    MCP_GATEWAY_TOKEN. Raises InvalidInput for what is no address, and SettingsError.
+    """
+    from mcp_gateway.bridge.main import fault_of, with_scheme
+    from mcp_gateway.bridge.upstream import VARIABLE, local_url
+
+    base = with_scheme(url).rstrip("/").removesuffix("/mcp") if url else ""
+    if base and (fault := fault_of(base)):
+        raise InvalidInput(fault)
+    key = environ.get(VARIABLE, "").strip()
+    return Endpoint(base or local_url(load_settings(environ, directory=directory)), key or LOCAL_KEY)
+
+
 def program(executable: str = sys.executable) -> tuple[str, tuple[str, ...]]:
     """Our command, in full, and what must come before its own arguments."""
     for name in (COMMAND, f"{COMMAND}.exe"):
@@ -55,6 +70,7 @@ def is_ours(entry: Any) -> bool:
     if not isinstance(entry, dict):
         return False
     command, args = entry.get("command"), entry.get("args")
-    words = [command.get("path") if isinstance(command, dict) else command, *(args if isinstance(args, list) else [])]
+    started = command if isinstance(command, list) else [command.get("path") if isinstance(command, dict) else command]
+    words = [*started, *(args if isinstance(args, list) else [])]
     texts = [word for word in words if isinstance(word, str)]
     return any(Path(text).name.removesuffix(".exe") in (COMMAND, "mcp_gateway") for text in texts)

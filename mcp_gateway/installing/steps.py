@@ -1,20 +1,23 @@
-"""What installing and uninstalling change in a client's file, worked out before anything is written."""
+"""What installing and uninstalling change in a client's files, worked out before anything is written."""
 
 import difflib
-import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp_gateway.installing import files, jsonc
-from mcp_gateway.installing.clients import Client, Scope, Server
+from mcp_gateway.installing.clients import OUR_FILE, OUR_MODELS, Client, Scope, Server
+from mcp_gateway.installing.entry import Entry, at
 from mcp_gateway.installing.server import is_ours
 from shared.errors import Conflict, InvalidInput, NotFound
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A file, as it is and as it is to be."""
+    """A file, as it is and as it is to be; without a text it is to be deleted."""
 
     path: Path
     before: str
@@ -37,33 +40,42 @@ class Change:
         return files.replace(self.path, self.before, self.after)
 
 
-def snippet(client: Client, name: str, server: Server) -> str:
-    """What belongs into the client's file, for a person to paste."""
-    return json.dumps({client.key: {name: client.entry(server)}}, indent=2, ensure_ascii=False)
+def tools(client: Client, scope: Scope, name: str, server: Server) -> Entry:
+    """The entry with which a client starts our MCP server. Raises InvalidInput where it has no file for the scope."""
+    path = (client.key, name)
+    value = client.entry(server)
+    return Entry(file=file_of(client, scope), path=path, value=value, ours=lambda content: is_ours(at(content, path)))
 
 
-def installing(client: Client, scope: Scope, name: str, server: Server) -> Change:
-    """Put it in, over an older entry of ours. Raises Conflict where another server has the name, InvalidInput where the file is beyond us."""
+def snippets(entries: Iterable[Entry]) -> dict[Path, str]:
+    """What belongs into each file, for a person to paste."""
+    texts: dict[Path, str] = {}
+    for entry in entries:
+        texts[entry.file] = jsonc.put(texts.get(entry.file, ""), entry.path, entry.value)
+    return texts
+
+
+def installing(entries: Sequence[Entry]) -> tuple[Change, ...]:
+    """Put them in, over older ones of ours. Raises Conflict where something else stands there, InvalidInput where a file is beyond us."""
+    return _changes(entries, _put)
+
+
+def uninstalling(entries: Sequence[Entry]) -> tuple[Change, ...]:
+    """Take out those that are ours. Raises NotFound where none is in."""
+    found = tuple(change for change in _changes(entries, _dropped) if not change.is_none)
+    if not found:
+        raise NotFound(f"Nothing of this gateway is in {' or '.join(_names(entries))}.")
+    return found
+
+
+def other_name(client: Client, scope: Scope, name: str) -> str:
+    """What to say of an entry that cannot be taken out: it is another server's, or stands under another name; or nothing."""
     path = file_of(client, scope)
-    text = _read(path)
-    entry = _entries(path, text, client).get(name)
-    if entry is not None and not is_ours(entry):
-        raise Conflict(f'{path} has another server under the name "{name}"; take another with --name.')
-    return Change(path, text, _edited(path, lambda: jsonc.put(text, (client.key, name), client.entry(server))))
-
-
-def uninstalling(client: Client, scope: Scope, name: str) -> Change:
-    """Take it out. Raises NotFound where it is not in, Conflict where another server has the name."""
-    path = file_of(client, scope)
-    text = _read(path)
-    entries = _entries(path, text, client)
-    if name not in entries:
-        ours = [other for other, entry in entries.items() if is_ours(entry)]
-        hint = f" It has this gateway as {', '.join(ours)}: say --name." if ours else ""
-        raise NotFound(f'{path} has no server "{name}".{hint}')
-    if not is_ours(entries[name]):
+    entries = _entries(path, _read(path), client)
+    if name in entries and not is_ours(entries[name]):
         raise Conflict(f'"{name}" in {path} is not this gateway; it is left alone.')
-    return Change(path, text, _edited(path, lambda: _without(text, client.key, name)))
+    ours = [other for other, entry in entries.items() if is_ours(entry)]
+    return f" It has this gateway as {', '.join(ours)}: say --name." if ours and name not in entries else ""
 
 
 def installed_as(client: Client, scope: Scope) -> tuple[str, ...]:
@@ -84,6 +96,56 @@ def file_of(client: Client, scope: Scope) -> Path:
     return path
 
 
+def _changes(entries: Sequence[Entry], edit: Callable[[str, Any, Entry], str]) -> tuple[Change, ...]:
+    return tuple(
+        _change(file, [entry for entry in entries if entry.file == file], edit)
+        for file in dict.fromkeys(entry.file for entry in entries)
+    )
+
+
+def _change(file: Path, entries: Iterable[Entry], edit: Callable[[str, Any, Entry], str]) -> Change:
+    before = _read(file)
+
+    def edited() -> str:
+        content, text = jsonc.loads(before), before
+        for entry in entries:
+            text = edit(text, content, entry)
+        if text != before and file.name in (OUR_FILE, OUR_MODELS) and jsonc.loads(text) == {}:
+            return ""
+        return text
+
+    return Change(file, before, _edited(file, edited))
+
+
+def _put(text: str, content: Any, entry: Entry) -> str:
+    present = at(content, entry.path)
+    if entry.role != "own":
+        return text if present is not None else jsonc.put(text, entry.path, entry.value)
+    if present is not None and present != entry.value and not entry.ours(content):
+        raise Conflict(
+            f"{entry.file} has another {entry.name}, which is left alone. Take it out first, or install only the other half "
+            "(--only tools, --only models); for a server, another --name will do."
+        )
+    return jsonc.put(text, entry.path, entry.value)
+
+
+def _dropped(text: str, content: Any, entry: Entry) -> str:
+    """The text without the entry, where that is ours, and without objects that are empty then."""
+    present = at(content, entry.path)
+    if present is None or entry.role == "frame" or not entry.ours(content):
+        return text
+    if entry.role == "default" and present != entry.value:
+        return text
+    text = jsonc.drop(text, entry.path)
+    for depth in range(len(entry.path) - 1, 0, -1):
+        text = jsonc.drop_empty(text, entry.path[:depth])
+    return text
+
+
+def _names(entries: Iterable[Entry]) -> list[str]:
+    return [str(file) for file in dict.fromkeys(entry.file for entry in entries)]
+
+
 def _read(path: Path) -> str:
     try:
         return files.read(path)
@@ -97,11 +159,7 @@ def _entries(path: Path, text: str, client: Client) -> dict[str, Any]:
     return entries if isinstance(entries, dict) else {}
 
 
-def _without(text: str, key: str, name: str) -> str:
-    return jsonc.drop_empty(jsonc.drop(text, (key, name)), (key,))
-
-
-def _edited(path: Path, edit: Any) -> Any:
+def _edited(path: Path, edit: Callable[[], T]) -> T:
     try:
         return edit()
     except (jsonc.NotEditable, RecursionError) as error:

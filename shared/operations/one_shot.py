@@ -56,11 +56,11 @@ async def run_alone(
     """Run a command that has leave, with no process of it left afterwards."""
     command = replace(command, permit=permit.again)
     if connection is None:
-        return await gateway.terminals.run_once(caller.id, LocalTarget(cwd=cwd, sandbox=sandbox), command)
+        return await gateway.terminals.execs.run(caller.id, LocalTarget(cwd=cwd, sandbox=sandbox), command)
     target = await targets.saved(gateway, caller, connection)
     target = await policing.permit_opening(gateway, caller, target, connection)
     return await host_leave.connecting(
-        gateway, caller, lambda: gateway.terminals.run_once(caller.id, target, command), permit.give_back
+        gateway, caller, lambda: gateway.terminals.execs.run(caller.id, target, command), permit.give_back
     )
 
 

@@ -34,9 +34,9 @@ from typing import Any, Self
 
 import orjson
 
-from shared.providers.scripted_answers import CREATED, FAULTS, Reply, Script, play
+from shared.providers.scripted_answers import CREATED, FAULTS, Reply, Script, Turn, play
 
-Said = str | Callable[[dict[str, Any]], str]
+Said = str | Callable[[dict[str, Any]], str | Turn]
 Failing = Callable[[dict[str, Any]], tuple[int, Any, str] | None]
 
 
@@ -51,7 +51,7 @@ class Seen:
 
 @dataclass(slots=True)
 class ScriptedServer:
-    """Listens on loopback. `says` gives models words of their own, made from the request where need be; `bills` is
+    """Listens on loopback. `says` gives models words of their own, made from the request where need be (a `Turn` calls tools); `bills` is
     the cost it states in usage, `refuses` holds keys that it does not take; `fails` gives models an error of their own for a request (status, body,
     header lines), or None. `seen` holds the last requests, `gone` counts clients that left before the end;
     `arrived` and `left` are set with the first chat and the first such client.

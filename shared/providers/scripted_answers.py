@@ -35,9 +35,18 @@ PROMPT_TOKENS = 11
 HUGE_BYTES = 80 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 BIG_BYTES = 80 * 1024
+THOUGHT = "let me think"
 BAD_JSON = b'{"id": chatcmpl-scripted, "choices": [}]'
 ERRORS = {"ctx": "context_length_exceeded", "policy": "content_policy_violation"}
 ENDS = {"len": "length", "filter": "content_filter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An answer with tool calls: a text, and the names and arguments of the calls."""
+
+    text: str = ""
+    calls: tuple[tuple[str, dict[str, Any]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +56,10 @@ class Script:
     words: dict[str, int]
     text: tuple[str, ...]
     bill: float | None = None
+    turn: Turn | None = None
 
     @classmethod
-    def read(cls, model: str, body: dict[str, Any], said: str | None = None) -> Self:
+    def read(cls, model: str, body: dict[str, Any], said: str | Turn | None = None) -> Self:
         """From the model's name, and the conversation for `echo`; `said` takes the place of the text."""
         words: dict[str, int] = {}
         for word in model.rsplit("/", 1)[-1].split("-")[1:]:
@@ -60,17 +70,29 @@ class Script:
         if "echo" in words:
             last = body["messages"][-1].get("content")
             tokens = tuple(f"{part} " for part in str(last).split()) or ("",)
-        return cls(words, tokens if said is None else tuple(re.findall(r"\S*\s*", said)))
+        turn = said if isinstance(said, Turn) else None
+        text = said.text if isinstance(said, Turn) else said
+        return cls(words, tokens if text is None else tuple(re.findall(r"\S*\s*", text)), turn=turn)
 
     @property
     def answer(self) -> tuple[str, ...]:
         """The tokens of the answer's text."""
         return () if {"blank", "filter"} & self.words.keys() else self.text
 
-    @property
-    def calls(self) -> bool:
-        """Whether it calls a tool when it is offered one."""
-        return "tool" in self.words or "badtool" in self.words
+    def calls(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """The tool calls of the answer, in OpenAI's form; none where no tools are offered."""
+        if not body.get("tools"):
+            return []
+        if self.turn is not None:
+            # Ids as some vendors make them, with characters that Anthropic's dialect does not allow.
+            return [
+                _tool_call(f"functions.{name}:{len(body['messages'])}.{index}", name, orjson.dumps(arguments).decode())
+                for index, (name, arguments) in enumerate(self.turn.calls)
+            ]
+        if "tool" not in self.words and "badtool" not in self.words:
+            return []
+        arguments = '{"city":' if "badtool" in self.words else '{"city":"Paris"}'
+        return [_tool_call("call_scripted", body["tools"][0]["function"]["name"], arguments)]
 
     @property
     def faulty(self) -> bool:
@@ -183,10 +205,10 @@ async def _half(words: dict[str, int], data: bytes, reply: Reply) -> None:
 def _message(script: Script, body: dict[str, Any]) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(script.answer).strip()}
     if "reason" in script.words:
-        message["reasoning_content"] = "let me think"
-    if script.calls and body.get("tools"):
-        message["content"] = None
-        message["tool_calls"] = [_tool_call(script, body)]
+        message["reasoning_content"] = THOUGHT
+    if calls := script.calls(body):
+        message["content"] = script.turn.text if script.turn is not None and script.turn.text else None
+        message["tool_calls"] = calls
         return {"message": message, "finish_reason": "tool_calls", "logprobs": None}
     if "refuse" in script.words:
         message |= {"content": None, "refusal": "I cannot help with that."}
@@ -197,10 +219,8 @@ def _end(words: dict[str, int]) -> str:
     return next((reason for word, reason in ENDS.items() if word in words), "stop")
 
 
-def _tool_call(script: Script, body: dict[str, Any]) -> dict[str, Any]:
-    name = body["tools"][0]["function"]["name"]
-    arguments = '{"city":' if "badtool" in script.words else '{"city":"Paris"}'
-    return {"id": "call_scripted", "type": "function", "function": {"name": name, "arguments": arguments}}
+def _tool_call(identity: str, name: str, arguments: str) -> dict[str, Any]:
+    return {"id": identity, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def _usage(script: Script) -> dict[str, Any]:
@@ -225,7 +245,7 @@ async def _stream(script: Script, model: str, body: dict[str, Any], reply: Reply
         await reply.event(_chunk(model, delta))
         if "itl" in words:
             await asyncio.sleep(words["itl"] / 1000)
-    called = script.calls and body.get("tools")
+    called = bool(script.calls(body))
     await reply.event(_chunk(model, {}, "tool_calls" if called else _end(words)))
     if "nousage" not in words and (body.get("stream_options") or {}).get("include_usage"):
         event = {**orjson.loads(_chunk(model, {})), "choices": [], "usage": _usage(script)}
@@ -253,17 +273,24 @@ async def _mishap(words: dict[str, int], index: int, reply: Reply) -> None:
 
 
 def _deltas(script: Script, body: dict[str, Any]) -> list[dict[str, Any]]:
-    if script.calls and body.get("tools"):
-        call = _tool_call(script, body)
-        start = {**call, "index": 0, "function": {"name": call["function"]["name"], "arguments": ""}}
-        rest = {"index": 0, "function": {"arguments": call["function"]["arguments"]}}
-        return [{"tool_calls": [start]}, {"tool_calls": [rest]}]
-    thoughts = [{"reasoning_content": "let me think"}] if "reason" in script.words else []
+    thoughts = [{"reasoning_content": THOUGHT}] if "reason" in script.words else []
+    if calls := script.calls(body):
+        texts = script.text if script.turn is not None else ()
+        return [*thoughts, *({"content": token} for token in texts if token), *_calling(calls)]
     if "empty" in script.words:
         return []
     if "refuse" in script.words:
         return [{"refusal": "I cannot help with that."}]
     return [*thoughts, *({"content": token} for token in script.answer)]
+
+
+def _calling(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    deltas: list[dict[str, Any]] = []
+    for index, call in enumerate(calls):
+        start = {**call, "index": index, "function": {"name": call["function"]["name"], "arguments": ""}}
+        rest = {"index": index, "function": {"arguments": call["function"]["arguments"]}}
+        deltas += [{"tool_calls": [start]}, {"tool_calls": [rest]}]
+    return deltas
 
 
 def _chunk(model: str, delta: dict[str, Any], finish: str | None = None) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -94,8 +95,9 @@ def in_order(session: Session, text: Any) -> Any:
     return text if session.get_bind().dialect.name == "sqlite" else cast(text, String).collate("C")
 
 
-def sums() -> list[ColumnElement[Any]]:
-    """What is summed up, under its name. Chats are told apart by our own id for them, older rows by the request's; rows
+@cache
+def sums() -> tuple[ColumnElement[Any], ...]:
+    """What is summed up, under its name: made once, for it takes longer than the query. Chats are told apart by our own id for them, older rows by the request's; rows
     without either are requests of their own.
     """
     chat = func.coalesce(func.nullif(col(UsageRow.chat_id), ""), func.nullif(col(UsageRow.request_id), ""))
@@ -115,7 +117,7 @@ def sums() -> list[ColumnElement[Any]]:
         "overhead_pico": _sum(case((extra, cost), else_=0)),
         "overhead_unpriced": _count(extra & cost.is_(None)),
     }
-    return [expression.label(name) for name, expression in sums.items()]
+    return tuple(expression.label(name) for name, expression in sums.items())
 
 
 def _sum(numbers: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a terminal session is made of: the seam between sessions and the three kinds of target."""
+"""The seam between sessions, single commands and the three kinds of target."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -82,11 +82,11 @@ class Inherited:
     umask: str = ""
 
 
-class Channel(Protocol):
-    """One open target.
+class Executor(Protocol):
+    """Commands on one open target, each from its beginning to its end.
 
-    `execute`, `start` and `aclose` run in tasks that are never cancelled; `execute` ends early, its processes with it,
-    when `stop` is set. The session runs one `execute` at a time and at most one interactive shell.
+    `execute` and `aclose` run in tasks that are never cancelled; `execute` ends early, its processes with it, when
+    `stop` is set. One command runs at a time.
     """
 
     @property
@@ -99,6 +99,16 @@ class Channel(Protocol):
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Run a command to its end. Raises TerminalError, and Unsupported where there is no such thing."""
+
+    async def aclose(self) -> None:
+        """End everything that was started here; nothing of it is left afterwards."""
+
+
+class Channel(Executor, Protocol):
+    """An open target with a terminal beside its commands, on which at most one interactive shell runs.
+
+    `start` runs in a task that is never cancelled.
+    """
 
     async def start(self) -> None:
         """Start the interactive shell, whose output goes to the scrollback. Raises TerminalError."""
@@ -115,9 +125,6 @@ class Channel(Protocol):
     async def runs_jobs(self) -> bool:
         """Whether something runs here but a shell that waits, as far as the target tells. Raises GatewayError."""
 
-    async def aclose(self) -> None:
-        """End everything that was started here; nothing of it is left afterwards."""
-
 
 class Opener(Protocol[AnyTarget]):
     """Opens channels to one kind of target."""
@@ -127,17 +134,23 @@ class Opener(Protocol[AnyTarget]):
 
 
 class SshOpener(Opener[SshTarget], Protocol):
-    """Opens sessions over SSH."""
+    """Connects to hosts over SSH, for sessions and for single commands."""
 
     async def open(self, target: SshTarget, seat: Seat, *, owner: str = "") -> Channel:
         """Raises as any opener, and Conflict (code_required) while a host waits for a person's answer."""
 
+    async def executor(self, target: SshTarget, *, owner: str = "") -> Executor:
+        """Raises as `open` does."""
+
 
 class LocalOpener(Opener[LocalTarget], Protocol):
-    """Opens sessions on this machine, by processes that are to be ended last."""
+    """Starts shells on this machine, for sessions and for single commands, by processes that are to be ended last."""
 
     async def open(self, target: LocalTarget, seat: Seat, *, owner: str = "") -> Channel:
         """Raises InvalidInput. Sessions of different owners are kept apart as far as the sandbox can."""
+
+    async def executor(self, target: LocalTarget, *, owner: str = "") -> Executor:
+        """Raises as `open` does."""
 
     async def aclose(self) -> None:
         """End them."""

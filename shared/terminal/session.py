@@ -9,11 +9,12 @@ from datetime import datetime
 from shared.domain.signals import SignalName
 from shared.domain.targets import SshTarget, Target, background_of, type_of, without_sandbox
 from shared.domain.terminal import CommandResult, SessionInfo
-from shared.errors import Conflict, GatewayError, Overloaded, TerminalError, Unsupported
+from shared.errors import Conflict, GatewayError, TerminalError, Unsupported
 from shared.security.redaction import Redactor
 from shared.terminal.answers import Answers, check_prompt, secret_of
 from shared.terminal.channel import Channel, Command, Inherited, Seat
 from shared.terminal.display import Display, Rendering
+from shared.terminal.execs import shutting_down
 from shared.terminal.files import Files, HasFiles
 from shared.terminal.jobs import unless_cancelled
 from shared.terminal.kept_outputs import KeptOutputs
@@ -135,8 +136,6 @@ class Session:
 
         Raises Conflict when those take too long, TerminalError, also when the session is closed meanwhile, and Unsupported.
         """
-        if command.sudo and not isinstance(self._target, SshTarget):
-            raise Unsupported("'sudo' is for sessions and saved connections over SSH; leave it out.")
         with self._in_use():
             async with self._turns.take(command) as turn:
                 self._check_open()
@@ -390,7 +389,7 @@ class Session:
     def _check_open(self) -> None:
         if self.closed:
             if self._shutting_down:
-                raise Overloaded("The gateway is shutting down; try again in a moment.", code="shutting_down")
+                raise shutting_down()
             raise TerminalError("This session has been closed; open another one.", code="session_closed")
 
     @contextmanager

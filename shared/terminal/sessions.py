@@ -1,11 +1,11 @@
-"""All terminal sessions: who may open how many, whose they are, and when they end by themselves."""
+"""All terminal sessions, and the commands without one: how many there may be, whose they are, and when they end."""
 
 import asyncio
 import ctypes
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Self
@@ -14,11 +14,11 @@ import anyio
 
 from shared.cluster.nodes import Nodes
 from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget
-from shared.domain.terminal import CommandResult
-from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited, invalid_field
+from shared.errors import InvalidInput, NotFound, RateLimited, invalid_field
 from shared.security.redaction import Redactor
 from shared.terminal import environment
 from shared.terminal.channel import Channel, Command, LocalOpener, Opener, OutputListener, Seat, SshOpener
+from shared.terminal.execs import Execs, shutting_down
 from shared.terminal.expiry import Expiry
 from shared.terminal.kept_outputs import KeptOutputs
 from shared.terminal.recordings import Recordings
@@ -80,7 +80,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self._sessions: dict[str, Session] = {}
         self._expiry = Expiry(limits.idle_timeout)
         self._open_slots = Slots(limits.sessions, limits.sessions_per_caller)
-        self._run_slots = Slots(limits.sessions, limits.sessions_per_caller)
+        self.execs = Execs(Slots(limits.sessions, limits.sessions_per_caller), local=local, ssh=ssh, outputs=outputs)
         if nodes is not None:
             nodes.watch(self._open_slots.taken)
         self._passing: set[Session] = set()
@@ -106,6 +106,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             self.stop()  # what has opened in this moment
             if self._closing:
                 await asyncio.wait(self._closing)
+            await self.execs.ended()
             await self.logins.aclose()
             await self._local.aclose()
             self.outputs.close()
@@ -114,8 +115,8 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
 
     @property
     def running(self) -> int:
-        """How many sessions run a command that a request or the background started."""
-        return sum(session.runs_command for session in {*self._sessions.values(), *self._passing})
+        """How many commands run that a request or the background started, in sessions or without one."""
+        return len(self.execs) + sum(session.runs_command for session in self._sessions.values())
 
     def announce_end(self, seconds: float) -> None:
         """Say on every terminal that the gateway shuts down, in so many seconds at most."""
@@ -128,6 +129,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             for opening in self._opening:
                 opening.cancel()
         self._closed = True
+        self.execs.stop()
         for session in list(self._sessions.values()):
             self._end(session, shutting_down=True)
         for session in self._passing:
@@ -194,15 +196,11 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         """Begin to end every session whose owner is gone; one that opens in this moment is seen the next time."""
         self.outputs.end_of(gone)
         self.logins.end_of(gone)
+        self.execs.end_of(gone)
         for session in [found for found in self._sessions.values() if gone(found.owner)]:
             self._end(session)
         for session in [found for found in self._passing if gone(found.owner)]:
             self._keep(session.end())
-
-    async def run_once(self, owner: str, target: Target, command: Command) -> CommandResult:
-        """Run a command on a target of its own, with no process of it left afterwards. Raises as `open` does."""
-        async with self._for_one_command(owner, target) as session:
-            return await session.execute(command)
 
     def command(
         self,
@@ -237,21 +235,6 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             sudo=sudo,
         )
 
-    @asynccontextmanager
-    async def _for_one_command(self, owner: str, target: Target) -> AsyncIterator[Session]:
-        """A session that is not listed and lasts for one command."""
-        self._run_slots.take(owner, "too_many_commands", "commands are running; wait for one to end and try again")
-        try:
-            seat = Seat(Scrollback(self.limits.scrollback_bytes))
-            session = await self._connect(owner, target, seat)
-            try:
-                yield session
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await asyncio.wait({self._pass(session)})
-        finally:
-            self._run_slots.give_back(owner)
-
     async def _connect(
         self, owner: str, target: Target, seat: Seat, *, title: str = "", recorded: bool = False
     ) -> Session:
@@ -267,11 +250,11 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
             if not opening.cancelled() and opening.exception() is None:  # it opened in the moment of the cancellation
                 self._pass(opening.result())
             if self._closed and not _is_cancelled():
-                raise _shutting_down() from None
+                raise shutting_down() from None
             raise
         if self._closed:
             await asyncio.shield(self._pass(session))
-            raise _shutting_down()
+            raise shutting_down()
         return session
 
     async def _opened(self, owner: str, target: Target, seat: Seat, *, title: str, recorded: bool) -> Session:
@@ -372,10 +355,6 @@ def new_id(kind: str, nodes: Nodes | None) -> str:
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _shutting_down() -> Overloaded:
-    return Overloaded("The gateway is shutting down; try again in a moment.", code="shutting_down")
 
 
 def _too_much(field: str, most: float) -> InvalidInput:

@@ -107,10 +107,7 @@ class TelnetChannel(asyncio.Protocol):
 
     async def execute(self, command: Command, stop: asyncio.Event) -> CommandResult:
         """Telnet carries a dialogue, in which a command has no end and no exit code."""
-        raise Unsupported(
-            "A telnet session cannot run a command to its end, since telnet has no exit codes; type it with "
-            "POST /v1/terminal/{id}/send (send_to_terminal) and read the answer with /output (read_terminal)."
-        )
+        raise no_commands()
 
     async def start(self) -> None:
         """The connection is the shell."""
@@ -257,3 +254,11 @@ def _not_logged_in(target: TelnetTarget, login: TelnetLogin, why: str) -> Termin
 
 def _cause(error: Exception) -> str:
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+
+
+def no_commands() -> Unsupported:
+    """The refusal of a command on a telnet target."""
+    return Unsupported(
+        "A telnet session cannot run a command to its end, since telnet has no exit codes; type it with "
+        "POST /v1/terminal/{id}/send (send_to_terminal) and read the answer with /output (read_terminal)."
+    )

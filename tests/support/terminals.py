@@ -54,6 +54,7 @@ def make_sessions(
     sandbox: Sandbox | None = None,
     egress: Egress | None = None,
     recording: Mapping[str, Any] | None = None,
+    kept: Mapping[str, Any] | None = None,
     **limits: Any,
 ) -> Sessions:
     """All three kinds of target, with known hosts and home in the folder."""
@@ -67,7 +68,7 @@ def make_sessions(
         ssh=SshHosts(folder / "known_hosts", logins, policy=policy, timeout=timeout, agent_path=agent_path),
         telnet=TelnetHosts(allow_public=allow_public, timeout=timeout),
         recordings=Recordings(folder / "recordings", lambda: datetime.now(UTC), **(recording or {})),
-        outputs=kept_outputs(folder),
+        outputs=kept_outputs(folder, **(kept or {})),
         redactor=Redactor(),
         logins=logins,
     )

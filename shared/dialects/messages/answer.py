@@ -26,7 +26,7 @@ def message_of(answer: Mapping[str, Any], names: Mapping[str, str]) -> dict[str,
     choice: Mapping[str, Any] = next(iter(answer.get("choices") or ()), {})
     told = choice.get("message") or {}
     return {
-        "id": message_id(answer.get("id")),
+        "id": message_id(),
         "type": "message",
         "role": "assistant",
         "model": answer.get("model"),
@@ -36,10 +36,8 @@ def message_of(answer: Mapping[str, Any], names: Mapping[str, str]) -> dict[str,
     }
 
 
-def message_id(identity: Any) -> str:
-    """The answer's id in Anthropic's manner, or a new one."""
-    if isinstance(identity, str) and identity:
-        return identity if identity.startswith("msg_") else f"msg_{identity}"
+def message_id() -> str:
+    """A new id. Vendors' own ids may repeat (Ollama has a thousand), and Claude Code merges messages of the same id."""
     return f"msg_{secrets.token_hex(12)}"
 
 

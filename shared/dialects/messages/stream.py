@@ -126,7 +126,7 @@ class MessageStream:
     def _start(self, chunk: dict[str, Any]) -> None:
         self._started = True
         message: dict[str, Any] = {
-            "id": message_id(chunk.get("id")),
+            "id": message_id(),
             "type": "message",
             "role": "assistant",
             "model": chunk.get("model"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, get_args
 
 from shared.domain.targets import HostKeyPolicy, SshLogin, SshTarget
 from shared.terminal import addresses
-from shared.terminal.channel import Channel, Seat
+from shared.terminal.channel import Channel, Executor, Seat
 from shared.terminal.ssh.host_keys import HostKeyGuard, changed
 from shared.terminal.ssh.known_hosts import KnownHosts
 from shared.terminal.ssh.pending_logins import Ask, PendingLogins
@@ -16,6 +17,8 @@ from shared.terminal.ssh.private_keys import PrivateKeys
 
 if TYPE_CHECKING:
     import asyncssh
+
+    from shared.terminal.ssh.link import Connect
 
 
 class SshHosts:
@@ -44,10 +47,23 @@ class SshHosts:
         """
         from shared.terminal.ssh.channel import SshChannel
 
+        connect = self._connecting(target, owner)
+        return SshChannel(seat, target, await connect(), connect)
+
+    async def executor(self, target: SshTarget, *, owner: str = "") -> Executor:
+        """What runs commands on a host without a session. Connects as `open` does."""
+        from shared.terminal.ssh.executor import SshExecutor
+
+        connect = self._connecting(target, owner)
+        return SshExecutor(token_hex(16), target, await connect(), connect)
+
+    def _connecting(self, target: SshTarget, owner: str) -> Connect:
+        """What makes the way to the host; the owner is asked for codes."""
+
         async def connect() -> list[asyncssh.SSHClientConnection]:
             return await self._logins.connected(owner, target, lambda ask: self._way(target, ask))
 
-        return SshChannel(seat, target, await connect(), connect)
+        return connect
 
     async def _way(self, target: SshTarget, ask: Ask) -> list[asyncssh.SSHClientConnection]:
         """The connections to a host, each through the one before."""

@@ -82,6 +82,15 @@ async def test_the_sdk_streams(tmp_path: Path) -> None:
     assert made.gateway.ledger.totals.attempts == 1
 
 
+async def test_each_message_has_an_id_of_its_own_although_the_vendor_repeats_one(tmp_path: Path) -> None:
+    async with sdk(tmp_path) as (client, _):
+        whole = [await client.messages.create(model="auto", max_tokens=64, messages=HELLO) for _ in range(2)]
+        async with client.messages.stream(model="auto", max_tokens=64, messages=HELLO) as stream:
+            streamed = await stream.get_final_message()
+    assert len({message.id for message in (*whole, streamed)}) == 3
+    assert all(message.id.startswith("msg_") for message in (*whole, streamed))
+
+
 async def test_the_sdk_runs_a_tool_loop(tmp_path: Path) -> None:
     async with sdk(tmp_path, "scripted-tool") as (client, made):
         first = await client.messages.create(model="auto", max_tokens=64, messages=HELLO, tools=[BASH])

@@ -18,6 +18,16 @@ CLIENTS = {
     "vscode": (".config/Code/User/mcp.json", "servers"),
     "cursor": (".cursor/mcp.json", "mcpServers"),
     "zed": (".config/zed/settings.json", "context_servers"),
+    "opencode": (".config/opencode/opencode.json", "mcp"),
+    "cline": (".cline/data/settings/cline_mcp_settings.json", "mcpServers"),
+    "continue": (".continue/mcpServers/ai-mcp-gateway.json", "mcpServers"),
+}
+MODELS = {
+    "claude-code": ".claude/settings.json",
+    "zed": ".config/zed/settings.json",
+    "opencode": ".config/opencode/opencode.json",
+    "cline": ".cline/data/settings/providers.json",
+    "continue": ".continue/models/ai-mcp-gateway.yaml",
 }
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the places are Linux's")
 
@@ -50,14 +60,17 @@ def test_each_host_gets_an_entry_with_a_whole_path(shell: Shell, home: Path, cli
     done = shell("install", client)
     assert done.code == 0, done.err
     entry = entries(home, client)["ai-mcp-gateway"]
-    assert os.path.isabs(entry["command"])
-    assert os.access(entry["command"], os.X_OK)
-    assert entry["args"][-1] == "stdio"
+    words = entry["command"] if client == "opencode" else [entry["command"], *entry["args"]]
+    assert os.path.isabs(words[0])
+    assert os.access(words[0], os.X_OK)
+    assert words[-1] == "stdio"
     assert stat.S_IMODE((home / CLIENTS[client][0]).stat().st_mode) == 0o600
     again = shell("install", client)
     assert "nothing was changed" in again.out
     assert shell("uninstall", client).code == 0
-    assert json.loads((home / CLIENTS[client][0]).read_text()) == {}
+    left = home / CLIENTS[client][0]
+    assert client == "continue" or json.loads(left.read_text()) == {}
+    assert left.exists() == (client != "continue")  # a file of our own goes with what was in it
 
 
 def test_what_else_is_in_the_file_stays_and_a_copy_is_left(shell: Shell, home: Path) -> None:
@@ -88,6 +101,127 @@ def test_installing_and_uninstalling_in_turn_leaves_the_file_as_it_was_and_few_c
         assert path.read_text() == before
     assert len(backups(path)) == 2
     assert before in [copy.read_text() for copy in backups(path)]
+
+
+def written(home: Path, client: str) -> Any:
+    return json.loads((home / MODELS[client]).read_text())
+
+
+@pytest.mark.parametrize("client", MODELS)
+def test_an_agent_also_takes_its_models_from_the_gateway(shell: Shell, home: Path, client: str) -> None:
+    done = shell("install", client, "--url", "127.0.0.1:3100/mcp")
+    assert done.code == 0, done.err
+    text = (home / MODELS[client]).read_text()
+    assert "http://127.0.0.1:3100" in text
+    assert "/mcp/" not in text
+    assert stat.S_IMODE((home / MODELS[client]).stat().st_mode) == 0o600
+    assert "`mcp-gateway serve` must run there" in done.out
+    assert "nothing was changed" in shell("install", client, "--url", "127.0.0.1:3100/mcp").out
+    assert shell("install", client, "--undo").code == 0
+    left = home / MODELS[client]
+    assert not left.exists() or "3100" not in left.read_text()
+    assert "Nothing of this gateway is in" in shell("install", client, "--undo").err
+
+
+def test_each_agent_gets_its_own_form(shell: Shell, home: Path) -> None:
+    for client in MODELS:
+        assert shell("install", client, "--only", "models").code == 0
+        assert client in ("zed", "opencode") or not (home / CLIENTS[client][0]).exists()
+    address = "http://127.0.0.1:3000"
+    assert written(home, "claude-code")["env"] == {
+        "ANTHROPIC_BASE_URL": address,
+        "ANTHROPIC_AUTH_TOKEN": "ai-mcp-gateway",
+    }
+    assert written(home, "opencode")["model"] == "ai-mcp-gateway/auto"
+    assert written(home, "opencode")["provider"]["ai-mcp-gateway"]["options"]["baseURL"] == f"{address}/v1"
+    cline = written(home, "cline")
+    assert cline["providers"][cline["lastUsedProvider"]]["settings"]["baseUrl"] == f"{address}/v1"
+    assert written(home, "continue")["models"][0]["apiBase"] == f"{address}/v1"
+    zed = written(home, "zed")["language_models"]["openai_compatible"]["AI MCP gateway"]
+    assert (zed["api_url"], zed["available_models"][0]["name"]) == (f"{address}/v1", "auto")
+
+
+def test_either_half_can_be_had_alone(shell: Shell, home: Path) -> None:
+    assert shell("install", "claude-code", "--only", "tools").code == 0
+    assert not (home / ".claude").exists()
+    assert "takes no address of models" in shell("install", "cursor", "--only", "models").err
+    assert shell("install", "claude-code").code == 0
+    assert shell("uninstall", "claude-code", "--only", "models").code == 0
+    assert written(home, "claude-code") == {}
+    assert "ai-mcp-gateway" in entries(home, "claude-code")
+
+
+def test_the_rest_of_an_agents_settings_stays(shell: Shell, home: Path) -> None:
+    path = home / MODELS["claude-code"]
+    path.parent.mkdir()
+    before = '{\n  "env": {\n    "EDITOR": "vi"\n  },\n  "theme": "dark"\n}\n'
+    path.write_text(before)
+    assert shell("install", "claude-code").code == 0
+    assert written(home, "claude-code")["env"]["EDITOR"] == "vi"
+    (copy,) = backups(path)
+    assert copy.read_text() == before
+    assert shell("install", "claude-code", "--undo").code == 0
+    assert path.read_text() == before
+
+
+def test_another_address_of_models_is_not_taken(shell: Shell, home: Path) -> None:
+    path = home / MODELS["claude-code"]
+    path.parent.mkdir()
+    before = '{"env": {"ANTHROPIC_BASE_URL": "https://proxy.example.com"}}\n'
+    path.write_text(before)
+    done = shell("install", "claude-code")
+    assert done.code == 1
+    assert "has another env.ANTHROPIC_BASE_URL" in done.err
+    assert not (home / ".claude.json").exists()
+    assert shell("install", "claude-code", "--only", "tools").code == 0
+    assert shell("uninstall", "claude-code").code == 0
+    assert path.read_text() == before
+
+
+def test_an_earlier_address_and_key_of_ours_are_renewed(
+    shell: Shell, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shell("install", "claude-code").code == 0
+    monkeypatch.setenv("MCP_GATEWAY_TOKEN", "mgw_secret")
+    done = shell("install", "claude-code", "--url", "https://gateway.example.com")
+    assert done.code == 0, done.err
+    assert "mgw_secret" not in done.out
+    env = {"ANTHROPIC_BASE_URL": "https://gateway.example.com", "ANTHROPIC_AUTH_TOKEN": "mgw_secret"}
+    assert written(home, "claude-code")["env"] == env
+    assert shell("install", "claude-code").code == 0
+
+
+def test_a_model_that_the_user_chose_stays(shell: Shell, home: Path) -> None:
+    path = config(home, "opencode")
+    path.write_text('{\n  // mine\n  "model": "anthropic/claude-sonnet-5"\n}\n')
+    before = path.read_text()
+    assert shell("install", "opencode").code == 0
+    assert '"model": "anthropic/claude-sonnet-5"' in path.read_text()
+    assert shell("uninstall", "opencode").code == 0
+    assert path.read_text() == before
+
+
+def test_an_existing_file_with_comments_in_its_name_is_used(shell: Shell, home: Path) -> None:
+    path = config(home, "opencode").with_suffix(".jsonc")
+    path.write_text("{}")
+    assert shell("install", "opencode").code == 0
+    assert "ai-mcp-gateway" in path.read_text()
+    assert not config(home, "opencode").exists()
+
+
+def test_both_halves_are_printed_and_told_as_json(shell: Shell, home: Path) -> None:
+    printed = shell("install", "claude-code", "--print")
+    assert '"mcpServers"' in printed.out
+    assert '"ANTHROPIC_BASE_URL"' in printed.out
+    assert [line for line in printed.err.splitlines() if line.startswith("For ")] == [
+        f"For {home / '.claude.json'}:",
+        f"For {home / '.claude' / 'settings.json'}:",
+    ]
+    done = shell("install", "claude-code", "--json").json
+    assert [(file["file"], file["changed"]) for file in done["files"]] == [
+        (str(home / ".claude.json"), True),
+        (str(home / ".claude" / "settings.json"), True),
+    ]
 
 
 def test_a_comment_among_the_servers_keeps_their_object(shell: Shell, home: Path) -> None:

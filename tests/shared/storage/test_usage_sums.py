@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from sqlmodel import Session, SQLModel
 
 from shared.storage import facts, usage_hours, usage_rows, usage_sums
 from shared.storage.database import Database
@@ -23,13 +24,15 @@ pytestmark = pytest.mark.slow
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 4
+AN_HOUR = 8
+"""So many attempts are made in every third hour; between these nothing happens."""
 
 
 def entry(number: int, chance: random.Random) -> Entry:
     """Attempts at requests, two in a row for the same one now and then; later ones are told apart by our own id."""
-    old = number < 200
+    old = number < 96
     return Entry(
-        at=START + timedelta(hours=number // 8, seconds=number % 8),
+        at=START + timedelta(hours=number // AN_HOUR * 3, seconds=number % AN_HOUR),
         request_id="" if chance.random() < 0.1 else f"r{number // (2 if old else 16)}",
         caller=("local", "key-1", "key-2")[number // 2 % 3],
         model_id=chance.choice(["a", "b", "é", "Z"]),
@@ -60,10 +63,36 @@ async def ledger(database: Database, clock: Clock, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(ledger_module, "PAUSE_SECONDS", 0)
     chance = random.Random(7)
     made = Ledger(database, clock)
-    for number in range(DAYS * 24 * 8):
+    for number in range(DAYS * 24 // 3 * AN_HOUR):
         made.record(entry(number, chance))
     await made.flush()
     return made
+
+
+@pytest.fixture(scope="module")
+def sums() -> dict[str, list[dict[str, Any]]]:
+    """The rows of all summed hours by the kind of database: summed up once, and copied for the tests after."""
+    return {}
+
+
+@pytest.fixture
+async def summed(database: Database, ledger: Ledger, sums: dict[str, list[dict[str, Any]]]) -> Ledger:
+    """The ledger, once all hours are summed up."""
+    table, kind = SQLModel.metadata.tables["usage_hours"], database.engine.dialect.name
+
+    def copy(session: Session) -> None:
+        session.connection().execute(table.insert(), sums[kind])
+        facts.write(session, usage_hours.UNTIL, (START + timedelta(days=DAYS)).isoformat())
+
+    def rows(session: Session) -> list[dict[str, Any]]:
+        return [dict(row) for row in session.connection().execute(table.select()).mappings()]
+
+    if kind in sums:
+        await database.run(copy)
+    else:
+        await ledger.sum_up()
+        sums[kind] = await database.read(rows)
+    return ledger
 
 
 async def both(database: Database, *span: datetime, group_by: str | None, **more: Any) -> tuple[Any, Any]:
@@ -75,8 +104,8 @@ async def both(database: Database, *span: datetime, group_by: str | None, **more
 
 SPANS = [
     (START, START + timedelta(days=DAYS)),
-    (START + timedelta(hours=5, seconds=3), START + timedelta(days=2, hours=1, seconds=4)),
-    (START + timedelta(hours=5, seconds=3), START + timedelta(hours=5, seconds=6)),
+    (START + timedelta(hours=6, seconds=3), START + timedelta(days=2, seconds=4)),
+    (START + timedelta(hours=6, seconds=3), START + timedelta(hours=6, seconds=6)),
     (START - timedelta(days=9), START + timedelta(days=99)),
 ]
 GROUP_BYS = [
@@ -96,8 +125,7 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("group_bys", GROUP_BYS, ids=str)
-async def test_they_say_the_same(database: Database, ledger: Ledger, group_bys: Sequence[str | None]) -> None:
-    await ledger.sum_up()
+async def test_they_say_the_same(database: Database, summed: Ledger, group_bys: Sequence[str | None]) -> None:
     for group_by, filters in product(group_bys, FILTERS):
         for span in SPANS:
             fast, slow = await both(database, *span, group_by=group_by, filters=filters)
@@ -107,30 +135,30 @@ async def test_they_say_the_same(database: Database, ledger: Ledger, group_bys: 
 
 
 @pytest.mark.parametrize("group_by", ["day", "model", "tag:team"])
-async def test_past_hours_are_read_from_their_sums_alone(database: Database, ledger: Ledger, group_by: str) -> None:
-    await ledger.sum_up()
+async def test_past_hours_are_read_from_their_sums_alone(database: Database, summed: Ledger, group_by: str) -> None:
     with counting(database) as statements:
         await database.read(lambda session: usage_sums.summed(session, *SPANS[0], group_by))
     assert not [statement for statement in statements if "FROM usage\n" in statement or "FROM usage " in statement]
     assert [statement for statement in statements if "FROM usage_hours" in statement]
 
 
-async def test_what_comes_late_is_counted(database: Database, ledger: Ledger) -> None:
-    await ledger.sum_up()
-    ledger.record(replace(entry(3, random.Random(1)), request_id="late"))
-    await ledger.flush()
+async def test_what_comes_late_is_counted(database: Database, summed: Ledger) -> None:
+    """The hours before it stay as they are; it and those after are summed up anew."""
+    at = START + timedelta(days=DAYS - 1, seconds=3)
+    summed.record(replace(entry(3, random.Random(1)), at=at, request_id="late"))
+    await summed.flush()
+    assert await database.read(usage_hours.summed_until) == START + timedelta(days=DAYS - 1)
     fast, slow = await both(database, *SPANS[0], group_by="day")
     assert fast == slow
-    await ledger.sum_up()
+    await summed.sum_up()
     assert await both(database, *SPANS[0], group_by="day") == (slow, slow)
 
 
-async def test_hours_that_may_still_grow_are_left(database: Database, ledger: Ledger, clock: Clock) -> None:
-    await ledger.sum_up()
+async def test_hours_that_may_still_grow_are_left(database: Database, summed: Ledger, clock: Clock) -> None:
     clock.advance(minutes=30)
-    ledger.record(replace(entry(3, random.Random(1)), at=clock.now, request_id="now"))
-    await ledger.flush()
-    await ledger.sum_up()
+    summed.record(replace(entry(3, random.Random(1)), at=clock.now, request_id="now"))
+    await summed.flush()
+    await summed.sum_up()
     until = await database.read(usage_hours.summed_until)
     assert until == START + timedelta(days=DAYS)
     fast, slow = await both(database, START, clock.now + timedelta(hours=1), group_by="hour")

@@ -10,14 +10,14 @@ from shared.domain.targets import LocalTarget
 from shared.errors import NotFound
 from shared.terminal.kept_outputs import KeptLimits, KeptOutputs
 from shared.terminal.sessions import Sessions
-from tests.support.terminals import kept_outputs, make_sessions, open_descriptors
+from tests.support.terminals import make_sessions, open_descriptors
 
 LONG = "seq 1 40000"
 
 
 async def _ran(sessions: Sessions, owner: str, text: str = LONG) -> str | None:
     command = sessions.command(text, max_output_bytes=1000)
-    return (await sessions.run_once(owner, LocalTarget(), command)).output_id
+    return (await sessions.execs.run(owner, LocalTarget(), command)).output_id
 
 
 async def _whole(outputs: KeptOutputs, owner: str, output_id: str) -> str:
@@ -38,10 +38,6 @@ async def _is_there(sessions: Sessions, output_id: str) -> bool:
     return True
 
 
-def _with(sessions: Sessions, folder: Path, **limits: float) -> None:
-    sessions.outputs = kept_outputs(folder, **limits)
-
-
 async def test_cut_output_is_kept_whole_and_only_for_its_caller(tmp_path: Path) -> None:
     async with make_sessions(tmp_path) as sessions:
         output_id = await _ran(sessions, "a")
@@ -55,8 +51,7 @@ async def test_cut_output_is_kept_whole_and_only_for_its_caller(tmp_path: Path) 
 
 
 async def test_the_oldest_make_room_a_callers_own_first(tmp_path: Path) -> None:
-    async with make_sessions(tmp_path) as sessions:
-        _with(sessions, tmp_path, outputs_per_caller=2, outputs_in_all=3)
+    async with make_sessions(tmp_path, kept={"outputs_per_caller": 2, "outputs_in_all": 3}) as sessions:
         other = await _ran(sessions, "b")
         ids = [await _ran(sessions, "a") for _ in range(3)]
         assert other is not None
@@ -71,8 +66,7 @@ async def test_the_oldest_make_room_a_callers_own_first(tmp_path: Path) -> None:
 
 
 async def test_bytes_are_bounded_for_a_stream_and_for_a_caller(tmp_path: Path) -> None:
-    async with make_sessions(tmp_path) as sessions:
-        _with(sessions, tmp_path, bytes_per_stream=100_000, bytes_per_caller=150_000)
+    async with make_sessions(tmp_path, kept={"bytes_per_stream": 100_000, "bytes_per_caller": 150_000}) as sessions:
         first, second = await _ran(sessions, "a"), await _ran(sessions, "a")
         part = await sessions.outputs.read("a", ReadKept(id=second or ""))
         assert (part.bytes, part.total_bytes) == (100_000, 228_894)
@@ -87,7 +81,7 @@ async def test_output_expires_and_goes_with_its_caller(tmp_path: Path) -> None:
         sessions.end_of(lambda owner: owner == "a")
         with pytest.raises(NotFound):
             await sessions.outputs.read("a", ReadKept(id=gone or ""))
-        _with(sessions, tmp_path, seconds=0)
+    async with make_sessions(tmp_path, kept={"seconds": 0}) as sessions:
         expired = await _ran(sessions, "a")
         async with asyncio.timeout(5):
             while await _is_there(sessions, expired or ""):
@@ -97,7 +91,7 @@ async def test_output_expires_and_goes_with_its_caller(tmp_path: Path) -> None:
 async def test_a_full_disk_ends_keeping_and_not_the_command(tmp_path: Path) -> None:
     (tmp_path / "outputs").write_text("in the way of the folder")
     async with make_sessions(tmp_path) as sessions:
-        result = await sessions.run_once("a", LocalTarget(), sessions.command(LONG, max_output_bytes=1000))
+        result = await sessions.execs.run("a", LocalTarget(), sessions.command(LONG, max_output_bytes=1000))
         assert (result.exit_code, result.truncated, result.output_id) == (0, True, None)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared.domain.targets import LocalTarget
 from shared.errors import InvalidInput, TerminalError
-from shared.terminal import child, keepers, local
+from shared.terminal import child, keepers, local, local_executor
 from shared.terminal.sessions import Sessions
 from tests.support.terminals import (
     Terminal,
@@ -195,7 +195,7 @@ async def test_many_background_processes_hold_few_descriptors(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nap = a_nap()
-    monkeypatch.setattr(local, "MAX_LINGERING", 4)
+    monkeypatch.setattr(local_executor, "MAX_LINGERING", 4)
     async with opened(sessions) as terminal:
         await terminal.run("true")
         before = open_descriptors()

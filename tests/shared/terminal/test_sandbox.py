@@ -410,12 +410,12 @@ async def test_many_callers_at_once_do_not_close_each_others_keepers(
     monkeypatch.setattr(keepers, "MOST_KEEPERS", 1)
     async with ground.sessions(sandbox) as sessions:
         runs = (
-            sessions.run_once(f"caller-{number}", LocalTarget(), sessions.command(f"echo {number}"))
+            sessions.execs.run(f"caller-{number}", LocalTarget(), sessions.command(f"echo {number}"))
             for number in range(6)
         )
         results = await asyncio.gather(*runs)
         assert [result.stdout for result in results] == [f"{number}\n" for number in range(6)]
-        await sessions.run_once("last", LocalTarget(), sessions.command("true"))
+        await sessions.execs.run("last", LocalTarget(), sessions.command("true"))
         local = sessions._local
         assert isinstance(local, LocalShells)
         assert len(local._keepers._keepers) == 1

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from shared.domain.targets import LocalTarget, SshLogin, SshTarget, TelnetTarget
-from shared.errors import GatewayError, InvalidInput, NotFound, Overloaded, RateLimited
+from shared.errors import InvalidInput, NotFound, Overloaded, RateLimited
 from shared.terminal import sessions as sessions_module
 from shared.terminal.channel import Channel, Seat
 from shared.terminal.sessions import Sessions
@@ -139,45 +139,13 @@ async def test_a_command_in_the_background_is_closed_while_it_runs(tmp_path: Pat
         assert not session.in_use
 
 
-async def test_one_off_commands_leave_nothing(sessions: Sessions) -> None:
-    nap = a_nap()
-    await sessions.run_once("a", LOCAL, sessions.command("true"))  # from here on there is a keeper
-    before = open_descriptors(), children()
-    command = sessions.command(f"setsid sleep {nap} & env -i sleep {nap} & echo begun")
-    assert (await sessions.run_once("a", LOCAL, command)).stdout == "begun\n"
-    assert not running(nap)
-    assert len(sessions) == 0
-    await until(lambda: (open_descriptors(), children()) == before)
-
-
-async def test_a_cancelled_one_off_command_leaves_nothing(sessions: Sessions) -> None:
-    nap = a_nap()
-    work = asyncio.ensure_future(sessions.run_once("a", LOCAL, sessions.command(f"setsid sleep {nap} & sleep {nap}")))
-    await until(lambda: len(running(nap)) >= 2)
-    work.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await work
-    assert not running(nap)
-    assert not sessions._run_slots._taken
-
-
-async def test_one_off_commands_have_limits_of_their_own(sessions: Sessions) -> None:
-    for _ in range(4):
-        await sessions.open("a", LOCAL)
-    command = sessions.command("sleep 0.3; echo ran")
-    ended = await asyncio.gather(*(sessions.run_once("a", LOCAL, command) for _ in range(6)), return_exceptions=True)
-    refused = [answer for answer in ended if isinstance(answer, GatewayError)]
-    assert [answer.code for answer in refused] == ["too_many_commands"] * 2
-    assert sum(not isinstance(answer, BaseException) for answer in ended) == 4
-
-
 async def test_shutting_down_ends_everything(tmp_path: Path) -> None:
     nap = a_nap()
     async with make_sessions(tmp_path) as sessions:
         session = await sessions.open("a", LOCAL)
         await session.send(f"sleep {nap}\n")
         executing = asyncio.ensure_future(session.execute(sessions.command(f"setsid sleep {nap} & sleep {nap}")))
-        once = asyncio.ensure_future(sessions.run_once("b", LOCAL, sessions.command(f"sleep {nap}")))
+        once = asyncio.ensure_future(sessions.execs.run("b", LOCAL, sessions.command(f"sleep {nap}")))
         await until(lambda: len(running(nap)) >= 5)
     assert not running(nap)
     for work in (executing, once):
@@ -262,7 +230,7 @@ async def test_shutting_down_gives_up_what_is_being_opened(tmp_path: Path) -> No
         login = SshLogin(host="127.0.0.1", port=silent.getsockname()[1], username="x", password=SecretStr("x"))
         async with make_sessions(tmp_path, timeout=300) as sessions:
             opening = asyncio.ensure_future(sessions.open("a", SshTarget(login=login)))
-            once = asyncio.ensure_future(sessions.run_once("a", SshTarget(login=login), sessions.command("true")))
+            once = asyncio.ensure_future(sessions.execs.run("a", SshTarget(login=login), sessions.command("true")))
             await until(lambda: open_descriptors() >= before + 3)
         assert not sessions._opening
         for work in (opening, once):
@@ -270,7 +238,7 @@ async def test_shutting_down_gives_up_what_is_being_opened(tmp_path: Path) -> No
                 await asyncio.wait_for(work, 5)
             assert given_up.value.code == "shutting_down"
     assert not sessions._open_slots._taken
-    assert not sessions._run_slots._taken
+    assert not sessions.execs._slots._taken
     await until(lambda: open_descriptors() <= before)
 
 

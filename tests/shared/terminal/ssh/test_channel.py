@@ -12,7 +12,7 @@ import pytest
 
 from shared.errors import HostKeyChanged, InvalidInput, TerminalError
 from shared.terminal.sessions import Sessions
-from shared.terminal.ssh import channel, command_run, login
+from shared.terminal.ssh import channel, command_run, executor, login
 from tests.support.children import children
 from tests.support.ssh_server import SshServer, running_ssh_server
 from tests.support.terminals import (
@@ -247,8 +247,8 @@ async def test_long_commands_of_any_characters_fit(terminal: Terminal) -> None:
 async def test_a_hung_host_does_not_hold_up_closing(
     terminal: Terminal, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channel, "REAP_TIMEOUT", 0.1)
-    monkeypatch.setattr(channel, "CLOSE_TIMEOUT", 0.1)
+    monkeypatch.setattr(executor, "REAP_TIMEOUT", 0.1)
+    monkeypatch.setattr(executor, "CLOSE_TIMEOUT", 0.1)
     await terminal.run("true")
     ssh_server.connections[0]._transport.pause_reading()  # type: ignore[union-attr]
     await asyncio.wait_for(terminal.close(), 5)
@@ -282,8 +282,8 @@ async def test_what_is_stopped_while_its_channel_opens_never_runs(
 async def test_stopping_while_the_channel_opens_is_possible(
     terminal: Terminal, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channel, "REAP_TIMEOUT", 0.1)
-    monkeypatch.setattr(channel, "CLOSE_TIMEOUT", 0.1)
+    monkeypatch.setattr(executor, "REAP_TIMEOUT", 0.1)
+    monkeypatch.setattr(executor, "CLOSE_TIMEOUT", 0.1)
     ssh_server.connections[0]._transport.pause_reading()  # type: ignore[union-attr]
     work = asyncio.ensure_future(terminal.run("true"))
     await asyncio.sleep(0.05)

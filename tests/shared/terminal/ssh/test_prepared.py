@@ -11,7 +11,7 @@ import pytest
 
 from shared.errors import Unsupported
 from shared.terminal.marker import MARKER
-from shared.terminal.ssh import channel, prepared
+from shared.terminal.ssh import executor, prepared
 from tests.support.ssh_server import running_ssh_server
 from tests.support.terminals import a_nap, eventually, make_sessions, opened, running_programs, ssh_target
 
@@ -33,7 +33,7 @@ async def test_a_host_without_a_posix_shell_is_told_at_once_with_what_it_said(tm
 async def test_a_host_that_says_nothing_of_a_shell_is_not_waited_for_to_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channel, "GREETING_TIMEOUT", 0.3)
+    monkeypatch.setattr(executor, "GREETING_TIMEOUT", 0.3)
     async with running_ssh_server(tmp_path) as server, make_sessions(tmp_path) as sessions:
         server.device = "hangs"
         async with asyncio.timeout(10), opened(sessions, ssh_target(server)) as terminal:

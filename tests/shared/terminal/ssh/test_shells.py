@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import Unsupported
-from shared.terminal.ssh import channel, shells
+from shared.terminal.ssh import executor, shells
 from tests.support.children import children
 from tests.support.ssh_server import ShellSession, SshServer
 from tests.support.terminals import Terminal, a_nap, until
@@ -159,7 +159,7 @@ async def test_a_login_file_of_bash_is_not_read(terminal: Terminal, ssh_server: 
 async def test_a_host_that_is_slow_to_answer_never_runs_a_command_twice(
     terminal: Terminal, ssh_server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited: bool
 ) -> None:
-    monkeypatch.setattr(channel, "GREETING_TIMEOUT", 0.2)
+    monkeypatch.setattr(executor, "GREETING_TIMEOUT", 0.2)
     if waited:
         await terminal.run("true")
         await waiting(ssh_server)
