@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from shared.domain.models import Layer, ModelId, Priority
 from shared.domain.routing import Quality
@@ -29,6 +30,19 @@ def from_text(value: Any) -> Any:
         except orjson.JSONDecodeError:
             return value
     return value
+
+
+def at_most(limit: float, instead: str) -> BeforeValidator:
+    """Refuse a larger number with what to do `instead`; the schema has its maximum from the field."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, int | float) and value > limit:
+            raise PydanticCustomError(
+                "too_long", "must be less than or equal to {limit}; {instead}", {"limit": limit, "instead": instead}
+            )
+        return value
+
+    return BeforeValidator(check)
 
 
 class ChatMessage(Wire):
@@ -91,9 +105,11 @@ class ChatArguments(Question):
     escalate: bool | None = Field(
         None, description="Go a layer up, as far as `maxLayer`, when the answer is not good enough."
     )
-    wait_seconds: Annotated[float, Field(ge=0, le=MAX_CHAT_SECONDS)] = Field(
-        MAX_CHAT_SECONDS, description="How long this call waits for the answer; 0 only begins it."
-    )
+    wait_seconds: Annotated[
+        float,
+        Field(ge=0, le=MAX_CHAT_SECONDS),
+        at_most(MAX_CHAT_SECONDS, "the answer then has a 'chatId', with which chat can be called again to wait on"),
+    ] = Field(MAX_CHAT_SECONDS, description="How long this call waits for the answer; 0 only begins it.")
     chat_id: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         None, description="Of a chat that goes on: wait for the rest of its answer. Only `waitSeconds` goes with it."
     )
@@ -184,7 +200,14 @@ class RunCommandArguments(Wire):
     env: Annotated[Environment, BeforeValidator(from_text)] | None = Field(
         None, repr=False, description="Environment variables to add."
     )
-    timeout_seconds: Annotated[float, Field(gt=0, le=MAX_COMMAND_SECONDS)] = Field(
+    timeout_seconds: Annotated[
+        float,
+        Field(gt=0, le=MAX_COMMAND_SECONDS),
+        at_most(
+            MAX_COMMAND_SECONDS,
+            "for a command that takes longer set 'background' to true and leave 'timeoutSeconds' out, then wait for its end with read_terminal",
+        ),
+    ] = Field(
         30,
         description="After these, waiting for the session's earlier commands included, it is ended with all its children.",
     )

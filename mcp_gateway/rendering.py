@@ -17,6 +17,7 @@ from mcp_gateway.results import (
     UsageEntry,
     UsageResult,
 )
+from shared.terminal.visible import visible
 
 HEAD_SHARE = 0.6
 
@@ -117,7 +118,7 @@ def models(page: ModelsPage) -> str:
         lines.append(f"More: call again with cursor {page.next_cursor!r}.")
     if page.aliases:
         lines.append("Aliases: " + ", ".join(page.aliases))
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def model_set(result: SetModelResult) -> str:
@@ -140,7 +141,7 @@ def usage(result: UsageResult) -> str:
         f"budget of {budget.whose} ({budget.period}): ${budget.left_usd:f} left of ${budget.limit_usd:f}"
         for budget in result.budgets
     ]
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def _sum(entry: UsageEntry) -> str:

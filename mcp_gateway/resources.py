@@ -19,6 +19,7 @@ from mcp_gateway.resource_table import OUTPUT, RESOURCES, TEMPLATES
 from shared.domain.identity import Caller, Scope
 from shared.domain.trace import tracing
 from shared.errors import GatewayError
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -89,7 +90,7 @@ class Resources:
             ResourceInfo(
                 uri=OUTPUT.of(session.id),
                 name=session.id,
-                title=session.title or f"Output of {session.id}",
+                title=visible(session.title or f"Output of {session.id}"),
                 mime_type=OUTPUT.mime_type,
             )
             for session in found.sessions

@@ -47,7 +47,10 @@ async def open_(call: Call, arguments: OpenTerminalArguments) -> OpenedTerminal 
     except BaseException:
         await _close(call, session.id)
         raise
-    shown = {**dict(first), "note": " ".join(filter(None, (first.note, await _on_typing(call, session))))}
+    shown = {
+        **dict(first),
+        "note": " ".join(filter(None, (session.reason, first.note, await _on_typing(call, session)))),
+    }
     return OpenedTerminal(
         session_id=session.id, type=session.type, host=session.host, username=session.username, **shown
     )
@@ -96,6 +99,7 @@ def entry(session: SessionInfo) -> TerminalEntry:
         label=session.title or None,
         exit_code=None if session.connected else session.exit_code,
         last_activity=session.last_activity,
+        login=session.login,
         busy=None if session.busy is None else f"since {iso(session.busy.since)}: {session.busy.command}",
         watched=", ".join(map(_watcher, session.watchers)) or None,
     )

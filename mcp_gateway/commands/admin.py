@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, print_table, printable
+from mcp_gateway.commands.output import AsJson, print_json, print_table
 from shared.domain.identity import LOCAL, ROLE_SCOPES
 from shared.errors import Conflict, InvalidInput, NotFound, invalid_field
+from shared.terminal.visible import visible
 
 LONGEST_NAME = 100
 
@@ -80,7 +81,7 @@ def add_user(
     if as_json:
         print_json(user)
     else:
-        print(f"'{printable(user.username)}' can log in, as {user.role}.")
+        print(f"'{visible(user.username)}' can log in, as {user.role}.")
 
 
 def users(as_json: AsJson = False) -> None:
@@ -116,7 +117,7 @@ def remove_user(
     if as_json:
         print_json({"success": True, "username": username})
     else:
-        print(f"'{printable(username)}' can log in no more.")
+        print(f"'{visible(username)}' can log in no more.")
 
 
 def _name(username: str) -> str:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, print_table, printable
+from mcp_gateway.commands.output import AsJson, print_json, print_table
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.domain.approvals import Decision
@@ -42,8 +43,8 @@ def list_approvals(as_json: AsJson = False) -> None:
             one.place,
             one.cwd or "",
             one.reason,
-            printable(" ".join(one.command.split())),
-            printable(" ".join((one.stdin or "").split())),
+            visible(" ".join(one.command.split())),
+            visible(" ".join((one.stdin or "").split())),
             " ".join(one.env),
         )
         for one in found.approvals
@@ -66,8 +67,8 @@ def show(approval_id: Ids, as_json: AsJson = False) -> None:
         return
     facts = {"Status": one.status, "Caller": one.caller_name, "Where": one.place, "Directory": one.cwd or "not known"}
     for name, text in {**facts, "Reason": one.reason, **facts_shown(one.model_dump())}.items():
-        print(printable(f"{name}: {text}".replace("\n", "\\n")))
-    print(printable(f"\n{one.command}"))
+        print(visible(f"{name}: {text}".replace("\n", "\\n")))
+    print(visible(f"\n{one.command}"))
 
 
 def approve(approval_id: Ids, as_json: AsJson = False) -> None:
@@ -89,4 +90,4 @@ def _decide(approval_id: str, decision: "Decision", as_json: bool) -> None:
     if as_json:
         print_json(decided)
     else:
-        print(printable(f"{decided.status}: {decided.command}"))
+        print(visible(f"{decided.status}: {decided.command}"))

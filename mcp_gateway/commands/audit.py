@@ -6,7 +6,8 @@ import orjson
 import typer
 
 from mcp_gateway.commands.failures import FAILED
-from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table, printable
+from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.domain.audit import AuditCheck, AuditEntry
@@ -65,7 +66,7 @@ def verify(as_json: AsJson = False) -> None:
     elif found.valid:
         print(f"The audit trail is whole: {found.entries} entries{_deleted(found)}.")
     else:
-        print(f"The audit trail is broken at entry {found.first_broken}: {found.reason}.")
+        print(visible(f"The audit trail is broken at entry {found.first_broken}: {found.reason}."))
     if not found.valid:
         raise typer.Exit(FAILED)
 
@@ -86,5 +87,5 @@ def _row(entry: "AuditEntry") -> tuple[object, ...]:
         entry.address or NONE,
         entry.action,
         entry.outcome,
-        printable(details) if entry.details else "",
+        visible(details) if entry.details else "",
     )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, printable
+from mcp_gateway.commands.output import AsJson, print_json
 from shared.errors import Conflict, InvalidInput, Unavailable
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -48,8 +49,8 @@ def backup(
     if as_json:
         print_json({"file": str(file), "bytes": size, "schema": made.revision, "keyFile": key_file and str(key_file)})
         return
-    print(printable(f"{file}: {size} bytes, schema {made.revision}, checked."))
-    print(printable(f"The secrets key is in {key_file}; keep it in another place." if key_file else _where(settings)))
+    print(visible(f"{file}: {size} bytes, schema {made.revision}, checked."))
+    print(visible(f"The secrets key is in {key_file}; keep it in another place." if key_file else _where(settings)))
 
 
 def restore(
@@ -77,9 +78,9 @@ def restore(
     if as_json:
         print_json({"database": str(path), "schema": found.revision, "before": before and str(before)})
         return
-    print(printable(f"{path} is the backup now, schema {found.revision}."))
+    print(visible(f"{path} is the backup now, schema {found.revision}."))
     if before is not None:
-        print(printable(f"The database before is kept as {before}; delete it when all is well."))
+        print(visible(f"The database before is kept as {before}; delete it when all is well."))
     print(COUNTS_AGAIN)
 
 

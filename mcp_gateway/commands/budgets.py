@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, print_table, printable
+from mcp_gateway.commands.output import AsJson, print_json, print_table
 from mcp_gateway.commands.tags import tag_of
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.domain.budgets import BudgetStanding, ChangedBudget, NewBudget
@@ -92,7 +93,7 @@ def delete(
     if as_json:
         print_json(gone)
     else:
-        print(printable(f"{gone.budget_id} is deleted."))
+        print(visible(f"{gone.budget_id} is deleted."))
 
 
 def _row(budget: "BudgetStanding") -> tuple[str, ...]:

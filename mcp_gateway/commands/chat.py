@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, printable
+from mcp_gateway.commands.output import AsJson, print_json, spoken
 from shared.domain.identity import LOCAL
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from mcp_gateway.calls.offer import Offer
@@ -128,15 +129,15 @@ def _told_and_agreed(unsure: _Unsure, as_json: bool) -> bool:
         rest = offer.model_dump(mode="json", by_alias=True, exclude={"answer", "model", "usage"})
         print_json({**answer.facts, "note": f"{possible}: --yes goes there.", "offer": rest})
         return False
-    print(printable(answer.text), flush=True)
+    print(spoken(answer.text), flush=True)
     print(answer.footer, file=sys.stderr)
     if sys.stdin.isatty() and sys.stderr.isatty():
-        print(printable(f"— {offer.shortcoming}"), file=sys.stderr)
-        return typer.confirm(printable(f"Ask {offer.next_model} too, for {offer.price}?"), err=True)
-    print(printable(f"— {possible}: --yes goes there."), file=sys.stderr)
+        print(visible(f"— {offer.shortcoming}"), file=sys.stderr)
+        return typer.confirm(visible(f"Ask {offer.next_model} too, for {offer.price}?"), err=True)
+    print(visible(f"— {possible}: --yes goes there."), file=sys.stderr)
     return False
 
 
 def _print_more(text: str) -> int:
-    print(printable(text), end="", flush=True)
+    print(spoken(text), end="", flush=True)
     return len(text)

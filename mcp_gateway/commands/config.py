@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, on_terminal, print_json, print_table, printable
+from mcp_gateway.commands.output import AsJson, on_terminal, print_json, print_table
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -115,7 +116,7 @@ def _print_paragraphs(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         typer.secho(row["name"], bold=True, nl=False)
         value = _cell(row["value"])
-        typer.echo(printable(f" = {value}  ({row['source']})" if value else f" is empty  ({row['source']})"))
+        typer.echo(visible(f" = {value}  ({row['source']})" if value else f" is empty  ({row['source']})"))
         typer.echo(textwrap.fill(row["description"], width, initial_indent="    ", subsequent_indent="    "))
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mcp_gateway.commands import signals
-from mcp_gateway.commands.output import AsJson, print_json, printable
+from mcp_gateway.commands.output import AsJson, print_json
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from mcp_gateway.diagnosis.finding import Finding
@@ -64,6 +65,6 @@ async def _services(settings: "Settings", running: dict[str, Any]) -> "list[Find
 def _print(finding: "Finding") -> None:
     mark, colour = MARKS[finding.status]
     typer.secho(mark, fg=colour, nl=False)
-    typer.echo(f"  {finding.name}: {printable(finding.text)}")
+    typer.echo(visible(f"  {finding.name}: {finding.text}"))
     if finding.advice:
-        typer.echo(f"      → {printable(finding.advice)}")
+        typer.echo(f"      → {visible(finding.advice)}")

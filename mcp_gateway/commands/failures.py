@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 import orjson
 
-from mcp_gateway.commands.output import escaped, printable
 from shared.errors import Details, GatewayError
 from shared.setting_sources import SettingsError
+from shared.terminal.visible import visible, visible_json
 
 FAILED = 1
 INTERRUPTED = 130
@@ -47,9 +47,9 @@ def guarded(*, as_json: bool = False) -> Iterator[None]:
 def fail(message: str, *more: str, code: int = FAILED) -> NoReturn:
     """Say what is wrong and end the process."""
     with suppress(OSError):
-        print(printable(f"error: {message}"), file=sys.stderr)
+        print(visible(f"error: {message}"), file=sys.stderr)
         for line in more:
-            print(printable(f"  {line}"), file=sys.stderr)
+            print(visible(f"  {line}"), file=sys.stderr)
     sys.exit(code)
 
 
@@ -63,7 +63,7 @@ def _object(wanted: bool, message: str, details: Details, code: str) -> None:
     if wanted:
         try:
             body = orjson.dumps({"error": message, "details": details, "code": code}, default=str)
-            print(escaped(body.decode()))
+            print(visible_json(body.decode()))
             _flush()
         except OSError:
             _leave_stdout()

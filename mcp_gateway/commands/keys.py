@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table, printable
+from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.domain.keys import ApiKey
@@ -129,7 +130,7 @@ def delete(
     if as_json:
         print_json(gone)
     else:
-        print(printable(f"{gone.key_id} is deleted."))
+        print(visible(f"{gone.key_id} is deleted."))
 
 
 def _items(given: list[str]) -> list[str]:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, print_table, printable, shown
+from mcp_gateway.commands.output import AsJson, print_json, print_table, shown
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from mcp_gateway.results import ModelEntry
@@ -60,7 +61,7 @@ def list_models(
     else:
         print_table(("layer", "id", "$/M in/out", "context", "use"), map(_row, found))
         for line in _legend(found):
-            print(printable(line))
+            print(visible(line))
 
 
 def show(model_id: ModelId, as_json: AsJson = False) -> None:
@@ -121,7 +122,7 @@ def alias(
         ("name", "targets", "leads to"), ((rule.name, " ".join(rule.targets), rule.leads_to) for rule in found.aliases)
     )
     if name is not None and not found.aliases:
-        print(printable(f"No alias is for '{name}'."))
+        print(visible(f"No alias is for '{name}'."))
 
 
 def pull(as_json: AsJson = False) -> None:
@@ -142,7 +143,7 @@ def _update(model_id: str, change: dict[str, object], as_json: bool) -> None:
     else:
         model = changed.model
         state = "on" if model.enabled else "off"
-        print(printable(f"{model.id}: {state}, layer {model.layer}, priority {model.priority}"))
+        print(visible(f"{model.id}: {state}, layer {model.layer}, priority {model.priority}"))
 
 
 def _row(entry: "ModelEntry") -> tuple[object, ...]:

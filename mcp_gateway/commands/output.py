@@ -9,6 +9,8 @@ import orjson
 import typer
 from pydantic import BaseModel
 
+from shared.terminal.visible import visible, visible_json
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 NONE = "none"
@@ -16,7 +18,9 @@ GAP = 2
 SHORT = 12
 """Cells of so many characters are never folded while others can be."""
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u180e\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 """Control characters but tab and line feed, those of C1 included, and what is not seen or changes the order of text."""
 
 
@@ -37,12 +41,7 @@ def print_json(value: Any) -> None:
     """One JSON document on stdout."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", by_alias=True)
-    print(escaped(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()))
-
-
-def escaped(text: str) -> str:
-    """The same JSON, or the same cell of a table, with the characters written as codes that `printable` takes out."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    print(visible_json(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()))
 
 
 def on_terminal() -> bool:
@@ -55,7 +54,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right:
 
     The columns named in `right` stand at their right edge. Nothing is ever cut off: where there is too little room, the longest cells go on in the next line.
     """
-    cells = [tuple(escaped(str(cell)) for cell in row) for row in rows]
+    cells = [tuple(visible(str(cell)) for cell in row) for row in rows]
     if not cells:
         print(NONE)
     elif on_terminal():
@@ -64,10 +63,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right:
         _print_lines(columns, [tuple(" ".join(cell.split()) for cell in row) for row in cells], right)
 
 
-def printable(text: str) -> str:
-    """The same without control characters but tabs and line feeds, and without bidirectional ones.
+def spoken(text: str) -> str:
+    """A model's words without control characters but tabs and line feeds, and without bidirectional ones.
 
-    A model's words, and names that others chose, must not move the cursor or look like other words.
+    They must not move the cursor. Names are printed with `visible`, since one without such characters may be another name.
     """
     return _CONTROL.sub("", text)
 

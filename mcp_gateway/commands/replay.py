@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, on_terminal, print_json, print_table, printable
+from mcp_gateway.commands.output import AsJson, on_terminal, print_json, print_table
 from shared.domain.identity import LOCAL
 from shared.domain.money import plain
 from shared.errors import InvalidInput
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -85,7 +86,7 @@ def _print_report(report: "ReplayReport") -> None:
         _print_changes(report)
     print()
     for line in _notes(report):
-        print(printable(line))
+        print(visible(line))
 
 
 def _print_changes(report: "ReplayReport") -> None:

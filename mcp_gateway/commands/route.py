@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, print_table, printable
+from mcp_gateway.commands.output import AsJson, print_json, print_table
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.operations.routing import Candidate, RouteExplanation
@@ -57,9 +58,9 @@ def route(
 
 
 def _print(found: "RouteExplanation") -> None:
-    print(printable(found.summary))
+    print(visible(found.summary))
     for line in _facts(found):
-        print(printable(line))
+        print(visible(line))
     if found.attempts:
         print()
         print_table(COLUMNS, (_row(number, entry) for number, entry in enumerate(found.attempts, 1)), right=NUMBERS)

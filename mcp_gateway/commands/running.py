@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mcp_gateway.commands.output import AsJson, print_json, printable
+from mcp_gateway.commands.output import AsJson, print_json
 from shared.domain.identity import LOCAL
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.domain.terminal import CommandResult
@@ -105,6 +106,6 @@ def _own_up(result: "CommandResult", shown: int, show: bool) -> None:
     """What the result says besides; and output that came faster than it could be printed is lost, which must not go unsaid."""
     lost = result.stdout_bytes + result.stderr_bytes - shown
     if show and result.notice:
-        print(printable(f"warning: {result.notice}"), file=sys.stderr)
+        print(visible(f"warning: {result.notice}"), file=sys.stderr)
     if show and lost > 0:
         print(f"warning: {lost} bytes of output came too fast to be shown; send it to a file.", file=sys.stderr)

@@ -7,12 +7,12 @@ from typing import Any
 from mcp_gateway.calls.checks import checks_of
 from mcp_gateway.calls.offer import Offer
 from mcp_gateway.calls.reply import Reply
-from mcp_gateway.commands.output import printable
 from mcp_gateway.rendering import checks, dollars
 from mcp_gateway.results import Checks
 from shared.domain.models import Model
 from shared.domain.usage import Usage
 from shared.routing.answers import Route
+from shared.terminal.visible import visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Told:
             facts.append(f"{self.attempts} calls")
         if self.finish_reason == "length":
             facts.append("cut at its longest length")
-        return printable("\n".join(["— " + " · ".join(facts), *checks(self.checks)]))
+        return visible("\n".join(["— " + " · ".join(facts), *checks(self.checks)]))
 
 
 def told(reply: Reply, route: Route, *, request_id: str, seconds: float, instead: Offer | None) -> Told:

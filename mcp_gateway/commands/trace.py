@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table, printable
+from mcp_gateway.commands.output import NONE, AsJson, print_json, print_table
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.domain.story import TraceStep
@@ -35,7 +36,7 @@ def trace(
 def _row(step: "TraceStep") -> tuple[object, ...]:
     what = step.action if step.kind == "other" else step.kind
     cause = NONE if step.cause_request_id is None else f"{step.cause_request_id} ({step.cause_by})"
-    return step.sequence, f"{step.at:%H:%M:%S}", what, step.outcome, cause, printable(_told(step))
+    return step.sequence, f"{step.at:%H:%M:%S}", what, step.outcome, cause, visible(_told(step))
 
 
 def _told(step: "TraceStep") -> str:

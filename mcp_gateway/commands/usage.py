@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mcp_gateway.commands.bars import bars
-from mcp_gateway.commands.output import GAP, AsJson, on_terminal, print_json, print_table, printable
+from mcp_gateway.commands.output import GAP, AsJson, on_terminal, print_json, print_table
 from mcp_gateway.commands.tags import tag_of
 from shared.domain.identity import LOCAL
 from shared.domain.money import plain
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -74,7 +75,7 @@ def _print_report(report: "UsageReport") -> None:
     drawn = [*bars(amounts, _room(columns, rows)), ""]
     print_table((*columns, f"by {of}"), [(*row, bar) for row, bar in zip(rows, drawn, strict=True)], right=NUMBERS)
     for line in _notes(report):
-        print(printable(line))
+        print(visible(line))
 
 
 def _amounts(groups: "Sequence[UsageGroup]") -> tuple[str, list[Decimal]]:

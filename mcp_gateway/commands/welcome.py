@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from mcp_gateway.commands.output import printable
 from mcp_gateway.transports import HTTP_PATH, SSE_PATH
 from shared.domain.money import plain
 from shared.errors import GatewayError
 from shared.operations.auto import likely_model
+from shared.terminal.visible import visible
 
 if TYPE_CHECKING:
     from shared.gateway import Gateway
@@ -48,7 +48,7 @@ def held(gateway: "Gateway") -> str:
     """What holds local commands."""
     sandbox = gateway.sandbox
     kind = "without a sandbox" if sandbox.kind == "none" else f"in the sandbox {sandbox.kind}"
-    return printable(f"run {kind}, {sandbox.rules.network_shown}")
+    return visible(f"run {kind}, {sandbox.rules.network_shown}")
 
 
 def _allowance(budget: Decimal) -> str:
@@ -63,4 +63,4 @@ def who_answers(gateway: "Gateway", *, hard: bool = False) -> str:
         model = likely_model(gateway, hard=hard)
     except GatewayError as error:
         return "no model yet" if hard else f"no model yet. {error.message}"
-    return printable(f"{model.api_model_name} ({model.provider}, layer {model.layer})")
+    return visible(f"{model.api_model_name} ({model.provider}, layer {model.layer})")

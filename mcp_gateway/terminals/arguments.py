@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from mcp_gateway.arguments import from_text
+from mcp_gateway.arguments import at_most, from_text
 from shared.domain.files import FileEncoding
 from shared.domain.kept import MAX_CONTEXT, SearchPattern
 from shared.domain.signals import AnySignal
@@ -19,6 +19,7 @@ MAX_WAIT_SECONDS = 45
 ASKED_SECONDS = 20.0
 """How long a read waits that says for what, but not how long."""
 MAX_FILE_BYTES = 16_000
+WAITS_ON = at_most(MAX_WAIT_SECONDS, "the program goes on meanwhile, so wait again with read_terminal")
 
 WaitFor = Literal["ready", "output", "silence", "exit"]
 
@@ -126,7 +127,7 @@ class SendToTerminalArguments(Wire):
     )
     wait_for: WaitFor = Field("ready", description=WAIT_FOR)
     pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(None, description=PATTERN)
-    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS)] = Field(
+    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS), WAITS_ON] = Field(
         10, description=f"Longest wait, {MAX_WAIT_SECONDS} at most; the program goes on after it. 0 does not wait."
     )
     view: Literal[View, "auto"] = Field("auto", description=VIEW)
@@ -160,7 +161,7 @@ class ReadTerminalArguments(Wire):
     )
     wait_for: WaitFor = Field("ready", description=WAIT_FOR)
     pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(None, description=PATTERN)
-    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS)] | None = Field(
+    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS), WAITS_ON] | None = Field(
         None,
         description=f"Wait before reading, {MAX_WAIT_SECONDS} at most. 0 reads at once, and so it is without this, unless "
         f"`waitFor` or `pattern` is given: then {ASKED_SECONDS:.0f}.",

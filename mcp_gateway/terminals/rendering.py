@@ -11,6 +11,7 @@ from mcp_gateway.terminals.results import (
     TerminalList,
     TerminalOutput,
 )
+from shared.terminal.visible import visible
 
 
 def output(result: TerminalOutput) -> str:
@@ -47,7 +48,7 @@ def listing(result: TerminalList) -> str:
             f"Incomplete: {len(result.incomplete)} of the gateway's processes did not answer in time "
             f"({', '.join(result.incomplete)}), and their sessions are missing. Call again."
         )
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def closed(_: ClosedTerminal) -> str:
@@ -60,8 +61,8 @@ def files(result: RemoteListing) -> str:
     lines = [f"{result.path}:"]
     for entry in result.entries:
         link = f" -> {entry.target}" if entry.target else ""
-        lines.append(f"{entry.type:9} {entry.mode} {entry.size:>10} {entry.name}{link}")
-    return "\n".join([*lines, *(["… and more."] if result.truncated else [])])
+        lines.append(f"{entry.type:9} {entry.mode} {entry.size:>10} {entry.name}{link}".replace("\n", "\\n"))
+    return visible("\n".join([*lines, *(["… and more."] if result.truncated else [])]))
 
 
 def content(result: RemoteContent) -> str:
@@ -78,12 +79,13 @@ def written(result: RemoteWritten) -> str:
 def _session(entry: TerminalEntry) -> str:
     ended = "" if entry.exit_code is None else f", exit code {entry.exit_code}"
     state = "" if entry.connected else f" — ended{ended}"
+    login = {"not_asked": " — not logged in", "unconfirmed": " — perhaps not logged in"}.get(entry.login or "", "")
     busy = f" — busy {entry.busy}" if entry.busy else ""
     watched = f" — {entry.watched}" if entry.watched else ""
     label = f" {entry.label}" if entry.label else ""
-    return f"{entry.session_id} ({_place(entry.type, entry.host, entry.username)}){label}{state}{busy}{watched}"
+    return f"{entry.session_id} ({_place(entry.type, entry.host, entry.username)}){label}{state}{login}{busy}{watched}"
 
 
 def _place(kind: str, host: str | None, username: str | None) -> str:
     user = f"{username}@" if username else ""
-    return f"{kind} {user}{host}" if host else kind
+    return visible(f"{kind} {user}{host}") if host else kind

@@ -7,6 +7,7 @@ from pydantic import Field
 from shared.domain.files import FileEncoding, FileType
 from shared.domain.screens import ScreenSpan
 from shared.domain.targets import SessionType
+from shared.domain.terminal import LoginStanding
 from shared.domain.waits import View, WaitEnd
 from shared.domain.wire import Timestamp, Wire
 
@@ -71,6 +72,9 @@ class TerminalEntry(Wire):
     label: str | None = Field(description="Its title: the command, where it is one in the background.")
     exit_code: int | None = Field(description="Of a shell or background command that has ended.")
     last_activity: Timestamp
+    login: LoginStanding | None = Field(
+        description="Of a telnet session with stored credentials: whether the host took them, or has `not_asked` for them."
+    )
     busy: str | None = Field(description="Since when it runs which command; the next one waits for its end.")
     watched: str | None = Field(description="Which administrators watch it, or have watched it or typed into it.")
 

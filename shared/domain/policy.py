@@ -37,7 +37,8 @@ class Rule(Wire):
     lines: Patterns = Field(
         [],
         description="Whole commands, their words joined by single blanks: `make test*`, `python3 -m pytest**`. What an "
-        "allow rule spells out so is allowed also where the policy does not know all that it does.",
+        "allow rule spells out so is allowed also where the policy does not know all that it does; there `*` and `?` stand "
+        "for no option, `**` for any.",
     )
     options: Patterns = Field([], description="Each must be given; `-r|-R|--recursive` are forms of one.")
     arguments: Patterns = Field([], description="Some argument is one of these.")

@@ -204,6 +204,9 @@ class Busy(Wire):
     command: str = Field(description="Its beginning, secrets left out.")
 
 
+LoginStanding = Literal["done", "unconfirmed", "not_asked"]
+
+
 class SessionInfo(Wire):
     """A session as listings show it. `connected` is false once its shell or connection has ended."""
 
@@ -235,8 +238,16 @@ class SessionInfo(Wire):
     sandbox: bool = Field(
         True, exclude_if=lambda value: value, description="False where a person has let it run without the sandbox."
     )
+    login: LoginStanding | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="What became of the credentials of a telnet session when it opened. `done`: the host took them. "
+        "`unconfirmed`: the password was typed, and no prompt came. `not_asked`: the host did not ask for them in time.",
+    )
     reason: str | None = Field(
-        None, exclude_if=lambda value: value is None, description="Why it is not connected, where that is known."
+        None,
+        exclude_if=lambda value: value is None,
+        description="Why it is not connected, or may not be logged in, where that is known.",
     )
     owner: str | None = Field(
         None, exclude_if=lambda value: value is None, description="Caller that has it, where that is another one."

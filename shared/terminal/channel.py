@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from shared.domain.signals import SignalName
 from shared.domain.targets import LocalTarget, SshTarget
-from shared.domain.terminal import CommandResult, OutputStream
+from shared.domain.terminal import CommandResult, LoginStanding, OutputStream
 from shared.terminal.scrollback import Scrollback
 
 OutputListener = Callable[[OutputStream, str], None]
@@ -53,8 +53,8 @@ class Seat:
     `marker` is what the processes of the session are found by; it tells nobody which session that is. `exit_code` is
     that of the shell or program on its terminal, once it has ended. `reason` says why the target cannot be used just
     now, where that is known; `hides_input`, whether what is typed now is known not to be shown; `shell_waits`,
-    whether the interactive shell is known to wait for input. `followers`
-    are live terminals, which answer themselves what a host asks of a terminal.
+    whether the interactive shell is known to wait for input. `login` tells what became of stored credentials that are
+    typed at prompts. `followers` are live terminals, which answer themselves what a host asks of a terminal.
     """
 
     scrollback: Scrollback
@@ -63,9 +63,21 @@ class Seat:
     marker: str = field(default_factory=lambda: token_hex(16))
     reason: str | None = None
     exit_code: int | None = None
+    login: LoginStanding | None = None
     hides_input: Callable[[], bool] = lambda: False
     shell_waits: Callable[[], bool] = lambda: False
     followers: int = 0
+
+    @property
+    def about_login(self) -> str | None:
+        """What there is to know of a login that did not go to its end."""
+        match self.login:
+            case "not_asked":
+                return "The host has not asked for the stored password or name, so the gateway has not logged in."
+            case "unconfirmed":
+                return "The password was typed, but the host has shown no prompt since, so it may not be logged in."
+            case _:
+                return None
 
     def let_go(self) -> None:
         """Forget the channel once it is closed: they refer to each other, and would keep the scrollback in memory."""

@@ -90,7 +90,8 @@ class Session:
             recording=isinstance(self._channel, RecordedChannel) and self._channel.recording,
             background=background_of(self._target) is not None,
             sandbox=not without_sandbox(self._target),
-            reason=None if self.connected else self._why_ended(),
+            login=self._seat.login,
+            reason=self._seat.about_login if self.connected else self._why_ended(),
             watchers=self.watchers.shown,
             transfers=self.transfers.now,
         )

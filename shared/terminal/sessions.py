@@ -13,6 +13,7 @@ from typing import Self
 import anyio
 
 from shared.cluster.nodes import Nodes
+from shared.domain.nodes import tag_of
 from shared.domain.targets import LocalTarget, SshTarget, Target, TelnetTarget
 from shared.errors import InvalidInput, NotFound, RateLimited, invalid_field
 from shared.security.redaction import Redactor
@@ -77,6 +78,7 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         self.outputs = outputs
         self._redactor = redactor
         self.logins = logins
+        self._began = time.time_ns() // 1_000_000
         self._sessions: dict[str, Session] = {}
         self._expiry = Expiry(limits.idle_timeout)
         self._open_slots = Slots(limits.sessions, limits.sessions_per_caller)
@@ -167,12 +169,14 @@ class Sessions(AbstractAsyncContextManager["Sessions"]):
         """A session of this owner. Raises NotFound, also for those of others."""
         session = self._sessions.get(session_id)
         if session is None or session.owner != owner:
-            raise self._expiry.refusal(owner, session_id) or NotFound(
-                "There is no such terminal session; it may have been closed, or have ended and made room for another. "
-                "Open a new one.",
-                code="session_not_found",
-            )
+            raise self._expiry.refusal(owner, session_id) or self._unknown(session_id)
         return session
+
+    def _unknown(self, session_id: str) -> NotFound:
+        why = "it may have been closed, or have ended and made room for another"
+        if not _may_be_of(session_id, self._nodes, self._began):
+            why = "if it was open, it has ended with the process of the gateway that had it"
+        return NotFound(f"There is no such terminal session; {why}. Open a new one.", code="session_not_found")
 
     def named(self, session_id: str) -> Session | None:
         """A session of any owner."""
@@ -350,6 +354,14 @@ def new_id(kind: str, nodes: Nodes | None) -> str:
     """An id that nobody can guess. Where there are other processes it says which one has what it names."""
     node = "" if nodes is None else nodes.id
     return f"{kind}-{time.time_ns() // 1_000_000}-{node}{token_hex(16 - len(node) // 2)}"
+
+
+def _may_be_of(session_id: str, nodes: Nodes | None, began: int) -> bool:
+    """Whether this process, which began at that millisecond, can have made the id."""
+    if nodes is not None and not nodes.alone:
+        return tag_of(session_id) == nodes.id
+    made = session_id.split("-")[1:2]
+    return not (made and made[0].isascii() and made[0].isdigit() and len(made[0]) < 16 and int(made[0]) < began)
 
 
 def _is_cancelled() -> bool:

@@ -59,6 +59,7 @@ class TelnetHosts:
             await channel.logged_in(self._timeout)
             if login.outcome == "refused" or (login.outcome == "waiting" and not channel.connected):
                 raise _not_logged_in(target, login, channel.why)
+            seat.login = login.standing
         except BaseException:
             await channel.aclose()
             raise

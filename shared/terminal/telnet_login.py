@@ -4,6 +4,7 @@ import re
 from typing import Literal
 
 from shared.domain.targets import TelnetTarget
+from shared.domain.terminal import LoginStanding
 from shared.terminal.sequences import plain
 
 Outcome = Literal["waiting", "done", "refused"]
@@ -34,6 +35,15 @@ class TelnetLogin:
     def password_typed(self) -> bool:
         """Whether the host was given the password."""
         return self._asked is not None
+
+    @property
+    def standing(self) -> LoginStanding | None:
+        """How far the login has come, by what the host has shown; None where nothing is stored that it lacks."""
+        if self._password is None:
+            return "not_asked" if self._name is not None and not self._name_typed else None
+        if not self.password_typed:
+            return "not_asked"
+        return "done" if self.outcome == "done" else "unconfirmed"
 
     def take(self, text: bytes) -> str | None:
         """Take in what the host shows. Returns what to type, without Enter."""

@@ -1,6 +1,7 @@
 """Text for people to judge: what would be invisible, or would change the order of what is read, is written out."""
 
 import hashlib
+import json
 import unicodedata
 
 UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
@@ -12,6 +13,14 @@ def visible(text: str) -> str:
     """The text with every such character but blank, tab and line feed as its code: U+202E is `\\u202e`."""
     return "".join(
         _code(sign) if unicodedata.category(sign) in UNSEEN and sign not in " \t\n" else sign for sign in text
+    )
+
+
+def visible_json(document: str) -> str:
+    """The same JSON document with such characters as the escapes of its strings."""
+    return "".join(
+        json.dumps(sign)[1:-1] if unicodedata.category(sign) in UNSEEN and sign not in " \t\n" else sign
+        for sign in document
     )
 
 

@@ -79,6 +79,27 @@ async def test_a_command_that_another_process_runs_names_the_chat_that_led_to_it
             assert command["causeRequestId"] == chat.headers["x-request-id"]
 
 
+async def test_an_expired_session_is_told_by_either_process_until_the_one_that_had_it_ends(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    async with two(tmp_path, redis_server, TERMINAL_IDLE_TIMEOUT="1") as (one, other):
+        path = f"/v1/terminal/{await opened(one)}"
+        async with asyncio.timeout(10):
+            while (await other.http.get("/v1/terminal/sessions")).json()["sessions"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        expired = await other.http.get(path)
+        assert (expired.status_code, expired.json()["code"]) == (404, "session_expired")
+        assert expired.json() | {"requestId": ""} == (await one.http.get(path)).json() | {"requestId": ""}
+        assert "TERMINAL_IDLE_TIMEOUT" in expired.json()["error"]
+        one.process.terminate()
+        await one.process.wait()
+        async with asyncio.timeout(15):
+            while (gone := await other.http.get(path)).status_code != 404:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        assert gone.json()["code"] == "session_not_found"
+        assert "ended with the process" in gone.json()["error"]
+
+
 async def test_a_session_is_used_from_either_process(tmp_path: Path, redis_server: RedisServer) -> None:
     async with two(tmp_path, redis_server) as (one, other):
         session_id = await opened(one, title="here", record=True)

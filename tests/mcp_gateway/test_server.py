@@ -127,7 +127,11 @@ def test_the_annotations_are_honest() -> None:
             {"message": "hi", "chatId": "s3cret"},
             "'message' is not valid: cannot be given together with 'chatId'",
         ),
-        ("chat", {"message": "hi", "waitSeconds": 51}, "'waitSeconds' is not valid"),
+        (
+            "chat",
+            {"message": "hi", "waitSeconds": 51},
+            "the answer then has a 'chatId', with which chat can be called again",
+        ),
         (
             "set_model",
             {"model": "s3cret"},
@@ -142,7 +146,12 @@ def test_the_annotations_are_honest() -> None:
         ("list_models", {"cursor": "s3cret"}, "'cursor' is not valid"),
         ("run_command", {}, "'command' is not valid: this field is required"),
         ("run_command", {"command": "s3cret\0"}, "must not contain a NUL"),
-        ("run_command", {"command": "true", "timeoutSeconds": 51}, f"less than or equal to {MAX_COMMAND_SECONDS}"),
+        (
+            "run_command",
+            {"command": "true", "timeoutSeconds": 51},
+            f"'timeoutSeconds' is not valid: must be less than or equal to {MAX_COMMAND_SECONDS}; for a command that takes longer set "
+            "'background' to true and leave 'timeoutSeconds' out, then wait for its end with read_terminal",
+        ),
         ("run_command", {"command": "true", "sessionId": "a", "connection": "b"}, "cannot be given together"),
     ],
 )

@@ -68,7 +68,7 @@ function all(context) {
 const sessionList = (found, names, reload) => card("Open sessions", table([
   { title: "Session", wide: true, cell: (session) => [el("a", { href: `#/terminals/${encodeURIComponent(session.id)}` }, name(session)), el("small", {}, code(session.id)), session.owner && el("small", {}, "of ", names.get(session.owner) ?? "", " ", code(session.owner))] },
   { title: "Type", cell: (session) => badge(session.type) },
-  { title: "State", cell: (session) => [session.connected ? badge("connected", "good") : badge("ended", "bad"), session.recording && badge("recorded"), session.watchers && badge(watched(session), "bad"), session.busy && el("small", {}, "runs ", code(session.busy.command), " since ", when(session.busy.since)), session.reason && el("small", {}, session.reason)] },
+  { title: "State", cell: (session) => [session.connected ? badge("connected", "good") : badge("ended", "bad"), session.connected && session.login && session.login !== "done" && badge("not logged in", "bad"), session.recording && badge("recorded"), session.watchers && badge(watched(session), "bad"), session.busy && el("small", {}, "runs ", code(session.busy.command), " since ", when(session.busy.since)), session.reason && el("small", {}, session.reason)] },
   { title: "Last used", cell: (session) => when(session.lastActivity) },
   { title: "Opened", cell: (session) => when(session.createdAt) },
   {

@@ -39,10 +39,17 @@ def surely(pattern: str, word: str) -> bool:
     return bool(_regex(pattern, strict=True).fullmatch(word))
 
 
+def spelled_out(pattern: str, line: str) -> bool:
+    """Whether the pattern surely means the line and spells out its options: `*` stands for none, `**` for any."""
+    return bool(_regex(pattern, strict=True, options=False).fullmatch(line))
+
+
 @lru_cache(maxsize=1024)
-def _regex(pattern: str, *, strict: bool = False) -> "re.Pattern[str]":
+def _regex(pattern: str, *, strict: bool = False, options: bool = True) -> "re.Pattern[str]":
     one = "[^/\x00-\x02]" if strict else "[^/]"
     some = "[^/\x00\x02]*" if strict else "[^/]*"
+    if not options:
+        one, some = f"(?!(?<= )[-+\x01]){one}", "(?:(?!(?<= )[-+\x01])[^/\x00\x02])*"
     found = {"**": ".*", "*": some, "?": one}
     return re.compile("".join(found.get(token) or re.escape(token) for token in _TOKEN.findall(pattern)), re.DOTALL)
 

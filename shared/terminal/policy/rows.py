@@ -323,7 +323,7 @@ ROWS: tuple[Row, ...] = (
     Row("rsync", lines="-e --rsh --rsync-path", permutes=True, writes="last"),
     Row("zip", lines="-TT --unzip-command", permutes=True),
     Row("man", lines="-P -H --pager --html", permutes=True),
-    Row("make gmake", needs=_VERSION, flags="", most=0, lines="--eval", takes="-C -f -j -o -W -I", permutes=True),
+    Row("make gmake", needs=_VERSION, flags="", most=0, takes="-C -E -f -j -o -W -I --eval", permutes=True),
     # They write.
     Row("sort", flags="-b -d -f -g -i -M -h -n -R -r -V -c -C -m -s -u -z --reverse --unique", values="-k -t -S --key", writes="-o --output"),
     Row("shuf", flags="-e -z -r", values="-n -i", writes="-o --output"),

@@ -120,8 +120,7 @@ def fit(rule: Rule, act: Act, whence: Whence = NOWHERE) -> Match:
     if rule.commands:
         found = min(found, _command(rule.commands, act, strict=strict))
     if rule.lines:
-        line = (" ".join(act.words),) if act.words else ()
-        found = min(found, _any(rule.lines, line, NOWHERE, strict=strict))
+        found = min(found, _line(rule.lines, act, strict=strict))
     if found is not Match.NO and (rule.options or rule.arguments):
         found = min(found, _arguments(rule, act, whence, strict=strict))
     if found is not Match.NO and rule.writes:
@@ -132,6 +131,16 @@ def fit(rule: Rule, act: Act, whence: Whence = NOWHERE) -> Match:
     if rule.variables:
         found = min(found, _any(rule.variables, (act.variable,) if act.variable else (), NOWHERE, strict=strict))
     return found
+
+
+def _line(wanted: Iterable[str], act: Act, *, strict: bool) -> Match:
+    """Whether a whole command is one of these; an allowed one that is unknown with its options spelled out."""
+    line = " ".join(act.words)
+    if not line:
+        return Match.NO
+    if strict and act.doubt and not any(patterns.spelled_out(pattern, line) for pattern in wanted):
+        return Match.NO
+    return _any(wanted, (line,), NOWHERE, strict=strict)
 
 
 def _command(wanted: Iterable[str], act: Act, *, strict: bool) -> Match:

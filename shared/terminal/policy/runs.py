@@ -161,6 +161,8 @@ class Runs:
             for word in words:
                 if re.fullmatch(r"[A-Z_]\w*", word) and not variables.HARMLESS.fullmatch(word):
                     self.assigned(word, ANY)
+        elif name in ("make", "gmake"):
+            self._make(words)
         elif name in _ASSIGN:
             for word in words:
                 variable, equals, value = word.partition("=")
@@ -177,6 +179,16 @@ class Runs:
                 continue  # `$(CC)` is another variable there
             if not variables.HARMLESS.fullmatch(variable):
                 self._meant(variable, value)
+
+    def _make(self, words: Sequence[str]) -> None:
+        """Makefile text among the words of make or in its input, which may run anything."""
+        files = values_of(words, ("-f", "--file", "--makefile"))
+        if values_of(words, ("-E", "--eval")) or any(INPUTS.fullmatch(file) or SPLIT in file for file in files):
+            self.add(HIDDEN)
+        for word in words:
+            variable, equals, value = word.partition("=")
+            if equals and variable[:1] != "-" and (variable[-1:] == "!" or _MAKE_CALLS.search(value)):
+                self.add(HIDDEN)
 
     def _made(self, path: str) -> bool:
         """Whether this line has written such a file, so that nobody knows what is in it."""

@@ -132,6 +132,19 @@ async def test_an_expired_session_is_not_found_and_the_answer_says_when_and_why(
             assert "TERMINAL_IDLE_TIMEOUT" in said["error"]
 
 
+async def test_a_session_of_an_earlier_process_is_said_to_have_ended_with_it(tmp_path: Path) -> None:
+    async with surface(tmp_path) as made:
+        opened = await made.http.post("/v1/terminal/sessions", json={"type": "local"})
+        session_id = opened.json()["session"]["id"]
+    async with surface(tmp_path) as made:
+        gone = await made.http.get(f"/v1/terminal/{session_id}")
+        assert (gone.status_code, gone.json()["code"]) == (404, "session_not_found")
+        assert "ended with the process" in gone.json()["error"]
+        other = (await made.http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+        await made.http.delete(f"/v1/terminal/{other}")
+        assert "may have been closed" in (await made.http.get(f"/v1/terminal/{other}")).json()["error"]
+
+
 async def test_the_screen_is_read_as_lines(tmp_path: Path) -> None:
     async with surface(tmp_path) as made:
         opened = await made.http.post("/v1/terminal/sessions", json={"type": "local", "cols": 40, "rows": 5})

@@ -81,3 +81,17 @@ def test_limits_of_a_key_are_made_and_shown(shell: Shell) -> None:
     shown = shell("keys", "list").out
     for words in ("60 requests a minute", "9000 tokens a minute", "2 streams at once", "2100-01-01"):
         assert words in shown
+
+
+def test_names_that_change_what_is_read_are_listed_as_codes(shell: Shell) -> None:
+    """Else a key or a model in one listing could look like another one, or steer the terminal."""
+    signs = "\u202e\u2066\x9b\x85\u200b\U000e0041"
+    codes = r"\u202e\u2066\u009b\u0085\u200b\U000e0041"
+    shell("keys", "create", f"cash{signs}ed")
+    printed = [shell("keys", "list").out, shell("audit", "list").out, shell("audit", "list", "--json").out]
+    assert shell("keys", "list", "--json").json["keys"][0]["name"] == f"cash{signs}ed"
+    refused = shell("keys", "create", "ci", "--model", f"gpt{signs}4")
+    printed += [refused.out, refused.err]
+    assert f"cash{codes}ed" in printed[0]
+    assert f"gpt{codes}4" in refused.err
+    assert not set(signs) & set("".join(printed))

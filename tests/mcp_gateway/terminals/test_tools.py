@@ -13,6 +13,7 @@ from mcp_gateway.calls.terminals import MOST_CONNECTIONS
 from mcp_gateway.terminals.arguments import MAX_WAIT_SECONDS
 from mcp_gateway.terminals.tools import FILE_TOOLS, TERMINAL_TOOLS
 from mcp_gateway.tools import TOOLS
+from shared.domain.connections import CreateConnection
 from shared.domain.identity import LOCAL
 from shared.domain.policy import CommandPolicy
 from shared.domain.targets import LocalTarget
@@ -53,12 +54,20 @@ def test_no_tool_takes_a_password(tool: Any) -> None:
         ("send_to_terminal", {"sessionId": "a"}, "'text' is not valid: this field is required"),
         ("send_to_terminal", {"sessionId": "a", "keys": "a", "paste": True}, "'text' is not valid"),
         ("send_to_terminal", {"sessionId": "a", "text": "s3cret", "secret": "password"}, "'secret' is not valid"),
-        ("send_to_terminal", {"sessionId": "a", "text": "x", "waitSeconds": 46}, "less than or equal to 45"),
+        (
+            "send_to_terminal",
+            {"sessionId": "a", "text": "x", "waitSeconds": 46},
+            "less than or equal to 45; the program goes on meanwhile, so wait again with read_terminal",
+        ),
         ("send_to_terminal", {"sessionId": "a", "text": "x", "waitFor": "never"}, "'waitFor' is not valid"),
         ("send_to_terminal", {"sessionId": "a", "text": "x"}, "(code: session_not_found)"),
         ("read_terminal", {}, "'sessionId' is not valid: this field is required"),
         ("read_terminal", {"sessionId": "a", "cursor": -1}, "'cursor' is not valid"),
-        ("read_terminal", {"sessionId": "a", "waitSeconds": 46}, "less than or equal to 45"),
+        (
+            "read_terminal",
+            {"sessionId": "a", "waitSeconds": 46},
+            "less than or equal to 45; the program goes on meanwhile, so wait again with read_terminal",
+        ),
         ("close_terminal", {"sessionId": "a"}, "(code: session_not_found)"),
         ("read_remote_file", {"sessionId": "a", "path": "x", "limit": 16_001}, "'limit' is not valid"),
         ("run_command", {"command": "x", "background": True, "sessionId": "box"}, "'sessionId' is not valid"),
@@ -311,3 +320,17 @@ async def test_the_owner_is_told_who_watches_a_session(gateway: Gateway) -> None
         assert "and has typed into it" in text_of(listed)
         with session.watchers.following("user-1"):
             assert "admin watches" in text_of(await client.call_tool("list_terminals", {}))
+
+
+async def test_names_in_listings_are_written_out(gateway: Gateway, tmp_path: Path) -> None:
+    session = await gateway.terminals.open(LOCAL.id, LocalTarget(cwd=str(tmp_path)), title="my \u202enoisses\x9b")
+    saved = {"name": "prod\u2066\x85", "type": "ssh", "host": "127.0.0.1", "username": "root\u200b"}
+    await gateway.connections.create(LOCAL.id, CreateConnection.model_validate(saved))
+    async with client_of(gateway) as client:
+        listed = await client.call_tool("list_terminals", {})
+        resources = await client.list_resources()
+    shown = text_of(listed) + "".join(resource.title or "" for resource in resources.resources)
+    assert shown.count(r"my \u202enoisses\u009b") == 2
+    assert r"saved connection prod\u2066\u0085 (ssh root\u200b@127.0.0.1)" in shown
+    assert session.id in shown
+    assert not set("\u202e\x9b\u2066\x85\u200b") & set(shown)

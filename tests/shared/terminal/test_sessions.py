@@ -68,7 +68,7 @@ async def test_a_session_belongs_to_its_opener(sessions: Sessions) -> None:
     with pytest.raises(NotFound) as others:
         sessions.get("b", session.id)
     with pytest.raises(NotFound) as unknown:
-        sessions.get("b", "term-0-none")
+        sessions.get("b", f"{session.id[:-4]}none")
     assert (others.value.code, others.value.message) == (unknown.value.code, unknown.value.message)
     assert others.value.code == "session_not_found"
     with pytest.raises(NotFound):
