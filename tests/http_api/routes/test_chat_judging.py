@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from shared.domain.models import Model
+from shared.providers.scripted_answers import Turn
 from tests.support.http_gateway import Surface, surface
 
 CHAT = "/v1/chat/completions"
@@ -152,3 +154,53 @@ async def test_a_call_with_a_missing_or_wrong_argument_goes_a_layer_up(
     assert found["model"] == ("scripted-n5" if escalates else "scripted-tool")
     steps = found.get("gateway", {}).get("escalation", {}).get("steps", ())
     assert [step["reason"] for step in steps] == ["invalid_tool_arguments"] * escalates
+
+
+WEATHER: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+            "required": ["city"],
+        },
+    },
+}
+RIGHT = Turn(calls=(("weather", {"city": "Paris", "days": 2}),))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (Turn(calls=(("wether", {"city": "Paris"}),)), "unknown_tool"),
+        (Turn(calls=(("weather", {"days": 2}),)), "invalid_tool_arguments"),
+        (Turn(calls=(("weather", {"city": "Paris", "days": "two"}),)), "invalid_tool_arguments"),
+        (Turn(calls=(("weather", {"city": "Paris"}), ("wether", {}))), "unknown_tool"),
+        ('<tool_call>{"name": "weather", "arguments": {"city": "Paris"}}</tool_call>', "tool_call_as_text"),
+        ('```json\n{"name": "weather", "parameters": {"city": "Paris"}}\n```', "tool_call_as_text"),
+        ("I'm sorry, but I can't help with that request.", "refused"),
+        (RIGHT, None),
+        ("It rains in Paris. I cannot say for how long.", None),
+    ],
+)
+async def test_each_shortcoming_goes_a_layer_up_whole_and_streamed(
+    here: Surface, said: str | Turn, reason: str | None, stream: bool
+) -> None:
+    here.provider.says["scripted-a"] = lambda _: said
+    body = {
+        "messages": [{"role": "user", "content": "What is the weather in Paris?"}],
+        "tools": [WEATHER],
+        "stream": stream,
+        "gateway": {"escalate": True, "maxLayer": "L1", "allowPaid": True},
+    }
+    answer = await here.http.post(CHAT, json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-gateway-model"] == ("scripted-a" if reason is None else "scripted-n5")
+    lines = [line[6:] for line in answer.text.splitlines() if line.startswith("data: {")] if stream else [answer.text]
+    events = [orjson.loads(line) for line in lines]
+    steps = [step for event in events for step in event.get("gateway", {}).get("escalation", {}).get("steps", ())]
+    assert [step["reason"] for step in steps] == ([] if reason is None else [reason])
+    shown = orjson.dumps([event["choices"] for event in events]).decode()
+    assert ("Paris" in shown) is (reason is None)  # nothing of an answer that was not good enough
