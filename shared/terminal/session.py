@@ -99,8 +99,9 @@ class Session:
     def _why_ended(self) -> str | None:
         if self._seat.reason or self.closed or not self._channel.connected:
             return self._seat.reason
-        shell = background_of(self._target) is None
-        return "The shell has ended; typing starts a new one." if shell else "The command has ended."
+        return (
+            "The command has ended." if background_of(self._target) else "The shell has ended; typing starts a new one."
+        )
 
     @property
     def connected(self) -> bool:
