@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from shared.terminal.channel import Seat
+from shared.terminal.keys import Modes
 from shared.terminal.screen import Look, Screen
 
 REPLAY = 256 * 1024
@@ -53,6 +54,11 @@ class Display:
     def screen(self) -> Screen:
         """As last rendered, for its modes."""
         return self._screen
+
+    async def modes(self) -> Modes:
+        """What a program has asked of its terminal by now."""
+        await self.refresh()
+        return Modes(application_cursor=self._screen.application_cursor, bracketed_paste=self._screen.bracketed_paste)
 
     async def view(self, after: int | None = None) -> Rendering:
         """What it shows now; the rows are those that changed after the cursor, all of them without one."""

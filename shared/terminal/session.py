@@ -99,9 +99,8 @@ class Session:
     def _why_ended(self) -> str | None:
         if self._seat.reason or self.closed or not self._channel.connected:
             return self._seat.reason
-        return (
-            "The command has ended." if background_of(self._target) else "The shell has ended; typing starts a new one."
-        )
+        shell = background_of(self._target) is None
+        return "The shell has ended; typing starts a new one." if shell else "The command has ended."
 
     @property
     def connected(self) -> bool:
@@ -382,11 +381,7 @@ class Session:
                 await scrollback.wait(scrollback.end)
 
     async def _modes(self, given: Input) -> Modes:
-        if not given.needs_modes:
-            return Modes()
-        await self._display.refresh()
-        screen = self._display.screen
-        return Modes(application_cursor=screen.application_cursor, bracketed_paste=screen.bracketed_paste)
+        return await self._display.modes() if given.needs_modes else Modes()
 
     def _check_open(self) -> None:
         if self.closed:
