@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import BaseRoute, Router, WebSocketRoute
@@ -59,6 +60,7 @@ from shared.shutdown import Work
 if TYPE_CHECKING:
     from shared.gateway import Gateway
 
+Layer = Callable[[ASGIApp], ASGIApp]
 GatewayOpener = Callable[[], AbstractAsyncContextManager["Gateway"]]
 
 ROWS: tuple[Row, ...] = (
@@ -201,11 +203,59 @@ def compose(
     readiness: Readiness,
     throttle: Throttle | None = None,
 ) -> ASGIApp:
-    """The routes, and around them, from the inside out, what every request passes."""
+    """The routes, and around them the layers that every request passes."""
     settings: Settings = gateway.settings
     numbers = Metrics()
     measuring = Measuring(gateway, numbers)
-    routes = [
+    sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.TerminalSocket(gateway))]
+    rechecking = Rechecking()
+    gateway.departures.watch(lambda _: rechecking.look())
+    telemetry = gateway.telemetry
+    if telemetry is not None:
+        telemetry.watch(numbers.families)
+    guests = GuestLimits(settings.local_guests_max_layer, settings.local_guests_per_minute)
+    layers: list[Layer | None] = [  # in the order in which a request meets them
+        None
+        if gateway.nodes.alone
+        else partial(Internal, gateway=gateway, mounted=_router(mounted), families=measuring.own),
+        partial(
+            RequestContext,
+            metrics=numbers,
+            trusted_proxies=comma_separated(settings.trusted_proxies),
+            error_format=settings.error_format,
+            begun=trace.begun if telemetry is None else telemetry.begun,
+        ),
+        None if telemetry is None else partial(Tracing, telemetry=telemetry),
+        partial(Boundary, stopping=stopping, limits_reached=gateway.limits_reached),
+        partial(Probes, gateway=gateway, readiness=readiness),
+        partial(Routing, routes=_routes(gateway, measuring)),
+        partial(HostGuard, hosts=hosts_of(settings), origins=comma_separated(settings.allowed_origins)),
+        partial(
+            Identity,
+            logins=gateway.accounts.authenticate,
+            api_keys=gateway.api_keys.authenticate,
+            required=settings.auth_mode == "required",
+        ),
+        partial(own_user_only, peers=LocalPeers(), limits=guests)
+        if settings.auth_mode == "local" and settings.local_users == "own"
+        else None,
+        partial(RateLimiting, limits=gateway.rate_limits, throttle=throttle, reached=gateway.limits_reached),
+        partial(
+            BodyLimits,
+            limit=settings.max_body_bytes,
+            mounted_limit=settings.max_chat_body_bytes,
+            large=_large_bodies(settings),
+        ),
+    ]
+    app: ASGIApp = Endpoint(_router(mounted), _router(sockets), rechecking)
+    for layer in reversed(layers):
+        app = app if layer is None else layer(app)
+    return app
+
+
+def _routes(gateway: "Gateway", measuring: Measuring) -> list[Route]:
+    settings: Settings = gateway.settings
+    return [
         chat.chat_route(gateway, settings.max_chat_body_bytes),
         *messages.routes(gateway, settings.max_chat_body_bytes),
         *ollama.routes(gateway, settings.max_chat_body_bytes),
@@ -215,39 +265,6 @@ def compose(
         *dashboard.routes(),
         *protected_resource.routes(),
     ]
-    sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.TerminalSocket(gateway))]
-    rechecking = Rechecking()
-    gateway.departures.watch(lambda _: rechecking.look())
-    app: ASGIApp = Endpoint(_router(mounted), _router(sockets), rechecking)
-    app = BodyLimits(
-        app, limit=settings.max_body_bytes, mounted_limit=settings.max_chat_body_bytes, large=_large_bodies(settings)
-    )
-    app = RateLimiting(app, gateway.rate_limits, throttle=throttle, reached=gateway.limits_reached)
-    if settings.auth_mode == "local" and settings.local_users == "own":
-        guests = GuestLimits(settings.local_guests_max_layer, settings.local_guests_per_minute)
-        app = own_user_only(app, LocalPeers(), guests)
-    app = Identity(
-        app,
-        logins=gateway.accounts.authenticate,
-        api_keys=gateway.api_keys.authenticate,
-        required=settings.auth_mode == "required",
-    )
-    app = HostGuard(app, hosts=hosts_of(settings), origins=comma_separated(settings.allowed_origins))
-    app = Routing(app, routes)
-    app = Probes(app, gateway, readiness)
-    app = Boundary(app, stopping=stopping, limits_reached=gateway.limits_reached)
-    telemetry = gateway.telemetry
-    if telemetry is not None:
-        telemetry.watch(numbers.families)
-        app = Tracing(app, telemetry)
-    app = RequestContext(
-        app,
-        metrics=numbers,
-        trusted_proxies=comma_separated(settings.trusted_proxies),
-        error_format=settings.error_format,
-        begun=trace.begun if telemetry is None else telemetry.begun,
-    )
-    return app if gateway.nodes.alone else Internal(app, gateway, _router(mounted), families=measuring.own)
 
 
 def _large_bodies(settings: "Settings") -> LargeBodyLimits:
