@@ -20,11 +20,12 @@ import figures
 import load
 import report
 import starts
+import surfaces
 from metering import CONNECTIONS, SETTLE_SECONDS, metered
 from mock_upstream import STREAM_TOKENS
 from processes import Cores, on_core
 from report import Endurance, Memory, Phases, Results
-from targets import ANTHROPIC, Target, targets
+from targets import Target, targets
 from terminal_memory import watched
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -75,8 +76,8 @@ def measured(found: list[Target], cores: Cores, rounds: int, seconds: float) -> 
             say(f"round {number + 1} of {rounds}: {target.name}")
             results.rounds[-1][target.name] = phases_of(target, seconds)
     gateway = found[-1]
-    say("streaming in the other dialect …")
-    results.translated = [translated(gateway, seconds) for _ in range(rounds)]
+    say("streaming on all surfaces …")
+    results.surfaces = [surfaces.measured(gateway, seconds / 2) for _ in range(rounds)]
     say("running commands …")
     results.commands = starts.commands(gateway.port, cores)
     say(f"going on until the gateway has had {ENDURANCE_REQUESTS} requests …")
@@ -110,18 +111,6 @@ def phases_of(target: Target, seconds: float) -> Phases:
         burst_cpu=fast_cpu,
         stream_tokens=STREAM_TOKENS,
     )
-
-
-def translated(gateway: Target, seconds: float) -> float:
-    """CPU per token of a stream that is translated from Anthropic's dialect, over that of one that is passed on."""
-    each = []
-    for model in ("mock", f"{ANTHROPIC}mock"):
-        request = gateway.chat(model, stream=True)
-        sample, cpu = metered(
-            gateway, request, load.fault_of_stream, connections=CONNECTIONS, seconds=seconds / 2, warm_seconds=0.2
-        )
-        each.append(cpu / sample.served)
-    return each[1] / each[0]
 
 
 def idle_stream_kb(gateway: Target) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 
 import aims
 import psutil
+import surfaces
 from figures import Figures
 from load import Sample
 from processes import Cores
@@ -93,7 +94,7 @@ class Results:
     rounds: list[dict[str, Phases]] = field(default_factory=list)
     memory: dict[str, Memory] = field(default_factory=dict)
     endurance: Endurance | None = None
-    translated: list[float] = field(default_factory=list)
+    surfaces: list[dict[str, float]] = field(default_factory=list)
     idle_stream_kb: float = 0.0
     commands: Commands | None = None
     starts: Starts | None = None
@@ -175,6 +176,7 @@ def rendered(results: Results, figures: Figures) -> str:
         + "; ".join(f"{section}: {found['taken']}" for section, found in figures.items() if "taken" in found)
         + ".",
         _chats(results),
+        surfaces.table(results.surfaces),
         _processes(results),
         MEMORY,
         *_left_behind(figures),
@@ -223,7 +225,7 @@ def figures_of(results: Results) -> dict[str, Any]:
         "requests": results.endurance.requests,
         "serve_s": round(results.starts.serve_again, 3),
         "stdio_s": round(results.starts.stdio_tools, 3),
-        "anthropic_ratio": round(statistics.median(results.translated), 3),
+        "anthropic_ratio": round(surfaces.medians(results.surfaces)[surfaces.ANTHROPIC_AS_CHAT], 3),
         "idle_stream_kb": round(results.idle_stream_kb, 1),
     }
 

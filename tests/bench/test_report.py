@@ -36,7 +36,9 @@ def results(script: Script) -> Any:
     found.memory = {name: report.Memory(100.0, 103.0) for name in SCALE}
     found.endurance = report.Endurance(50_000, 102.0, 103.0)
     found.commands, found.starts = starts.Commands(4.0, 1.0), starts.Starts(2.0, 1.0, 0.5, 0.5)
-    found.translated, found.idle_stream_kb = [1.5, 1.7, 1.6], 40.0
+    names = [surface.name for surface in script("surfaces").SURFACES]
+    found.surfaces = [dict.fromkeys(names, ratio) for ratio in (1.0, 1.2, 1.05)]
+    found.idle_stream_kb = 40.0
     return found
 
 
@@ -46,7 +48,7 @@ def test_figures_are_medians_and_ratios_of_rounds(script: Script, results: Any) 
     assert figures["cpu_ms:bare-aiohttp"] == 1.0
     assert figures["added_p50_ms"] == pytest.approx(19)
     assert figures["rss_growth_percent"] == 3.0
-    assert figures["anthropic_ratio"] == 1.6
+    assert figures["anthropic_ratio"] == 1.05
 
 
 def test_every_figure_of_this_run_that_an_aim_names_is_there(script: Script, results: Any) -> None:
@@ -63,7 +65,14 @@ def test_the_report_has_aims_chats_processes_and_what_is_left_behind(script: Scr
         "soak": {"left": "nothing", "table": "| | before |\n|---|---|\n| tasks | 13 |", "taken": "yesterday"},
     }
     text = report.rendered(results, figures)
-    for title in ("## Aims", "## Chats", "## The processes", "## What is left behind", "## Circumstances"):
+    for title in (
+        "## Aims",
+        "## Chats",
+        "## Surfaces",
+        "## The processes",
+        "## What is left behind",
+        "## Circumstances",
+    ):
         assert title in text
     assert "| tasks | 13 |" in text
     assert "chats: today; soak: yesterday." in text
