@@ -23,7 +23,8 @@ NAMES = re.compile(r"[A-Za-z0-9_-]{1,40}")
 ClientArgument = Annotated[
     str,
     typer.Argument(
-        metavar="CLIENT", help="claude-desktop, claude-code, vscode, cursor, zed, opencode, cline or continue."
+        metavar="CLIENT",
+        help="claude-desktop, claude-code, vscode, cursor, zed, opencode, cline, continue, codex, qwen-code, goose, aider or llm.",
     ),
 ]
 Name = Annotated[str, typer.Option(help="What the client calls the server.")]
@@ -142,6 +143,8 @@ def _entries(
         if not found:
             raise InvalidInput(f"{client.title} takes no address of models from a file of this scope.")
         return found
+    if only is None and found and not client.key:
+        return found
     return (steps.tools(client, scope, name, server), *found)
 
 
@@ -190,15 +193,19 @@ def _made(changes: "Sequence[Change]", said: str) -> None:
 
 def _explain(entries: "Sequence[Entry]", wanted: "Server", models: "Endpoint", client: "Client", scope: str) -> None:
     """Say what was installed and what to do next."""
+    from mcp_gateway.installing import steps
     from mcp_gateway.installing.endpoint import LOCAL_KEY
 
-    tools = [entry for entry in entries if entry.path[0] == client.key]
+    tools = [entry for entry in entries if client.key and entry.path[0] == client.key]
     if tools:
         print(f"  Tools: {' '.join((wanted.command, *wanted.args))}")
         _warn(wanted, scope)
     if len(entries) > len(tools):
         key = "" if models.key == LOCAL_KEY else ", with the key in MCP_GATEWAY_TOKEN"
-        print(f"  Models: {models.url}{key}. `mcp-gateway serve` must run there; --only tools leaves the models alone.")
+        other = "; --only tools leaves the models alone" if tools else ""
+        print(f"  Models: {models.url}{key}. `mcp-gateway serve` must run there{other}.")
+    for line in steps.kept(entries):
+        print(f"  {line}")
     print(f"  {client.after}")
 
 

@@ -11,9 +11,11 @@ from typing import Any
 from mcp_gateway.diagnosis.finding import Finding
 from mcp_gateway.installing import jsonc
 from mcp_gateway.installing.clients import clients
+from mcp_gateway.installing.editing import editor_of
 from mcp_gateway.installing.server import COMMAND, program
 
-LISTS = ("mcpServers", "servers", "context_servers", "mcp")
+FORMATS = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML"}
+LISTS = ("mcpServers", "servers", "context_servers", "mcp", "mcp_servers", "extensions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def look(host: Host, port: int) -> Finding:
         except (OSError, ValueError) as error:
             return Finding(name=name, status="warn", text=f"{path} cannot be read: {error}", advice="Check the file.")
         try:
-            config = jsonc.loads(text)
+            config = editor_of(path).loads(text)
         except (jsonc.NotEditable, RecursionError) as error:
             return _broken(name, path, error)
         if COMMAND not in text and f":{port}/mcp" not in text and f":{port}/sse" not in text:
@@ -65,7 +67,7 @@ def _broken(name: str, path: Path, error: Exception) -> Finding:
     return Finding(
         name=name,
         status="warn",
-        text=f"{path} is not valid JSON ({error})",
+        text=f"{path} is not valid {FORMATS.get(path.suffix, 'JSON')} ({error})",
         advice=f"Correct it there: the client may not read it, and `{COMMAND} install` leaves it alone.",
     )
 
@@ -99,7 +101,7 @@ def _commands(node: Any) -> Iterator[str]:
     for key, value in node.items():
         if key in LISTS and isinstance(value, dict):
             for entry in value.values():
-                command = entry.get("command") if isinstance(entry, dict) else None
+                command = entry.get("command") or entry.get("cmd") if isinstance(entry, dict) else None
                 command = command[0] if isinstance(command, list) and command else command
                 if isinstance(command, str) and COMMAND in Path(command).name:
                     yield command

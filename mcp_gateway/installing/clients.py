@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mcp_gateway.installing import endpoint as models
-from mcp_gateway.installing.endpoint import Endpoint
+from mcp_gateway.installing.endpoint import OUR_FILE, VARIABLE, Endpoint
 from mcp_gateway.installing.entry import Entry
 
 Scope = Literal["user", "project"]
-OUR_FILE = f"{models.ID}.json"
 OUR_MODELS = f"{models.ID}.yaml"
-"""Files that hold nothing but what is ours."""
+"""A file that holds nothing but what is ours, as OUR_FILE does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,8 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One of them. `key` names the object that holds its servers; `traces` are what shows that it is used here.
+    """One of them. `key` names the object that holds its servers, empty where it takes none; `traces` are what shows that it is
+    used here.
 
     `models` makes the entries with which it takes its models from us; `models_user` and `models_project` are the files that they
     go into, None where it has none.
@@ -70,6 +70,9 @@ def clients(
     code = applications / "Code" / "User"
     opencode = _existing(_config(home, environ) / "opencode", "opencode.json", "opencode.jsonc")
     cline = home / ".cline" / "data" / "settings"
+    codex = Path(environ.get("CODEX_HOME") or home / ".codex")
+    goose = applications / "Block" / "goose" / "config" if platform == "win32" else _config(home, environ) / "goose"
+    llm = Path(environ.get("LLM_USER_PATH") or applications / "io.datasette.llm")
     return (
         Client(
             id="claude-desktop",
@@ -164,6 +167,68 @@ def clients(
             models_user=home / ".continue" / "models" / OUR_MODELS,
             models_project=here / ".continue" / "models" / OUR_MODELS,
         ),
+        Client(
+            id="codex",
+            title="Codex",
+            key="mcp_servers",
+            user=codex / "config.toml",
+            project=here / ".codex" / "config.toml",
+            traces=(codex,),
+            entry=_codex,
+            after="Start codex anew; `codex mcp list` and `/status` show it.",
+            models=models.codex,
+            models_user=codex / "config.toml",
+        ),
+        Client(
+            id="qwen-code",
+            title="Qwen Code",
+            key="mcpServers",
+            user=home / ".qwen" / "settings.json",
+            project=here / ".qwen" / "settings.json",
+            traces=(home / ".qwen",),
+            entry=_plain,
+            after="Start qwen anew; `/mcp` and `/model` show it.",
+            models=models.qwen_code,
+            models_user=home / ".qwen" / "settings.json",
+            models_project=here / ".qwen" / "settings.json",
+        ),
+        Client(
+            id="goose",
+            title="goose",
+            key="extensions",
+            user=goose / "config.yaml",
+            project=None,
+            traces=(goose,),
+            entry=_goose,
+            after="Start goose anew; `goose info -v` shows it.",
+            models=models.goose,
+            models_user=goose / "config.yaml",
+        ),
+        Client(
+            id="aider",
+            title="aider",
+            key="",
+            user=home / ".aider.conf.yml",
+            project=here / ".aider.conf.yml",
+            traces=(home / ".aider",),
+            entry=_plain,
+            after="Start aider anew; `/models openai/` and `/model openai/opus` choose among the models.",
+            models=models.aider,
+            models_user=home / ".aider.conf.yml",
+            models_project=here / ".aider.conf.yml",
+        ),
+        Client(
+            id="llm",
+            title="llm",
+            key="",
+            user=llm / "extra-openai-models.yaml",
+            project=None,
+            traces=(llm,),
+            entry=_plain,
+            after="llm -m ai-mcp-gateway/auto 'Say hello.'",
+            models=models.llm,
+            models_user=llm / "extra-openai-models.yaml",
+        ),
     )
 
 
@@ -204,3 +269,22 @@ def _opencode(server: Server) -> dict[str, Any]:
     if server.env:
         entry["environment"] = dict(server.env)
     return entry
+
+
+def _codex(server: Server) -> dict[str, Any]:
+    """Codex passes on no variables but those that it is told of."""
+    return {**_plain(server), "env_vars": [VARIABLE]}
+
+
+def _goose(server: Server) -> dict[str, Any]:
+    return {
+        "type": "stdio",
+        "name": models.ID,
+        "description": "Chat routing and a safe terminal",
+        "enabled": True,
+        "cmd": server.command,
+        "args": [*server.args],
+        "envs": dict(server.env),
+        "env_keys": [],
+        "timeout": 300,
+    }

@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp_gateway.installing import jsonc
 from mcp_gateway.installing.clients import Server
-from mcp_gateway.installing.endpoint import ID, MODELS, TITLE, Endpoint, opencode_provider
+from mcp_gateway.installing.endpoint import ID, MODELS, VARIABLE, Endpoint, codex_provider, opencode_provider
 from shared.errors import InvalidInput
 
 KEY_VARIABLE = "AI_MCP_GATEWAY_KEY"
@@ -68,14 +68,14 @@ def _opencode(endpoint: Endpoint, server: Server, environ: Mapping[str, str]) ->
 
 def _codex(endpoint: Endpoint, server: Server, _: Mapping[str, str]) -> Launch:
     """Its configuration as options, in TOML; JSON's strings and lists are TOML's as well."""
-    provider = {"name": TITLE, "base_url": endpoint.openai, "wire_api": "responses", "env_key": KEY_VARIABLE}
+    provider = codex_provider(endpoint, KEY_VARIABLE)
     settings = {
         "model": MODELS[0],
         "model_provider": ID,
         **{f"model_providers.{ID}.{name}": value for name, value in provider.items()},
         f"mcp_servers.{ID}.command": server.command,
         f"mcp_servers.{ID}.args": [*server.args],
-        f"mcp_servers.{ID}.env_vars": ["MCP_GATEWAY_TOKEN"],
+        f"mcp_servers.{ID}.env_vars": [VARIABLE],
         **{f"mcp_servers.{ID}.env.{name}": value for name, value in server.env.items()},
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={json.dumps(value)}")]

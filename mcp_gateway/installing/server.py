@@ -69,7 +69,7 @@ def is_ours(entry: Any) -> bool:
     """Whether an entry of a client's configuration starts or names this gateway."""
     if not isinstance(entry, dict):
         return False
-    command, args = entry.get("command"), entry.get("args")
+    command, args = entry.get("command") or entry.get("cmd"), entry.get("args")
     started = command if isinstance(command, list) else [command.get("path") if isinstance(command, dict) else command]
     words = [*started, *(args if isinstance(args, list) else [])]
     texts = [word for word in words if isinstance(word, str)]

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mcp_gateway.installing import files, jsonc
-from mcp_gateway.installing.clients import OUR_FILE, OUR_MODELS, Client, Scope, Server
+from mcp_gateway.installing.clients import OUR_MODELS, Client, Scope, Server
+from mcp_gateway.installing.editing import editor_of
+from mcp_gateway.installing.endpoint import LOCAL_KEY, OUR_FILE, Endpoint
 from mcp_gateway.installing.entry import Entry, at
 from mcp_gateway.installing.server import is_ours
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -41,7 +43,9 @@ class Change:
 
 
 def tools(client: Client, scope: Scope, name: str, server: Server) -> Entry:
-    """The entry with which a client starts our MCP server. Raises InvalidInput where it has no file for the scope."""
+    """The entry with which a client starts our MCP server. Raises InvalidInput where it takes none, or has no file for the scope."""
+    if not client.key:
+        raise InvalidInput(f"{client.title} takes no MCP servers.")
     path = (client.key, name)
     value = client.entry(server)
     return Entry(file=file_of(client, scope), path=path, value=value, ours=lambda content: is_ours(at(content, path)))
@@ -51,7 +55,7 @@ def snippets(entries: Iterable[Entry]) -> dict[Path, str]:
     """What belongs into each file, for a person to paste."""
     texts: dict[Path, str] = {}
     for entry in entries:
-        texts[entry.file] = jsonc.put(texts.get(entry.file, ""), entry.path, entry.value)
+        texts[entry.file] = editor_of(entry.file).put(texts.get(entry.file, ""), entry.path, entry.value)
     return texts
 
 
@@ -79,13 +83,25 @@ def other_name(client: Client, scope: Scope, name: str) -> str:
 
 
 def installed_as(client: Client, scope: Scope) -> tuple[str, ...]:
-    """The names under which a client's file has us; none where it cannot be read."""
+    """The names under which a client's file has us, `models` where it takes no servers; none where it cannot be read."""
     path = client.file(scope)
     try:
-        entries = _entries(path, _read(path), client) if path else {}
+        if path is None:
+            return ()
+        if not client.key:
+            return ("models",) if any(map(_is_in, client.models_at(scope, Endpoint("", LOCAL_KEY)))) else ()
+        return tuple(name for name, entry in _entries(path, _read(path), client).items() if is_ours(entry))
     except InvalidInput:
         return ()
-    return tuple(name for name, entry in entries.items() if is_ours(entry))
+
+
+def kept(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """What to say of defaults that stay as the user set them, so that the gateway is there but not chosen."""
+    return tuple(
+        f"{entry.file} keeps its {entry.name}; set it to {entry.value} to start on the gateway."
+        for entry in entries
+        if entry.role == "default" and at(_content(entry.file), entry.path) != entry.value
+    )
 
 
 def file_of(client: Client, scope: Scope) -> Path:
@@ -107,10 +123,10 @@ def _change(file: Path, entries: Iterable[Entry], edit: Callable[[str, Any, Entr
     before = _read(file)
 
     def edited() -> str:
-        content, text = jsonc.loads(before), before
+        content, text = editor_of(file).loads(before), before
         for entry in entries:
             text = edit(text, content, entry)
-        if text != before and file.name in (OUR_FILE, OUR_MODELS) and jsonc.loads(text) == {}:
+        if text != before and file.name in (OUR_FILE, OUR_MODELS) and editor_of(file).loads(text) == {}:
             return ""
         return text
 
@@ -119,14 +135,15 @@ def _change(file: Path, entries: Iterable[Entry], edit: Callable[[str, Any, Entr
 
 def _put(text: str, content: Any, entry: Entry) -> str:
     present = at(content, entry.path)
+    put = editor_of(entry.file).put
     if entry.role != "own":
-        return text if present is not None else jsonc.put(text, entry.path, entry.value)
+        return text if present is not None else put(text, entry.path, entry.value)
     if present is not None and present != entry.value and not entry.ours(content):
         raise Conflict(
             f"{entry.file} has another {entry.name}, which is left alone. Take it out first, or install only the other half "
             "(--only tools, --only models); for a server, another --name will do."
         )
-    return jsonc.put(text, entry.path, entry.value)
+    return put(text, entry.path, entry.value)
 
 
 def _dropped(text: str, content: Any, entry: Entry) -> str:
@@ -136,14 +153,25 @@ def _dropped(text: str, content: Any, entry: Entry) -> str:
         return text
     if entry.role == "default" and present != entry.value:
         return text
-    text = jsonc.drop(text, entry.path)
+    editor = editor_of(entry.file)
+    text = editor.drop(text, entry.path)
     for depth in range(len(entry.path) - 1, 0, -1):
-        text = jsonc.drop_empty(text, entry.path[:depth])
+        text = editor.drop_empty(text, entry.path[:depth])
     return text
 
 
 def _names(entries: Iterable[Entry]) -> list[str]:
     return [str(file) for file in dict.fromkeys(entry.file for entry in entries)]
+
+
+def _is_in(entry: Entry) -> bool:
+    content = _content(entry.file)
+    return entry.role == "own" and at(content, entry.path) is not None and entry.ours(content)
+
+
+def _content(file: Path) -> Any:
+    text = _read(file)
+    return _edited(file, lambda: editor_of(file).loads(text))
 
 
 def _read(path: Path) -> str:
@@ -154,7 +182,7 @@ def _read(path: Path) -> str:
 
 
 def _entries(path: Path, text: str, client: Client) -> dict[str, Any]:
-    content = _edited(path, lambda: jsonc.loads(text))
+    content = _edited(path, lambda: editor_of(path).loads(text))
     entries = content.get(client.key) if isinstance(content, dict) else None
     return entries if isinstance(entries, dict) else {}
 

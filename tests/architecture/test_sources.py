@@ -117,6 +117,7 @@ THROUGH_A_HIGHER_DOOR = {
     "mcp_gateway/commands/doctor.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/commands/failures.py": "mcp_gateway/commands/test_cli.py",
     "mcp_gateway/commands/install.py": "mcp_gateway/commands/test_install_command.py",
+    "mcp_gateway/installing/editing.py": "mcp_gateway/commands/test_install_command.py",
     "mcp_gateway/installing/entry.py": "mcp_gateway/commands/test_install_command.py",
     "mcp_gateway/commands/migrate.py": "mcp_gateway/commands/test_backup_command.py",
     "mcp_gateway/commands/output.py": "mcp_gateway/commands/test_cli.py",

@@ -38,5 +38,5 @@ def test_without_a_registry_they_are_skipped_with_the_reason(tmp_path: Path) -> 
 
 def test_their_versions_are_exact() -> None:
     pins = json.loads((ROOT / "tests" / "agents" / "package.json").read_text("utf-8"))["dependencies"]
-    assert len(pins) == 4
+    assert len(pins) == 6
     assert [name for name, version in pins.items() if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mcp_gateway.installing.clients import clients
+from mcp_gateway.installing.editing import editor_of
 from tests.mcp_gateway.commands.conftest import Shell
 
 CLIENTS = {
@@ -21,6 +22,9 @@ CLIENTS = {
     "opencode": (".config/opencode/opencode.json", "mcp"),
     "cline": (".cline/data/settings/cline_mcp_settings.json", "mcpServers"),
     "continue": (".continue/mcpServers/ai-mcp-gateway.json", "mcpServers"),
+    "codex": (".codex/config.toml", "mcp_servers"),
+    "qwen-code": (".qwen/settings.json", "mcpServers"),
+    "goose": (".config/goose/config.yaml", "extensions"),
 }
 MODELS = {
     "claude-code": ".claude/settings.json",
@@ -28,7 +32,26 @@ MODELS = {
     "opencode": ".config/opencode/opencode.json",
     "cline": ".cline/data/settings/providers.json",
     "continue": ".continue/models/ai-mcp-gateway.yaml",
+    "codex": ".codex/config.toml",
+    "qwen-code": ".qwen/settings.json",
+    "goose": ".config/goose/custom_providers/ai-mcp-gateway.json",
+    "aider": ".aider.conf.yml",
+    "llm": ".config/io.datasette.llm/extra-openai-models.yaml",
 }
+CONFIGURED = {
+    "codex": (
+        ".codex/config.toml",
+        '# mine\nmodel = "gpt-6"  # the best\n\n[mcp_servers.theirs]\ncommand = "y" # keep\n\n# about projects\n[projects."/a"]\n',
+    ),
+    "goose": (
+        ".config/goose/config.yaml",
+        "# mine\nGOOSE_MODE: auto # always\nextensions:\n  # theirs\n  memory:\n    enabled: true\n\n# the end\nz: |\n  text\n\n",
+    ),
+    "aider": (".aider.conf.yml", "# mine\ndark-mode: true # of course\nread:\n- A.md\n- B.md\n"),
+    "llm": (".config/io.datasette.llm/extra-openai-models.yaml", "# mine\n- model_id: x # theirs\n  model_name: y\n\n"),
+    "qwen-code": (".qwen/settings.json", '{\n  // mine\n  "ui": {}, // keep\n  "$version": 4\n}\n'),
+}
+"""Files with comments, as a user leaves them."""
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the places are Linux's")
 
 
@@ -47,8 +70,12 @@ def config(home: Path, client: str) -> Path:
 
 def entries(home: Path, client: str) -> dict[str, Any]:
     path, key = CLIENTS[client]
-    found: dict[str, Any] = json.loads((home / path).read_text())[key]
+    found: dict[str, Any] = read(home / path)[key]
     return found
+
+
+def read(path: Path) -> Any:
+    return editor_of(path).loads(path.read_text())
 
 
 def backups(path: Path) -> list[Path]:
@@ -60,7 +87,7 @@ def test_each_host_gets_an_entry_with_a_whole_path(shell: Shell, home: Path, cli
     done = shell("install", client)
     assert done.code == 0, done.err
     entry = entries(home, client)["ai-mcp-gateway"]
-    words = entry["command"] if client == "opencode" else [entry["command"], *entry["args"]]
+    words = entry["command"] if client == "opencode" else [entry.get("command") or entry.get("cmd", ""), *entry["args"]]
     assert os.path.isabs(words[0])
     assert os.access(words[0], os.X_OK)
     assert words[-1] == "stdio"
@@ -69,8 +96,8 @@ def test_each_host_gets_an_entry_with_a_whole_path(shell: Shell, home: Path, cli
     assert "nothing was changed" in again.out
     assert shell("uninstall", client).code == 0
     left = home / CLIENTS[client][0]
-    assert client == "continue" or json.loads(left.read_text()) == {}
-    assert left.exists() == (client != "continue")  # a file of our own goes with what was in it
+    assert not left.exists() or read(left) == {}
+    assert left.exists() == (client not in ("continue", "codex", "goose"))  # these leave a text with nothing in it
 
 
 def test_what_else_is_in_the_file_stays_and_a_copy_is_left(shell: Shell, home: Path) -> None:
@@ -104,7 +131,7 @@ def test_installing_and_uninstalling_in_turn_leaves_the_file_as_it_was_and_few_c
 
 
 def written(home: Path, client: str) -> Any:
-    return json.loads((home / MODELS[client]).read_text())
+    return read(home / MODELS[client])
 
 
 @pytest.mark.parametrize("client", MODELS)
@@ -126,7 +153,8 @@ def test_an_agent_also_takes_its_models_from_the_gateway(shell: Shell, home: Pat
 def test_each_agent_gets_its_own_form(shell: Shell, home: Path) -> None:
     for client in MODELS:
         assert shell("install", client, "--only", "models").code == 0
-        assert client in ("zed", "opencode") or not (home / CLIENTS[client][0]).exists()
+        shared = client in ("zed", "opencode", "codex", "qwen-code", "goose", "aider", "llm")
+        assert shared or not (home / CLIENTS[client][0]).exists()
     address = "http://127.0.0.1:3000"
     assert written(home, "claude-code")["env"] == {
         "ANTHROPIC_BASE_URL": address,
@@ -139,6 +167,92 @@ def test_each_agent_gets_its_own_form(shell: Shell, home: Path) -> None:
     assert written(home, "continue")["models"][0]["apiBase"] == f"{address}/v1"
     zed = written(home, "zed")["language_models"]["openai_compatible"]["AI MCP gateway"]
     assert (zed["api_url"], zed["available_models"][0]["name"]) == (f"{address}/v1", "auto")
+    codex = written(home, "codex")
+    provider = codex["model_providers"][codex["model_provider"]]
+    assert (provider["base_url"], provider["wire_api"], "env_key" in provider) == (f"{address}/v1", "responses", False)
+    qwen = written(home, "qwen-code")
+    assert qwen["security"]["auth"] == {
+        "selectedType": "openai",
+        "baseUrl": f"{address}/v1",
+        "apiKey": "ai-mcp-gateway",
+    }
+    goose = read(home / ".config/goose/config.yaml")
+    assert goose["providers"][goose["active_provider"]]["model"] == "auto"
+    assert written(home, "goose")["base_url"] == f"{address}/v1/chat/completions"
+    assert written(home, "aider")["openai-api-base"] == f"{address}/v1"
+    assert (written(home, "llm")[0]["model_name"], written(home, "llm")[0]["api_base"]) == ("auto", f"{address}/v1")
+    assert read(home / ".config/io.datasette.llm/keys.json") == {"ai-mcp-gateway": "ai-mcp-gateway"}
+
+
+@pytest.mark.parametrize("client", CONFIGURED)
+def test_comments_and_other_entries_stay_in_every_format(shell: Shell, home: Path, client: str) -> None:
+    path, before = home / CONFIGURED[client][0], CONFIGURED[client][1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(before)
+    theirs = read(path)
+    done = shell("install", client)
+    assert done.code == 0, done.err
+    text = path.read_text()
+    lines = [line.removesuffix(",") for line in text.splitlines()]
+    assert [line for line in before.splitlines() if line not in lines and not line.endswith("// keep")] == []
+    assert text.count("keep") == before.count("keep")
+    assert "ai-mcp-gateway" in text
+    assert "nothing was changed" in shell("install", client).out
+    assert shell("uninstall", client).code == 0
+    assert read(path) == theirs
+    assert path.read_text() == before
+
+
+def test_a_default_that_stays_is_named_with_what_to_set(shell: Shell, home: Path) -> None:
+    path = config(home, "codex")
+    path.write_text('model = "gpt-6"\nmodel_provider = "theirs"\n')
+    out = shell("install", "codex").out
+    assert f"{path} keeps its model_provider; set it to ai-mcp-gateway to start on the gateway." in out
+    assert written(home, "codex")["model_provider"] == "theirs"
+
+
+def test_codex_and_goose_take_the_key_from_the_environment(
+    shell: Shell, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCP_GATEWAY_TOKEN", "mgw_secret")
+    assert shell("install", "codex").code == 0
+    assert shell("install", "goose").code == 0
+    assert written(home, "codex")["model_providers"]["ai-mcp-gateway"]["env_key"] == "MCP_GATEWAY_TOKEN"
+    assert (written(home, "goose")["api_key_env"], written(home, "goose")["requires_auth"]) == (
+        "MCP_GATEWAY_TOKEN",
+        True,
+    )
+    assert "mgw_secret" not in (home / MODELS["codex"]).read_text() + (home / MODELS["goose"]).read_text()
+
+
+@pytest.mark.parametrize("client", ["aider", "llm"])
+def test_a_client_without_servers_gets_its_models_only(shell: Shell, home: Path, client: str) -> None:
+    assert "takes no MCP servers" in shell("install", client, "--only", "tools").err
+    assert shell("install", client).code == 0
+    (listed,) = [entry for entry in shell("install", "--json").json["clients"] if entry["client"] == client]
+    assert (listed["found"], listed["user"]) == (True, ["models"])
+
+
+@pytest.mark.parametrize(
+    ("client", "text"),
+    [
+        ("codex", 'model_providers = { theirs = { name = "x" } }\n'),
+        ("codex", "[broken\n"),
+        ("goose", "extensions: {memory: {enabled: true}}\n"),
+        ("goose", "a: 1\n--- \nb: 2\n"),
+        ("aider", "{dark-mode: true}\n"),
+        ("llm", "[{model_id: x}]\n"),
+    ],
+)
+def test_an_unusual_file_is_left_alone_and_the_text_is_shown(shell: Shell, home: Path, client: str, text: str) -> None:
+    path = home / (CONFIGURED[client][0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    done = shell("install", client)
+    assert done.code == 1
+    assert "cannot be edited" in done.err
+    assert "This is what belongs into it:" in done.err
+    assert path.read_text() == text
 
 
 def test_either_half_can_be_had_alone(shell: Shell, home: Path) -> None:
@@ -371,7 +485,7 @@ def test_without_a_name_it_lists_the_hosts(shell: Shell, home: Path) -> None:
     shell("install", "zed")
     done = shell("install", "--json")
     found = {client["client"]: client for client in done.json["clients"]}
-    assert list(found) == list(CLIENTS)
+    assert list(found) == [*CLIENTS, "aider", "llm"]
     assert [name for name, client in found.items() if client["found"]] == ["cursor", "zed"]
     assert found["zed"]["user"] == ["ai-mcp-gateway"]
     assert "mcp-gateway install CLIENT" in shell("install").out
