@@ -46,6 +46,7 @@ from http_api.routes import (
     policy,
     providers,
     recordings,
+    responses,
     routing,
     system,
     terminals,
@@ -207,7 +208,10 @@ def compose(
     settings: Settings = gateway.settings
     numbers = Metrics()
     measuring = Measuring(gateway, numbers)
-    sockets = [WebSocketRoute(terminal_socket.PATH, terminal_socket.TerminalSocket(gateway))]
+    sockets = [
+        WebSocketRoute(terminal_socket.PATH, terminal_socket.TerminalSocket(gateway)),
+        WebSocketRoute(responses.PATH, responses.NoSocket()),
+    ]
     rechecking = Rechecking()
     gateway.departures.watch(lambda _: rechecking.look())
     telemetry = gateway.telemetry
@@ -258,6 +262,7 @@ def _routes(gateway: "Gateway", measuring: Measuring) -> list[Route]:
     return [
         chat.chat_route(gateway, settings.max_chat_body_bytes),
         *messages.routes(gateway, settings.max_chat_body_bytes),
+        *responses.routes(gateway, settings.max_chat_body_bytes),
         *ollama.routes(gateway, settings.max_chat_body_bytes),
         *routes_of(ROWS, gateway),
         Route(path="/metrics", methods={"GET": metrics.endpoint(measuring.all)}, limited=False, scope="metrics"),

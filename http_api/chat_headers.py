@@ -9,8 +9,11 @@ from shared.domain.usage import Meter
 from shared.errors import invalid_field
 
 ESCALATION = "X-Gateway-Escalation"
-SESSIONS = ("X-Gateway-Session", "X-Claude-Code-Session-Id")
-"""Headers that name the conversation, the first one that is sent wins."""
+SESSIONS = ("X-Gateway-Session", "X-Claude-Code-Session-Id", "session-id", "x-session-affinity")
+"""Headers that name the conversation, the first one that is sent wins. Codex sends the third, opencode the last."""
+
+FOREIGN_SESSIONS = SESSIONS[2:]
+"""Those whose names say too little to refuse a request for what stands in them."""
 
 LONGEST_SESSION = 200
 
@@ -25,6 +28,8 @@ def named_options(headers: Mapping[bytes, bytes]) -> dict[str, str]:
     for name in SESSIONS:
         if (session := _text(headers, name)) is not None:
             if not (0 < len(session) <= LONGEST_SESSION and session.isprintable()):
+                if name in FOREIGN_SESSIONS:
+                    continue
                 raise invalid_field(name, f"it must be a name of at most {LONGEST_SESSION} printable characters")
             found["session"] = session
             break

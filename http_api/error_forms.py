@@ -44,8 +44,23 @@ MARKERS = (
     Marker("openai", USER_AGENT, "goose", "goose"),
     Marker("openai", USER_AGENT, "cursor", "Cursor"),
 )
-PATHS: Mapping[str, ErrorForm] = {"/v1/messages": "anthropic", "/api": "flat"}
+PATHS: Mapping[str, ErrorForm] = {"/v1/messages": "anthropic", "/v1/responses": "openai", "/api": "flat"}
 """Prefixes of paths whose clients all read one form. Ollama's clients read `error` as a text, as it is in the flat form."""
+
+
+NO_SERVER_ERRORS = ("/v1/responses",)
+"""Prefixes of paths where 429 stands for every status of 500 and more: Codex makes 30 requests of one that gets a 500, and
+one of one that gets a 429.
+"""
+
+
+def _is_under(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def status_for(status: int, path: str) -> int:
+    """The status that the clients of a path get in place of another."""
+    return 429 if status >= 500 and any(_is_under(path, prefix) for prefix in NO_SERVER_ERRORS) else status
 
 
 def form_for(wanted: ErrorFormat, headers: Mapping[bytes, bytes], path: str) -> ErrorForm:
@@ -53,7 +68,7 @@ def form_for(wanted: ErrorFormat, headers: Mapping[bytes, bytes], path: str) -> 
     if wanted != "auto":
         return wanted
     for prefix, form in PATHS.items():
-        if path == prefix or path.startswith(f"{prefix}/"):
+        if _is_under(path, prefix):
             return form
     products = headers.get(USER_AGENT, b"").decode("latin-1").lower().split()
     for marker in MARKERS:

@@ -107,13 +107,16 @@ def status_of(error: GatewayError) -> int:
 
 
 def headers_of(error: GatewayError, status: int, *, failed_over: bool) -> list[Header]:
-    """The headers that go with an error, besides its content type and length, and how to authenticate after a 401."""
+    """The headers that go with an error, besides its content type and length, and how to authenticate after a 401.
+
+    `failed_over` says that the gateway could not do it though it tried all it could by itself.
+    """
     headers = list(error.headers) if isinstance(error, HttpError) else []
     never = isinstance(error, errors.BudgetExceeded | errors.UpstreamQuota) and error.retry_after is None
     if not never and (status == 429 or error.retry_after is not None or isinstance(error, errors.Overloaded)):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after or 1))).encode("ascii")))
     if isinstance(error, errors.UpstreamError | errors.BudgetExceeded | errors.Conflict) or (
-        failed_over and status >= 500
+        failed_over and isinstance(error, errors.Unavailable)
     ):
         headers.append((b"x-should-retry", b"false"))
     return headers
@@ -171,6 +174,19 @@ def event_of(error: GatewayError) -> bytes:
         "details": error.details,
     }
     return b"data: " + _json({"error": failure}) + b"\n\n"
+
+
+def response_error(error: GatewayError) -> Mapping[str, str]:
+    """The error of a response that failed, under the codes that Codex knows."""
+    if isinstance(error, errors.UpstreamContextTooLong):
+        code = "context_length_exceeded"
+    elif isinstance(error, errors.BudgetExceeded | errors.UpstreamQuota) and error.retry_after is None:
+        code = "insufficient_quota"
+    elif isinstance(error, errors.RateLimited | errors.UpstreamThrottled):
+        code = "rate_limit_exceeded"
+    else:
+        code = "server_error"
+    return {"code": code, "message": error.message}
 
 
 def openai_type(status: int) -> str:

@@ -10,6 +10,7 @@ from http_api.openapi_chat import CHAT_PATHS, CHAT_SCHEMAS
 from http_api.openapi_messages import MESSAGE_PATHS, MESSAGE_SCHEMAS
 from http_api.openapi_ollama import OLLAMA_PATHS, OLLAMA_SCHEMAS
 from http_api.openapi_options import OPTION_HEADERS, described_options
+from http_api.openapi_responses import RESPONSE_PATHS, RESPONSE_SCHEMAS
 from http_api.renderings import FORMAT, JSON
 from http_api.routing import PARAMETER
 from shared.domain.chat import ChatRequest
@@ -84,8 +85,8 @@ def describe(rows: Iterable[Row], version: str) -> dict[str, Any]:
     rows = tuple(rows)
     schemas, definitions = _schemas(rows)
     definitions |= {"RoutingOptions": described_options(definitions["RoutingOptions"])}
-    definitions |= {**CHAT_SCHEMAS, **MESSAGE_SCHEMAS, **OLLAMA_SCHEMAS}
-    paths: dict[str, Any] = {**CHAT_PATHS, **MESSAGE_PATHS, **OLLAMA_PATHS}
+    definitions |= {**CHAT_SCHEMAS, **MESSAGE_SCHEMAS, **OLLAMA_SCHEMAS, **RESPONSE_SCHEMAS}
+    paths: dict[str, Any] = {**CHAT_PATHS, **MESSAGE_PATHS, **OLLAMA_PATHS, **RESPONSE_PATHS}
     for row in rows:
         path = PARAMETER.sub(r"{\1}", row.path)
         paths.setdefault(path, {})[row.method.lower()] = _operation(row, schemas, definitions)

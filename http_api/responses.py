@@ -6,7 +6,7 @@ from starlette.types import Scope, Send
 
 from http_api.challenge import challenge_of
 from http_api.context import exchange_of
-from http_api.error_forms import form_for
+from http_api.error_forms import form_for, status_for
 from http_api.errors import Header, anthropic_status, body_of, headers_of, status_of
 from shared.errors import GatewayError
 
@@ -52,6 +52,7 @@ async def send_error(scope: Scope, send: Send, error: GatewayError) -> None:
     form = form_for(exchange.error_format, exchange.headers, scope["path"])
     status = anthropic_status(error) if form == "anthropic" else status_of(error)
     body = body_of(error, status, exchange.request_id, form=form)
+    status = status_for(status, scope["path"])
     headers = headers_of(error, status, failed_over=exchange.failed_over)
     if status == 401:
         headers.append((b"www-authenticate", challenge_of(scope)))

@@ -15,6 +15,7 @@ CHATS = (
     "| `POST /v1/chat/completions` | Answer a chat, whole or as a stream |",
     "| `POST /v1/messages` | Answer a chat in the form of Anthropic's Messages API |",
     "| `POST /v1/messages/count_tokens` | Count the tokens of a Messages request |",
+    "| `POST /v1/responses` | Answer a chat in the form of OpenAI's Responses API |",
     "| `POST /api/chat` | Answer a chat in the form of Ollama's API |",
     "| `POST /api/generate` | Answer a prompt in the form of Ollama's API |",
     "| `GET /api/tags` | List the models that can answer, as Ollama does |",

@@ -20,9 +20,12 @@ ENCODED_ID = "toolu_gw_"
 
 def short_name(name: str) -> str:
     """The name itself, or for a long one its beginning and a digest of all of it."""
-    if len(name) <= LONGEST_NAME:
-        return name
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_CHARACTERS]
+    return name if len(name) <= LONGEST_NAME else with_digest(name, name)
+
+
+def with_digest(name: str, full: str) -> str:
+    """The beginning of a name, and a digest of what it stands for."""
+    digest = hashlib.sha256(full.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_CHARACTERS]
     return f"{name[: LONGEST_NAME - DIGEST_CHARACTERS - 1]}_{digest}"
 
 

@@ -46,6 +46,7 @@ def test_every_row_is_described(document: dict[str, Any]) -> None:
         ("/v1/chat/completions", "post"),
         ("/v1/messages", "post"),
         ("/v1/messages/count_tokens", "post"),
+        ("/v1/responses", "post"),
         ("/api/chat", "post"),
         ("/api/generate", "post"),
         ("/api/tags", "get"),

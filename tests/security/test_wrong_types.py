@@ -32,7 +32,16 @@ WRONG: tuple[Any, ...] = (
     {"a": {"b": []}},
     {"__proto__": {"admin": True}},
 )
-PASSED_ON = {"chat", "explain_route", "messages", "count_tokens", "ollama_chat", "ollama_generate", "ollama_show"}
+PASSED_ON = {
+    "chat",
+    "explain_route",
+    "messages",
+    "count_tokens",
+    "ollama_chat",
+    "ollama_generate",
+    "ollama_show",
+    "responses",
+}
 """What goes to a provider as it came, but for the fields that routing needs."""
 
 
@@ -178,6 +187,24 @@ def test_a_field_of_a_message_takes_no_wrong_type(local: Victim, name: str, path
         answer = local.http.post(path, json={**MESSAGE, "tools": tools, name: value})
         assert answer.status_code == 400, (value, answer.text)
         assert set(answer.json()) == {"type", "error", "details", "request_id"}
+        assert name in json.dumps(answer.json()["details"]), (value, answer.text)
+
+
+RESPONSE: dict[str, Any] = {"model": "scripted/scripted", "input": "hi"}
+
+
+@pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"]["ResponseRequest"]["properties"])
+def test_a_field_of_a_response_takes_no_wrong_type(local: Victim, name: str) -> None:
+    schema = DOCUMENT["components"]["schemas"]["ResponseRequest"]["properties"][name]
+    tools = [{"type": "function", "name": "a", "parameters": {"type": "object"}}] if name != "tools" else []
+    asked = {**RESPONSE, "tools": tools}
+    assert local.http.post("/v1/responses", json=asked).status_code == 200
+    for value in wrong_for(schema):
+        if value is None:
+            continue  # as left out
+        answer = local.http.post("/v1/responses", json={**asked, name: value})
+        assert answer.status_code == 400, (value, answer.text)
+        assert set(answer.json()) == {"error", "details", "requestId"}
         assert name in json.dumps(answer.json()["details"]), (value, answer.text)
 
 

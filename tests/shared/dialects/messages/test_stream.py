@@ -1,6 +1,5 @@
 """Streams of OpenAI's chunks as Anthropic's events: as Anthropic's own client puts them together."""
 
-import itertools
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,19 +16,10 @@ from shared.dialects.messages.stream import MessageStream
 from shared.errors import UpstreamBadAnswer
 from shared.providers.anthropic.stream import StreamDecoder
 from shared.providers.server_sent_events import encode, payload, split
+from tests.support.chunk_streams import any_stream, call, chunk
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "anthropic"
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
-
-
-def chunk(delta: dict[str, Any] | None = None, *, finish: str | None = None, **more: Any) -> bytes:
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
-    return encode(orjson.dumps({"id": "chatcmpl-1", "model": "m", "choices": choices, **more}))
-
-
-def call(index: int, arguments: str = "", **more: Any) -> dict[str, Any]:
-    name = {"name": more.pop("name")} if "name" in more else {}
-    return {"tool_calls": [{"index": index, "function": {"arguments": arguments, **name}, **more}]}
 
 
 def streamed(chunks: Iterable[bytes], names: dict[str, str] | None = None) -> bytes:
@@ -174,38 +164,10 @@ def test_any_stream_is_one_that_the_client_accepts(seed: int) -> None:
     """A thousand streams at random: five in each case."""
     dice = random.Random(seed)
     for _ in range(5):
-        chunks, texts, calls = _any_stream(dice)
-        found = checked(streamed(chunks))
-        assert "".join(block.text for block in found.content if block.type == "text") == texts
-        assert {block.name: block.input for block in found.content if block.type == "tool_use"} == calls
-
-
-def _any_stream(dice: random.Random) -> tuple[list[bytes], str, dict[str, Any]]:
-    """Chunks in a random order that providers may send: text, reasoning, calls interleaved, several to a run."""
-    pieces: list[list[bytes]] = []
-    texts = "".join(dice.choice(["a", "é", "\n", '"', "```", "word "]) for _ in range(dice.randrange(6)))
-    pieces.append([chunk({"content": text}) for text in texts])
-    pieces.append([chunk({"reasoning_content": "hm"}) for _ in range(dice.randrange(3))])
-    calls: dict[str, Any] = {}
-    for index in range(dice.randrange(4)):
-        given = {"text": "x" * dice.randrange(9), "n": dice.randrange(9), "list": [{}] * dice.randrange(3)}
-        calls[f"tool{index}"] = given
-        said = orjson.dumps(given).decode()
-        cuts = sorted({0, len(said), *(dice.randrange(len(said)) for _ in range(dice.randrange(4)))})
-        parts = [chunk(call(index, id=f"c{index}", name=f"tool{index}"))]
-        parts += [chunk(call(index, said[a:b])) for a, b in itertools.pairwise(cuts)]
-        pieces.append(parts)
-    order = []
-    while pieces := [piece for piece in pieces if piece]:
-        order.append(dice.choice(pieces).pop(0))
-    order.append(chunk({}, finish="stop"))
-    runs: list[bytes] = []
-    for event in order:
-        if runs and dice.random() < 0.4:
-            runs[-1] += event
-        else:
-            runs.append(event)
-    return runs, texts, calls
+        made = any_stream(dice)
+        found = checked(streamed(made.runs))
+        assert "".join(block.text for block in found.content if block.type == "text") == made.text
+        assert {block.name: block.input for block in found.content if block.type == "tool_use"} == made.calls
 
 
 @pytest.mark.parametrize(
