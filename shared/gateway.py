@@ -293,7 +293,7 @@ async def _assembled(
                 affinity=affinity,
             ),
             naming=naming,
-            executor=Executor(desk, patience=settings.upstream_retry_wait),
+            executor=Executor(desk, patience=settings.upstream_retry_wait, money_patience=settings.budget_wait),
             prices=prices,
             cache=cache,
             decisions=decisions,

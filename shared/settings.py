@@ -163,7 +163,11 @@ class Settings(BaseModel):
     )
     upstream_retry_wait: Annotated[float, Field(ge=0, le=600)] = Field(
         5,
-        description="Seconds a request may wait in all for a busy provider when no other model is left, or for money of a budget that other requests hold; 0 never waits.",
+        description="Seconds a request may wait in all for a busy provider when no other model is left; 0 never waits.",
+    )
+    budget_wait: Annotated[float, Field(ge=0, le=600)] = Field(
+        60,
+        description="Seconds a request may wait for money of a budget that other requests only hold until they have their answers; 0 never waits.",
     )
     router_learning: Literal["off", "shadow", "on"] = Field(
         "off",

@@ -18,6 +18,7 @@ from shared.routing.allowance import allowance
 from shared.routing.checks.escalation import expected_most
 from shared.routing.complexity.dense import DENSE
 from shared.routing.explanation import Explanation
+from shared.routing.fitness import fitting
 from shared.routing.judgement import expected
 from shared.routing.planner import follows_conversation
 from shared.routing.policy import Policy
@@ -238,8 +239,9 @@ def _candidate(gateway: "Gateway", found: Explanation, model: Model) -> Candidat
 def _most(gateway: "Gateway", found: Explanation, model: Model) -> Decimal | None:
     """What the answer may come to; where money is short, that is what its length will be bounded by."""
     rates = gateway.prices.rates(model)
-    allowed = None if rates is None or found.left is None else allowance(found.facts, rates, found.left)
-    return expected_most(gateway.prices, found.facts, model) if allowed is None else allowed.cost
+    facts = fitting(found.facts, model)
+    allowed = None if rates is None or found.left is None else allowance(facts, rates, found.left)
+    return expected_most(gateway.prices, facts, model) if allowed is None else allowed.cost
 
 
 def _left_out(item: Dropped) -> LeftOut:

@@ -30,7 +30,7 @@ from shared.providers.directory import Directory
 from shared.providers.embedded import NOTICE, is_embedded
 from shared.routing.allowance import FEWEST_TOKENS, allowance, most
 from shared.routing.answers import Route
-from shared.routing.fitness import is_chosen
+from shared.routing.fitness import fitting
 from shared.routing.health import Health
 from shared.routing.job import Failure, Job, Made, Purpose
 from shared.routing.planner import Conditions
@@ -43,8 +43,6 @@ from shared.usage.pricing import PriceBook, billed
 
 log = get_logger(__name__)
 
-PROMPT_MARGIN = 125
-"""Per cent of the estimated prompt that are kept free for it, since it is an estimate."""
 
 HEALTHY = Probe(healthy=True)
 
@@ -99,11 +97,8 @@ def fitted(request: ChatRequest, model: Model) -> tuple[ChatRequest, str]:
 
     Clients ask for more than they need (32,000 tokens is usual for agents). A model asked for by name is left to judge.
     """
-    facts, window = request.facts, model.context_window
-    if not window or not facts.max_tokens or not is_chosen(facts) or facts.prompt_tokens + facts.max_tokens <= window:
-        return request, ""
-    tokens = max(FEWEST_TOKENS, window - facts.prompt_tokens * PROMPT_MARGIN // 100)
-    if tokens >= facts.max_tokens:
+    facts, tokens = request.facts, fitting(request.facts, model).max_tokens
+    if tokens is None or tokens == facts.max_tokens:
         return request, ""
     notice = f"max_tokens was lowered from {facts.max_tokens} to {tokens} to fit the context window of {model.id}"
     return request.limited(tokens), notice

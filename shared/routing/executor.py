@@ -36,13 +36,14 @@ def _in_form(job: Job, answer: Answer) -> Answer:
 
 
 class Executor:
-    """Walks jobs. `patience` is how many seconds a job may wait in all when waiting is the only way left: for a provider, or
-    for money that other requests hold.
+    """Walks jobs. `patience` is how many seconds a job may wait in all for a provider when waiting is the only way left,
+    `money_patience` how many for money that other requests hold.
     """
 
-    def __init__(self, desk: Desk, *, patience: float) -> None:
+    def __init__(self, desk: Desk, *, patience: float, money_patience: float = 0) -> None:
         self._desk = desk
-        self.patience = patience
+        self._patience = patience
+        self.money_patience = money_patience
         self._turns = Turns()
         self._hedges = HedgeAllowance()
 
@@ -87,7 +88,7 @@ class Executor:
         raise walk.exhausted()
 
     def _walk(self, job: Job) -> Walk:
-        return Walk(self._desk, self._turns, job, self.patience)
+        return Walk(self._desk, self._turns, job, self._patience, self.money_patience)
 
     def _hedge_after(self, job: Job, attempt: Attempt) -> float | None:
         """When a second attempt may set off beside this one; None for never. What calls tools is not asked twice."""

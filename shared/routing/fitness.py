@@ -1,6 +1,7 @@
 """What speaks against a model for one request: permission, ability, the spend guard, money. Pure."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from shared.domain.models import LAYERS, Model
@@ -13,6 +14,9 @@ NO_PRICE = (
     "its price is not known, and the request has a budget; set pricePer1kInputTokens and pricePer1kOutputTokens with "
     "PUT /v1/models/{id} (0 where it bills nothing)"
 )
+
+PROMPT_MARGIN = 125
+"""Per cent of the estimated prompt that are kept free for it, since it is an estimate."""
 
 
 class Fitness:
@@ -64,11 +68,24 @@ class Fitness:
         rates = self._rates(model)
         if rates is None:
             return Dropped(model, NO_PRICE, unfit=True)
-        if allowance(self._facts, rates, left) is not None:
+        facts = fitting(self._facts, model)
+        if allowance(facts, rates, left) is not None:
             return None
-        cost = most(self._facts, rates, self._facts.max_tokens or FEWEST_TOKENS)
+        cost = most(facts, rates, facts.max_tokens or FEWEST_TOKENS)
         reason = f"it may cost up to ${cost:.6f}, and its budget leaves ${left:.6f}"
         return Dropped(model, reason, unfit=True, cost=cost)
+
+
+def fitting(facts: Facts, model: Model) -> Facts:
+    """Return the facts with an answer that fits the model's context window beside the prompt, as it will be asked for.
+
+    A model that was asked for by name is asked for as much as the caller wants.
+    """
+    window = model.context_window
+    if not window or not facts.max_tokens or not is_chosen(facts) or facts.prompt_tokens + facts.max_tokens <= window:
+        return facts
+    tokens = max(FEWEST_TOKENS, window - facts.prompt_tokens * PROMPT_MARGIN // 100)
+    return facts if tokens >= facts.max_tokens else replace(facts, max_tokens=tokens)
 
 
 def is_permitted(model: Model, permit: Permit) -> bool:

@@ -120,7 +120,7 @@ class Router:
             self._ended(course, model, outcome)
 
     async def _begun(self, caller: Caller, request: ChatRequest) -> Course:
-        until = time.monotonic() + self._executor.patience
+        until = time.monotonic() + self._executor.money_patience
         while True:
             course = await self._planning.course(caller, request)
             if course.job.models:

@@ -37,15 +37,16 @@ class Turns:
 
 class Walk:
     """One way through the models of a job. Deployments that are cooling are passed by; when there is nobody else, the
-    one that is back soonest is asked once; and when waiting is all that is left, it waits, `patience` seconds at most.
+    one that is back soonest is asked once; and when waiting is all that is left, it waits, `patience` seconds at most, or
+    `money_patience` seconds for money that other requests hold.
     """
 
-    def __init__(self, desk: Desk, turns: Turns, job: Job, patience: float) -> None:
+    def __init__(self, desk: Desk, turns: Turns, job: Job, patience: float, money_patience: float) -> None:
         self.failures: list[Failure] = []
         self._desk = desk
         self._job = job
         self._patience = patience
-        self._until = time.monotonic() + patience
+        self._until = time.monotonic() + money_patience
         self._turns = turns
         self._further = job.further if job.purpose == "answer" else None
         self._ways = _deployments(job.models, turns, desk.providers.keys)

@@ -29,6 +29,7 @@ def settings_for(folder: Path, **values: Any) -> Settings:
         "spend_guard": False,
         "auto_budget_usd_per_day": 0,
         "upstream_retry_wait": 0,
+        "budget_wait": 0,
     }  # the models of the tests bill, in whatever layer they are
     seen = {"terminal_sandbox": "off"}  # in one, process numbers are others than tests see
     return Settings.model_validate({"data_dir": folder, "api_port": 0, **quiet, **plain, **seen, **values})

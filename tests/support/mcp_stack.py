@@ -36,6 +36,7 @@ def environment() -> dict[str, str]:
         "SPEND_GUARD": "false",  # the models of the tests bill, in whatever layer they are
         "AUTO_BUDGET_USD_PER_DAY": "0",
         "UPSTREAM_RETRY_WAIT": "0",
+        "BUDGET_WAIT": "0",
         "MCP_TOOLSETS": "all",
         "TERMINAL_SANDBOX": "off",  # in one, process numbers are others than tests see
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.http_gateway import MODEL, Surface, surface
+from tests.support.http_gateway import MODEL, Surface, surface, without_models
 from tests.support.redis_servers import RedisServer
 from tests.support.waiting import until
 
@@ -149,7 +149,7 @@ PRICED = {"pricePer1kInputTokens": 0.001, "pricePer1kOutputTokens": 0.01}
 
 
 async def test_parallel_requests_wait_for_money_that_others_only_hold(tmp_path: Path) -> None:
-    async with surface(tmp_path, upstream_retry_wait=30, budget_usd_per_day="0.05") as made:
+    async with surface(tmp_path, budget_wait=30, budget_usd_per_day="0.05") as made:
         await made.http.post("/v1/models", json={**MODEL, **PRICED})
         asked = {**SAYING, "max_tokens": 2000}  # up to $0.02 each, and $0.0001 in the end
         answers = await asyncio.gather(
@@ -161,8 +161,38 @@ async def test_parallel_requests_wait_for_money_that_others_only_hold(tmp_path: 
         assert 0 < budget["spentUsd"] < 0.05
 
 
+async def test_of_120_parallel_requests_all_are_answered_within_the_budget(tmp_path: Path) -> None:
+    """Each may cost $0.0205 and comes to $0.0001: at most four can hold money at once, and the others wait."""
+    async with surface(tmp_path, budget_wait=60, budget_usd_per_day="0.1") as made:
+        await made.http.post("/v1/models", json={**MODEL, **PRICED})
+        asked = {**SAYING, "max_tokens": 2000}
+        answers = await asyncio.gather(
+            *(made.http.post("/v1/chat/completions", json={**asked, "stream": stream}) for stream in [False, True] * 60)
+        )
+        assert [answer.status_code for answer in answers] == [200] * 120
+        (budget,) = [one for one in (await made.http.get("/v1/budgets")).json()["budgets"] if one["limitUsd"] == 0.1]
+        assert budget["reservedUsd"] == 0
+        assert 0 < budget["spentUsd"] < 0.1
+
+
+async def test_what_is_held_is_the_prompt_and_an_answer_that_fits_the_window(tmp_path: Path) -> None:
+    """32,000 tokens would come to $0.32; into a window of 8,192 go $0.08 at most, and the prompt costs next to nothing."""
+    async with surface(tmp_path) as made:
+        await without_models(made)
+        small = {**MODEL, **PRICED, "layer": "L2", "contextWindow": 8_192}
+        await made.http.post("/v1/models", json=small)
+        await made.http.post("/v1/budgets", json={"limitUsd": 0.083})
+        asked = {"model": "L2", "max_tokens": 32_000, "messages": SAYING["messages"]}
+        (planned,) = (await made.http.post("/v1/route/explain", json=asked)).json()["attempts"]
+        assert 0.07 < planned["mostCostUsd"] < 0.083
+        answer = await made.http.post("/v1/chat/completions", json=asked)
+        assert answer.status_code == 200, answer.text
+        assert "max_tokens" in answer.headers["x-gateway-notice"]
+        assert made.provider.seen[-1].body["max_tokens"] < 8_192
+
+
 async def test_money_that_is_spent_is_not_waited_for(tmp_path: Path) -> None:
-    async with surface(tmp_path, upstream_retry_wait=600, budget_usd_per_day="0.01") as made:
+    async with surface(tmp_path, budget_wait=600, budget_usd_per_day="0.01") as made:
         await made.http.post("/v1/models", json={**MODEL, **PRICED})
         answer = await made.http.post("/v1/chat/completions", json={**SAYING, "max_tokens": 2000})
         assert answer.status_code == 429
@@ -170,7 +200,7 @@ async def test_money_that_is_spent_is_not_waited_for(tmp_path: Path) -> None:
 
 
 async def test_the_wait_for_held_money_has_an_end(tmp_path: Path) -> None:
-    async with surface(tmp_path, upstream_retry_wait=0.2, budget_usd_per_day="0.03") as made:
+    async with surface(tmp_path, budget_wait=0.2, budget_usd_per_day="0.03") as made:
         for name in ("scripted", "scripted-hang"):
             await made.http.post("/v1/models", json={**MODEL, **PRICED, "id": f"scripted/{name}", "apiModelName": name})
         asked = {**SAYING, "max_tokens": 2000}
