@@ -37,8 +37,6 @@ LOST_A_RACE = frozenset({"40001", "40P01"})
 """PostgreSQL's states for a transaction that another one undid: the server is well."""
 TIMED_OUT = "57014"
 """PostgreSQL's state for a statement that took too long: the server is well."""
-READ_ONLY = "25006"
-"""PostgreSQL's state for a write in a read-only transaction."""
 OUTCOME_UNKNOWN = "outcome_unknown"
 """The code of the error when a COMMIT got no answer and the server could not be asked what became of it."""
 WRITES_NOTHING = sqlalchemy.text("UPDATE facts SET name = name WHERE 1 = 0")
@@ -246,8 +244,7 @@ class Database(AbstractAsyncContextManager["Database"]):
                 code="took_too_long",
             )
         self._takes_writes = self._takes_writes and not write
-        if state == READ_ONLY:
-            self._engine.dispose()  # behind the same name there may be a new primary by now
+        if state == server.READ_ONLY:
             return Unavailable(
                 "The database takes no writes now: it is read-only, as during a fail-over; try again later.",
                 operator_detail=detail,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 from sqlalchemy import event
-from sqlalchemy.engine import URL, Dialect, Engine
+from sqlalchemy.engine import URL, Dialect, Engine, ExceptionContext
 
 from shared.errors import Unavailable
 from shared.storage import facts, json_text
@@ -20,6 +20,8 @@ OPTIONS = f"-c statement_timeout={TIMEOUT_MS} -c lock_timeout={TIMEOUT_MS}"
 LIMIT_TRANSACTION = f"SET LOCAL statement_timeout = {TIMEOUT_MS}; SET LOCAL lock_timeout = {TIMEOUT_MS}"
 REFUSED_OPTIONS = "startup parameter"
 """What PgBouncer says of options that it does not pass on, unless `ignore_startup_parameters` names them."""
+READ_ONLY = "25006"
+"""PostgreSQL's state for a write in a read-only transaction."""
 POOLED = "pooled"
 """In the notes of a connection that is not with one backend."""
 
@@ -39,6 +41,7 @@ def engine(url: URL, *, workers: int, more: int) -> Engine:
         connect_args={**REACHING, "options": OPTIONS} if psycopg else {},
     )
     if psycopg:
+        event.listen(made, "handle_error", _leave_read_only)
         event.listen(made, "do_connect", _connected)
         event.listen(made, "begin", _limit_pooled)
     return made
@@ -79,6 +82,12 @@ def _connected(dialect: Dialect, record: Any, arguments: Any, options: dict[str,
         connection.prepare_threshold = None
         record.info[POOLED] = True
     return connection
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    """Behind the same name there may be a new primary by now: all connections are made anew, each at its next use."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _own_backend(connection: Any) -> bool:
