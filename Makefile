@@ -39,8 +39,29 @@ $(VENV)/.dev: $(VENV)/.run
 .PHONY: setup
 setup: $(VENV)/.dev ## Install everything for development into .venv
 
+# The new dashboard is built once; without a package registry the gateway starts without it, and its page says so.
+DASHBOARD = http_api/dashboard/dist/index.html
+BUILD_DASHBOARD = PYTHONPATH=. $(BIN)/python scripts/build_dashboard.py
+
+$(VENV)/.node: requirements/node.txt | $(VENV)/.run
+	@echo "Installing Node for the dashboard (once; about 200 MB on disk) …"
+	@$(HASHED) --quiet --no-deps --requirement requirements/node.txt && touch $@ \
+		|| echo "Node could not be installed; the gateway starts without the new dashboard. 'make dashboard' tries again."
+
+$(DASHBOARD): | $(VENV)/.run
+	@$(MAKE) --no-print-directory $(VENV)/.node
+	@$(BUILD_DASHBOARD) --if-missing
+
+.PHONY: dashboard
+dashboard: $(VENV)/.run $(VENV)/.node ## Build the dashboard in frontend/ with Node from pip
+	@$(BUILD_DASHBOARD)
+
+.PHONY: dashboard-types
+dashboard-types: $(VENV)/.dev $(VENV)/.node ## Renew the dashboard's types of the API
+	@$(BUILD_DASHBOARD) --types
+
 .PHONY: run
-run: $(VENV)/.run ## Start the gateway on http://127.0.0.1:3000
+run: $(VENV)/.run $(DASHBOARD) ## Start the gateway on http://127.0.0.1:3000
 	@$(BIN)/mcp-gateway serve
 
 .PHONY: demo
@@ -52,21 +73,22 @@ WORKERS ?= 4
 SPREAD = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
-test: $(VENV)/.dev ## Run every test (some: TESTS=tests/…; one at a time: WORKERS=0)
+test: $(VENV)/.dev $(DASHBOARD) ## Run every test (some: TESTS=tests/…; one at a time: WORKERS=0)
 	@$(BIN)/python -m pytest $(SPREAD) $(TESTS)
 
 .PHONY: coverage
-coverage: $(VENV)/.dev ## Run every test with branch coverage
+coverage: $(VENV)/.dev $(DASHBOARD) ## Run every test with branch coverage
 	@$(BIN)/python -m pytest $(SPREAD) --cov --cov-report=term $(TESTS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Format check, ruff, mypy, import contracts, bandit; changes nothing
+lint: $(VENV)/.dev $(DASHBOARD) ## Format check, ruff, mypy, import contracts, bandit, tsc, eslint; changes nothing
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/mypy --no-error-summary bench/*.py scripts/*.py
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml shared mcp_gateway http_api
+	@$(BUILD_DASHBOARD) --check
 
 .PHONY: check
 check: lint audit test ## All static checks, the advisory database, and every test
@@ -125,7 +147,7 @@ pins: $(VENV)/.dev ## Renew constraints.txt and requirements/ with the newest ve
 	@$(BIN)/python scripts/pins.py
 
 .PHONY: dist
-dist: $(VENV)/.dev ## Build sdist, wheel, bill of materials and checksums into dist/, tried in a clean environment
+dist: $(VENV)/.dev $(DASHBOARD) ## Build sdist, wheel, bill of materials and checksums into dist/, tried in a clean environment
 	@$(BIN)/python scripts/dist.py
 
 .PHONY: version
@@ -193,4 +215,4 @@ faults: $(VENV)/.dev ## Let PostgreSQL, Redis and nodes fail under load, and cou
 
 .PHONY: clean
 clean: ## Take away everything that make set up
-	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) dist build http_api/dashboard/dist frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

