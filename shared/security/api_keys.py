@@ -33,7 +33,7 @@ class ApiKeys:
         self._database = database
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._state = api_key_rows.State(-1, {})
+        self._state = api_key_rows.NOTHING
         self._used: dict[str, datetime] = {}
         self._doubtful: set[str] = set()
         self._flushed = clock()
@@ -42,7 +42,8 @@ class ApiKeys:
         """Take over what other processes changed. Raises Unavailable."""
         if await self._database.read(api_key_rows.version) != self._state.version:
             async with self._lock:
-                self._state = await self._database.read(api_key_rows.load)
+                known = self._state
+                self._state = await self._database.read(lambda session: api_key_rows.load(session, known))
 
     @property
     def seconds_to_next_end(self) -> float:
@@ -175,7 +176,8 @@ class ApiKeys:
 
     async def _change(self, work: api_key_rows.Work) -> bool:
         async with self._lock:
-            answer, self._state = await self._database.run(lambda session: api_key_rows.changed(session, work))
+            known = self._state
+            answer, self._state = await self._database.run(lambda session: api_key_rows.changed(session, work, known))
         return answer
 
 

@@ -4,14 +4,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import Text, bindparam, cast, update
 from sqlmodel import Session, col, select
 
 from shared.domain.keys import ApiKey
-from shared.storage import facts, readable
+from shared.storage import facts, unchanged
 from shared.storage.tables import ApiKeyRow, BudgetRow
 
 VERSION = "api_keys_version"
+TOLD = (
+    *(col(ApiKeyRow.name), col(ApiKeyRow.secret_hash), col(ApiKeyRow.prefix), col(ApiKeyRow.expires_at)),
+    *(cast(col(ApiKeyRow.scopes), Text), cast(col(ApiKeyRow.limits), Text)),
+)
+"""What a key consists of, but for when it was last used."""
 
 
 Work = Callable[[Session], bool]
@@ -19,10 +24,14 @@ Work = Callable[[Session], bool]
 
 
 class State(NamedTuple):
-    """Every key that can be read, by the hash of its secret, oldest first, at one version."""
+    """Every key that can be read, by the hash of its secret, oldest first, at one version, and what they were read from."""
 
     version: int
     keys: dict[str, ApiKey]
+    known: unchanged.Known[tuple[str, ApiKey]]
+
+
+NOTHING = State(-1, {}, {})
 
 
 def version(session: Session) -> int:
@@ -30,20 +39,24 @@ def version(session: Session) -> int:
     return int(facts.read(session, VERSION, 0))
 
 
-def load(session: Session) -> State:
-    """Everything. The version is read first: rows may be newer than it and are then read again, never older."""
+def load(session: Session, known: State = NOTHING) -> State:
+    """Everything; keys that are `known` and did not change are taken from there, but for when they were last used.
+
+    The version is read first: rows may be newer than it and are then read again, never older.
+    """
     number = version(session)
-    rows = session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id)))
-    found = readable.readable(
-        session, "apiKeys", rows, lambda row: (row.secret_hash, _key(row)), name=lambda row: row.id
+    found = unchanged.read(
+        session, "apiKeys", ApiKeyRow, TOLD, lambda row: (row.secret_hash, _key(row)), known=known.known
     )
-    return State(number, dict(found))
+    return State(number, dict(pair for _, pair in found.values()), found)
 
 
-def changed(session: Session, work: Work) -> tuple[bool, State]:
+def changed(session: Session, work: Work, known: State = NOTHING) -> tuple[bool, State]:
     """Do the work alone, under a new version, and see what there is then."""
     facts.next_version(session, VERSION)
-    return work(session), load(session)
+    answer = work(session)
+    session.flush()
+    return answer, load(session, known)
 
 
 def add(session: Session, key: ApiKey, secret_hash: str) -> bool:
@@ -69,7 +82,8 @@ def delete(session: Session, key_id: str) -> bool:
     if row is None:
         return False
     session.delete(row)
-    for budget in session.exec(select(BudgetRow)):
+    named = cast(col(BudgetRow.data), Text).contains(key_id, autoescape=True)
+    for budget in session.exec(select(BudgetRow).where(named)):
         if isinstance(budget.data, dict) and budget.data.get("keyId") == key_id:
             session.delete(budget)
     return True

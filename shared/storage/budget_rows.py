@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from sqlalchemy import Text, cast
 from sqlmodel import Session, col, select
 
 from shared.domain.budgets import Budget, Period
@@ -42,7 +43,9 @@ def next_version(session: Session) -> None:
 
 def load(session: Session) -> list[Budget]:
     """Every budget that can be read, oldest first, then those of the keys."""
-    rows = session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id)))
+    name, limits, made = col(ApiKeyRow.id), col(ApiKeyRow.limits), col(ApiKeyRow.created_at)
+    bounded = select(name, limits, made).where(cast(limits, Text).contains("budget_usd", autoescape=True))
+    rows = session.connection().execute(bounded.order_by(made, name))
     found: list[Budget] = []
     for row in rows:
         with suppress(*readable.UNREADABLE):  # the key counts for nothing then, and is noted with the keys
