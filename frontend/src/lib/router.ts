@@ -16,13 +16,21 @@ export function placeOf(address: { pathname: string; search: string }, base = BA
   return { view, rest, query: new URLSearchParams(address.search) };
 }
 
+/** Views that only the present dashboard has. */
+const CLASSIC = ["terminals", "chat"];
+
 /** The address of a view or of an object in it. */
 export function href(view: string, ...rest: string[]): string {
+  if (CLASSIC.includes(view)) return ["/dashboard/#", view, ...rest.map(encodeURIComponent)].join("/");
   return [BASE, view, ...rest.map(encodeURIComponent)].join("/");
 }
 
 /** Go to an address of the dashboard. */
 export function go(address: string, { replace = false } = {}): void {
+  if (!`${address}/`.startsWith(`${BASE}/`)) {
+    location.assign(address);
+    return;
+  }
   if (replace) history.replaceState(null, "", address);
   else history.pushState(null, "", address);
   dispatchEvent(new PopStateEvent("popstate"));
