@@ -116,3 +116,28 @@ async def test_usage_is_drawn_by_the_hour_and_the_address_keeps_the_choice(brows
         await page.reload()
         await page.get_by_role("img", name="Requests by day").wait_for()
         assert await page.get_by_label("Group by").input_value() == "model"
+
+
+async def test_a_chat_streams_markdown_is_kept_found_again_and_says_why_this_model(
+    browser: "Browser", tmp_path: Path
+) -> None:
+    async with visiting(browser, tmp_path) as at:
+        page = at.page
+        await show(at, "chat")
+        await page.get_by_label("Message").fill("Say **this** <img src=x onerror=alert(1)>\n\n```py\nimport os\n```")
+        await page.keyboard.press("Enter")
+        answer = page.get_by_role("article", name="Answer")
+        await answer.get_by_role("button", name="Why this model").wait_for()
+        question = page.get_by_role("article", name="You")
+        assert await question.locator("strong").inner_text() == "this"
+        assert await question.locator("pre .hljs-keyword").inner_text() == "import"
+        assert await question.locator("img").count() == 0
+        await answer.get_by_role("button", name="Why this model").click()
+        await page.get_by_role("dialog").get_by_text("scripted/scripted").first.wait_for()
+        await page.get_by_role("dialog").get_by_role("button", name="Close").click()
+        await page.reload()
+        await page.get_by_role("article", name="Answer").wait_for()
+        await page.get_by_label("Search conversations").fill("nothing like it")
+        await at.sees("No conversation matches.")
+        await page.get_by_role("button", name="New chat").click()
+        await at.sees("Messages are routed and billed like any other request.")

@@ -31,6 +31,7 @@ export interface View {
 
 export const VIEWS: View[] = [
   { id: "overview", title: m.views.overview, scope: "models:read", Body: Overview },
+  { id: "chat", title: m.views.chat, scope: "chat", Body: lazy(() => import("../views/chat").then((module) => module.Chat)), bare: true },
   { id: "models", title: m.views.models, scope: "models:read", Body: Models },
   { id: "approvals", title: m.views.approvals, scope: "admin", Body: Approvals },
   { id: "usage", title: m.views.usage, scope: "models:read", Body: lazy(() => import("../views/usage").then((module) => module.Usage)) },

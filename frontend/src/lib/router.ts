@@ -17,7 +17,7 @@ export function placeOf(address: { pathname: string; search: string }, base = BA
 }
 
 /** Views that only the present dashboard has. */
-const CLASSIC = ["terminals", "chat"];
+const CLASSIC = ["terminals"];
 
 /** The address of a view or of an object in it. */
 export function href(view: string, ...rest: string[]): string {

@@ -124,7 +124,7 @@ function List({ data, write, reload, query }: Part & { query: URLSearchParams })
     { title: "", width: order ? "13rem" : "9rem", cell: ({ model, problem }) => (
       <span class="actions">
         {order && <Move id={model.id} order={order} layer={layer} reload={reload} />}
-        {may("chat") && !problem && <Button small name={m.models.chatWith(model.id)} onClick={() => go(href("chat", model.id))}>{m.views.chat}</Button>}
+        {may("chat") && !problem && <Button small name={m.models.chatWith(model.id)} onClick={() => go(`${href("chat")}?model=${encodeURIComponent(model.id)}`)}>{m.views.chat}</Button>}
         {write && <Button small name={m.models.edit(model.id)} onClick={() => changeModel(model, [...data.providers.keys()], reload)}>{m.edit}</Button>}
       </span>
     ) },
