@@ -143,12 +143,18 @@ def prepare(settings: Settings) -> Settings:
 
     This takes a tenth of the time. A database that is there already stays.
     """
-    path = settings.data_dir / "gateway.sqlite3"
-    if settings.database == f"sqlite:///{path}" and not path.exists():
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.database == f"sqlite:///{settings.data_dir / 'gateway.sqlite3'}":
+        seed(settings.data_dir)
+    return settings
+
+
+def seed(data_dir: Path) -> None:
+    """Put the database of a first start into a data directory, unless there is one."""
+    path = data_dir / "gateway.sqlite3"
+    if not path.exists():
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.write_bytes(seeded_file())
-    return settings
 
 
 @contextmanager

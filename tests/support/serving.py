@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.databases import seed
+
 READY = re.compile(rb"^  REST +(http://\S+)", re.MULTILINE)
 SECONDS = 30
 THIS_CODE = (sys.executable, "-m", "mcp_gateway")
@@ -35,7 +37,10 @@ class Serving:
 async def serving(
     data_dir: Path, *options: str, program: Sequence[str] = THIS_CODE, start_new_session: bool = False, **settings: str
 ) -> AsyncIterator[Serving]:
-    """Start it with these settings and nothing else from our environment; end it with SIGTERM."""
+    """Start it with these settings and nothing else from our environment; end it with SIGTERM.
+
+    Another program than this code finds no database, as at a first start.
+    """
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),  # the same code as here
@@ -48,6 +53,8 @@ async def serving(
         **settings,
     }
     data_dir.mkdir(exist_ok=True)
+    if program is THIS_CODE:
+        seed(data_dir)
     with (data_dir / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *program,

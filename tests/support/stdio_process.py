@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.providers.scripted import ScriptedServer
+from tests.support.databases import seed
 from tests.support.mcp_stack import environment
 
 COMMAND = str(Path(sys.executable).with_name("mcp-gateway"))
@@ -103,6 +104,8 @@ async def stdio_process(
     environ: dict[str, str], *, cwd: str = "/", command: tuple[str, ...] = (COMMAND, "stdio")
 ) -> AsyncIterator[StdioProcess]:
     """Start it; whatever is left of it at the end is killed."""
+    if command == (COMMAND, "stdio") and not environ.get("DATABASE_URL"):
+        seed(Path(environ["DATA_DIR"]))
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,

@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.support.databases import seed
+
 PASSWORD = "correct horse battery staple"
 JWT_SECRET = "3f1b8c0e9d7a64528b1c0f9e8d7a6b5c4d3e2f10"
 READY = re.compile(rb"^  REST +http://127\.0\.0\.1:(\d+)", re.MULTILINE)
@@ -131,7 +133,7 @@ def attacked(folder: Path, **settings: str) -> Iterator[Victim]:
     """Start a gateway with these settings and nothing else from our environment; end it with SIGTERM."""
     folder.mkdir(exist_ok=True)
     data = folder / "data"
-    data.mkdir()
+    seed(data)
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.environ.get("PYTHONPATH", str(Path(__file__).parents[2])),

@@ -86,9 +86,10 @@ async def test_a_flood_is_bounded_counted_and_does_not_wait(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decisions_module, "CAPACITY", 700)
-    decisions = Decisions(database, Clock(), days=30)
-    for number in range(1_000):
-        decisions.record(one(f"r-{number}"))
+    clock = Clock()
+    decisions = Decisions(database, clock, days=30)
+    for number in range(1_000):  # one a microsecond: the order of more in one is not kept
+        decisions.record(one(f"r-{number}", clock() + timedelta(microseconds=number)))
     assert decisions.lost == 300
     await decisions.flush()
     assert [row.request_id for row in await rows(database)] == [f"r-{number}" for number in range(700)]

@@ -37,7 +37,7 @@ def words(line: str) -> tuple[str, ...]:
     return seen(line).acts[0].words
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(quoted("rm"), quoted("-rf"), quoted("/tmp/x"))
 def test_quoting_never_changes_the_verdict(name: str, option: str, target: str) -> None:
     line = f"{name} {option} {target}"
@@ -45,7 +45,7 @@ def test_quoting_never_changes_the_verdict(name: str, option: str, target: str) 
     assert action(line) == "deny"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(quoted("echo"), quoted("rm"))
 def test_quoting_makes_nothing_of_nothing(name: str, argument: str) -> None:
     assert action(f"{name} {argument}") == "allow"
@@ -74,7 +74,7 @@ PIECES = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
 def test_words_without_unknown_parts_are_those_of_a_real_shell(text: str) -> None:
     line = f"echo {text}"
