@@ -9,11 +9,12 @@ from sqlalchemy import Text, cast
 from sqlmodel import Session, col, select
 
 from shared.domain.budgets import Budget, Period
-from shared.storage import api_key_rows, exclusive, facts, outage_rows, readable
+from shared.storage import api_key_rows, exclusive, facts, outage_rows, readable, unchanged
 from shared.storage.tables import ApiKeyRow, BudgetRow
 
 VERSION = "budgets_version"
 
+Known = unchanged.Known[Budget]
 Versions = tuple[int, int]
 """Of the budgets, and of the keys."""
 
@@ -41,8 +42,8 @@ def next_version(session: Session) -> None:
     facts.next_version(session, VERSION)
 
 
-def load(session: Session) -> list[Budget]:
-    """Every budget that can be read, oldest first, then those of the keys."""
+def of_keys(session: Session) -> list[Budget]:
+    """Every budget of a key that can be read, oldest first."""
     name, limits, made = col(ApiKeyRow.id), col(ApiKeyRow.limits), col(ApiKeyRow.created_at)
     bounded = select(name, limits, made).where(cast(limits, Text).contains("budget_usd", autoescape=True))
     rows = session.connection().execute(bounded.order_by(made, name))
@@ -51,13 +52,13 @@ def load(session: Session) -> list[Budget]:
         with suppress(*readable.UNREADABLE):  # the key counts for nothing then, and is noted with the keys
             if "budget_usd" in row.limits:
                 found.append(of_key(row.id, row.limits["budget_usd"], row.limits["budget_period"], row.created_at))
-    return stored(session) + found
+    return found
 
 
-def stored(session: Session) -> list[Budget]:
-    """Those that were made by themselves, oldest first."""
-    rows = session.exec(select(BudgetRow).order_by(col(BudgetRow.created_at), col(BudgetRow.id)))
-    return readable.readable(session, "budgets", rows, _budget, name=lambda row: row.id)
+def stored(session: Session, known: Known) -> dict[str, tuple[int, Budget]]:
+    """Those that were made by themselves, by id, oldest first; unchanged ones are taken from what is known."""
+    told = col(BudgetRow.created_at), cast(col(BudgetRow.data), Text)
+    return unchanged.read(session, "budgets", BudgetRow, told, _budget, known=known)
 
 
 def of_key(key_id: str, limit: Decimal, period: Period, created_at: datetime) -> Budget:

@@ -97,6 +97,7 @@ class Budgets:
         self._lock = asyncio.Lock()
         self._freed = asyncio.Event()
         self._versions: budget_rows.Versions = (-1, -1)
+        self._stored: budget_rows.Known = {}
         self._budgets: dict[str, Budget] = {}
         self._by_subject: dict[Subject, list[Budget]] = {}
         self._counters: dict[str, Counter] = {}
@@ -184,7 +185,7 @@ class Budgets:
         def work(session: Session) -> None:
             if budget.key_id is not None and not budget_rows.has_key(session, budget.key_id):
                 raise invalid_field("keyId", "there is no such API key; GET /v1/keys lists them")
-            check_only(session, budget)
+            check_only(session, budget, self._stored)
             budget_rows.put(session, budget)
 
         await self._change(work)
@@ -203,7 +204,7 @@ class Budgets:
             given = {"limit_usd": limit, "period": period}
             changed = budget.model_copy(update={name: value for name, value in given.items() if value is not None})
             if changed.period != budget.period:
-                check_only(session, changed)
+                check_only(session, changed, self._stored)
             budget_rows.put(session, changed)
 
         await self._change(work)
@@ -367,7 +368,7 @@ class Budgets:
         now, known = self._clock(), {} if full else dict(self._counters)
         fixed = [*self._fixed, self._auto]
         count = await self._database.read(
-            lambda session: recount.read(session, fixed, known, now), seconds=RECOUNT_SECONDS
+            lambda session: recount.read(session, fixed, known, now, stored=self._stored), seconds=RECOUNT_SECONDS
         )
         self._take(count, now)
         self._counted_fully = now if full else self._counted_fully
@@ -385,7 +386,7 @@ class Budgets:
 
     def _take(self, count: Count, now: datetime) -> None:
         """Put what was read into force, counters and budgets together."""
-        self._counted, self._versions = now, count.versions
+        self._counted, self._versions, self._stored = now, count.versions, count.stored
         self._budgets = {budget.id: budget for budget in count.budgets} | {self._auto.id: self._auto}
         self._by_subject = {}
         for budget in count.budgets:

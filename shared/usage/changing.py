@@ -27,9 +27,9 @@ def check_own(budget_id: str, budget: Budget | None) -> None:
         )
 
 
-def check_only(session: Session, budget: Budget) -> None:
+def check_only(session: Session, budget: Budget, known: budget_rows.Known) -> None:
     """Raises Conflict when another one binds the same in the same period: raising one of two would change nothing."""
-    for other in budget_rows.stored(session):
+    for _, other in budget_rows.stored(session, known).values():
         if other.id != budget.id and (other.subject, other.period) == (budget.subject, budget.period):
             raise Conflict(
                 f"There is a budget for {budget.whose}, {IN_WORDS[budget.period]}, already: '{other.id}', of "

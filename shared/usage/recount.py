@@ -32,15 +32,20 @@ class Count:
     budgets: Sequence[Budget]
     recorded: Sequence[Recorded]
     row: int
+    stored: budget_rows.Known
 
 
-def read(session: Session, fixed: Sequence[Budget], known: Mapping[str, Counter], now: datetime) -> Count:
-    """Everything. Only rows are read that `known`, counters by their budget's id, have not seen.
+def read(
+    session: Session, fixed: Sequence[Budget], known: Mapping[str, Counter], now: datetime, *, stored: budget_rows.Known
+) -> Count:
+    """Everything. Only rows are read that `known`, counters by their budget's id, have not seen, and budgets that are not
+    among those that were `stored` before.
 
     The versions are read first: budgets may be newer and are then read again, never older.
     """
     versions = budget_rows.versions(session)
-    budgets = [*fixed, *budget_rows.load(session)]
+    stored = budget_rows.stored(session, stored)
+    budgets = [*fixed, *(budget for _, budget in stored.values()), *budget_rows.of_keys(session)]
     row = usage_rows.newest(session)
     spans = [span_of(budget.period, now) for budget in budgets]
     tags = sorted({budget.subject[1] for budget in budgets if budget.subject[0] == "tag"})
@@ -56,7 +61,7 @@ def read(session: Session, fixed: Sequence[Budget], known: Mapping[str, Counter]
             sums[span.start, seen] = _spent(session, seen, span.start, tags)
         added = sums[span.start, seen].get(budget.subject, 0)
         recorded.append(Recorded(span, before + Decimal(added) / PICO))
-    return Count(versions, budgets, recorded, row)
+    return Count(versions, budgets, recorded, row, stored)
 
 
 def _spent(session: Session, row: int, start: datetime | None, tags: Sequence[str]) -> Spending:
