@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from http_api.chat_headers import ESCALATION, LONGEST_SESSION, SESSIONS
+from http_api.chat_headers import ESCALATION, FOREIGN_SESSIONS, LONGEST_SESSION, SESSIONS
 
 MEANINGS: Mapping[str, str] = {
     "maxLayer": "The highest layer that `auto` may go to by itself, or an answer may escalate to. It is leave to spend.",
@@ -47,7 +47,9 @@ OPTION_HEADERS: list[dict[str, Any]] = [
             "name": name,
             "in": "header",
             "description": "The option `session`; X-Gateway-Options and the body win.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_SESSION},
+            "schema": {"type": "string"}
+            if name in FOREIGN_SESSIONS
+            else {"type": "string", "minLength": 1, "maxLength": LONGEST_SESSION},
         }
         for name in SESSIONS
     ),

@@ -46,6 +46,17 @@ RESPONSE_SCHEMAS: dict[str, Any] = {
             "usage": {"anyOf": [_OBJECT, {"type": "null"}]},
         },
     },
+    "ResponseError": {
+        "type": "object",
+        "description": "OpenAI's form of errors; ours where the setting ERROR_FORMAT says so.",
+        "required": ["error", "requestId"],
+        "properties": {
+            "error": {"anyOf": [_OBJECT, _STRING]},
+            "details": {"anyOf": [_STRING, _OBJECT]},
+            "code": _STRING,
+            "requestId": _STRING,
+        },
+    },
 }
 
 
@@ -68,7 +79,11 @@ RESPONSE_PATHS: dict[str, Any] = {
                     "description": "The response.",
                     "content": {**_content("Response"), "text/event-stream": {"schema": _STRING}},
                 },
-                "default": {"$ref": "#/components/responses/Error"},
+                "default": {
+                    "description": "400 bad input, 401 no valid credentials, 402 no money left, 403 not allowed, 404 unknown, "
+                    "413 too large, 429 too many requests, or nobody can answer just now.",
+                    "content": _content("ResponseError"),
+                },
             },
         }
     },

@@ -390,9 +390,8 @@ class Budgets:
         self._budgets = {budget.id: budget for budget in count.budgets} | {self._auto.id: self._auto}
         self._by_subject = {}
         for budget in count.budgets:
-            if budget.subject == AUTO_SUBJECT:  # it binds by the request's plan, not by its tags
-                continue
-            self._by_subject.setdefault(budget.subject, []).append(budget)
+            if budget.subject != AUTO_SUBJECT:  # that one binds by the request's plan, not by its tags
+                self._by_subject.setdefault(budget.subject, []).append(budget)
         counters, self._counters = self._counters, {}
         for budget, recorded in zip(count.budgets, count.recorded, strict=True):
             self._counters[budget.id] = counters.get(budget.id) or Counter(budget.id, recorded.span, now)
