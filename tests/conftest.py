@@ -6,11 +6,16 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 import structlog
+
+ROOT = Path(__file__).parent
+WITH_TOOLS = frozenset({"agents", "architecture", "bench", "deploy", "scripts"})
+"""Folders of tests that run the tools of whoever runs them."""
 
 pytest_plugins = ["tests.support.databases", "tests.support.redis_servers"]
 
@@ -49,6 +54,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home without the start-up files of whoever runs the tests."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def home(request: pytest.FixtureRequest, empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells begin in an empty home; pip, npm and the like find their settings in the real one."""
+    if not WITH_TOOLS.intersection(request.path.relative_to(ROOT).parts):
+        monkeypatch.setenv("HOME", str(empty_home))
 
 
 @pytest.fixture(autouse=True)
