@@ -95,7 +95,7 @@ async def test_a_model_is_found_and_turned_off_and_a_new_key_survives_escape(
         await page.get_by_label("Name *").fill("laptop")
         await page.get_by_role("dialog").get_by_role("button", name="Create", exact=True).click()
         secret = await page.locator("[data-secret]").inner_text()
-        await page.keyboard.press("Escape")
+        await page.get_by_role("dialog").press("Escape")
         await page.get_by_role("button", name="Cancel").click()
         assert await page.locator("[data-secret]").inner_text() == secret
         await page.get_by_role("button", name="I have stored it").click()
