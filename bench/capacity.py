@@ -1,4 +1,4 @@
-"""What a gateway with millions of usage rows takes for what an operator waits for, on SQLite and on PostgreSQL.
+"""Start-up, reports, sums and retention of a gateway with millions of usage rows, on SQLite and on PostgreSQL.
 
 `PYTHONPATH=. nice python bench/capacity.py --rows 10000000` takes ten minutes and 5 GB in the temporary folder for each
 database (`--databases sqlite`), and prints a table. The rows are those that 100 requests a second leave.
@@ -94,7 +94,7 @@ def gateway(data: Path, **settings: str) -> Iterator[tuple[int, float]]:
 
 
 def waits(data: Path, **settings: str) -> Iterator[Row]:
-    """What a start and reports take."""
+    """Seconds of a start and of each report."""
     day = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:00:00Z")
     with gateway(data, **settings) as (port, ready):
         yield "start until `/health`", f"{ready:.1f} s"
@@ -109,7 +109,7 @@ def waits(data: Path, **settings: str) -> Iterator[Row]:
 
 
 def pruned(database: Database) -> Row:
-    """What deleting old rows takes."""
+    """Rows deleted a second by retention."""
     before = datetime.now(UTC) - timedelta(hours=2)
 
     def all_of_it() -> None:

@@ -1,4 +1,4 @@
-"""What the journal of usage rows costs a chat: CPU of `Ledger.record` with and without it, in turn.
+"""CPU that the journal of usage rows adds to a chat: that of `Ledger.record` with and without it, in turn.
 
 `PYTHONPATH=. python bench/journal.py` takes half a minute, needs nothing else, and prints a table. The database is not
 part of it: the queue is emptied between the turns.

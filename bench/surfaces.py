@@ -1,4 +1,4 @@
-"""What a streamed token costs on each surface, over one that `/v1/chat/completions` passes on as it came.
+"""CPU of a streamed token on each surface, relative to a relayed one of `/v1/chat/completions`.
 
 `python bench/surfaces.py` shows it; `make bench` writes it into results.md. The surfaces take turns within each round.
 """
@@ -19,7 +19,7 @@ from processes import Cores
 from targets import ANTHROPIC, Target, stage
 
 MOST = 1.1
-"""How much a translated token may cost over one that is passed on."""
+"""The aim: the most CPU of a translated token relative to a relayed one."""
 MAX_TOKENS = 4096
 
 
@@ -40,7 +40,7 @@ class Surface:
         return load.post(target.port, self.path, payload, key=target.key)
 
     def fault_of(self, status: int, body: bytes) -> str | None:
-        """What is wrong with an answer: every token must be there, and the end."""
+        """The fault of an answer that lacks a token or the end; None for a good one."""
         if status != 200:
             return f"status {status}: {body[:300]!r}"
         if body.count(TOKEN) != STREAM_TOKENS * self.copies:
