@@ -11,6 +11,7 @@ import { Shell } from "./app/shell";
 import { LimitNotice } from "./app/limit";
 import { Login } from "./app/login";
 import { applyTheme } from "./lib/theme";
+import { showUnseen } from "./lib/visible";
 import { closeDialogs, Dialogs } from "./ui/dialog";
 import { ErrorBox, Notices } from "./ui/kit";
 import { m } from "./messages";
@@ -47,5 +48,6 @@ function shown(state: State, start: () => Promise<void>) {
 }
 
 applyTheme();
+showUnseen();
 const place = document.getElementById("app");
 if (place) render(<App />, place);

@@ -49,13 +49,13 @@ class Visit:
 
 @asynccontextmanager
 async def opened_browser() -> "AsyncIterator[Browser]":
-    """A browser without a window. Skips where there is none."""
+    """A browser without a window and without WebGL, so that terminals are text of the page. Skips where there is none."""
     api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
     found = next(filter(None, map(which, BROWSERS)), None)
     if found is None:
         pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
     async with api.async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=["--disable-gpu"])
+        browser = await playwright.chromium.launch(executable_path=found, args=["--disable-gpu", "--disable-3d-apis"])
         try:
             yield browser
         finally:

@@ -133,6 +133,23 @@ export function save(content: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
+/** PUT of a large body that tells how much of it was sent. */
+export function upload(path: string, body: unknown, sent: (share: number) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("PUT", path);
+    request.setRequestHeader("content-type", "application/json");
+    if (token) request.setRequestHeader("authorization", `Bearer ${token}`);
+    request.upload.onprogress = ({ loaded, total }) => sent(total ? loaded / total : 0);
+    request.onerror = () => reject(new ApiError(0, "The gateway does not answer. Check that it is running, then try again."));
+    request.onload = async () => {
+      if (request.status < 300) resolve();
+      else reject(await errorOf(new Response(request.responseText, { status: request.status }), false));
+    };
+    request.send(JSON.stringify(body));
+  });
+}
+
 async function json(method: string, path: string, body?: unknown): Promise<unknown> {
   const answer = await call(method, path, body === undefined ? {} : { body });
   return answer.status === 204 ? {} : answer.json();

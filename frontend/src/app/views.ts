@@ -33,6 +33,7 @@ export const VIEWS: View[] = [
   { id: "overview", title: m.views.overview, scope: "models:read", Body: Overview },
   { id: "chat", title: m.views.chat, scope: "chat", Body: lazy(() => import("../views/chat").then((module) => module.Chat)), bare: true },
   { id: "models", title: m.views.models, scope: "models:read", Body: Models },
+  { id: "terminals", title: m.views.terminals, scope: "terminal", Body: lazy(() => import("../views/terminals").then((module) => module.Terminals)) },
   { id: "approvals", title: m.views.approvals, scope: "admin", Body: Approvals },
   { id: "usage", title: m.views.usage, scope: "models:read", Body: lazy(() => import("../views/usage").then((module) => module.Usage)) },
   { id: "budgets", title: m.views.budgets, scope: "models:read", Body: Budgets },

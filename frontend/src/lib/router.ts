@@ -16,12 +16,8 @@ export function placeOf(address: { pathname: string; search: string }, base = BA
   return { view, rest, query: new URLSearchParams(address.search) };
 }
 
-/** Views that only the present dashboard has. */
-const CLASSIC = ["terminals"];
-
 /** The address of a view or of an object in it. */
 export function href(view: string, ...rest: string[]): string {
-  if (CLASSIC.includes(view)) return ["/dashboard/#", view, ...rest.map(encodeURIComponent)].join("/");
   return [BASE, view, ...rest.map(encodeURIComponent)].join("/");
 }
 
