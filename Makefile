@@ -39,14 +39,14 @@ $(VENV)/.dev: $(VENV)/.run
 .PHONY: setup
 setup: $(VENV)/.dev ## Install everything for development into .venv
 
-# The new dashboard is built once; without a package registry the gateway starts without it, and its page says so.
+# The dashboard is built once; without a package registry the gateway starts without it, and its page says so.
 DASHBOARD = http_api/dashboard/dist/index.html
 BUILD_DASHBOARD = PYTHONPATH=. $(BIN)/python scripts/build_dashboard.py
 
 $(VENV)/.node: requirements/node.txt | $(VENV)/.run
 	@echo "Installing Node for the dashboard (once; about 200 MB on disk) …"
 	@$(HASHED) --quiet --no-deps --requirement requirements/node.txt && touch $@ \
-		|| echo "Node could not be installed; the gateway starts without the new dashboard. 'make dashboard' tries again."
+		|| echo "Node could not be installed; the gateway starts without the dashboard. 'make dashboard' tries again."
 
 $(DASHBOARD): | $(VENV)/.run
 	@$(MAKE) --no-print-directory $(VENV)/.node

@@ -1,7 +1,7 @@
 import { defineConfig } from "vite";
 
 export default defineConfig({
-  base: "/dashboard/next/",
+  base: "/dashboard/",
   build: {
     outDir: "../http_api/dashboard/dist",
     emptyOutDir: true,

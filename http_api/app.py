@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from http_api import docs, metrics, protected_resource, terminal_socket
 from http_api.binding import Row, routes_of
 from http_api.context import SCOPE_KEY, Exchange, Route
-from http_api.dashboard import built as built_dashboard
 from http_api.dashboard import routes as dashboard
 from http_api.internal import Internal
 from http_api.large_bodies import LargeBodyLimits
@@ -269,7 +268,6 @@ def _routes(gateway: "Gateway", measuring: Measuring) -> list[Route]:
         Route(path="/metrics", methods={"GET": metrics.endpoint(measuring.all)}, limited=False, scope="metrics"),
         *docs.routes(lambda: describe(ROWS, gateway.version)),
         *dashboard.routes(),
-        *built_dashboard.routes(),
         *protected_resource.routes(),
     ]
 

@@ -35,7 +35,7 @@ class DashboardHook(BuildHookInterface):  # type: ignore[type-arg]
             return
         problem = build()
         if problem:
-            self.app.display_warning(f"The new dashboard is not in this package: {problem}")
+            self.app.display_warning(f"The dashboard is not in this package: {problem}")
 
 
 def fresh() -> bool:

@@ -10,6 +10,7 @@ import type { AuthStatus } from "./api/types";
 import { Shell } from "./app/shell";
 import { LimitNotice } from "./app/limit";
 import { Login } from "./app/login";
+import { BASE } from "./lib/router";
 import { applyTheme } from "./lib/theme";
 import { showUnseen } from "./lib/visible";
 import { closeDialogs, Dialogs } from "./ui/dialog";
@@ -47,6 +48,8 @@ function shown(state: State, start: () => Promise<void>) {
   return <main class="alone"><h1>{m.name}</h1>{state.error.limited ? <LimitNotice over={start} /> : <ErrorBox error={state.error} retry={start} />}</main>;
 }
 
+// addresses of the dashboard before this one
+if (location.hash.startsWith("#/")) history.replaceState(null, "", BASE + location.hash.slice(1));
 applyTheme();
 showUnseen();
 const place = document.getElementById("app");

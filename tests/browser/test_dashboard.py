@@ -1,430 +1,367 @@
-"""What a person does at the dashboard, in a real browser."""
+"""What a person does at the dashboard of their own machine, in a real browser."""
 
 import asyncio
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.browser import visiting
-from tests.support.http_gateway import PASSWORD
+from tests.support.browser import Visit
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Route
 
 pytestmark = pytest.mark.slow
 
-ASK = {
-    "name": "ask",
-    "interactive": "allow",
-    "rules": [{"action": "confirm", "commands": ["printf"], "reason": "it writes"}],
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+SERIOUS = """
+async (rules) => {
+    const found = await axe.run(document, rules ? { runOnly: { type: "rule", values: rules } } : { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] });
+    return found.violations.filter((one) => ["serious", "critical"].includes(one.impact))
+        .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
 }
-VIEWS = (
-    "overview", "chat", "models", "terminals", "approvals", "usage", "budgets", "keys", "providers", "audit", "settings",
-)  # fmt: skip
+"""
 NAMELESS = """
 [...document.querySelectorAll("#app :is(button, input, select, textarea, a)")]
     .filter((node) => !node.getAttribute("aria-label") && !node.labels?.length && !node.textContent.trim())
     .map((node) => node.outerHTML)
 """
-LIVE = re.compile("^live$")
+WIDTH = "document.documentElement.scrollWidth <= innerWidth"
+VIEWS = (
+    "overview", "chat", "models", "terminals", "approvals", "usage", "budgets", "keys", "providers", "policy", "decisions",
+    "audit", "settings",
+)  # fmt: skip
+ASK = {
+    "name": "ask",
+    "interactive": "allow",
+    "rules": [{"action": "confirm", "commands": ["printf"], "reason": "it writes"}],
+}
+CHAT = {"model": "scripted/scripted", "messages": [{"role": "user", "content": "Hello"}]}
+LIMITED = {"error": "Too many requests.", "code": "rate_limited"}
+HEADERS = {"x-ratelimit-limit": "7", "x-ratelimit-remaining": "0", "retry-after": "1"}
+MADE = "#app :is(img, script, iframe, object, embed, a[href^='javascript'], [onerror], [onload], [srcdoc])"
+REVERSED = "\u202e"
 
 
-async def test_someone_logs_in_looks_around_and_logs_out(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path, auth_mode="required") as at:
-        page = at.page
-        await at.view("models")
-        await at.login(password="wrong password")
-        await at.sees("The username or the password is wrong")
-        await at.login()
-        await page.get_by_role("heading", name="Models").wait_for()
-        await at.sees("scripted/scripted")
-        token = await page.evaluate("sessionStorage.getItem('gateway.token')")
-        assert token not in page.url
-        assert await page.evaluate("Object.values(localStorage).join()") == "auto"
-        await page.reload()
-        await at.sees("scripted/scripted")
-        await page.get_by_role("button", name="Log out").click()
-        await page.get_by_role("button", name="Log in").wait_for()
-        assert await page.evaluate("sessionStorage.getItem('gateway.token')") is None
-        headers = {"authorization": f"Bearer {token}"}
-        assert (await at.gateway.http.get("/v1/auth/status", headers=headers)).status_code == 401
+async def settled(at: Visit, view: str) -> None:
+    await at.view(view)
+    await at.page.locator("#view :is(h1, h2, section)").first.wait_for()
+    await at.page.wait_for_load_state("networkidle")
 
 
-async def test_every_view_shows_itself(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        await at.view("overview")
-        await at.sees("Requests")
-        links = await at.page.get_by_role("navigation").get_by_role("link").all()
-        assert len(links) == len(VIEWS)
-        for link in links:
-            name = (await link.inner_text()).strip()
-            await link.click()
-            await at.page.get_by_role("heading", level=1, name=re.compile(f"{name}$", re.IGNORECASE)).wait_for()
-            await at.page.wait_for_load_state("networkidle")
-            assert await at.page.get_by_role("alert").count() == 0, name
+async def test_every_view_shows_itself_names_its_controls_and_fits_a_phone(at: Visit) -> None:
+    page, http = at.page, at.gateway.http
+    assert (await http.post("/v1/chat/completions", json=CHAT)).status_code == 200
+    opened = await http.post("/v1/terminal/sessions", json={"type": "local", "title": "n" * 150})
+    await http.post("/v1/keys", json={"name": "k" * 150, "budgetUsd": 1})
+    await settled(at, "")
+    links = await page.get_by_role("navigation").get_by_role("link").all()
+    assert len(links) == len(VIEWS)
+    for link in links:
+        name = (await link.inner_text()).strip()
+        await link.click()
+        await page.wait_for_function("(name) => document.title.startsWith(name)", arg=name)
+        await page.wait_for_load_state("networkidle")
+        assert await page.get_by_role("alert").count() == 0, name
+    await page.set_viewport_size({"width": 390, "height": 800})
+    session = opened.json()["session"]["id"]
+    for view in (*VIEWS, f"terminals/{session}"):
+        await settled(at, view)
+        assert await page.evaluate(NAMELESS) == [], view
+        assert await page.evaluate(WIDTH), view
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await http.delete(f"/v1/terminal/{session}")
 
 
-async def test_every_control_has_a_name_and_no_view_is_wider_than_a_phone(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        opened = await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local", "title": "n" * 150})
-        await at.gateway.http.post("/v1/keys", json={"name": "k" * 150, "budgetUsd": 1})
-        session = opened.json()["session"]["id"]
-        await at.page.set_viewport_size({"width": 390, "height": 800})
-        for view in (*VIEWS, f"terminals/{session}"):
-            await at.view(view)
-            await at.page.locator("#view :is(h1, h2)").first.wait_for()
-            await at.page.wait_for_load_state("networkidle")
-            assert await at.page.evaluate(NAMELESS) == [], view
-            assert await at.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed; 'make dashboard' does")
+async def test_axe_finds_nothing_serious_in_any_view_and_theme(at: Visit) -> None:
+    page, found = at.page, {}
+    assert (await at.gateway.http.post("/v1/chat/completions", json=CHAT)).status_code == 200
+    session = (await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+    for scheme, rules in (("light", None), ("dark", ["color-contrast"])):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for view in (*VIEWS, f"terminals/{session}", "models/scripted/scripted"):
+            await settled(at, view)
+            await page.evaluate(AXE.read_text("utf-8"))
+            if serious := await page.evaluate(SERIOUS, rules):
+                found[scheme, view] = serious
+    await page.emulate_media(color_scheme="light")
+    await at.gateway.http.delete(f"/v1/terminal/{session}")
+    assert found == {}
 
 
-async def test_a_model_is_turned_off_and_on_with_the_keyboard(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        await at.view("models")
-        switch = at.page.get_by_role("switch", name="scripted/scripted on")
+async def test_models_are_found_turned_off_added_and_deleted_and_a_refusal_stands_at_its_field(at: Visit) -> None:
+    page, http = at.page, at.gateway.http
+    await at.view("models")
+    await page.get_by_role("switch", name="scripted/scripted on").wait_for()
+    await page.keyboard.press("/")
+    await page.keyboard.type("layer:L3")
+    await at.sees("No model fits the filter.")
+    await page.get_by_label("Filter ( / )").fill("scripted")
+    switch = page.get_by_role("switch", name="scripted/scripted on")
+    for wanted in (False, True):
         await switch.focus()
-        for wanted in (False, True):
-            await at.page.keyboard.press("Space")
-            state = ":checked" if wanted else ":not(:checked)"
-            await at.page.locator(f"input:focus{state}:not([aria-busy])").wait_for()
-            await at.page.wait_for_load_state("networkidle")
-            model = (await at.gateway.http.get("/v1/models/scripted/scripted")).json()
-            assert model["enabled"] is wanted
+        await page.keyboard.press("Space")
+        state = ":checked" if wanted else ":not(:checked)"
+        await page.locator(f"[aria-label='scripted/scripted on']{state}:not([aria-busy])").wait_for()
+        assert (await http.get("/v1/models/scripted/scripted")).json()["enabled"] is wanted
+    await page.get_by_role("button", name="Add a model").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_label("Id *").fill("scripted/scripted")
+    await form.get_by_label("Name at the provider").fill("one")
+    await form.get_by_label("Provider", exact=True).select_option("openai")
+    await form.get_by_label("Dollars for 1M input").fill("0.15")
+    await form.get_by_role("button", name="Add").click()
+    await form.get_by_role("alert").get_by_text("already").first.wait_for()
+    await form.get_by_label("Id *").fill("new/one:free")
+    await form.get_by_role("button", name="Add").click()
+    await at.sees("new/one:free is added.")
+    assert (await http.get("/v1/models/new/one:free")).json()["pricePer1kInputTokens"] == 0.00015
+    await at.view("models/new/one:free")
+    await page.get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await at.sees("new/one:free is deleted.")
+    assert (await http.get("/v1/models/new/one:free")).status_code == 404
 
 
-async def test_models_are_added_put_in_order_and_deleted(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        await at.view("models")
-        await at.page.get_by_role("button", name="Add a model").click()
-        form = at.page.get_by_role("dialog")
-        await form.get_by_label("Id *").fill("new/one:free")
-        await form.get_by_label("Name at the provider").fill("one")
-        await form.get_by_label("Provider", exact=True).select_option("openai")
-        await form.get_by_label("Priority").fill("5")
-        await form.get_by_label("Dollars for 1M input").fill("0.15")
-        await form.get_by_role("button", name="Add").click()
-        await at.page.get_by_role("button", name="Move new/one:free up").click()
-        await at.page.locator("tbody tr").first.get_by_text("new/one:free").wait_for()
-        (first, _) = (await at.gateway.http.get("/v1/models/layers")).json()["layers"]["L0"]["models"]
-        assert first["id"] == "new/one:free"
-        model = (await at.gateway.http.get("/v1/models/new/one:free")).json()
-        assert model["pricePer1kInputTokens"] == 0.00015
-        await at.page.get_by_role("button", name="Delete new/one:free").click()
-        await at.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-        await at.sees("new/one:free is deleted.")
-        assert (await at.gateway.http.get("/v1/models/new/one:free")).status_code == 404
+async def test_aliases_and_settings_are_changed_and_set_back(at: Visit) -> None:
+    page, http = at.page, at.gateway.http
+    await at.view("models")
+    card = page.get_by_role("region", name="Aliases").first
+    await card.get_by_role("button", name="Edit").click()
+    rules = page.get_by_label("Rules")
+    await rules.fill("opus = L9")
+    await page.get_by_role("button", name="Save").click()
+    await at.sees("'L9' is neither")
+    await rules.fill("opus = L1, auto\n*mine* = auto")
+    await page.get_by_role("button", name="Save").click()
+    await at.sees("The aliases are changed.")
+    aliases = (await http.get("/v1/aliases")).json()["aliases"]
+    assert [(one["name"], one["targets"]) for one in aliases] == [("opus", ["L1", "auto"]), ("*mine*", ["auto"])]
+    await card.get_by_role("button", name="Reset").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Reset").click()
+    await card.get_by_text("default rules").wait_for()
+    await at.view("settings")
+    field = page.get_by_label("Spending alert (dollars a day)", exact=True)
+    for text, said, threshold in (("7.5", "is changed", 7.5), ("", "is as it was set at the start", 1)):
+        await field.fill(text)
+        await field.blur()
+        await at.sees(f"Spending alert (dollars a day) {said}")
+        assert (await http.get("/v1/config")).json()["configuration"]["costAlertThreshold"] == threshold
 
 
-async def test_aliases_are_changed_and_set_back(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        await at.view("models")
-        await at.page.get_by_text("15 rules").click()
-        await at.page.get_by_label("Rules").fill("opus = L9")
-        await at.page.get_by_role("button", name="Save").click()
-        await at.sees("'L9' is neither")
-        await at.page.get_by_label("Rules").fill("opus = L1, auto\n*mine* = auto")
-        await at.page.get_by_role("button", name="Save").click()
-        await at.sees("The aliases are changed.")
-        aliases = (await at.gateway.http.get("/v1/aliases")).json()["aliases"]
-        assert [(alias["name"], alias["targets"]) for alias in aliases] == [
-            ("opus", ["L1", "auto"]),
-            ("*mine*", ["auto"]),
-        ]
-        await at.page.get_by_text("2 rules").click()
-        await at.page.get_by_role("button", name="Back to the default rules").click()
-        await at.page.get_by_role("dialog").get_by_role("button", name="Return").click()
-        await at.sees("The default rules are in force.")
-        assert (await at.gateway.http.get("/v1/aliases")).json()["isDefault"] is True
+async def test_a_new_key_survives_escape_and_dialogs_go_when_the_view_changes(at: Visit) -> None:
+    page = at.page
+    await at.view("overview")
+    await at.view("keys")
+    await page.get_by_role("button", name="Create a key").click()
+    await page.get_by_label("Name *").fill("laptop")
+    await page.get_by_role("dialog").get_by_role("button", name="Create", exact=True).click()
+    secret = await page.locator("[data-secret]").inner_text()
+    await page.get_by_role("dialog").press("Escape")
+    await page.get_by_role("button", name="Cancel").click()
+    assert await page.locator("[data-secret]").inner_text() == secret
+    await page.get_by_role("button", name="I have stored it").click()
+    await page.get_by_text("laptop").first.wait_for()
+    assert secret not in await page.content()
+    await at.view("overview")
+    await page.get_by_role("navigation").get_by_role("link", name="Keys").click()
+    await page.get_by_role("button", name="Delete laptop").click()
+    await page.get_by_role("dialog").wait_for()
+    await page.go_back()
+    assert await page.get_by_role("dialog").count() == 0
+    names = [key["name"] for key in (await at.gateway.http.get("/v1/keys")).json()["keys"]]
+    assert "laptop" in names, "a question that is left is answered with no"
+    await at.view("nope")
+    await at.sees("There is no view at this address.")
+    await page.goto(f"{at.url}/dashboard/#/budgets")  # an address of the dashboard before this one
+    await page.get_by_role("heading", name="Budgets").wait_for()
 
 
-async def test_a_setting_that_is_emptied_is_as_it_was_set_at_the_start(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        await at.view("settings")
-        field = at.page.get_by_label("Spending alert (dollars a day)", exact=True)
-        for text, said, threshold in (("7.5", "is changed", 7.5), ("", "is as it was set at the start", 1)):
-            await field.fill(text)
-            await field.blur()
-            await at.sees(f"Spending alert (dollars a day) {said}")
-            found = (await at.gateway.http.get("/v1/config")).json()["configuration"]
-            assert found["costAlertThreshold"] == threshold
+async def test_usage_is_drawn_saved_and_the_address_keeps_the_choice(at: Visit) -> None:
+    page = at.page
+    assert (await at.gateway.http.post("/v1/chat/completions", json=CHAT)).status_code == 200
+    await at.view("usage?range=24h&by=model&show=requests")
+    await page.get_by_role("img", name="Requests by hour").wait_for()
+    await page.get_by_role("table", name="Usage").get_by_text("scripted/scripted").wait_for()
+    async with page.expect_download() as saving:
+        await page.get_by_role("button", name="Download CSV").click()
+    assert "scripted/scripted" in Path(await (await saving.value).path()).read_text()
+    await page.get_by_role("button", name="7 d").click()
+    await page.get_by_role("img", name="Requests by day").wait_for()
+    assert "range=7d" in page.url
+    await page.reload()
+    await page.get_by_role("img", name="Requests by day").wait_for()
+    assert await page.get_by_label("Group by").input_value() == "model"
 
 
-async def test_a_refusal_stands_at_its_field(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        at.complaints.clear()
-        await at.view("models")
-        await at.page.get_by_role("button", name="Add a model").click()
-        form = at.page.get_by_role("dialog")
-        await form.get_by_label("Id *").fill("scripted/scripted")
-        await form.get_by_label("Name at the provider").fill("one")
-        await form.get_by_label("Provider", exact=True).select_option("openai")
-        await form.get_by_role("button", name="Add").click()
-        await form.get_by_role("alert").get_by_text("already").first.wait_for()
+async def test_a_chat_streams_markdown_is_kept_and_says_why_this_model(at: Visit) -> None:
+    page = at.page
+    await at.view("chat")
+    await page.get_by_label("Message").fill("Say **this** <img src=x onerror=alert(1)>\n\n```py\nimport os\n```")
+    await page.keyboard.press("Enter")
+    answer = page.get_by_role("article", name="Answer")
+    await answer.get_by_role("button", name="Why this model").wait_for()
+    question = page.get_by_role("article", name="You")
+    assert await question.locator("strong").inner_text() == "this"
+    assert await question.locator("pre .hljs-keyword").inner_text() == "import"
+    assert await question.locator("img").count() == 0
+    await answer.get_by_role("button", name="Why this model").click()
+    await page.get_by_role("dialog").get_by_text("scripted/scripted").first.wait_for()
+    await page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    await page.reload()
+    await answer.wait_for()
+    await page.get_by_label("Search conversations").fill("nothing like it")
+    await at.sees("No conversation matches.")
+    await page.get_by_role("button", name="New chat").click()
+    await at.sees("Messages are routed and billed like any other request.")
 
 
-async def test_a_chat_streams_and_says_who_answered_for_how_much(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        at.gateway.provider.says["scripted"] = "See:\n```py\nprint(1)\n```\nDone."
-        await at.view("chat")
-        await at.page.get_by_label("Message", exact=True).fill("Show me.")
-        await at.page.keyboard.press("Enter")
-        answer = at.page.get_by_role("article", name="Answer")
-        await answer.get_by_text("Done.").wait_for()
-        await answer.get_by_text("tokens").wait_for()
-        assert await answer.locator("pre:not(.thought)").inner_text() == "print(1)"
-        assert "scripted/scripted" in await answer.locator("footer").inner_text()
-        await at.page.get_by_role("button", name="Explain the route").click()
-        await at.sees("would be asked first")
-        await answer.get_by_role("button", name="How it was routed").click()
-        routed = at.page.get_by_role("dialog")
-        row = routed.get_by_role("region", name="Calls").get_by_role("row").nth(1)
-        for shown in ("scripted/scripted", "L0", "answer", "ok"):
-            await row.get_by_text(shown, exact=True).first.wait_for()
-        assert not await routed.get_by_text('"attempts"').is_visible()
-        await routed.get_by_text("All of it, as JSON").click()
-        await routed.get_by_text('"attempts"').wait_for()
-
-
-async def test_someone_types_into_a_local_terminal(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path, auth_mode="required") as at:
-        page = at.page
-        await at.view("terminals")
-        await at.login()
-        await page.get_by_role("button", name="Open a local terminal").click()
-        await at.sees(LIVE)
-        await page.keyboard.type("printf '%s\\n' $((6 * 7))-fine; printf '\\033[31mred\\033[0m\\n'\n")
-        screen = page.locator(".vt-lines")
-        await screen.get_by_text("42-fine", exact=True).wait_for()
-        assert "vt-fg-1" in str(await screen.get_by_text("red", exact=True).first.get_attribute("class"))
-        size = await page.evaluate("document.querySelectorAll('.vt-line').length")
-        await page.keyboard.type("stty size\n")
-        await screen.get_by_text(re.compile(rf"^{size} \d+$")).wait_for()
-        await page.keyboard.type("cat\n")
-        await page.keyboard.press("Control+c")
-        await screen.get_by_text("^C").wait_for()
-        await page.keyboard.press("Shift+F6")
-        assert await page.evaluate("document.activeElement.innerText") == "Close the session"
-        await page.keyboard.press("Enter")
-        await page.get_by_role("dialog").get_by_role("button", name="Close", exact=True).last.click()
-        await at.sees("You have no open session")
-        sessions = (await at.gateway.http.get("/v1/terminal/sessions")).json()["sessions"]
-        assert sessions == []
-
-
-async def test_a_command_that_waits_runs_once_it_is_approved_here(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        http = at.gateway.http
-        await http.put("/v1/terminal/policy", json={"policy": {"policies": [ASK]}})
-        session = (await http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
-        await at.view("overview")
-        body = {"command": "printf done", "stdin": "yes", "approvalWaitMs": 20_000}
-        asked = asyncio.create_task(http.post(f"/v1/terminal/{session}/execute", json=body))
-        try:
-            await at.view("approvals")
-            await at.sees("printf done")
-            await at.sees("it writes")
-            assert "1 waiting" in str(await at.page.locator(".count").get_attribute("aria-label"))
-            await at.page.get_by_role("button", name="Approve printf done").click()
-            answer: Any = await asyncio.wait_for(asked, 10)
-        finally:
-            asked.cancel()
-        assert answer.json()["result"]["stdout"] == "done"
-        await at.sees("No command waits")
-
-
-async def test_a_key_is_shown_once_and_its_client_sees_what_it_may(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path, auth_mode="required") as at:
-        page = at.page
-        await at.view("keys")
-        await at.login()
-        await page.get_by_role("button", name="Make a key").click()
-        await page.get_by_role("dialog").get_by_label("Name *").fill("a laptop")
-        await page.get_by_role("button", name="Make", exact=True).click()
-        secret = await page.locator("[data-secret]").inner_text()
-        await page.get_by_role("button", name="I have kept it").click()
-        await page.get_by_role("cell", name="a laptop").first.wait_for()
-        assert secret not in await page.content()
-        await page.get_by_role("button", name="Log out").click()
-        await page.get_by_role("button", name="Use an API key instead").click()
-        await page.get_by_label("API key *").fill(secret)
-        await page.get_by_role("button", name="Log in").click()
-        await at.sees("a laptop")
-        shown = await page.get_by_role("navigation").get_by_role("link").all_inner_texts()
-        assert [name.strip() for name in shown] == [
-            "Overview",
-            "Chat",
-            "Models",
-            "Usage",
-            "Budgets",
-            "Providers",
-            "Settings",
-        ]
-
-
-async def test_a_viewer_sees_models_but_cannot_change_them(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path, auth_mode="required") as at:
-        await at.gateway.gateway.accounts.add("eve", "viewer", "only here to look at it")
-        await at.view("models")
-        await at.login("eve", "only here to look at it")
-        await at.sees("scripted/scripted")
-        assert await at.page.get_by_role("switch", name="scripted/scripted on").is_disabled()
-        assert await at.page.get_by_role("button", name=re.compile("Add|Edit|Delete|Move")).count() == 0
-        for view, scope in (("terminals", "terminal"), ("keys", "admin"), ("chat", "chat"), ("approvals", "admin")):
-            await at.view(view)
-            await at.sees(f"This needs the scope “{scope}”")
-
-
-async def test_a_login_that_ends_leads_back_to_the_login(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path, auth_mode="required") as at:
-        await at.view("overview")
-        await at.login()
-        await at.sees("Requests")
-        token = await at.page.evaluate("sessionStorage.getItem('gateway.token')")
-        await at.gateway.http.post("/v1/auth/logout", headers={"authorization": f"Bearer {token}"})
-        await at.page.get_by_role("link", name="Budgets").click()
-        await at.sees("You were logged out")
-        await at.login()
-        await at.page.get_by_role("heading", name="Budgets").wait_for()
-
-
-async def test_a_recording_and_the_usage_are_saved_as_files(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        opened = await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local", "record": True})
-        session = opened.json()["session"]["id"]
-        await at.view("terminals")
-        async with at.page.expect_download() as saving:
-            await at.page.get_by_role("button", name=f"Download {session}").click()
-        saved = await saving.value
-        assert saved.suggested_filename == f"{session}.cast"
-        header = json.loads(Path(await saved.path()).read_text().splitlines()[0])
-        assert header["version"] == 2
-        await at.view("usage")
-        async with at.page.expect_download() as saving:
-            await at.page.get_by_role("button", name="Download CSV").click()
-        assert Path(await (await saving.value).path()).read_text().startswith("group,requests,")
-
-
-async def test_asking_by_itself_slows_down_as_the_rate_limit_runs_out(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path, rate_limit_per_minute=40) as at:
-        pace = "import('/dashboard/api.js').then(api => api.pace())"
-        ask = "import('/dashboard/api.js').then(api => api.get('/v1/stats'))"
-        await at.view("overview")
-        await at.sees("Requests")
-        assert await at.page.evaluate(pace) == 1
-        for _ in range(28):
-            await at.page.evaluate(ask)
-        assert await at.page.evaluate(pace) == 10
-
-
-async def test_a_lost_connection_is_taken_up_where_it_was_until_the_session_is_gone(
-    browser: "Browser", tmp_path: Path
-) -> None:
-    async with visiting(browser, tmp_path) as at:
-        opened = await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local"})
-        session = opened.json()["session"]["id"]
-        routes: list[Any] = []
-
-        def through(route: Any) -> None:
-            route.connect_to_server()
-            routes.append(route)
-
-        await at.page.route_web_socket(re.compile("/ws"), through)
-        await at.view(f"terminals/{session}")
-        await at.sees(LIVE)
-        await at.page.keyboard.type("echo once-$((1+1))\n")
-        screen = at.page.locator(".vt-lines")
-        await screen.get_by_text("once-2", exact=True).wait_for()
-        await routes[0].close(code=3000)
-        await at.sees("connecting again")
-        await at.sees(LIVE)
-        assert await screen.get_by_text("once-2", exact=True).count() == 1
-        await at.gateway.http.delete(f"/v1/terminal/{session}")
-        await at.page.locator(".vt.ended").wait_for()
-        await at.page.reload()
-        await at.page.get_by_role("alert").get_by_text("no such terminal session").first.wait_for()
-
-
-async def test_a_paste_arrives_whole_and_runs_nothing_by_itself(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        opened = await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local", "shell": "/bin/bash"})
-        await at.view(f"terminals/{opened.json()['session']['id']}")
-        await at.sees(LIVE)
-        screen = at.page.locator(".vt-lines")
-        await screen.get_by_text(re.compile(r"[#$] ?$")).first.wait_for()
-        await at.page.get_by_label("Terminal input").evaluate(
-            """(input, text) => {
-                const clipboardData = new DataTransfer();
-                clipboardData.setData("text/plain", text);
-                input.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
-            }""",
-            "printf 'one-%s\\n' $((1+1))\nprintf 'two-%s\\n' $((2+2))\n",
-        )
-        await screen.get_by_text("two-%s").first.wait_for()
-        assert await screen.get_by_text("one-2", exact=True).count() == 0
-        await at.page.keyboard.press("Enter")
-        await screen.get_by_text("one-2", exact=True).wait_for()
-
-
-async def test_a_saved_connection_is_changed_and_keeps_its_secret(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        saved = {
-            "name": "box",
-            "type": "ssh",
-            "host": "10.0.0.9",
-            "username": "root",
-            "cwd": "/srv",
-            "password": "secret",
-        }
-        await at.gateway.http.post("/v1/terminal/connections", json=saved)
-        await at.view("terminals")
-        await at.page.get_by_role("button", name="Edit box").click()
-        form = at.page.get_by_role("dialog")
-        await form.get_by_label("Host *").fill("10.0.0.10")
-        await form.get_by_label("Directory").fill("")
-        await form.get_by_role("button", name="Save").click()
-        await at.sees("box is changed.")
-        (found,) = (await at.gateway.http.get("/v1/terminal/connections")).json()["connections"]
-        assert (found["host"], found["cwd"], found["hasPassword"]) == ("10.0.0.10", None, True)
-
-
-async def test_the_command_policy_is_tried_and_changed(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path) as at:
-        await at.gateway.http.put("/v1/terminal/policy", json={"policy": {"policies": [ASK]}})
+async def test_a_command_that_waits_runs_once_it_is_approved_and_the_policy_is_tried_and_changed(at: Visit) -> None:
+    page, http = at.page, at.gateway.http
+    await http.put("/v1/terminal/policy", json={"policy": {"policies": [ASK]}})
+    session = (await http.post("/v1/terminal/sessions", json={"type": "local"})).json()["session"]["id"]
+    body = {"command": "printf done", "stdin": "yes", "approvalWaitMs": 20_000}
+    asked = asyncio.create_task(http.post(f"/v1/terminal/{session}/execute", json=body))
+    try:
         await at.view("approvals")
-        await at.page.get_by_label("Command *").fill("printf x")
-        await at.page.get_by_role("button", name="Judge").click()
+        await at.sees("printf done")
         await at.sees("it writes")
-        await at.page.get_by_text("Read or change it").click()
-        await at.page.get_by_label("As JSON").fill('{"policies": [')
-        await at.page.get_by_role("button", name="Put into force").click()
-        await at.sees("This is not valid JSON")
-        await at.page.get_by_label("As JSON").fill('{"policies": [{"name": "calm", "default": "deny"}]}')
-        await at.page.get_by_role("button", name="Put into force").click()
-        await at.sees("The policy is in force.")
-        state = (await at.gateway.http.get("/v1/terminal/policy")).json()
-        assert [policy["name"] for policy in state["policy"]["policies"]] == ["calm"]
+        await page.locator(".count[aria-label='1 waiting']").wait_for()
+        await page.get_by_role("button", name="Approve printf done").click()
+        answer: Any = await asyncio.wait_for(asked, 10)
+    finally:
+        asked.cancel()
+    assert answer.json()["result"]["stdout"] == "done"
+    await at.sees("No command waits")
+    await at.view("policy")
+    await page.get_by_label("Command *").fill("printf x")
+    await page.get_by_role("button", name="Judge").click()
+    await at.sees("it writes")
+    await page.get_by_label("As JSON").fill('{"policies": [')
+    await page.get_by_role("button", name="Put into force").click()
+    await at.sees("This is not valid JSON")
+    await page.get_by_label("As JSON").fill('{"policies": [{"name": "calm", "default": "allow"}]}')
+    await page.get_by_role("button", name="Put into force").click()
+    await at.sees("The policy is in force.")
+    state = (await http.get("/v1/terminal/policy")).json()
+    assert [policy["name"] for policy in state["policy"]["policies"]] == ["calm"]
+    await http.put("/v1/terminal/policy", json={"policy": None})
 
 
-async def test_an_administrator_watches_a_session_of_another(browser: "Browser", tmp_path: Path) -> None:
-    async with visiting(browser, tmp_path, auth_mode="required") as at:
-        page, http = at.page, at.gateway.http
-        login = await http.post("/v1/auth/login", json={"username": "admin", "password": PASSWORD})
-        admin = {"authorization": f"Bearer {login.json()['token']}"}
-        made = await http.post("/v1/keys", json={"name": "alice", "scopes": ["terminal"]}, headers=admin)
-        alice = {"authorization": f"Bearer {made.json()['secret']}"}
-        given = {"type": "local", "title": "of alice"}
-        session = (await http.post("/v1/terminal/sessions", json=given, headers=alice)).json()["session"]["id"]
-        await at.view("terminals")
-        await at.login()
-        await page.get_by_role("button", name="Show all callers' sessions").click()
-        await page.get_by_role("button", name="Watch of alice").click()
-        await at.sees("it is read-only")
-        await page.get_by_text(LIVE).wait_for()
-        await page.get_by_role("button", name="Take over").click()
-        await page.get_by_role("dialog").get_by_role("button", name="Take over").click()
-        await at.sees("You type into a session of")
-        shown = (await http.get(f"/v1/terminal/{session}", headers=alice)).json()["session"]
-        assert shown["watchers"][0]["name"] == "admin"
+async def test_what_was_shown_stays_when_the_limit_is_reached_or_the_gateway_is_away(at: Visit) -> None:
+    page = at.page
+    await at.view("overview")
+    await at.sees("Spent today")
+
+    async def refuse(route: "Route") -> Any:
+        await route.fulfill(status=429, json=LIMITED, headers=HEADERS)
+
+    await page.route("**/v1/**", refuse)
+    await page.get_by_role("link", name="Providers").click()
+    await at.sees("The rate limit of 7 requests is reached.")
+    assert await page.get_by_role("alert").count() == 0
+    await page.unroute("**/v1/**", refuse)
+    await page.get_by_role("cell", name="openai").first.wait_for()
+    await page.get_by_text("The rate limit of 7 requests is reached.").wait_for(state="detached")
+    await page.route("**/v1/**", lambda route: route.abort())
+    await page.get_by_role("link", name="Budgets").click()
+    await at.sees("The gateway does not answer.")
+    await page.unroute_all()
+    await page.get_by_role("button", name="Try again").click()
+    await page.get_by_role("button", name="Add a budget").wait_for()
+    at.complaints.clear()  # the browser writes each failed request to its console
+
+
+async def test_a_page_asks_seldom_and_hardly_when_nobody_sees_it(at: Visit) -> None:
+    page, asked = at.page, []
+    page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
+    await page.clock.install()
+    await settled(at, "overview")
+    for hidden, most in ((False, 12), (True, 2)):
+        if hidden:
+            await page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
+            await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        asked.clear()
+        for _ in range(12):
+            await page.clock.run_for(5000)
+            await page.wait_for_load_state("networkidle")
+        assert 0 < len(asked) <= most, asked
+    await page.clock.resume()
+
+
+async def test_stored_text_never_runs_in_any_view(at: Visit) -> None:
+    page, http = at.page, at.gateway.http
+    payload = '"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
+    spaceless, name = "<img/src=x/onerror=window.pwned=1>", f"<svg onload='window.pwned=1'>{REVERSED}"
+    shown = name.replace(REVERSED, r"\u202e")
+    at.gateway.provider.says["scripted"] = payload
+    rule = {"action": "confirm", "commands": ["printf"], "reason": payload}
+    policy = {"name": "ask", "interactive": "allow", "rules": [rule]}
+    tagged = {**CHAT, "messages": [{"role": "user", "content": payload}], "gateway": {"tags": {"team": spaceless}}}
+    planted = (
+        ("POST", "/v1/models", {"id": "x", "provider": "openai", "apiModelName": spaceless, "layer": "L0", "owned_by": spaceless}),
+        ("POST", "/v1/chat/completions", tagged),
+        ("POST", "/v1/keys", {"name": name}),
+        ("POST", "/v1/providers", {"name": "far", "baseUrl": f"http://127.0.0.1:1/{spaceless}"}),
+        ("POST", "/v1/budgets", {"appliesTo": "tag", "tag": {"name": "<b>team", "value": payload}, "limitUsd": 1}),
+        ("POST", "/v1/terminal/connections", {"name": name, "type": "telnet", "host": "127.0.0.1"}),
+        ("PUT", "/v1/terminal/policy", {"policy": {"policies": [policy]}}),
+        ("POST", "/v1/terminal/sessions", {"type": "local", "title": name}),
+    )  # fmt: skip
+    for method, path, body in planted:
+        answer = await http.request(method, path, json=body)
+        assert answer.status_code in (200, 201), (path, answer.text)
+    session = answer.json()["session"]["id"]
+    asked = {"command": f"printf '{spaceless}'", "stdin": payload}
+    assert (await http.post(f"/v1/terminal/{session}/execute", json=asked)).status_code == 409
+    recorded = (await http.get("/v1/audit")).json()["entries"][0]["action"]
+    for view, text in (
+        ("models/x", spaceless),
+        ("keys", shown),
+        ("providers", spaceless),
+        ("budgets", payload),
+        ("terminals", shown),
+        ("approvals", spaceless),
+        ("audit", recorded),
+        ("usage?by=tag&tag=team", spaceless),
+        (f"terminals/{session}", shown),
+    ):
+        await at.view(view)
+        await page.get_by_text(text).first.wait_for()
+        assert await page.evaluate("window.pwned ?? null") is None, view
+        assert await page.locator(MADE).count() == 0, view
+    await page.keyboard.type(r"printf '\033]0;<img src=x onerror=window.pwned=1>\007<script>window.pwned=1</script>\n'")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="<img src=x onerror=window.pwned=1>").wait_for()
+    await at.view("chat")
+    await page.get_by_label("Message").fill(payload)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("article", name="Answer").get_by_role("button", name="Why this model").wait_for()
+    assert await page.evaluate("window.pwned ?? null") is None
+    assert await page.locator(MADE).count() == 0
+    await http.delete(f"/v1/terminal/{session}")
+    await http.put("/v1/terminal/policy", json={"policy": None})
+
+
+async def test_a_recording_is_saved_and_a_saved_connection_is_changed_and_keeps_its_secret(at: Visit) -> None:
+    page, http = at.page, at.gateway.http
+    session = (await http.post("/v1/terminal/sessions", json={"type": "local", "record": True})).json()["session"]["id"]
+    saved = {"name": "box", "type": "ssh", "host": "10.0.0.9", "username": "root", "cwd": "/srv", "password": "secret"}
+    await http.post("/v1/terminal/connections", json=saved)
+    await at.view("terminals")
+    async with page.expect_download() as saving:
+        await page.get_by_role("button", name=f"Download {session}").click()
+    header = json.loads(Path(await (await saving.value).path()).read_text().splitlines()[0])
+    assert header["version"] == 2
+    await page.get_by_role("button", name="Edit box").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_label("Host *").fill("10.0.0.10")
+    await form.get_by_label("Directory").fill("")
+    await form.get_by_role("button", name="Save").click()
+    await at.sees("box is changed.")
+    found = (await http.get("/v1/terminal/connections")).json()["connections"]
+    (box,) = [one for one in found if one["name"] == "box"]
+    assert (box["host"], box["cwd"], box["hasPassword"]) == ("10.0.0.10", None, True)

@@ -2,27 +2,18 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unicodedata import normalize
 
 import pytest
 
-from http_api.dashboard import built
 from shared.domain.identity import LOCAL
 from shared.operations import dispatch
 from shared.operations.terminals import RUN_COMMAND
-from tests.support.browser import Visit, visiting
+from tests.support.browser import Visit
 
-if TYPE_CHECKING:
-    from playwright.async_api import Browser
+pytestmark = pytest.mark.slow
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (built.DIST / "index.html").is_file(), reason="the dashboard is not built; 'make dashboard' does"
-    ),
-]
 LIVE = re.compile("^live$")
 ENDED = re.compile("typing starts a new one")
 ROWS = """
@@ -40,18 +31,11 @@ PROGRAMS = {
 }
 
 
-@pytest.fixture(scope="module")
-async def at(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Visit]:
-    async with visiting(browser, tmp_path_factory.mktemp("terminals")) as visit:
-        await visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        yield visit
-
-
 async def opened(at: Visit, **wanted: Any) -> str:
     """A local session, with its view open."""
     answer = await at.gateway.http.post("/v1/terminal/sessions", json={"type": "local", "shell": "/bin/sh", **wanted})
     session = str(answer.json()["session"]["id"])
-    await at.page.goto(f"{at.url}{built.PATH}/terminals/{session}")
+    await at.view(f"terminals/{session}")
     await at.sees(LIVE)
     return session
 
@@ -128,7 +112,7 @@ async def test_a_lost_connection_is_taken_up_where_it_was_and_terminals_have_tab
     await tabs.get_by_role("link", name="first").click()
     await shows(at, "before-2")
     assert await page.evaluate("window.kept") is True
-    await page.get_by_role("button", name="Larger font").click()
+    await page.get_by_role("button", name="A+ larger font").click()
     await page.get_by_label("Colours").select_option("Light")
     await page.get_by_role("button", name="Close the session").first.click()
     await page.get_by_role("dialog").get_by_role("button", name="Close", exact=True).last.click()
@@ -152,7 +136,7 @@ async def test_a_command_in_the_background_is_not_begun_again_by_typing(at: Visi
     wanted = {"command": "printf done-%s 1", "background": True}
     began = await dispatch.call(at.gateway.gateway, LOCAL, RUN_COMMAND, wanted)
     assert began.session is not None
-    await at.page.goto(f"{at.url}{built.PATH}/terminals/{began.session.id}")
+    await at.view(f"terminals/{began.session.id}")
     await shows(at, "done-1")
     await at.page.get_by_text(LIVE).wait_for(state="hidden")
     await at.page.get_by_label("Terminal input").focus()
@@ -168,7 +152,7 @@ async def test_a_recording_is_played_and_searched(at: Visit) -> None:
     await page.keyboard.type("PS1=; echo needle-$((1+1))\n")
     await shows(at, "needle-2")
     await http.delete(f"/v1/terminal/{session}")
-    await page.goto(f"{at.url}{built.PATH}/terminals")
+    await at.view("terminals")
     await page.get_by_role("button", name=f"Play {session}").click()
     await page.get_by_label("Find text").fill("needle-2")
     await at.sees("1 match")

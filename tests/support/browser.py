@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from http_api.dashboard import routes
 from tests.support.http_gateway import MODEL, PASSWORD, Surface, surface, without_models
 from tests.support.http_server import serving
 
@@ -34,7 +35,7 @@ class Visit:
 
     async def view(self, name: str) -> None:
         """Go to one of its views."""
-        await self.page.goto(f"{self.url}/dashboard/#/{name}")
+        await self.page.goto(f"{self.url}{routes.PATH}/{name}")
 
     async def sees(self, text: str | re.Pattern[str]) -> None:
         """Wait until that text is on the page."""
@@ -49,7 +50,9 @@ class Visit:
 
 @asynccontextmanager
 async def opened_browser() -> "AsyncIterator[Browser]":
-    """A browser without a window and without WebGL, so that terminals are text of the page. Skips where there is none."""
+    """A browser without a window and without WebGL, so that terminals are text of the page. Skips where there is none, or no dashboard."""
+    if not (routes.DIST / "index.html").is_file():
+        pytest.skip("the dashboard is not built; 'make dashboard' does")
     api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
     found = next(filter(None, map(which, BROWSERS)), None)
     if found is None:

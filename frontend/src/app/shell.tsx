@@ -13,18 +13,19 @@ import { m } from "../messages";
 import { KnownContext, type Known, type Scope } from "./context";
 import { LimitNotice } from "./limit";
 import { Palette } from "./palette";
-import { notifyDesktop } from "./desktop";
+import { desktopWanted, notifyDesktop } from "./desktop";
 import { VIEWS, type View } from "./views";
 
 const HEALTH_EVERY = 15_000;
 const APPROVALS_EVERY = 15_000;
+const UNSEEN_EVERY = 60_000;
 
 export function Shell({ who, restart }: { who: AuthStatus; restart: () => Promise<void> }) {
   const place = usePlace();
   const main = useRef<HTMLElement>(null);
   const may = (scope: Scope) => who.scopes.includes(scope);
   const health = useLoad<Health>(() => get("/health"), [], { every: HEALTH_EVERY, free: true });
-  const approvals = useLoad<Approval[]>(async () => (may("admin") ? (await get("/v1/approvals")).approvals : []), [], { every: APPROVALS_EVERY, hidden: true });
+  const approvals = useLoad<Approval[]>(async () => (may("admin") ? (await get("/v1/approvals")).approvals : []), [], { every: APPROVALS_EVERY, hidden: desktopWanted() ? APPROVALS_EVERY : UNSEEN_EVERY });
   const known = useMemo<Known>(() => ({ who, may, health, approvals }), [who, health, approvals]);
   const allowed = VIEWS.filter((view) => may(view.scope));
   const view = place.view ? VIEWS.find((one) => one.id === place.view) : allowed[0];
@@ -82,7 +83,6 @@ function Person({ who, restart }: { who: AuthStatus; restart: () => Promise<void
       <p><span class="name">{who.name}</span> <Badge>{role}</Badge></p>
       <Button small onClick={() => applyTheme(nextTheme())}>{m.theme(shown)}</Button>
       {who.authenticated && <Button small onClick={logOut}>{m.logOut}</Button>}
-      <a class="other" href="/dashboard/" target="_self" onClick={(event) => event.stopPropagation()}>{m.classic}</a>
     </div>
   );
 }

@@ -15,11 +15,12 @@ interface Options {
   /** Milliseconds between requests; without it the data are loaded once. */
   every?: number;
   free?: boolean;
-  hidden?: boolean;
+  /** Milliseconds between requests while nobody sees the page. */
+  hidden?: number;
 }
 
 /** Load when the component appears and when `inputs` change. Answers that are overtaken are dropped. */
-export function useLoad<Data>(load: () => Promise<Data>, inputs: readonly unknown[], { every = 0, free = false, hidden = false }: Options = {}): Loaded<Data> {
+export function useLoad<Data>(load: () => Promise<Data>, inputs: readonly unknown[], { every = 0, free = false, hidden = 0 }: Options = {}): Loaded<Data> {
   const [state, setState] = useState<{ data: Data | undefined; error: unknown; loading: boolean }>({ data: undefined, error: null, loading: true });
   const turn = useRef(0);
   const retry = useRef(0);

@@ -1,6 +1,6 @@
 /** Characters that are not seen, or that change the order of text, are written as their codes, so that no name looks like another one. */
 
-import { options, type VNode } from "preact";
+import { Fragment, options, type VNode } from "preact";
 
 const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
@@ -11,7 +11,7 @@ export function showUnseen(): void {
   const before = options.vnode;
   options.vnode = (vnode: VNode) => {
     const props = vnode.props as { children?: unknown };
-    if (typeof vnode.type === "string" && props.children !== undefined) props.children = legible(props.children);
+    if ((typeof vnode.type === "string" || vnode.type === Fragment) && props.children !== undefined) props.children = legible(props.children);
     before?.(vnode);
   };
 }
