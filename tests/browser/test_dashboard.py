@@ -278,8 +278,10 @@ async def test_what_was_shown_stays_when_the_limit_is_reached_or_the_gateway_is_
 async def test_a_page_asks_seldom_and_hardly_when_nobody_sees_it(at: Visit) -> None:
     page, asked = at.page, []
     page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
-    await page.clock.install()
+    await page.clock.install(time=0)
     await settled(at, "overview")
+    await page.clock.pause_at(3600)  # from here on only run_for moves it
+    await page.wait_for_load_state("networkidle")
     for hidden, most in ((False, 12), (True, 2)):
         if hidden:
             await page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
@@ -11,9 +12,13 @@ from shared.domain.identity import LOCAL
 from shared.operations import dispatch
 from shared.operations.terminals import RUN_COMMAND
 from tests.support.browser import Visit
+from tests.support.ssh_server import PASSWORD, USER, running_ssh_server
 
 pytestmark = pytest.mark.slow
 
+SETTINGS = {"ssh_host_keys": "ask"}
+CODE = "482913"
+QUESTIONS = ("Password: ", "Verification \u202ecode: ")
 LIVE = re.compile("^live$")
 ENDED = re.compile("typing starts a new one")
 ROWS = """
@@ -144,6 +149,43 @@ async def test_a_command_in_the_background_is_not_begun_again_by_typing(at: Visi
     await at.sees("The background command has ended")
     assert await at.page.get_by_label("Terminal input").is_disabled()
     at.complaints.clear()  # the browser writes the refusal of that key press to its console
+
+
+async def test_an_ssh_host_is_trusted_asks_for_a_code_and_has_files(at: Visit, tmp_path: Path) -> None:
+    page = at.page
+    (tmp_path / "ssh").mkdir()
+    async with running_ssh_server(tmp_path / "ssh", questions=QUESTIONS, code=CODE) as server:
+        host = f"127.0.0.1:{server.port}"
+        for known in (False, True):
+            await at.view("terminals")
+            await page.get_by_role("button", name="Other host").click()
+            form = page.get_by_role("dialog", name="Open a terminal")
+            await form.get_by_label("Host").fill("127.0.0.1")
+            await form.get_by_label("Port").fill(str(server.port))
+            await form.get_by_role("textbox", name="User").fill(USER)
+            await form.locator("input[type=password]").first.fill(PASSWORD)
+            await form.get_by_role("button", name="Open", exact=True).click()
+            if not known:
+                await form.get_by_text("under Approvals").wait_for()
+                await at.view("approvals")
+                card = page.get_by_role("region", name=f"Trust the host key of {host}?")
+                assert await card.get_by_label("Fingerprint").inner_text() == server.fingerprints[0]
+                await card.get_by_role("button", name="Approve").click()
+                await at.sees("Approved: the next connection")
+        asks = page.get_by_role("dialog", name=f"{USER}@{host} asks")
+        field = asks.get_by_label(r"Verification \u202ecode:")
+        assert await field.get_attribute("type") == "password"
+        await field.fill(CODE)
+        await asks.get_by_role("button", name="Answer").click()
+        await page.get_by_text(LIVE).wait_for()
+        await page.get_by_role("button", name="Files").click()
+        sent = {"name": "up.bin", "mimeType": "application/octet-stream", "buffer": bytes(range(256)) * 8192}
+        await page.get_by_label("Choose a file to upload").set_input_files(files=[sent])
+        await at.sees("up.bin is uploaded.")
+        async with page.expect_download() as saving:
+            await page.get_by_role("button", name="Download up.bin").click()
+        saved = Path(await (await saving.value).path())
+        assert saved.read_bytes() == sent["buffer"]
 
 
 async def test_a_recording_is_played_and_searched(at: Visit) -> None:
