@@ -24,14 +24,14 @@ export function Budgets() {
   }, []);
   const columns: Column<Named>[] = [
     { title: m.budgets.for, width: "minmax(10rem, 2fr)", sort: (budget) => budget.whose, cell: (budget) => budget.whose },
-    { title: m.budgets.limit, number: true, sort: (budget) => budget.limitUsd, cell: (budget) => `${money(budget.limitUsd)} ${m.budgets.periods[budget.period]}` },
+    { title: m.budgets.limit, number: true, width: "minmax(9rem, 1fr)", sort: (budget) => budget.limitUsd, cell: (budget) => `${money(budget.limitUsd)} ${m.budgets.periods[budget.period]}` },
     { title: m.usage.share, width: "7rem", cell: (budget) => <Meter value={budget.spentUsd + budget.reservedUsd} most={budget.limitUsd || 1} limit label={m.overview.ofBudget(money(budget.limitUsd))} /> },
     { title: m.budgets.spent, number: true, sort: (budget) => budget.spentUsd, cell: (budget) => money(budget.spentUsd) },
     { title: m.budgets.held, number: true, cell: (budget) => money(budget.reservedUsd) },
     { title: m.budgets.left, number: true, sort: (budget) => budget.leftUsd, cell: (budget) => <span class={budget.leftUsd <= 0 ? "bad" : ""}>{money(budget.leftUsd)}</span> },
     { title: m.budgets.resets, cell: (budget) => (budget.resetsAt ? <When at={budget.resetsAt} /> : m.never) },
     { title: m.budgets.set, cell: (budget) => <Badge>{m.budgets.sources[budget.source]}</Badge> },
-    ...(admin ? [{ title: "", cell: (budget: Named) => budget.source === "stored" && (
+    ...(admin ? [{ title: "", width: "10rem", cell: (budget: Named) => budget.source === "stored" && (
       <span class="actions"><Button small name={m.budgets.editName(budget.whose)} onClick={() => change(budget, found.reload)}>{m.edit}</Button><Button small kind="danger" name={m.budgets.deleteName(budget.whose)} onClick={() => remove(budget, found.reload)}>{m.delete}</Button></span>
     ) }] : []),
   ];

@@ -40,7 +40,7 @@ export function Usage({ query }: ViewProps) {
   return (
     <>
       <Head title={m.usage.title}><Button onClick={csv}>{m.downloadCsv}</Button><Button onClick={png}>{m.usage.png}</Button></Head>
-      <Filters query={query} range={range} by={by} tag={tag} />
+      <Filters query={query} range={range} by={by} tag={tag} measure={measureOf(query, found.data)} />
       <Loading of={found}>{(data) => <Report data={data} range={range} by={by} query={query} canvas={(node) => { canvas.current = node; }} />}</Loading>
     </>
   );
@@ -68,7 +68,10 @@ async function load(known: Known, range: Range, by: string, tag: string): Promis
 
 const weight = (group: UsageGroup): number => (group.costUsd ?? 0) * 1e9 + group.requests;
 
-function Filters({ query, range, by, tag }: { query: URLSearchParams; range: Range; by: string; tag: string }) {
+/** What is shown: as the address says, else the cost, else requests where nothing has a cost. */
+const measureOf = (query: URLSearchParams, data: Found | undefined): Measure => (query.get("show") as Measure | null) ?? (data?.total.total.costUsd ? "costUsd" : "requests");
+
+function Filters({ query, range, by, tag, measure }: { query: URLSearchParams; range: Range; by: string; tag: string; measure: Measure }) {
   const preset = query.get("from") ? "" : (query.get("range") ?? "30d");
   const day = (second: number) => new Date(second * 1000).toISOString().slice(0, 10);
   const dates = (from: string, to: string) => setQuery({ from, to, range: "" });
@@ -82,8 +85,8 @@ function Filters({ query, range, by, tag }: { query: URLSearchParams; range: Ran
       <label><span>{m.usage.to}</span><input type="date" value={last} onChange={(event) => dates(day(range.from), event.currentTarget.value)} /></label>
       <label><span>{m.usage.groupBy}</span><select value={by} onChange={(event) => setQuery({ by: event.currentTarget.value })}>{Object.entries(m.usage.groups).map(([name, text]) => <option value={name} selected={name === by}>{text}</option>)}</select></label>
       {by === "tag" && <label><span>{m.usage.tag}</span><input value={tag} spellcheck={false} onChange={(event) => setQuery({ tag: event.currentTarget.value.trim() })} /></label>}
-      <label><span>{m.usage.measure}</span><select value={query.get("show") ?? ""} onChange={(event) => setQuery({ show: event.currentTarget.value })}>
-        {MEASURES.map(([name, text]) => <option value={name} selected={name === query.get("show")}>{text}</option>)}
+      <label><span>{m.usage.measure}</span><select value={measure} onChange={(event) => setQuery({ show: event.currentTarget.value })}>
+        {MEASURES.map(([name, text]) => <option value={name} selected={name === measure}>{text}</option>)}
       </select></label>
     </div>
   );
@@ -91,7 +94,7 @@ function Filters({ query, range, by, tag }: { query: URLSearchParams; range: Ran
 
 function Report({ data, range, by, query, canvas }: { data: Found; range: Range; by: string; query: URLSearchParams; canvas: (node: HTMLCanvasElement) => void }) {
   const { total } = data.total;
-  const measure = (query.get("show") as Measure | null) ?? (total.costUsd ? "costUsd" : "requests");
+  const measure = measureOf(query, data);
   const format = measure === "costUsd" ? money : compact;
   const times = useMemo(() => stepsBetween(range.from, range.to, range.step), [range]);
   const series = useMemo(() => seriesOf(data, times, measure), [data, times, measure]);
