@@ -1,6 +1,6 @@
 /** The configuration that may change while the gateway runs, and the cache of answers. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { del, get, put } from "../api/client";
 import type { Configuration } from "../api/types";
 import { useKnown } from "../app/context";
@@ -58,9 +58,10 @@ interface InputProps {
 
 function Input({ name, title, value, admin, change }: InputProps) {
   const [typed, setTyped] = useState(String(value));
-  useEffect(() => setTyped(String(value)), [value]);
+  const node = useRef<HTMLInputElement>(null);
+  useEffect(() => { if (node.current !== document.activeElement) setTyped(String(value)); }, [value]); // not under the hands of who types
   const options = OPTIONS[name];
   if (options) return <select aria-label={title} disabled={!admin} value={String(value)} onChange={(event) => { const next = event.currentTarget.value; void attempt(() => change(next)); }}>{options.map((option) => <option value={option} selected={option === value}>{option}</option>)}</select>;
   if (typeof value === "boolean") return <Toggle checked={value} label={title} disabled={!admin} onChange={change} />;
-  return <input type="number" min={0} step="any" aria-label={title} disabled={!admin} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} onChange={(event) => { const next = event.currentTarget.value; void attempt(() => change(next === "" ? null : Number(next))); }} />;
+  return <input ref={node} type="number" min={0} step="any" aria-label={title} disabled={!admin} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} onChange={(event) => { const next = event.currentTarget.value; void attempt(() => change(next === "" ? null : Number(next))); }} />;
 }
