@@ -124,7 +124,7 @@ async def test_the_systemd_unit_runs_it_confined_and_stops_it_in_order(relocated
         result = ran.json()["result"]
         assert result["stdout"].splitlines() == ["mcp-gateway", "/var/lib/mcp-gateway/home"]
         assert result["stderr"].count("Read-only file system") == 2
-        assert result["sandbox"] == "bwrap"
+        assert result["sandbox"] == ("bwrap" if shutil.which("bwrap") else "landlock")
         kept = inside.run(
             "stat", "--format=%U %a", "/var/lib/mcp-gateway/data", "/var/lib/mcp-gateway/data/gateway.sqlite3"
         )
