@@ -109,7 +109,7 @@ def check() -> str:
 
 
 def too_large(folder: Path) -> str:
-    """Return what to do about a build whose page and its own scripts and styles are too large, empty for any other."""
+    """Return an error if the page with its own scripts and styles is larger than the limit, else an empty string."""
     page = folder / "index.html"
     if not page.is_file():
         return ""

@@ -1,4 +1,4 @@
-"""What a person does at the dashboard of their own machine, in a real browser."""
+"""The dashboard without a login, in a real browser."""
 
 import asyncio
 import json

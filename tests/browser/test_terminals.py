@@ -102,7 +102,29 @@ async def test_output_cannot_type(at: Visit) -> None:
     assert "".join(typed) == queries + "\r"
 
 
-async def test_a_lost_connection_is_taken_up_where_it_was_and_terminals_have_tabs(at: Visit) -> None:
+async def test_a_lost_connection_is_resumed_without_repeating_output(at: Visit) -> None:
+    connections: list[Any] = []
+
+    def through(route: Any) -> None:
+        route.connect_to_server()
+        connections.append(route)
+
+    address = re.compile("/ws")
+    await at.page.route_web_socket(address, through)
+    await at.page.reload()  # a page that is already open keeps the browser's own WebSocket
+    session = await opened(at)
+    await at.page.keyboard.type("PS1=; echo before-$((1+1))\n")
+    await shows(at, "before-2")
+    await connections[-1].close(code=3000)
+    await at.sees("reconnecting")
+    await at.gateway.http.post(f"/v1/terminal/{session}/send", json={"data": "echo away-$((1+1))\n"})
+    await at.sees(LIVE)
+    await shows(at, "away-2")
+    screen = "\n".join(await at.page.evaluate(ROWS))
+    assert (screen.count("before-2"), screen.count("away-2"), len(connections)) == (1, 1, 2)
+
+
+async def test_terminals_have_tabs_that_keep_their_output(at: Visit) -> None:
     page = at.page
     first = await opened(at, title="first")
     await page.keyboard.type("PS1=; echo before-$((1+1))\n")

@@ -1,4 +1,4 @@
-"""What the sources of the dashboard keep to."""
+"""Rules for the sources of the dashboard."""
 
 import json
 import os
