@@ -20,10 +20,11 @@ from typing import Any
 
 import sqlalchemy
 import targets
+from filling import summed
 from processes import Child, answers, free_port
 from stores import Postgres
 
-from shared.storage import schema, usage_hours
+from shared.storage import schema, usage_summing
 from shared.storage.database import Database
 
 COLUMNS = """
@@ -64,12 +65,6 @@ def timed(work: Callable[[], Any]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def summed(database: Database) -> None:
-    """Sum up all hours that are past, as the background job does."""
-    while database.run_sync(lambda session: usage_hours.sum_up(session, now=datetime.now(UTC))):
-        pass
 
 
 def asked(port: int, path: str, body: dict[str, Any] | None = None) -> None:
@@ -114,7 +109,7 @@ def pruned(database: Database) -> Row:
 
     def all_of_it() -> None:
         for _ in range(PRUNED):
-            database.run_sync(lambda session: usage_hours.prune(session, PRUNED_AT_ONCE, before=before))
+            database.run_sync(lambda session: usage_summing.prune(session, PRUNED_AT_ONCE, before=before))
 
     return "deleting old rows", f"{PRUNED * PRUNED_AT_ONCE / timed(all_of_it):,.0f} rows/s"
 
@@ -130,7 +125,7 @@ def sqlite(rows: int) -> Iterator[Row]:
             connection.execute(SQLITE_USAGE, of(rows))
         connection.close()
         yield "size of a usage row with its indexes", f"{file.stat().st_size / rows:.0f} B"
-        yield "summing up all hours, once", f"{timed(lambda: summed(database)):.0f} s"
+        yield "summing up all hours, once", f"{timed(lambda: asyncio.run(summed(database))):.0f} s"
         yield from waits(folder)
         copy = folder / "copy"
         took = timed(lambda: _backup(file, copy))
@@ -157,7 +152,7 @@ def postgresql(rows: int) -> Iterator[Row]:
             size = connection.execute(sqlalchemy.text("SELECT pg_total_relation_size('usage')")).scalar_one()
         admin.dispose()
         yield "size of a usage row with its indexes", f"{size / rows:.0f} B"
-        yield "summing up all hours, once", f"{timed(lambda: summed(database)):.0f} s"
+        yield "summing up all hours, once", f"{timed(lambda: asyncio.run(summed(database))):.0f} s"
         yield from waits(folder, DATABASE_URL=url)
         yield pruned(database)
         asyncio.run(_closed(database))

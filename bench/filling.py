@@ -1,5 +1,6 @@
 """Puts into a data directory what a gateway would have after years: models, keys, usage."""
 
+import asyncio
 import hashlib
 import sqlite3
 import time
@@ -15,8 +16,9 @@ from sqlmodel import Session
 from shared.domain.keys import ApiKey
 from shared.domain.models import LAYERS, Model
 from shared.registry.registry import SEEDED
-from shared.storage import api_key_rows, facts, model_rows, schema, usage_hours
+from shared.storage import api_key_rows, facts, model_rows, schema
 from shared.storage.database import Database
+from shared.storage.usage_summing import Summing
 
 SPAN = timedelta(days=90)
 USAGE = """
@@ -67,8 +69,14 @@ def _with_usage(rows: int, data: Path) -> None:
             now = time.time()
             connection.execute(USAGE, {"rows": rows, "from": now - SPAN.total_seconds(), "to": now})
         connection.close()
-        while database.run_sync(lambda session: usage_hours.sum_up(session, now=datetime.now(UTC))):
-            pass
+        asyncio.run(summed(database))
+
+
+async def summed(database: Database) -> None:
+    """Sum up all hours that are past, as the background job does."""
+    summing = Summing(database, lambda: datetime.now(UTC))
+    while await summing.one_hour():
+        pass
 
 
 def _filled(fill: Callable[[Session], None], data: Path) -> None:

@@ -41,7 +41,7 @@ from shared.security.rate_limits import LoginAttempts
 from shared.security.redaction import Redactor
 from shared.security.tokens import Tokens, token_secret
 from shared.settings import Settings, comma_separated, secret_fields
-from shared.storage import usage_hours
+from shared.storage import usage_summing
 from shared.storage.database import Database
 from shared.storage.journal import Journal
 from shared.storage.key_values import MemoryValues, RedisValues, Values
@@ -163,7 +163,7 @@ def retention(settings: Settings, database: Database, decisions: Decisions, audi
     steps: dict[str, Step] = {"decisions": decisions.prune}
     if settings.usage_days:
         usage_age = timedelta(days=settings.usage_days)
-        steps["usage"] = lambda session, limit: usage_hours.prune(session, limit, before=now() - usage_age)
+        steps["usage"] = lambda session, limit: usage_summing.prune(session, limit, before=now() - usage_age)
     if settings.audit_days:
         audit_age = timedelta(days=settings.audit_days)
         steps["audit"] = lambda session, _: audit.prune(session, before=now() - audit_age)

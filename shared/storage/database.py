@@ -30,6 +30,7 @@ T = TypeVar("T")
 BUSY_TIMEOUT_MS = 10_000
 WORKERS = 4
 REPORTERS = 2
+"""Threads for reports; one of them at most writes meanwhile, on a connection of its own."""
 REPORT_SECONDS = 60
 PROGRESS_STEPS = 1_000_000
 """SQLite's steps between looks at the time limit of a report; they take some ten milliseconds."""
@@ -58,7 +59,7 @@ class Database(AbstractAsyncContextManager["Database"]):
         self.unreadable = readable.UnreadableRows()
         self._takes_writes = True
         self._engine = (
-            _sqlite_engine(self.url) if self.is_sqlite else server.engine(self.url, workers=WORKERS, more=REPORTERS)
+            _sqlite_engine(self.url) if self.is_sqlite else server.engine(self.url, workers=WORKERS, more=REPORTERS + 1)
         )
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
         self._reporters = ThreadPoolExecutor(REPORTERS, thread_name_prefix="reports")

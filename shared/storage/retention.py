@@ -1,15 +1,14 @@
 """Deletion of old rows: in small batches with pauses between them, by one process of a gateway at a time."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from sqlmodel import Session
 
-from shared.storage import exclusive, facts
+from shared.storage import exclusive
 from shared.storage.database import Database
 from shared.structured import get_logger
 
@@ -17,8 +16,6 @@ log = get_logger(__name__)
 
 TURN = "retention:turn"
 """The fact that says who deletes, and until when nobody else does."""
-LEASE = timedelta(minutes=5)
-"""After that long without a batch a process is taken to have gone."""
 BATCH = 1000
 """Rows that one transaction deletes; SQLite keeps writers waiting for that long, PostgreSQL does not."""
 SHORTEST_PAUSE = 0.02
@@ -32,9 +29,8 @@ class Retention:
 
     def __init__(self, database: Database, clock: Callable[[], datetime], steps: Mapping[str, Step]) -> None:
         self._database = database
-        self._clock = clock
         self._steps = steps
-        self._id = secrets.token_hex(8)
+        self._turn = exclusive.Turn(TURN, exclusive.RETENTION, clock)
 
     async def prune(self) -> Mapping[str, int]:
         """Delete what is due; returns how many rows of each table. Nothing while another process does. Raises Unavailable.
@@ -46,7 +42,7 @@ class Retention:
                 return {}
             done = {name: await self._finished(step) for name, step in self._steps.items()}
         finally:  # also when the gateway stops
-            await self._database.run(self._leave_turn)
+            await self._database.run(self._turn.leave)
         if any(done.values()):
             log.info("old rows were deleted", **done)
         return done
@@ -62,24 +58,10 @@ class Retention:
             await asyncio.sleep(max(SHORTEST_PAUSE, time.monotonic() - began))
 
     def _batch(self, session: Session, step: Step) -> int:
-        count = step(session, BATCH)
-        if count:
-            self._keep_turn(session)
-        return count
+        return step(session, BATCH) if self._turn.keep(session) else 0
 
     def _take_turn(self, session: Session) -> bool:
-        exclusive.alone(session, exclusive.RETENTION)
-        turn = facts.read(session, TURN)
-        if turn is not None and turn["by"] != self._id and self._clock() < datetime.fromisoformat(turn["until"]):
-            return False
-        self._keep_turn(session)
-        return True
-
-    def _keep_turn(self, session: Session) -> None:
-        facts.write(session, TURN, {"by": self._id, "until": (self._clock() + LEASE).isoformat()})
-
-    def _leave_turn(self, session: Session) -> None:
-        exclusive.alone(session, exclusive.RETENTION)
-        turn = facts.read(session, TURN)
-        if turn is not None and turn["by"] == self._id:
-            facts.write(session, TURN, None)
+        free = self._turn.is_free(session)
+        if free:
+            self._turn.take(session)
+        return free

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from shared.domain.alerts import Alert
 from shared.domain.money import plain
 from shared.errors import GatewayError
-from shared.storage import usage_hours, usage_sums
+from shared.storage import usage_summing, usage_sums
 from shared.storage.database import Database
 from shared.storage.journal import File, Journal
 from shared.storage.row_ids import row_ids
@@ -100,6 +100,7 @@ class Ledger:
             database, self._write, what="usage rows", capacity=CAPACITY, then=self._look_at_others, journal=journal
         )
         self._journal = journal
+        self._summing = usage_summing.Summing(database, clock)
         self._today = Day("")
         self._looked = clock()
 
@@ -195,12 +196,12 @@ class Ledger:
         Others write meanwhile: between two hours they have as long as one took.
         """
         began = time.monotonic()
-        while await self._database.run(lambda session: usage_hours.sum_up(session, now=self._clock())):
+        while await self._summing.one_hour():
             await asyncio.sleep(max(PAUSE_SECONDS, time.monotonic() - began))
             began = time.monotonic()
 
     def _write(self, session: Session, queued: Sequence[Queued]) -> None:
-        usage_hours.add(session, [_row(row_id, entry) for row_id, entry in queued], now=self._clock())
+        usage_summing.add(session, [_row(row_id, entry) for row_id, entry in queued], now=self._clock())
 
     async def load_today(self) -> None:
         """Take up today's spend as the database has it, of all processes, and what this one has yet to write.

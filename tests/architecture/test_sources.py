@@ -182,6 +182,7 @@ THROUGH_A_HIGHER_DOOR = {
     "shared/storage/node_rows.py": "shared/cluster/test_nodes.py",
     "shared/storage/provider_rows.py": "shared/registry/test_accounts.py",
     "shared/storage/usage_hours.py": "shared/storage/test_usage_sums.py",
+    "shared/storage/usage_summing.py": "shared/storage/test_usage_sums.py",
     "shared/telemetry/attempts.py": "http_api/test_telemetry.py",
     "shared/terminal/local_run.py": "shared/terminal/test_local.py",
     "shared/terminal/notices.py": "contracts/test_interactive_terminals.py",

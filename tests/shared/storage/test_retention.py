@@ -11,7 +11,7 @@ import pytest
 from sqlmodel import Session, col, delete, func, select
 
 from shared.errors import InvalidInput
-from shared.storage import facts, retention, spending_rows, usage_hours, usage_rows, usage_sums
+from shared.storage import facts, retention, spending_rows, usage_hours, usage_rows, usage_summing, usage_sums
 from shared.storage.database import Database
 from shared.storage.retention import Retention
 from shared.storage.tables import UsageHourRow, UsageRow
@@ -64,7 +64,7 @@ async def ledger(database: Database, clock: Clock) -> Ledger:
 
 
 def keeping(database: Database, clock: Clock) -> Retention:
-    return Retention(database, clock, {"usage": partial(usage_hours.prune, before=KEPT)})
+    return Retention(database, clock, {"usage": partial(usage_summing.prune, before=KEPT)})
 
 
 def told(session: Session) -> Any:
@@ -142,7 +142,7 @@ async def test_what_comes_later_than_its_hour_is_kept_is_counted_once(
 async def test_the_newest_row_stays_so_that_no_id_comes_twice(database: Database, ledger: Ledger, clock: Clock) -> None:
     newest = await database.read(usage_rows.newest)
     await ledger.sum_up()
-    everything = {"usage": partial(usage_hours.prune, before=START + timedelta(days=9))}
+    everything = {"usage": partial(usage_summing.prune, before=START + timedelta(days=9))}
     assert await Retention(database, clock, everything).prune() == {"usage": HOURS * 6 - 1}
     assert await database.read(usage_rows.newest) == newest
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, delete
 
-from shared.storage import spending_rows, usage_hours, usage_rows
+from shared.storage import spending_rows, usage_rows
 from shared.storage.database import Database
 from shared.storage.spending_rows import Spending
 from shared.storage.tables import UsageHourRow
+from shared.storage.usage_summing import Summing
 from tests.support.databases import counting
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -82,7 +83,8 @@ async def test_whole_hours_come_from_their_sums_and_no_row_counts_twice(
 ) -> None:
     await add(database, *ROWS, *(each | {"at": NOON + timedelta(hours=1, minutes=3)} for each in ROWS))
     before = await sums_of(database, tags)
-    while await database.run(lambda session: usage_hours.sum_up(session, now=NOON + timedelta(hours=2, minutes=20))):
+    summing = Summing(database, lambda: NOON + timedelta(hours=2, minutes=20))
+    while await summing.one_hour():
         pass
     assert await sums_of(database, tags) == before
     await add(database, row("a", 9, NOON + timedelta(hours=2, minutes=1), team="x"))
@@ -96,14 +98,14 @@ async def test_whole_hours_come_from_their_sums_and_no_row_counts_twice(
 async def test_hours_that_an_older_version_summed_up_are_summed_up_by_tag_later(database: Database) -> None:
     await add(database, *ROWS, *(each | {"at": NOON + timedelta(hours=1)} for each in ROWS))
     before = await sums_of(database, ("team",))
-    now = NOON + timedelta(hours=3)
+    summing = Summing(database, lambda: NOON + timedelta(hours=3))
     for _ in range(3):
-        await database.run(lambda session: usage_hours.sum_up(session, now=now))
+        await summing.one_hour()
     tagged = col(UsageHourRow.by).startswith("tag")
     await database.run(lambda session: session.exec(delete(UsageHourRow).where(tagged, col(UsageHourRow.hour) == NOON)))
     assert await sums_of(database, ("team",)) == before
-    assert await database.run(lambda session: usage_hours.sum_up(session, now=now))
-    assert not await database.run(lambda session: usage_hours.sum_up(session, now=now))
+    assert await summing.one_hour()
+    assert not await summing.one_hour()
     assert await sums_of(database, ("team",)) == before
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,10 +10,11 @@ from itertools import product
 from typing import Any
 
 import pytest
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session, SQLModel, update
 
 from shared.storage import facts, usage_hours, usage_rows, usage_sums
 from shared.storage.database import Database
+from shared.storage.tables import UsageHourRow
 from shared.storage.usage_rows import EVERYTHING, Filters
 from shared.usage import ledger as ledger_module
 from shared.usage.ledger import Entry, Ledger
@@ -185,3 +186,80 @@ async def test_nothing_at_all_is_summed_up_too(database: Database, clock: Clock)
     fast, slow = await both(database, *SPANS[0], group_by=None)
     assert fast == slow
     assert await database.read(usage_hours.summed_until) == START + timedelta(days=DAYS)
+
+
+@pytest.fixture
+def meanwhile(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Awaitable[None]]], None]:
+    """Have something done once, when the first sums of an hour are written."""
+
+    def once(act: Callable[[], Awaitable[None]]) -> None:
+        report, left = database.report, [act]
+
+        async def meddled(*work: Any, **more: Any) -> None:
+            await report(*work, **more)
+            if left:
+                await left.pop()()
+
+        monkeypatch.setattr(database, "report", meddled)
+
+    return once
+
+
+Meanwhile = Callable[[Callable[[], Awaitable[None]]], None]
+
+
+async def test_what_comes_late_while_its_hour_is_summed_up_is_counted(
+    database: Database, ledger: Ledger, clock: Clock, meanwhile: Meanwhile
+) -> None:
+    another = Ledger(database, clock)
+
+    async def late() -> None:
+        another.record(replace(entry(3, random.Random(1)), request_id="late"))
+        await another.flush()
+
+    meanwhile(late)
+    await ledger.sum_up()
+    fast, slow = await both(database, *SPANS[0], group_by="hour")
+    assert fast == slow
+    assert fast[0]["attempts"] == AN_HOUR + 1
+
+
+async def test_sums_that_an_older_version_adds_meanwhile_count_once(
+    database: Database, ledger: Ledger, meanwhile: Meanwhile
+) -> None:
+    """It knows nothing of turns, adds to the sums that it finds, and moves on."""
+
+    def add(session: Session) -> None:
+        session.connection().execute(update(UsageHourRow).values(attempts=UsageHourRow.attempts * 2))
+        facts.write(session, usage_hours.UNTIL, (START + timedelta(hours=1)).isoformat())
+
+    async def older() -> None:
+        await database.run(add)
+
+    meanwhile(older)
+    await ledger.sum_up()
+    fast, slow = await both(database, *SPANS[0], group_by="hour")
+    assert fast == slow
+
+
+async def test_an_hour_of_a_process_that_was_killed_is_summed_up_by_another(
+    database: Database, ledger: Ledger, clock: Clock, meanwhile: Meanwhile
+) -> None:
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        begun.set()
+        await never.wait()
+
+    meanwhile(hang)
+    summing = asyncio.create_task(ledger.sum_up())
+    await asyncio.wait_for(begun.wait(), 5)
+    another = Ledger(database, clock)
+    await another.sum_up()
+    assert await database.read(usage_hours.summed_until) is None, "one process at a time"
+    clock.advance(minutes=5)
+    await another.sum_up()
+    never.set()
+    await summing
+    fast, slow = await both(database, *SPANS[0], group_by="hour")
+    assert fast == slow
